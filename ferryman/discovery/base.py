@@ -1,0 +1,32 @@
+"""What discovery knows of a tag, and what every lister can do."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ferryman.platforms import Platform
+from ferryman.reference import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTag:
+    """One tag as upstream shows it now. What a list does not tell is None."""
+
+    name: str
+    digest: str | None = None  # of the manifest or index that the tag names
+    pushed_at: datetime | None = None  # UTC
+    platforms: Mapping[Platform, str | None] | None = None  # each with its own manifest's digest, where told
+
+
+class TagLister(Protocol):
+    """One way to list a repository's tags."""
+
+    newest_first: bool  # pages come newest first, so a walk may stop early
+
+    def pages(self, repository: Repository) -> AsyncIterator[Sequence[UpstreamTag]]:
+        """Yield the tags page by page, one request a page; stop iterating to stop asking.
+
+        Names that are no tags (grammar) are left out; a tag is yielded once. Raises TransferError.
+        """
+        ...

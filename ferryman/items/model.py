@@ -1,0 +1,63 @@
+"""What items.yml says, as values; `read.py` makes them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference, Repository
+
+Order = Literal["newest", "version", "name"]
+ListerName = Literal["google", "dockerhub", "quay", "oci"]
+UNLIMITED = 9999  # the first Ferryman's word for "all of them"; kept as a number, and it is honoured as one
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which of a repository's tags are wanted."""
+
+    limit: int = UNLIMITED  # the newest N after include and exclude; pinned tags do not count
+    include: tuple[re.Pattern[str], ...] = ()  # empty: every tag
+    exclude: tuple[re.Pattern[str], ...] = ()
+    pin: tuple[re.Pattern[str], ...] = ()  # always kept
+    order: Order = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One repository to mirror. Its identity is `target`: no two items share one."""
+
+    name: str  # what people call it on the command line: the mapping's key, or the source's last component
+    source: Repository
+    target: Repository
+    rules: Rules = Rules()
+    platforms: Platforms | None = None  # None: what the transport prefers
+
+    def target_of(self, tag: str) -> Reference:
+        return self.target.tagged(tag)
+
+    def answers_to(self, text: str) -> bool:
+        """Whether `text`, given on a command line, means this item: its name, its source or its target."""
+        return text in {self.name, str(self.source), str(self.target)}
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """One entry under `registries:`; everything in it is optional."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
+    api: str | None = None  # where the tag API is (Docker Hub, quay)
+    concurrency: int | None = None  # requests, and copies, at once
+    tls: bool | str | None = None  # False: plain HTTP; a path: that CA file; None: HTTPS, plain HTTP on loopback
+    lister: ListerName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole items.yml, checked."""
+
+    items: tuple[Item, ...]
+    registries: Mapping[str, RegistryEntry]  # keyed by registry host, lower case

@@ -1,0 +1,74 @@
+"""Platforms of an image (`linux/arm64/v8`) and which of them a user wants.
+
+Source: OCI image index specification, `platform`; normalisation as in containerd's `platforms` package.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+Keyword = Literal["native", "linux", "all"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Platform:
+    """One operating system and architecture; build it with `of` or `parse`, which normalise."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def of(cls, os: str, architecture: str, variant: str | None = None) -> "Platform":
+        architecture = _ARCHITECTURES.get(architecture.lower(), architecture.lower())
+        variant = (variant or "").lower()
+        if (architecture, variant) in {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1")}:
+            variant = ""
+        if architecture == "arm" and variant in {"", "7"}:
+            variant = "v7"
+        return cls(os.lower(), architecture, variant)
+
+    @classmethod
+    def parse(cls, text: str) -> "Platform":
+        """Read `os/architecture[/variant]`. Raises ValueError with what was expected."""
+        parts = text.split("/")
+        if len(parts) not in {2, 3} or not all(part.replace("-", "").replace("_", "").isalnum() for part in parts):
+            raise ValueError(f"{text!r} is not a platform: expected os/architecture[/variant], such as linux/arm64")
+        return cls.of(*parts)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Platforms:
+    """The platforms that an item asks for: one of the words, or a list."""
+
+    keyword: Keyword | None = None
+    listed: tuple[Platform, ...] = ()
+
+    @classmethod
+    def parse(cls, wanted: str | Iterable[str]) -> "Platforms":
+        """Read `native`, `linux`, `all`, one platform or several. Raises ValueError."""
+        if isinstance(wanted, str):
+            if wanted in {"native", "linux", "all"}:
+                return cls(keyword=wanted)  # type: ignore[arg-type]
+            wanted = [wanted]
+        listed = tuple(dict.fromkeys(Platform.parse(text) for text in wanted))
+        if not listed:
+            raise ValueError("the list of platforms is empty: expected native, linux, all or os/architecture …")
+        return cls(listed=listed)
+
+    def admits(self, platform: Platform, native: Platform) -> bool:
+        """Whether an image for `platform` is wanted, on a machine (or engine) that is `native`."""
+        if self.keyword == "all":
+            return True
+        if self.keyword == "linux":
+            return platform.os == "linux"
+        if self.keyword == "native":
+            return platform == native
+        return platform in self.listed
+
+    def __str__(self) -> str:
+        return self.keyword or ",".join(str(platform) for platform in self.listed)

@@ -1,0 +1,102 @@
+"""Names in the distribution world, parsed once into values; strings stop at the edge.
+
+Grammar: distribution specification, "Pull" (`<name>`, `<reference>`), and Docker's reference package.
+"""
+
+import re
+from dataclasses import dataclass
+
+HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+DOCKER_HUB = "docker.io"
+_LONGEST_NAME = 255
+_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` may be a tag: tag names come from strangers and end up in paths and tables."""
+    return TAG.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is a well-formed digest."""
+    return DIGEST.fullmatch(text) is not None
+
+
+def is_loopback(registry: str) -> bool:
+    """Whether a registry host is this machine: plain HTTP by default, as Docker treats it."""
+    host = registry if registry.startswith("[") else registry.rsplit(":", 1)[0]
+    return host == "localhost" or host.startswith(("127.", "[::1]"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Repository:
+    """A repository at a registry, such as `quay.io/coreos/flannel`."""
+
+    registry: str  # host, or host:port, as people write it: docker.io, not registry-1.docker.io
+    name: str  # namespace/image: library/nginx
+
+    @classmethod
+    def parse(cls, text: str) -> "Repository":
+        """Read `registry/namespace/image`; `docker.io/nginx` is `docker.io/library/nginx`.
+
+        Raises ValueError, with a sentence that says what was expected.
+        """
+        registry, slash, name = text.partition("/")
+        if not slash or not ("." in registry or ":" in registry or registry == "localhost"):
+            raise ValueError(f"{text!r} names no registry: expected registry/namespace/image, such as docker.io/{text}")
+        if not HOST.fullmatch(registry):
+            raise ValueError(f"{registry!r} is not a registry host: expected host or host:port")
+        registry = registry.lower()
+        if registry in _HUB_ALIASES:
+            registry = DOCKER_HUB
+        if registry == DOCKER_HUB and "/" not in name:
+            name = f"library/{name}"
+        if len(name) > _LONGEST_NAME or not NAME.fullmatch(name):
+            hint = " (repository names are lower case)" if name != name.lower() else ""
+            raise ValueError(f"{name!r} is not a repository name: expected namespace/image{hint}")
+        return cls(registry, name)
+
+    @property
+    def image(self) -> str:
+        """The last path component."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def namespace(self) -> str:
+        """Everything before the last path component; may be empty."""
+        return self.name.rpartition("/")[0]
+
+    def tagged(self, tag: str) -> "Reference":
+        return Reference(self, tag=tag)
+
+    def pinned(self, digest: str) -> "Reference":
+        return Reference(self, digest=digest)
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A manifest in a repository, by tag, by digest, or by both (then the digest decides)."""
+
+    repository: Repository
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def selector(self) -> str:
+        """What stands behind `/manifests/`: the digest where there is one, the tag otherwise."""
+        chosen = self.digest or self.tag
+        if chosen is None:
+            raise ValueError(f"{self.repository} was given neither tag nor digest")
+        return chosen
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"

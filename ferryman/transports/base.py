@@ -1,0 +1,43 @@
+"""What every way of copying a tag can do."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference
+
+
+class ProgressSink(Protocol):
+    """Takes what a running copy tells of itself; never blocks, never raises."""
+
+    def __call__(self, part: str, done: int, total: int | None) -> None:
+        """`part` (a layer or blob, and what is done to it: `pull:4c2f…`) stands at `done` of `total` bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a finished copy left at the target."""
+
+    digest: str  # what the target now answers for the tag
+    identical: bool  # the same bytes as the source manifest
+    bytes_moved: int
+    bytes_reused: int  # layers that the target, or the engine's cache, already had
+
+
+class Transport(Protocol):
+    """Copies one tag."""
+
+    async def copy(
+        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+    ) -> Copied:
+        """Copy the manifest that `source` names by digest to `target`'s tag, and return what stands there.
+
+        `platforms` None means the transport's own default. The tag at the target never names a
+        half-made image. Cancelling stops the work at once. Raises TransferError.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        ...
