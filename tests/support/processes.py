@@ -1,0 +1,165 @@
+"""Real servers for tests, benchmarks and the demo: Debian's docker-registry and dockerd, on loopback."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+_STARTING = 60.0  # seconds; generous, these machines are noisy
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A server of ours: started, awaited, and stopped by pid."""
+
+    def __init__(self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None) -> None:
+        self._command = command
+        self._log = log
+        self._ready = ready
+        self._env = {**os.environ, **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env, start_new_session=True)
+        deadline = time.monotonic() + _STARTING
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.02)  # another program's readiness cannot be awaited, only asked for
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError(f"{self._command[0]} is not running")
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for one that does not listen. Idempotent."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+class RegistryServer:
+    """A real docker-registry (distribution 2.8) that keeps its blobs under `folder`."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, login: tuple[str, str] | None = None) -> None:
+        self.port = port or free_port()
+        self.host = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.host}"
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config.yml"
+        config.write_text(_registry_config(folder, self.host, login))
+        self._process = Process(
+            ["docker-registry", "serve", str(config)], log=folder / "log", ready=self._answers, env={"OTEL_TRACES_EXPORTER": "none"}
+        )
+
+    def start(self) -> "RegistryServer":
+        self._process.start()
+        return self
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.signal(number)
+
+    def access_log(self) -> str:
+        """Everything that the server logged: its requests among it."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.url}/v2/", timeout=5).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+
+def _registry_config(folder: Path, host: str, login: tuple[str, str] | None) -> str:
+    auth = ""
+    if login is not None:
+        passwords = folder / "htpasswd"
+        passwords.write_text(_htpasswd(*login))
+        auth = f"auth:\n  htpasswd:\n    realm: test\n    path: {passwords}\n"
+    return (
+        "version: 0.1\n"
+        "log: {level: info, accesslog: {disabled: false}}\n"
+        f"storage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\n  delete: {{enabled: true}}\n"
+        f"http:\n  addr: {host}\n" + auth
+    )
+
+
+def _htpasswd(user: str, password: str) -> str:
+    """One line of an htpasswd file; the registry takes bcrypt only."""
+    made = subprocess.run(["htpasswd", "-nbB", "-C", "4", user, password], check=True, capture_output=True, text=True)
+    return made.stdout
+
+
+class Engine:
+    """A real dockerd of our own, with its own data."""
+
+    def __init__(self, folder: Path, *, options: tuple[str, ...] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.socket = folder / "docker.sock"
+        self.host = f"unix://{self.socket}"
+        self._process = Process(
+            [
+                "dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
+                f"--host={self.host}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
+                f"--pidfile={folder / 'pid'}", *options,
+            ],
+            log=folder / "log",
+            ready=self._answers,
+        )  # fmt: skip
+
+    def start(self) -> "Engine":
+        self._process.start()
+        return self
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.signal(number)
+
+    def remove(self) -> None:
+        """Stop, and give the disk back."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(self.socket))
+            client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return client.recv(64).startswith(b"HTTP/1.0 200")
+        return False
