@@ -1,0 +1,308 @@
+"""The old text files, `history/*.txt`: an exported view of the ledger, and the way in for the first Ferryman's users.
+
+One file a source repository, newest first, one line a (tag, digest) pair:
+
+    2022-03-30 05:15:04<TAB><TAB>sha256:bb6e…8f0c<TAB><TAB>3.7
+
+Times are local, in a zone that the file does not name. Files are `{registry}__{image}.txt`; sources that would
+share one get `{registry}__{namespace}__{image}.txt`, a "/" in the namespace written as "__".
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from ferryman.errors import ConfigurationError, FerrymanError, Problem
+from ferryman.items.model import Item
+from ferryman.reference import Repository, is_digest, is_tag
+from ferryman.store.ledger import HistoryLine, Ledger
+from ferryman.store.records import ItemKey
+
+UNKNOWN_TIME = "1970-01-01 08:00:00"  # stands for "unknown" in every zone
+UNKNOWN_DIGEST = "Unknown"
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_LINE = "time, two tabs, digest, two tabs, tag"
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """The good lines of one file, in its order, and a problem for each of the others."""
+
+    path: Path
+    lines: tuple[HistoryLine, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """One file that was taken over for one item."""
+
+    path: Path
+    item: str
+    lines: int
+    new: int  # tags that the ledger did not know as mirrored before
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import took over, and what it could not."""
+
+    files: tuple[ImportedFile, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export wrote."""
+
+    files: tuple[Path, ...]  # every file of the export
+    changed: tuple[Path, ...]  # those of them that were written, because their content was another
+    problems: tuple[Problem, ...]  # records that must not get into a file
+
+
+async def export_history(ledger: Ledger, *, folder: Path, zone: ZoneInfo) -> ExportReport:
+    """Write the ledger as the old files. See `export`."""
+    entries = await ledger.history()
+    return await asyncio.to_thread(export, entries, folder=folder, zone=zone)
+
+
+async def import_history(
+    ledger: Ledger, items: Sequence[Item], *, folder: Path, zone: ZoneInfo, now: datetime
+) -> ImportReport:
+    """Take the old files over into the ledger: what they list counts as synced. See `match_files` and `read`.
+
+    Raises ConfigurationError where there is no such folder.
+    """
+    matches, problems = await asyncio.to_thread(match_files, folder, items)
+    imported = []
+    for path, item in matches:
+        parsed = await asyncio.to_thread(read, path, zone=zone)
+        new = await ledger.import_history(_key(item), parsed.lines, now=now)
+        imported.append(ImportedFile(path, item.name, lines=len(parsed.lines), new=new))
+        problems.extend(parsed.problems)
+    return ImportReport(tuple(imported), tuple(problems))
+
+
+def export(entries: Iterable[tuple[str, HistoryLine]], *, folder: Path, zone: ZoneInfo) -> ExportReport:
+    """Write (source repository, line) pairs, given in the order of the files, into `folder`.
+
+    Atomic file by file; the same entries give the same bytes; a file that holds them already is left alone, and so
+    is every file that is not of this export. Raises FerrymanError where the folder cannot be written.
+    """
+    grouped: defaultdict[Repository, dict[tuple[str, str], HistoryLine]] = defaultdict(dict)
+    problems = []
+    for source, line in entries:
+        if is_tag(line.tag) and _is_history_digest(line.digest):
+            grouped[Repository.parse(source)].setdefault((line.tag, line.digest), line)
+        else:
+            problems.append(Problem(f"{source}: not written: {_quoted(line.tag)} with digest {_quoted(line.digest)}"))
+    contents = {
+        folder / name: "".join(_format(line, zone) for line in grouped[source].values()).encode()
+        for source, name in file_names(grouped).items()
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = tuple(path for path in sorted(contents) if _replace(path, contents[path]))
+    except OSError as error:
+        raise FerrymanError(f"the history cannot be written to {folder}: {error.strerror}") from error
+    return ExportReport(tuple(sorted(contents)), changed, tuple(problems))
+
+
+def file_names(sources: Iterable[Repository]) -> dict[Repository, str]:
+    """The file of each source: its short name, or a longer one where several sources would share a file."""
+    level = dict.fromkeys(sources, 0)
+    while True:
+        names = {source: _SPELLINGS[level[source]](source) for source in level}
+        times = Counter(names.values())
+        shared = [source for source, name in names.items() if times[name] > 1]
+        if not shared:
+            return names
+        for source in shared:
+            level[source] += 1
+
+
+def match_files(folder: Path, items: Sequence[Item]) -> tuple[list[tuple[Path, Item]], list[Problem]]:
+    """Which item each `*.txt` of `folder` belongs to, and a problem for every file that cannot be told.
+
+    A file answers to the first of these that fits: the name that an export of these items would use, the longer
+    name, the short name. After those come the same names at k8s.gcr.io for a source at registry.k8s.io: it was
+    frozen in 2023 and redirects there, and the first Ferryman's users have files of that name.
+    Raises ConfigurationError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            [Problem("no such folder: expected the one with the *.txt history files", str(folder))]
+        )
+    unclaimed = sorted(folder.glob("*.txt"))
+    matches: list[tuple[Path, Item]] = []
+    problems: list[Problem] = []
+    # The best fit goes first: should an item have two files, lines of the same time keep the order of the first.
+    for index in _indexes([item.source for item in items]):
+        for path in [path for path in unclaimed if path.name in index]:
+            unclaimed.remove(path)
+            candidates = [item for item in items if item.source in index[path.name]]
+            if len(candidates) == 1:
+                matches.append((path, candidates[0]))
+            else:
+                problems.append(Problem(_several(candidates), str(path)))
+    problems += [Problem("not imported: no item of items.yml has such a source", str(path)) for path in unclaimed]
+    return matches, problems
+
+
+def read(path: Path, *, zone: ZoneInfo) -> ParsedFile:
+    """Read one file. A damaged line becomes a problem with its number, and the others go in.
+
+    CRLF, a byte order mark and empty lines are tolerated; of a repeated (tag, digest) pair the first one counts.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return ParsedFile(path, (), (Problem(f"cannot be read: {error.strerror}", str(path)),))
+    lines: dict[tuple[str, str], HistoryLine] = {}
+    problems = []
+    not_after = datetime.max.replace(tzinfo=UTC)
+    for number, raw in enumerate(content.removeprefix(_BOM).split(b"\n"), start=1):
+        stripped = raw.removesuffix(b"\r")
+        if not stripped:
+            continue
+        try:
+            line = _parse(stripped, zone, not_after)
+        except ValueError as error:
+            problems.append(Problem(str(error), str(path), number))
+            continue
+        if (line.tag, line.digest) in lines:
+            problems.append(Problem(f"tag {line.tag} with this digest stands further up already", str(path), number))
+            continue
+        lines[line.tag, line.digest] = line
+        not_after = line.pushed_at or not_after
+    return ParsedFile(path, tuple(lines.values()), tuple(problems))
+
+
+def _key(item: Item) -> ItemKey:
+    platforms = str(item.platforms) if item.platforms else None
+    return ItemKey(item.name, source=str(item.source), target=str(item.target), platforms=platforms)
+
+
+def _is_history_digest(text: str) -> bool:
+    return text == UNKNOWN_DIGEST or is_digest(text)
+
+
+def _format(line: HistoryLine, zone: ZoneInfo) -> str:
+    return f"{_local(line.pushed_at, zone)}\t\t{line.digest}\t\t{line.tag}\n"
+
+
+def _local(moment: datetime | None, zone: ZoneInfo) -> str:
+    if moment is None:
+        return UNKNOWN_TIME
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None).isoformat(" ", "seconds")
+    except OverflowError:  # Docker Hub says "0001-01-01T00:00:00Z" for "never"; west of Greenwich there is no such day
+        return UNKNOWN_TIME
+
+
+def _replace(path: Path, content: bytes) -> bool:
+    """Put `content` at `path` in one step; False where it is there already."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _short(source: Repository) -> str:
+    return f"{source.registry}__{source.image}.txt"
+
+
+def _long(source: Repository) -> str:
+    return f"{source.registry}__{source.namespace.replace('/', '__')}__{source.image}.txt"
+
+
+def _exact(source: Repository) -> str:
+    """For names that hold "__" themselves (a__b/x and a/b/x): no two sources share this one."""
+    return f"{quote(str(source), safe=':[]')}.txt"
+
+
+_SPELLINGS: tuple[Callable[[Repository], str], ...] = (_short, _long, _exact)
+
+
+def _indexes(sources: Sequence[Repository]) -> Iterator[dict[str, frozenset[Repository]]]:
+    """From file name to the sources that it may stand for, best fit first."""
+    yield _index(file_names(sources).items())
+    yield _index((source, _long(source)) for source in sources)
+    yield _index((source, _short(source)) for source in sources)
+    frozen = {
+        source: Repository("k8s.gcr.io", source.name) for source in sources if source.registry == "registry.k8s.io"
+    }
+    yield _index((source, _long(old)) for source, old in frozen.items())
+    yield _index((source, _short(old)) for source, old in frozen.items())
+
+
+def _index(named: Iterable[tuple[Repository, str]]) -> dict[str, frozenset[Repository]]:
+    index: defaultdict[str, set[Repository]] = defaultdict(set)
+    for source, name in named:
+        index[name].add(source)
+    return {name: frozenset(sources) for name, sources in index.items()}
+
+
+def _several(candidates: Sequence[Item]) -> str:
+    listed = ", ".join(f"{item.source} -> {item.target}" for item in candidates)
+    if len({item.source for item in candidates}) == 1:
+        return f"not imported: the file does not say which target it is about, and several have this source: {listed}"
+    names = " or ".join(sorted({_long(item.source) for item in candidates}))
+    return f"not imported: it may be about any of {listed}; name it {names}"
+
+
+def _parse(raw: bytes, zone: ZoneInfo, not_after: datetime) -> HistoryLine:
+    """Read one line. Raises ValueError with what was found and what was expected."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start + 1}: {_quoted(raw.decode(errors='replace'))}") from None
+    match text.split("\t"):
+        case [time, "", digest, "", tag]:
+            pass
+        case fields:
+            raise ValueError(f"expected {_LINE}: found {len(fields) - 1} tabs in {_quoted(text)}")
+    if not _TIME.fullmatch(time):
+        raise ValueError(f"{_quoted(time)} is not a time: expected YYYY-MM-DD hh:mm:ss")
+    if not _is_history_digest(digest):
+        raise ValueError(f"{_quoted(digest)} is not a digest: expected sha256:… or {UNKNOWN_DIGEST}")
+    if not is_tag(tag):
+        raise ValueError(f"{_quoted(tag)} is not a tag name")
+    return HistoryLine(tag, digest, None if time == UNKNOWN_TIME else _moment(time, zone, not_after))
+
+
+def _moment(text: str, zone: ZoneInfo, not_after: datetime) -> datetime:
+    """The moment that a local time means.
+
+    Where the clocks were put back a local time means two moments. Files are newest first, so it is the later one
+    that is not after the line above: this keeps the order of the lines.
+    """
+    try:
+        local = datetime.fromisoformat(text)
+        later, earlier = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text} is no day and hour of the calendar") from None
+    if later.astimezone(zone).replace(tzinfo=None) != local:
+        raise ValueError(f"{text} does not exist in {zone.key}, where clocks were put forward: is it another zone's?")
+    return later if later <= not_after else earlier
+
+
+def _quoted(text: str, longest: int = 80) -> str:
+    return repr(text if len(text) <= longest else f"{text[:longest]}…")
