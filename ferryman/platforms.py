@@ -5,7 +5,7 @@ Source: OCI image index specification, `platform`; normalisation as in container
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 Keyword = Literal["native", "linux", "all"]
@@ -50,11 +50,11 @@ class Platforms:
 
     @classmethod
     def parse(cls, wanted: str | Iterable[str]) -> "Platforms":
-        """Read `native`, `linux`, `all`, one platform or several. Raises ValueError."""
+        """Read `native`, `linux`, `all`, or platforms: a list, or with commas between. Raises ValueError."""
         if isinstance(wanted, str):
-            if wanted in {"native", "linux", "all"}:
-                return cls(keyword=wanted)  # type: ignore[arg-type]
-            wanted = [wanted]
+            if wanted in get_args(Keyword):
+                return cls(keyword=cast("Keyword", wanted))
+            wanted = wanted.split(",")
         listed = tuple(dict.fromkeys(Platform.parse(text) for text in wanted))
         if not listed:
             raise ValueError("the list of platforms is empty: expected native, linux, all or os/architecture …")

@@ -1,0 +1,139 @@
+"""The workers of one process: several jobs at once, their heartbeat, and the rescue of what dead workers held."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+
+import structlog
+
+from ferryman import log
+from ferryman.clock import Clock
+from ferryman.errors import EngineUnavailable, StoreError
+from ferryman.store.queue import Queue
+from ferryman.store.records import Job
+from ferryman.transports.base import Copied
+from ferryman.worker import Worker
+
+_POLL = 1.0  # seconds between two looks at a queue that other processes fill too
+_ENGINE_PAUSE = 5.0  # seconds between two tries at an engine that is away
+
+
+class Crew:
+    """`size` workers over one queue."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        queue: Queue,
+        clock: Clock,
+        size: int,
+        lease: timedelta,
+        dead_owners: Callable[[], Collection[str]],
+        targets: Collection[str] | None = None,
+    ) -> None:
+        self._worker = worker
+        self._queue = queue
+        self._clock = clock
+        self._size = size
+        self._lease = lease
+        self._dead_owners = dead_owners
+        self._targets = targets  # claim for these only; None: for all
+        self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
+        self._draining = asyncio.Event()
+        self._engine_lost_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once."""
+        await self._rescue()
+        async with asyncio.TaskGroup() as group:
+            heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
+            async with asyncio.TaskGroup() as workers:
+                for number in range(self._size):
+                    workers.create_task(self._work(), name=f"worker-{number}")
+            heartbeat.cancel()
+
+    def drain(self) -> None:
+        """Claim nothing more."""
+        self._draining.set()
+
+    @property
+    def engine_lost_for(self) -> timedelta:
+        """How long the Docker Engine has been away, as far as the crew has seen; zero: it answers."""
+        return self._clock.now() - self._engine_lost_at if self._engine_lost_at else timedelta()
+
+    async def _work(self) -> None:
+        while not self._draining.is_set():
+            try:
+                job = await self._queue.claim(self._targets)
+            except StoreError as error:
+                log.get().error("cannot claim", error=str(error))
+                job = None
+            if job is None:
+                await self._rest(_POLL)
+            else:
+                with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
+                    await self._ferry(job)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+
+    async def _ferry(self, job: Job) -> None:
+        """One job. The copy is a task of its own, so that the heartbeat can stop it when the lease is lost."""
+        started_at = self._clock.now()
+        copy = asyncio.create_task(self._worker.copy(job), name=f"copy {job.target}:{job.tag}")
+        self._copies[job.token] = copy
+        try:
+            await asyncio.wait([copy])
+        except asyncio.CancelledError:  # this process stops
+            copy.cancel()
+            await asyncio.wait([copy])  # until it has cleaned up after itself
+            with contextlib.suppress(StoreError):  # then the owner's death gives the lease back
+                await self._worker.hand_back(job)
+            raise
+        finally:
+            del self._copies[job.token]
+        if copy.cancelled():
+            self._worker.abandon(job)
+            return
+        try:
+            await self._worker.settle(job, copy, started_at)
+        except StoreError as error:
+            log.get().error("cannot record the result: the tag will be copied again", error=str(error))
+        await self._mind_the_engine(copy.exception())
+
+    async def _mind_the_engine(self, error: BaseException | None) -> None:
+        """An engine that is away fails every job alike: wait for it instead of going through the queue."""
+        if not isinstance(error, EngineUnavailable):
+            self._engine_lost_at = None
+            return
+        if self._engine_lost_at is None:
+            self._engine_lost_at = self._clock.now()
+            log.get().error("the Docker Engine is away; waiting for it", error=str(error))
+        await self._rest(_ENGINE_PAUSE)
+
+    async def _heartbeat(self) -> None:
+        """Renew the leases; stop the copies whose lease is gone, or must be taken to be gone."""
+        renewed_at = self._clock.now()
+        while True:
+            await self._clock.sleep(self._lease.total_seconds() / 3)
+            held = set(self._copies)  # before the beat: what is claimed during it is not in its answer
+            try:
+                alive = await self._queue.beat()
+                renewed_at = self._clock.now()
+                await self._rescue()
+            except StoreError as error:
+                log.get().error("cannot renew the leases", error=str(error))
+                if self._clock.now() - renewed_at < self._lease:
+                    continue
+                alive = frozenset()
+            for token in held - alive:
+                if copy := self._copies.get(token):
+                    copy.cancel()
+
+    async def _rescue(self) -> None:
+        if rescued := await self._queue.reclaim(self._dead_owners()):
+            log.get().warning("queued again what stopped workers held", tags=rescued)

@@ -1,0 +1,54 @@
+"""Registries that are left alone: for a while (a rate limit), or until their credentials change (a refused login).
+
+5,000 tags behind one wrong password must not become 5,000 failed logins: Docker Hub locks a user name
+for ten minutes after a few.
+"""
+
+import asyncio
+from datetime import datetime
+
+from ferryman import log
+from ferryman.registry.client import RegistryClient
+from ferryman.store.queue import Queue
+
+
+class Pauses:
+    """Knows which registries are paused, for this process and every other on the same database."""
+
+    def __init__(self, *, queue: Queue, registry: RegistryClient) -> None:
+        self._queue = queue
+        self._registry = registry
+        self._deciding = asyncio.Lock()
+
+    async def stop(self, registry: str, *, error: str) -> bool:
+        """Pause after a refused login. False: it was paused already, this error says nothing new."""
+        async with self._deciding:
+            if await self.reason(registry):
+                return False
+            fingerprint = await self._registry.fingerprint(registry)
+            await self._queue.hold(registry, until=None, error=error, fingerprint=fingerprint)
+        log.get().error("registry paused until its credentials change, or `ferryman requeue`", registry=registry)
+        return True
+
+    async def wait(self, registry: str, *, until: datetime, error: str) -> None:
+        """Let none of a registry's tags run before `until`."""
+        await self._queue.hold(registry, until=until, error=error)
+        log.get().warning("registry asks to be left alone", registry=registry, until=until.isoformat())
+
+    async def reason(self, registry: str) -> str | None:
+        """Why a registry is paused for its login; None: it isn't."""
+        for state in await self._queue.held():
+            if state.registry == registry and state.until is None:
+                return state.error
+        return None
+
+    async def lift_mended(self) -> None:
+        """Let go every registry whose credentials are others than those that were refused."""
+        for state in await self._queue.held():
+            if state.until is not None:
+                continue
+            refused = await self._queue.fingerprint_of(state.registry)
+            if refused is None or not await self._registry.matches(state.registry, refused):
+                self._registry.forget_refusals(state.registry)
+                tags = await self._queue.let_go(state.registry)
+                log.get().info("credentials changed: registry resumed", registry=state.registry, tags=tags)

@@ -1,0 +1,187 @@
+"""One claimed tag, from its claim to its record: copy, verify at the target, write down what came of it.
+
+No database session is held across the network, and every write-back names the lease's token: a result
+that comes after the lease was lost is dropped.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ferryman import log, retry
+from ferryman.clock import Clock
+from ferryman.errors import (
+    EngineUnavailable,
+    LoginRefused,
+    NoSuchPlatform,
+    RateLimited,
+    TransferError,
+    WrongContent,
+)
+from ferryman.pauses import Pauses
+from ferryman.platforms import Platforms
+from ferryman.reference import Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.store.queue import Queue
+from ferryman.store.records import Job
+from ferryman.transports.base import Copied, Transport
+
+_LIMIT_UNKNOWN = timedelta(seconds=60)  # how long to leave a registry alone that says "too many" and no more
+
+
+class Listener(Protocol):
+    """Watches the work: the live view of `ferryman sync`. Never blocks, never raises."""
+
+    def started(self, job: Job) -> None:
+        """A worker has taken the job."""
+        ...
+
+    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
+        """A part of its copy stands at `done` of `total` bytes."""
+        ...
+
+    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
+        """`outcome` is synced, failed, skipped, again (later), or stopped (handed back)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a tag is tried, and how long to wait after the first failure."""
+
+    max_attempts: int
+    delay: timedelta
+
+
+class Worker:
+    """What is done with one job. Stateless: the crew runs several at once."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        transport: Transport,
+        registry: RegistryClient,
+        pauses: Pauses,
+        clock: Clock,
+        policy: RetryPolicy,
+        listener: Listener,
+    ) -> None:
+        self._queue = queue
+        self._transport = transport
+        self._registry = registry
+        self._pauses = pauses
+        self._clock = clock
+        self._policy = policy
+        self._listener = listener
+
+    async def copy(self, job: Job) -> Copied:
+        """Copy, and ask the target what it has now: no transport is trusted. Raises TransferError."""
+        self._listener.started(job)
+        source = Repository.parse(job.source).pinned(job.digest)
+        target = Repository.parse(job.target).tagged(job.tag)
+        for host in (source.repository.registry, target.repository.registry):
+            self._registry.forget_refusals(host)  # the queue hands out no tag of a paused registry
+        platforms = Platforms.parse(job.platforms) if job.platforms else None
+        copied = await self._transport.copy(
+            source, target, platforms, lambda part, done, total: self._listener.progressed(job, part, done, total)
+        )
+        found = await self._registry.head_manifest(target)
+        if found.digest != copied.digest:
+            raise WrongContent(
+                f"{target} names {found.digest} after the copy, expected {copied.digest}: does anything else write it?",
+                registry=target.repository.registry,
+            )
+        return copied
+
+    async def hand_back(self, job: Job) -> None:
+        """This process stops: the job is anybody's again, and the attempt does not count."""
+        self._listener.ended(job, "stopped", None)
+        await self._queue.hand_back(job)
+
+    def abandon(self, job: Job) -> None:
+        """The lease is lost and the copy stopped: another worker has this tag, there is nothing to record."""
+        log.get().warning("lease lost: another worker has this tag now")
+        self._listener.ended(job, "stopped", None)
+
+    async def settle(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> None:
+        """Record what came of a finished copy. Raises StoreError; then the lease lapses and the tag is copied again."""
+        error = copy.exception()
+        if error is None:
+            kept = await self._succeeded(job, copy.result(), started_at)
+        elif isinstance(error, NoSuchPlatform):
+            log.get().info("skipped", reason=str(error))
+            self._listener.ended(job, "skipped", None)
+            kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
+        elif isinstance(error, EngineUnavailable):  # no tag's fault: the crew waits for the engine
+            self._listener.ended(job, "again", None)
+            kept = await self._queue.hand_back(job)
+        elif isinstance(error, RateLimited):
+            kept = await self._limited(job, error)
+        elif isinstance(error, LoginRefused):
+            kept = await self._refused(job, error, started_at)
+        elif isinstance(error, TransferError):
+            kept = await self._failed(job, error, started_at)
+        else:  # a mistake of ours: trying again at once would only repeat it
+            log.get().error("failed by a defect in Ferryman", exc_info=error)
+            message = f"defect in Ferryman, see the log: {type(error).__name__}"
+            kept = await self._write_failure(job, "defect", message, None, started_at)
+        if not kept:
+            log.get().warning("lease lost: the result is dropped, another worker has this tag")
+
+    async def _succeeded(self, job: Job, copied: Copied, started_at: datetime) -> bool:
+        seconds = round((self._clock.now() - started_at).total_seconds(), 1)
+        log.get().info(
+            "synced", digest=copied.digest, moved=copied.bytes_moved, reused=copied.bytes_reused, seconds=seconds
+        )
+        self._listener.ended(job, "synced", copied)
+        return await self._queue.succeed(
+            job,
+            started_at=started_at,
+            target_digest=copied.digest,
+            identical=copied.identical,
+            bytes_moved=copied.bytes_moved,
+            bytes_reused=copied.bytes_reused,
+        )
+
+    async def _limited(self, job: Job, error: RateLimited) -> bool:
+        """A limit holds for all of that registry's tags, and is no attempt of this one."""
+        until = error.retry_at or self._clock.now() + _LIMIT_UNKNOWN
+        await self._pauses.wait(_blamed(job, error), until=until, error=str(error))
+        self._listener.ended(job, "again", None)
+        return await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
+
+    async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> bool:
+        """The first one to be refused tells it; the others wait behind the paused registry."""
+        if await self._pauses.stop(_blamed(job, error), error=str(error)):
+            return await self._failed(job, error, started_at)
+        self._listener.ended(job, "again", None)
+        return await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
+
+    async def _failed(self, job: Job, error: TransferError, started_at: datetime) -> bool:
+        again = retry.next_run(
+            error,
+            attempt=job.attempt,
+            now=self._clock.now(),
+            max_attempts=self._policy.max_attempts,
+            delay=self._policy.delay,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+        if again is None:
+            log.get().error("failed", kind=error.kind, error=str(error))
+        else:
+            log.get().warning("will be tried again", at=again.isoformat(), kind=error.kind, error=str(error))
+        return await self._write_failure(job, error.kind, str(error), again, started_at)
+
+    async def _write_failure(
+        self, job: Job, kind: str, error: str, retry_at: datetime | None, started_at: datetime
+    ) -> bool:
+        self._listener.ended(job, "again" if retry_at else "failed", None)
+        return await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=retry_at)
+
+
+def _blamed(job: Job, error: TransferError) -> str:
+    """The registry that an error speaks of; the source's, where it does not say."""
+    return error.registry or Repository.parse(job.source).registry
