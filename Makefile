@@ -1,0 +1,61 @@
+# On a Debian machine, as root: `make demo` or `make test`; what is missing gets installed first.
+# Elsewhere: install a Docker Engine and docker-registry yourself, and name a Python: `make test PYTHON=python3.12`.
+
+PYTHON ?= /usr/bin/python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# The demo needs an engine and registries; the tests also bring up docker-compose and PostgreSQL.
+DEMO_PACKAGES := python3-venv docker.io docker-registry
+TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup lint types test demo bench lock clean demo-packages test-packages
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+setup: test-packages $(VENV)/installed ## Install what the tests need, and Ferryman into .venv
+
+lint: $(VENV)/installed ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed ## Check types
+	$(BIN)/mypy
+
+test: setup lint types ## Everything that CI checks
+	$(BIN)/pytest
+
+demo: demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
+	@$(BIN)/python -m tests.demo
+
+bench: setup ## Measure the queue on one million rows
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/installed ## Take the newest versions into the lock files
+	$(LOCK) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) --group build --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --extra postgresql --group dev --output-file requirements/dev.txt \
+		--constraint requirements/run.txt --constraint requirements/build.txt
+
+clean: ## Remove what was built, the environment and the caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+demo-packages:
+	@.ci/install-packages $(DEMO_PACKAGES)
+
+test-packages:
+	@.ci/install-packages $(TEST_PACKAGES)
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+
+# The lock names exact versions and hashes, the build backend among them: nothing else is fetched.
+$(VENV)/installed: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --retries 10 --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
