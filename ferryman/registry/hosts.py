@@ -1,0 +1,82 @@
+"""Where each registry is really served, and how it is spoken to.
+
+A registry's name is what people write (`docker.io`); its endpoint is where `/v2/` answers
+(`https://registry-1.docker.io`), and its API, where it has one, lists tags with times and digests.
+"""
+
+import ssl
+from dataclasses import dataclass
+
+from yarl import URL
+
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.reference import DOCKER_HUB, is_loopback
+
+_ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
+_APIS = {DOCKER_HUB: "https://hub.docker.com", "quay.io": "https://quay.io"}
+_CONCURRENCY = {DOCKER_HUB: 4}
+_DEFAULT_CONCURRENCY = 8
+_PAGE_SIZES = {"quay.io": 100}  # quay misbehaves above its own limit
+_DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What a user may set for one registry; None is the default."""
+
+    endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
+    api: str | None = None  # where the tag API is (Docker Hub, quay)
+    concurrency: int | None = None  # requests, and copies, at once
+    tls: bool | str | None = None  # False: plain HTTP; a path: that CA file too; None: HTTPS, plain HTTP on loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One registry, with every default filled in."""
+
+    name: str  # as in Repository.registry
+    endpoint: URL
+    api: URL | None
+    concurrency: int
+    page_size: int  # tags asked for in one page of /v2/…/tags/list
+    tls: bool | ssl.SSLContext  # as aiohttp takes it
+    moved: bool  # the endpoint is not the registry's own, but one that the user named
+    api_is_apart: bool  # the endpoint was moved and the API was not: their logins are not the same
+
+    @classmethod
+    def resolve(cls, name: str, options: HostOptions) -> "Host":
+        """Fill in the defaults. Raises ConfigurationError for a CA file that cannot be read."""
+        plain = options.tls is False or (options.tls is None and is_loopback(name))
+        scheme = "http" if plain else "https"
+        endpoint = options.endpoint or _ENDPOINTS.get(name, f"{scheme}://{name}")
+        api = options.api or _APIS.get(name)
+        return cls(
+            name=name,
+            endpoint=_base(endpoint, scheme),
+            api=_base(api, scheme) if api else None,
+            concurrency=options.concurrency or _CONCURRENCY.get(name, _DEFAULT_CONCURRENCY),
+            page_size=_PAGE_SIZES.get(name, _DEFAULT_PAGE_SIZE),
+            tls=_trust(name, options.tls) if isinstance(options.tls, str) else True,
+            moved=options.endpoint is not None,
+            api_is_apart=options.endpoint is not None and options.api is None,
+        )
+
+    @property
+    def authority(self) -> str:
+        """host[:port] of the endpoint: where the registry's own requests really go."""
+        return self.endpoint.authority
+
+
+def _base(address: str, scheme: str) -> URL:
+    return URL(address if "://" in address else f"{scheme}://{address}").origin()
+
+
+def _trust(name: str, ca_file: str) -> ssl.SSLContext:
+    """The system's authorities and the user's: redirects and token servers may be certified by either."""
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        problem = Problem(f"registries: {name}: tls: the CA file {ca_file} cannot be used: {error}")
+        raise ConfigurationError([problem]) from error
+    return context
