@@ -32,6 +32,17 @@ def is_loopback(registry: str) -> bool:
     return host == "localhost" or host.startswith(("127.", "[::1]"))
 
 
+def parse_registry(text: str) -> str:
+    """Read a registry host as people write it: lower case, and docker.io for all of Docker Hub's names.
+
+    Raises ValueError, with a sentence that says what was expected.
+    """
+    if not HOST.fullmatch(text):
+        raise ValueError(f"{text!r} is not a registry host: expected host or host:port")
+    registry = text.lower()
+    return DOCKER_HUB if registry in _HUB_ALIASES else registry
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Repository:
     """A repository at a registry, such as `quay.io/coreos/flannel`."""
@@ -48,11 +59,7 @@ class Repository:
         registry, slash, name = text.partition("/")
         if not slash or not ("." in registry or ":" in registry or registry == "localhost"):
             raise ValueError(f"{text!r} names no registry: expected registry/namespace/image, such as docker.io/{text}")
-        if not HOST.fullmatch(registry):
-            raise ValueError(f"{registry!r} is not a registry host: expected host or host:port")
-        registry = registry.lower()
-        if registry in _HUB_ALIASES:
-            registry = DOCKER_HUB
+        registry = parse_registry(registry)
         if registry == DOCKER_HUB and "/" not in name:
             name = f"library/{name}"
         if len(name) > _LONGEST_NAME or not NAME.fullmatch(name):
