@@ -1,0 +1,248 @@
+"""What is to be copied, and why every other tag is not: pure, from tags, rules and the record alone."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from ferryman.discovery.base import UpstreamTag
+from ferryman.items.model import Rules
+from ferryman.platforms import Platform, Platforms
+from ferryman.reference import Repository, is_tag
+from ferryman.store.records import Status
+from ferryman.versions import name_key, version_key
+
+Action = Literal["copy", "keep", "adopt", "skip"]  # as a Verdict's
+Reason = Literal[
+    "new",  # copy: never mirrored
+    "changed",  # copy: upstream's digest, or the platforms asked for, are others than those that were mirrored
+    "retry",  # copy: it failed before
+    "queued",  # copy: it waits in the queue, or runs
+    "up-to-date",  # keep or adopt: the target has it
+    "excluded",  # skip: a pattern of `exclude`
+    "not-included",  # skip: no pattern of `include`
+    "signature",  # skip: cosign's, or a list of referrers
+    "windows",  # skip: for Windows only
+    "platform",  # skip: for none of the wanted platforms
+    "beyond-limit",  # skip: not among the newest N
+    "no-digest",  # skip: upstream did not tell what the tag names
+]
+
+_SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
+_WINDOWS = re.compile(r"windowsservercore|nanoserver|windows", re.IGNORECASE)
+_LITERAL = re.compile(r"(?:[A-Za-z0-9_.-]|\\[.-])+")
+_AMD64 = Platform("linux", "amd64")  # the old history's digests from Docker Hub are this platform's
+_SAME_PUSH = timedelta(days=1)  # the old history's times have no zone, so they may be off by hours
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What the record says of one tag."""
+
+    status: Status
+    digest: str | None = None  # the upstream digest whose copy the target has; None: none, or the word Unknown
+    platforms: str | None = None  # as asked for when it was mirrored; None: the transport's default
+    imported: bool = False  # taken over from the old history, not copied by us
+    pushed_at: datetime | None = None
+    lacking: str | None = None  # the digest that was found to have none of the platforms that are wanted today
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one tag, and why."""
+
+    tag: str
+    action: Action
+    reason: Reason
+    detail: str  # for people; may be empty
+    rank: int  # place among its item's tags: the wanted ones first, in their order, from 0
+    digest: str | None
+    pushed_at: datetime | None
+    pinned: bool
+    uncertain: bool = False  # an imported digest may be that of a child: look into the index, and plan again
+
+
+def plan(
+    item_rules: Rules,
+    platforms: Platforms | None,
+    native: Platform,
+    tags: Sequence[UpstreamTag],
+    mirrored: Mapping[str, Mirrored],
+) -> list[Decision]:
+    """Decide about every tag, in the order of rank.
+
+    `tags` is the complete known view of a repository without what is gone; `platforms` None is the
+    transport's default: anything but Windows; `native` is what the word means on this engine.
+    """
+    selection = Selection(item_rules, platforms, native)
+    wanted = selection.chosen(tags)
+    names = {tag.name for tag in wanted}
+    rest = selection.in_order(tag for tag in tags if tag.name not in names)
+    outcomes = [(tag, _fate(tag, mirrored.get(tag.name), platforms)) for tag in wanted]
+    outcomes += [(tag, _Fate("skip", *(selection.obstacle(tag) or selection.beyond))) for tag in rest]
+    return [
+        Decision(
+            tag=tag.name, action=fate.action, reason=fate.reason, detail=fate.detail, rank=rank, digest=tag.digest,
+            pushed_at=tag.pushed_at, pinned=selection.is_pinned(tag.name), uncertain=fate.uncertain,
+        )
+        for rank, (tag, fate) in enumerate(outcomes)
+    ]  # fmt: skip
+
+
+def fingerprint(rules: Rules, platforms: Platforms | None, source: Repository) -> str:
+    """Everything that decides which tags are wanted, as stable text: another text asks for a complete walk."""
+    patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
+    told: dict[str, Any] = {"source": str(source), "limit": rules.limit, "order": rules.order, **patterns}
+    return json.dumps(told | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False)
+
+
+class Selection:
+    """An item's rules at work: which tags are wanted, in which order. A survey asks it what to look at closely."""
+
+    def __init__(self, rules: Rules, platforms: Platforms | None, native: Platform) -> None:
+        self._rules = rules
+        self._platforms = platforms
+        self._native = native
+        self.by_time = rules.order == "newest"
+        self.pins = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
+        self._wants_windows = platforms is not None and (
+            platforms.keyword == "all" or any(platform.os == "windows" for platform in platforms.listed)
+        )
+        self.beyond: tuple[Reason, str] = ("beyond-limit", f"not among the first {rules.limit} by {rules.order}")
+
+    def is_pinned(self, name: str) -> bool:
+        return any(pattern.fullmatch(name) for pattern in self._rules.pin)
+
+    def admits(self, name: str) -> bool:
+        """Whether the tag may be wanted, as far as its name tells."""
+        return self._obstacle_in_name(name) is None
+
+    def chosen(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        """The wanted ones of these, first rank first. Pinned tags take no place from the limit."""
+        left = self._rules.limit
+        chosen = []
+        for tag in self.in_order(tag for tag in tags if self.obstacle(tag) is None):
+            if self.is_pinned(tag.name):
+                chosen.append(tag)
+            elif left > 0:
+                chosen.append(tag)
+                left -= 1
+        return chosen
+
+    def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
+        """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
+        if not self.by_time or len(self.pins) < len(self._rules.pin):
+            return False
+        counted = sum(self.obstacle(tag) is None and not self.is_pinned(tag.name) for tag in newest)
+        return counted >= self._rules.limit
+
+    def obstacle(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
+        """Which rule leaves the tag out, the limit aside."""
+        return self._obstacle_in_platforms(tag) or self._obstacle_in_name(tag.name, told=bool(tag.platforms))
+
+    def in_order(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        """newest: by push time, unknown last, then by version. version: highest first. name: last name first."""
+        return sorted(tags, key=self._key, reverse=True)
+
+    def _key(self, tag: UpstreamTag) -> tuple[Any, ...]:
+        if self._rules.order == "name":
+            return (name_key(tag.name), tag.name)
+        if self._rules.order == "version":
+            return version_key(tag.name)
+        return (tag.pushed_at or _UNDATED, version_key(tag.name))
+
+    def _obstacle_in_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
+        """Not even a pin helps here: there is nothing to copy."""
+        if not tag.platforms or any(self._wants(platform) for platform in tag.platforms):
+            return None
+        told = ", ".join(sorted(map(str, tag.platforms)))
+        only_windows = all(platform.os == "windows" for platform in tag.platforms)
+        return "windows" if only_windows else "platform", f"for {told} only"
+
+    def _wants(self, platform: Platform) -> bool:
+        if self._platforms is None:
+            return platform.os != "windows"
+        return self._platforms.admits(platform, self._native)
+
+    def _obstacle_in_name(self, name: str, *, told: bool = False) -> tuple[Reason, str] | None:
+        if self.is_pinned(name):
+            return None
+        if _SIGNATURE.fullmatch(name):
+            return "signature", "a signature, an attestation or a list of referrers"
+        if self._rules.include and not any(pattern.fullmatch(name) for pattern in self._rules.include):
+            return "not-included", "no pattern of include matches"
+        for pattern in self._rules.exclude:
+            if pattern.fullmatch(name):
+                return "excluded", f"excluded by {pattern.pattern!r}"
+        if not told and not self._wants_windows and _WINDOWS.search(name):
+            return "windows", "for Windows, by its name"
+        return None
+
+
+def _literal(pattern: re.Pattern[str]) -> str | None:
+    """The one name that a pattern means, if it looks like a name: a bare dot in `1.25` is meant as a dot."""
+    if not _LITERAL.fullmatch(pattern.pattern):
+        return None
+    name = pattern.pattern.replace("\\", "")
+    return name if is_tag(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    action: Action
+    reason: Reason
+    detail: str = ""
+    uncertain: bool = False
+
+
+def _fate(tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None) -> _Fate:
+    """What becomes of a tag that the rules want."""
+    if tag.digest is None:
+        return _Fate("skip", "no-digest", "upstream did not tell what the tag names")
+    if record is None:
+        return _Fate("copy", "new")
+    if record.lacking == tag.digest:
+        return _Fate("skip", "platform", "the image has none of the wanted platforms")
+    if record.status in {"queued", "running"}:
+        return _Fate("copy", "queued")
+    if record.status == "failed":
+        return _Fate("copy", "retry", "failed before")
+    return _fate_of_imported(tag, record) if record.imported else _fate_of_mirrored(tag, record, platforms)
+
+
+def _fate_of_imported(tag: UpstreamTag, record: Mirrored) -> _Fate:
+    """The old history holds the digest of the index, or of its linux/amd64 image, or the word Unknown."""
+    if record.digest == tag.digest:
+        return _Fate("keep", "up-to-date")
+    if record.digest is None:
+        if tag.pushed_at and record.pushed_at and abs(tag.pushed_at - record.pushed_at) > _SAME_PUSH:
+            return _Fate("copy", "changed", f"pushed again at {tag.pushed_at:%Y-%m-%d %H:%M}")
+        return _Fate("adopt", "up-to-date", "taken over from the old history without a digest")
+    if tag.platforms is not None and tag.platforms.get(_AMD64) == record.digest:
+        return _Fate("adopt", "up-to-date", "taken over from the old history by its linux/amd64 image")
+    uncertain = tag.platforms is None or tag.platforms.get(_AMD64, "") is None
+    return _changed(tag, record, uncertain=uncertain)
+
+
+def _fate_of_mirrored(tag: UpstreamTag, record: Mirrored, platforms: Platforms | None) -> _Fate:
+    if record.digest is None:
+        return _Fate("copy", "new")
+    if record.digest != tag.digest:
+        return _changed(tag, record)
+    wanted = str(platforms) if platforms else None
+    if _as_set(record.platforms) != _as_set(wanted):
+        before, now = record.platforms or "the default", wanted or "the default"
+        return _Fate("copy", "changed", f"mirrored for {before}, wanted for {now}")
+    return _Fate("keep", "up-to-date")
+
+
+def _changed(tag: UpstreamTag, record: Mirrored, *, uncertain: bool = False) -> _Fate:
+    before, now = ((digest or "").removeprefix("sha256:")[:12] for digest in (record.digest, tag.digest))
+    return _Fate("copy", "changed", f"{before} became {now}", uncertain)
+
+
+def _as_set(platforms: str | None) -> frozenset[str]:
+    return frozenset(platforms.split(",")) if platforms else frozenset()
