@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ferryman.discovery.base import UpstreamTag
 from ferryman.items.model import Rules
 from ferryman.platforms import Platform, Platforms
-from ferryman.reference import Repository, is_tag
+from ferryman.reference import is_tag
 from ferryman.store.records import Status
 from ferryman.versions import name_key, version_key
 
@@ -92,10 +92,10 @@ def plan(
     ]  # fmt: skip
 
 
-def fingerprint(rules: Rules, platforms: Platforms | None, source: Repository) -> str:
+def fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
     """Everything that decides which tags are wanted, as stable text: another text asks for a complete walk."""
     patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
-    told: dict[str, Any] = {"source": str(source), "limit": rules.limit, "order": rules.order, **patterns}
+    told: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
     return json.dumps(told | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False)
 
 

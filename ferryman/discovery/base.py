@@ -1,6 +1,6 @@
 """What discovery knows of a tag, and what every lister can do."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,12 +19,18 @@ class UpstreamTag:
     platforms: Mapping[Platform, str | None] | None = None  # each with its own manifest's digest, where told
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one request brought."""
+
+    tags: Sequence[UpstreamTag]
+    newest_first: bool = False  # nothing that comes later was pushed after what stands here
+
+
 class TagLister(Protocol):
     """One way to list a repository's tags."""
 
-    newest_first: bool  # pages come newest first, so a walk may stop early
-
-    def pages(self, repository: Repository) -> AsyncIterator[Sequence[UpstreamTag]]:
+    def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         """Yield the tags page by page, one request a page; stop iterating to stop asking.
 
         Names that are no tags (grammar) are left out; a tag is yielded once. Raises TransferError.

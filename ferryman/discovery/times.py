@@ -1,0 +1,49 @@
+"""The times that registries tell, each in its own way; what makes no sense is None."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # reproducible builds write 0, or ZIP's first day, for "no time"
+
+
+def from_iso(text: Any) -> datetime | None:
+    """Docker Hub's and OCI's: 2026-03-23T09:48:42.07709Z, with any number of digits behind the dot."""
+    try:
+        return _sensible(datetime.fromisoformat(text))
+    except (TypeError, ValueError):
+        return None
+
+
+def from_mail(text: Any) -> datetime | None:
+    """RFC 2822, quay's `last_modified`: Tue, 06 Feb 2024 09:39:24 -0000."""
+    try:
+        return _sensible(parsedate_to_datetime(text))
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def from_seconds(count: Any) -> datetime | None:
+    """A unix time, as a number or a string."""
+    return _since_epoch(count, timedelta(seconds=1))
+
+
+def from_milliseconds(count: Any) -> datetime | None:
+    """Google's: a unix time in milliseconds, as a string."""
+    return _since_epoch(count, timedelta(milliseconds=1))
+
+
+def _since_epoch(count: Any, unit: timedelta) -> datetime | None:
+    try:
+        return _sensible(_EPOCH + int(count) * unit)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _sensible(moment: datetime) -> datetime | None:
+    try:
+        utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+    return utc if utc >= _EARLIEST else None
