@@ -4,91 +4,91 @@ import hashlib
 import platform
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 _CACHE = CHECKOUT / ".cache"
 _PYTHON = "/usr/bin/python3"  # Debian's, of the same release as the base image's
 _PACKAGES = "ca-certificates,python3,python3-venv,wget"
-_LOCKS = ("run", "build")
+_LEFT_OUT = ("./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/doc/*", "./usr/share/locale/*")
 
 
 def build_python_image(host: str, name: str) -> None:
-    """Build a stand-in for `python:3.*-slim` on the engine at `host`: pip in it installs from the lock's wheels, offline."""
-    context = _fresh(_CACHE / "python-image")
-    (context / "base.tar").hardlink_to(_base())
-    shutil.copytree(_wheels(), context / "wheels")
-    (context / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-    _build(host, name, context, "FROM scratch\nADD base.tar /\nCOPY wheels /wheels\nCOPY pip.conf /etc/pip.conf\n")
+    """Build a stand-in for `python:3.*-slim` on the engine at `host`. Its pip installs the lock's wheels, offline."""
+    with _folder() as context:
+        (context / "base.tar").hardlink_to(_base())
+        shutil.copytree(locked_wheels(), context / "wheels")
+        (context / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+        _build(host, name, context, "FROM scratch\nADD base.tar /\nCOPY wheels /wheels\nCOPY pip.conf /etc/pip.conf\n")
 
 
 def build_registry_image(host: str, name: str, *, base: str) -> None:
-    """Build a stand-in for `registry:2`: the same program, from Debian, with the same defaults."""
-    context = _fresh(_CACHE / "registry-image")
-    shutil.copy("/usr/bin/docker-registry", context / "registry")
-    (context / "config.yml").write_text(
-        "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n"
-    )
-    _build(
-        host, name, context,
-        f"FROM {base}\nCOPY registry /bin/registry\nCOPY config.yml /etc/docker/registry/config.yml\n"
-        "VOLUME /var/lib/registry\n"
-        'ENTRYPOINT ["registry", "serve"]\nCMD ["/etc/docker/registry/config.yml"]\n',
-    )  # fmt: skip
+    """Build a stand-in for `registry:2` on the engine at `host`: the same program, from Debian."""
+    with _folder() as context:
+        shutil.copy("/usr/bin/docker-registry", context / "registry")
+        (context / "config.yml").write_text(
+            "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n"
+        )
+        dockerfile = (
+            f"FROM {base}\nCOPY registry /bin/registry\nCOPY config.yml /etc/docker/registry/config.yml\n"
+            'VOLUME /var/lib/registry\nENTRYPOINT ["registry", "serve"]\nCMD ["/etc/docker/registry/config.yml"]\n'
+        )
+        _build(host, name, context, dockerfile)
+
+
+def locked_wheels() -> Path:
+    """A folder with every wheel that the lock names for a run and a build, for Debian's own Python."""
+    locks = [CHECKOUT / "requirements" / name for name in ("run.txt", "build.txt")]
+    kept = _CACHE / f"wheels-{_key(*(lock.read_text() for lock in locks))}"
+    if not kept.exists():
+        with _folder() as folder:
+            run(_PYTHON, "-m", "venv", str(folder / "venv"))
+            for lock in locks:
+                run(
+                    *(str(folder / "venv/bin/pip"), "download", "--quiet", "--retries=10", "--only-binary=:all:"),
+                    *("--require-hashes", f"--requirement={lock}", f"--dest={folder / 'wheels'}"),
+                )
+            (folder / "wheels").rename(kept)
+    return kept
+
+
+def run(*command: str) -> str:
+    """What the command prints; one that fails raises with both of its streams."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
+    return done.stdout
 
 
 def _base() -> Path:
     """The root file system of this machine's Debian release, as a tar archive."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    archive = _CACHE / f"debian-{release}-{_key(_PACKAGES)}.tar"
-    if not archive.exists():
-        root = _fresh(_CACHE / "debian")
-        _run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", release, str(root))
-        part = archive.with_suffix(".part")
-        _run(
-            "tar", "--create", f"--file={part}", f"--directory={root}", "--one-file-system", "--exclude=./var/cache/apt/*",
-            "--exclude=./var/lib/apt/lists/*", "--exclude=./usr/share/doc/*", "--exclude=./usr/share/locale/*", ".",
-        )  # fmt: skip
-        shutil.rmtree(root)
-        part.rename(archive)
-    return archive
-
-
-def _wheels() -> Path:
-    """Every wheel that the lock names, for the Python of the base image."""
-    locks = [CHECKOUT / "requirements" / f"{name}.txt" for name in _LOCKS]
-    folder = _CACHE / f"wheels-{_key(*(lock.read_text() for lock in locks))}"
-    if not folder.exists():
-        part = _fresh(_CACHE / "wheels.part")
-        environment = _CACHE / "wheels.venv"
-        _run(_PYTHON, "-m", "venv", "--clear", str(environment))
-        for lock in locks:
-            _run(
-                str(environment / "bin/pip"), "download", "--quiet", "--require-hashes", "--only-binary=:all:",
-                "--retries=10", f"--dest={part}", f"--requirement={lock}",
-            )  # fmt: skip
-        shutil.rmtree(environment)
-        part.rename(folder)
-    return folder
+    kept = _CACHE / f"debian-{release}-{_key(_PACKAGES, *_LEFT_OUT)}.tar"
+    if not kept.exists():
+        with _folder() as folder:
+            root, archive = folder / "root", folder / "base.tar"
+            run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", release, str(root))
+            left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
+            run("tar", "--create", f"--file={archive}", f"--directory={root}", "--one-file-system", *left_out, ".")
+            archive.rename(kept)
+    return kept
 
 
 def _build(host: str, name: str, context: Path, dockerfile: str) -> None:
     (context / "Dockerfile").write_text(dockerfile)
-    _run("/usr/bin/docker", "--host", host, "build", "--tag", name, str(context))
-    shutil.rmtree(context)
+    run("/usr/bin/docker", "--host", host, "build", "--tag", name, str(context))
 
 
-def _fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder of ours in the cache, so that what is finished can be renamed into place."""
+    _CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+        yield Path(folder)
 
 
 def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")

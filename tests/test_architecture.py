@@ -1,0 +1,85 @@
+"""Imports point one way: read from the source, so that an import inside a function counts as well."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "ferryman"
+
+# Each row may import only what stands below it; rooms of one row are blind to one another.
+ROWS = (
+    ("__main__",),
+    ("cli",),
+    ("service", "commands"),
+    ("app",),
+    ("crew", "history", "views"),
+    ("scheduler", "worker"),
+    ("pauses", "planner"),
+    ("discovery", "transports"),
+    ("registry", "store", "items", "settings"),
+    ("log", "platforms", "reference", "retry", "versions"),
+    ("clock", "errors"),
+)
+ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
+
+# What the worker and the scheduler bring together stays apart below them.
+APART = {("discovery", "store"), ("discovery", "items"), ("transports", "store"), ("transports", "items")}
+
+# Each library has one room. aiodocker's connection errors are aiohttp's: the transport may catch them.
+ROOMS_OF = {
+    "aiohttp": {"registry", "transports", "web"},
+    "aiodocker": {"transports"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "yaml": {"items"},
+    "click": {"cli"},
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """The dotted names that a module imports; `from ferryman import log` is `ferryman.log`."""
+    for node in ast.walk(ast.parse(module.read_text(), str(module))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: write `from ferryman...`, so that this test can read it"
+            if node.module == "ferryman":
+                yield from (f"ferryman.{name.name}" for name in node.names)
+            else:
+                yield str(node.module)
+
+
+def rooms_imported_by(module: Path) -> set[str]:
+    names = [name.split(".") for name in imports_of(module)]
+    return {parts[1] for parts in names if parts[0] == "ferryman" and len(parts) > 1} - {room_of(module), "__version__"}
+
+
+def test_every_room_has_its_row() -> None:
+    assert {room_of(module) for module in MODULES} - {"__init__"} == set(ROW_OF)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_imports_point_down(module: Path) -> None:
+    room = room_of(module)
+    if room == "__init__":
+        assert not rooms_imported_by(module)
+        return
+    upward = {other for other in rooms_imported_by(module) if ROW_OF[other] <= ROW_OF[room]}
+    assert not upward, f"{room} stands beside or below {sorted(upward)}"
+    meeting = {other for other in rooms_imported_by(module) if (room, other) in APART}
+    assert not meeting, f"{room} and {sorted(meeting)} are to stay apart"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_libraries_stay_in_their_rooms(module: Path) -> None:
+    libraries = {name.split(".")[0] for name in imports_of(module)}
+    strayed = {library for library in libraries & set(ROOMS_OF) if room_of(module) not in ROOMS_OF[library]}
+    assert not strayed, f"{sorted(strayed)} belong to {[sorted(ROOMS_OF[library]) for library in sorted(strayed)]}"
