@@ -1,0 +1,17 @@
+"""items.yml: what to mirror, from where and to where, and how to talk to the registries."""
+
+from ferryman.items.model import UNLIMITED, Configuration, Item, ListerName, Order, RegistryEntry, Rules
+from ferryman.items.read import load
+from ferryman.items.schema import schema
+
+__all__ = [
+    "UNLIMITED",
+    "Configuration",
+    "Item",
+    "ListerName",
+    "Order",
+    "RegistryEntry",
+    "Rules",
+    "load",
+    "schema",
+]

@@ -1,0 +1,142 @@
+"""From an item's keys, and the defaults that it inherits, to an Item."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, platforms_of
+from ferryman.items.explain import checked
+from ferryman.items.forms import Document, RawItem
+from ferryman.items.model import UNLIMITED, Item, Rules
+from ferryman.items.problems import Place, Problems
+from ferryman.items.tree import Branch, descend
+from ferryman.platforms import Platforms
+from ferryman.reference import Repository
+
+_T = TypeVar("_T")
+
+
+def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
+    """The items that are right; what is wrong with the others goes to `problems`."""
+    defaults = checked(ItemKeys, document.defaults, problems)
+    _check_limit(document.defaults, problems)
+    made = [
+        (item, raw)
+        for raw in document.items
+        if (item := _Converter(raw, document.defaults, defaults, problems).item(transport)) is not None
+    ]
+    _check_targets(made, problems)
+    return tuple(item for item, _ in made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Converter:
+    raw: RawItem
+    raw_defaults: Branch
+    defaults: ItemKeys
+    problems: Problems
+
+    def item(self, transport: str) -> Item | None:
+        """The Item; None, and the reason in `problems`, for one that cannot be made."""
+        own = checked(ItemKeys if self.raw.image is None else LegacyItemKeys, self.raw.keys, self.problems)
+        _check_limit(self.raw.keys, self.problems)
+        platforms = self._platforms(own, transport)
+        source = self._source(self._required("source", own.source, self.defaults.source))
+        prefix = self._required("target", own.target, self.defaults.target)
+        target = self._target(prefix, source) if source else None
+        if source is None or target is None:
+            return None
+        if source == target:
+            self.problems.add(
+                self._place("target"), f"target: {target} is the source itself: expected another repository"
+            )
+        return Item(self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms)
+
+    def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
+        if key not in self.raw.keys and key not in self.raw_defaults:
+            where = "here, or under defaults:" if self.raw.image is None else f"under {self.raw.image}:"
+            self.problems.add(self.raw.place, f"{key} is missing: expected it {where}")
+        return own if key in self.raw.keys else inherited
+
+    def _source(self, written: str | None) -> Repository | None:
+        if written is None:
+            return None
+        return self._repository(
+            "source", written if self.raw.image is None else f"{written.rstrip('/')}/{self.raw.image}"
+        )
+
+    def _target(self, written: str | None, source: Repository) -> Repository | None:
+        if written is None:
+            return None
+        if self.raw.image is not None:
+            return self._repository("target", f"{written.rstrip('/')}/{self.raw.image}")
+        return self._repository("target", written + source.image if written.endswith("/") else written)
+
+    def _repository(self, key: str, text: str) -> Repository | None:
+        try:
+            return Repository.parse(text)
+        except ValueError as error:
+            reason = str(error)
+        if "://" in text:
+            reason = "found a URL, expected registry/namespace/image, without https://"
+        elif ":" in text.rpartition("/")[2] or "@" in text:
+            reason = f"found {text!r}, expected registry/namespace/image: which tags are wanted goes under tags:"
+        self.problems.add(self._place(key), f"{key}: {reason}")
+        return None
+
+    def _platforms(self, own: ItemKeys, transport: str) -> Platforms | None:
+        names = _first(own.platforms, self.defaults.platforms)
+        if names is None:
+            return None
+        platforms = platforms_of(names)
+        if platforms.keyword == "all" and transport != "direct":
+            message = (
+                "platforms: 'all' cannot go through a Docker Engine, which carries no Windows images: expected linux"
+            )
+            self.problems.add(self._place("platforms"), f"{message}, native or a list")
+        return platforms
+
+    def _place(self, key: str) -> Place:
+        """Where the value that counts stands: at the item, or among the defaults."""
+        keys = self.raw.keys if key in self.raw.keys else self.raw_defaults
+        return descend(keys, (key,)).place
+
+
+def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
+    tags, inherited = own.tags or TagKeys(), defaults.tags or TagKeys()
+    return Rules(
+        limit=_first(_limit(own), _limit(defaults)) or UNLIMITED,
+        include=tuple(_first(tags.include, inherited.include) or ()),
+        exclude=tuple(_first(tags.exclude, inherited.exclude) or ()),
+        pin=tuple(_first(tags.pin, inherited.pin) or ()),
+        order=_first(own.order, defaults.order) or "newest",
+    )
+
+
+def _limit(keys: ItemKeys) -> int | None:
+    return _first(keys.limit, keys.tag.limit if keys.tag else None)
+
+
+def _first(own: _T | None, inherited: _T | None) -> _T | None:
+    return own if own is not None else inherited
+
+
+def _check_limit(keys: Branch, problems: Problems) -> None:
+    """`limit` has two spellings; both at once may contradict each other."""
+    plain, tag = keys.entry("limit"), keys.entry("tag")
+    legacy = tag.value.entry("limit") if tag and isinstance(tag.value, Branch) else None
+    if plain and legacy:
+        message = f"tag.limit: line {plain.place.line} has a limit already: expected one of the two spellings"
+        problems.add(legacy.place, message)
+
+
+def _check_targets(made: Iterable[tuple[Item, RawItem]], problems: Problems) -> None:
+    first: dict[Repository, tuple[Item, RawItem]] = {}
+    for item, raw in made:
+        other, other_raw = first.setdefault(item.target, (item, raw))
+        if other is not item:
+            problems.add(
+                raw.place,
+                f"{item.name} would write to {item.target}, as {other.name} in line {other_raw.place.line} does: "
+                "expected a target of its own",
+            )

@@ -1,0 +1,171 @@
+"""What may stand in items.yml, key by key: strict, and the source of its JSON Schema.
+
+Every key is optional here, since `defaults:` may supply it. A key that is there has a value (tree.py sees to
+that), so None always means "not given".
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from ferryman.items.environment import FromEnvironment
+from ferryman.items.model import UNLIMITED, ListerName, Order
+from ferryman.platforms import Platforms
+
+_WORDS = frozenset({"native", "linux", "all"})
+_ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
+
+
+def _number(value: object) -> object:
+    """A whole number that the environment gave is text still."""
+    return int(value) if isinstance(value, FromEnvironment) and re.fullmatch("[0-9]{1,18}", value) else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _expression(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
+
+
+def _platform(text: str) -> str:
+    if text not in _WORDS:
+        Platforms.parse(text)
+    return text
+
+
+def _platforms(wanted: list[str]) -> list[str]:
+    platforms_of(wanted)
+    return wanted
+
+
+def _address(text: str) -> str:
+    """`scheme://host[:port]`. What was found is not quoted: people write passwords into URLs."""
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(_ADDRESS)
+    if "@" in parts.netloc:
+        raise ValueError("found a login in the URL, expected it under username: and password:")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError(f"found something after the host, {_ADDRESS}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _tls(value: object) -> bool | str:
+    if isinstance(value, FromEnvironment) and value in {"true", "false"}:
+        return value == "true"
+    if isinstance(value, bool | str) and value != "":
+        return value
+    raise ValueError("expected false (plain HTTP), true (HTTPS), or the path of a CA file")
+
+
+_FROM_ENVIRONMENT = Annotated[str, Field(pattern=r"^\$\{.+\}$")]
+Number = Annotated[
+    int,
+    Field(ge=1),
+    BeforeValidator(_number, json_schema_input_type=Annotated[int, Field(ge=1)] | _FROM_ENVIRONMENT),
+]
+Expression = Annotated[re.Pattern[str], BeforeValidator(_expression, json_schema_input_type=re.Pattern[str])]
+Expressions = Annotated[
+    list[Expression], BeforeValidator(_listed, json_schema_input_type=re.Pattern[str] | list[re.Pattern[str]])
+]
+PlatformNames = Annotated[
+    list[Annotated[str, AfterValidator(_platform)]],
+    AfterValidator(_platforms),
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+]
+Address = Annotated[str, AfterValidator(_address)]
+Tls = Annotated[bool | str, PlainValidator(_tls, json_schema_input_type=bool | str)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class TagKeys(_Strict):
+    """Which tags are wanted: regular expressions that match the whole name."""
+
+    include: Expressions | None = Field(None, description="Only tags that one of these matches. Default: every tag.")
+    exclude: Expressions | None = Field(None, description="No tag that one of these matches.")
+    pin: Expressions | None = Field(None, description="Always kept, and counted against no limit.")
+
+
+class LegacyTagKeys(_Strict):
+    """The first Ferryman's later spelling of `limit`."""
+
+    limit: Number | None = Field(None, description="The newest N tags.")
+
+
+class ItemKeys(_Strict):
+    """One repository to mirror."""
+
+    source: str | None = Field(None, description="registry/namespace/image, such as registry.k8s.io/kube-apiserver.")
+    target: str | None = Field(
+        None,
+        description='Where it goes. With "/" at the end a prefix: the image\'s last component is added. '
+        "Without: the whole name.",
+    )
+    limit: Number | None = Field(
+        None,
+        description="The newest N tags, after include and exclude.",
+        json_schema_extra={"default": UNLIMITED},
+    )
+    tag: LegacyTagKeys | None = Field(
+        None, description="The first Ferryman's spelling of limit.", json_schema_extra={"deprecated": True}
+    )
+    tags: TagKeys | None = Field(None, description="Which tags are wanted.")
+    order: Order | None = Field(
+        None,
+        description="What makes a tag newer: its push time, its version, or its name.",
+        json_schema_extra={"default": "newest"},
+    )
+    platforms: PlatformNames | None = Field(
+        None,
+        description="native (what a plain `docker pull` gives), linux (every Linux platform), all, "
+        "or one or several os/architecture[/variant].",
+        json_schema_extra={"default": "native"},
+    )
+
+
+class LegacyItemKeys(ItemKeys):
+    """One repository to mirror; the key that it stands under is the image's last component, here and at the target."""
+
+    source: str | None = Field(None, description="registry or registry/namespace; a slash at the end is optional.")
+    target: str | None = Field(None, description="What goes before the image's name at the target.")
+
+
+class RegistryKeys(_Strict):
+    """How to talk to one registry."""
+
+    # A field without a repr is a secret: no error quotes it.
+    username: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_USER}.")
+    password: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_PASSWORD}.")
+    endpoint: Address | None = Field(None, description="Where /v2/ is really served: scheme://host[:port].")
+    api: Address | None = Field(
+        None, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."
+    )
+    concurrency: Number | None = Field(None, description="Requests, and copies, at once.")
+    tls: Tls | None = Field(
+        None,
+        description="false: plain HTTP. true: HTTPS. A path, from items.yml's folder: HTTPS with this CA file. "
+        "Default: HTTPS, and plain HTTP on loopback.",
+    )
+    lister: ListerName | None = Field(None, description="How tags are listed. Default: chosen by host.")
+
+
+def platforms_of(names: Sequence[str]) -> Platforms:
+    """What an item's `platforms:` means. Raises ValueError."""
+    return Platforms.parse(names[0] if len(names) == 1 else names)

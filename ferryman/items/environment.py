@@ -1,0 +1,45 @@
+"""`${NAME}` and `${NAME:-default}` in items.yml, taken from the environment.
+
+Only scalars that YAML has already read are substituted, so a value can never bring YAML of its own in.
+`$$` is a dollar sign; a single `$` stays as it is, since regular expressions end in one.
+"""
+
+import re
+from collections.abc import Mapping
+
+_DOLLAR = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:(?!\$\{).)*))?", re.DOTALL)
+
+
+class FromEnvironment(str):
+    """Text that came from the environment, at least in part: it may stand for a number or for true and false."""
+
+    __slots__ = ()
+
+
+def substitute(text: str, environ: Mapping[str, str]) -> str:
+    """`text` with its variables filled in; FromEnvironment where it had any.
+
+    As in a shell, `:-default` serves for an unset and for an empty variable.
+    Raises ValueError with a sentence that names every variable that is not set, and quotes nothing else.
+    """
+    unset: list[str] = []
+
+    def value_of(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        variable = _VARIABLE.fullmatch(found[1])
+        if variable is None or not found[2]:
+            raise ValueError("expected ${NAME} or ${NAME:-default} after '${', or $$ for a dollar sign")
+        value = environ.get(variable["name"])
+        if not value and variable["default"] is not None:
+            return variable["default"]
+        if value is None:
+            unset.append(variable["name"])
+        return value or ""
+
+    filled = _DOLLAR.sub(value_of, text)
+    if unset:
+        names = " and ".join(dict.fromkeys(unset))
+        raise ValueError(f"the environment does not set {names}: set it, or give a default as in ${{{unset[0]}:-…}}")
+    return FromEnvironment(filled) if "${" in text else filled

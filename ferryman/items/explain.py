@@ -1,0 +1,82 @@
+"""Holds a piece of the tree against its model, and says in sentences what is wrong with it, and where."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ferryman.items.document import LegacyTagKeys, TagKeys
+from ferryman.items.environment import FromEnvironment
+from ferryman.items.problems import Place, Problems, suggestion
+from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
+
+Model = TypeVar("Model", bound=BaseModel)
+_NESTED: Mapping[str, type[BaseModel]] = {"tags": TagKeys, "tag": LegacyTagKeys}
+_NUMBER = "a whole number of at least 1"
+_EXPECTED = {
+    "int_type": _NUMBER,
+    "greater_than_equal": _NUMBER,
+    "string_type": "text",
+    "pattern_type": "a regular expression",
+    "list_type": "a list",
+    "model_type": "a mapping",
+}
+_LONGEST_QUOTE = 60
+
+
+def checked(model: type[Model], branch: Branch, problems: Problems) -> Model:
+    """What is right about `branch`; what is wrong goes to `problems`, and is left out."""
+    given = {entry.key: plain(entry.value) for entry in branch.entries}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        place, sentence = _explain(model, branch, detail)
+        problems.add(place, sentence)
+    wrong = {detail["loc"][0] for detail in details}
+    return model.model_validate({key: value for key, value in given.items() if key not in wrong})
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """The sentence for a key that is none of `known`."""
+    return f"unknown key {key!r}{suggestion(key, known)}: expected {', '.join(known)}"
+
+
+def kind(node: Node) -> str:
+    """What a node is, without quoting it."""
+    match node:
+        case Scalar():
+            return node.kind
+        case Listing():
+            return "a list"
+        case Branch():
+            return "a mapping"
+
+
+def _explain(model: type[BaseModel], branch: Branch, detail: ErrorDetails) -> tuple[Place, str]:
+    path = detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        parent = descend(branch, path[:-1])
+        entry = parent.entry(str(path[-1])) if isinstance(parent, Branch) else None
+        owner = _NESTED[str(path[0])] if len(path) > 1 else model
+        return entry.place if entry else parent.place, unknown_key(str(path[-1]), list(owner.model_fields))
+    node = descend(branch, path)
+    label = ".".join(step for step in path if isinstance(step, str))
+    if detail["type"] == "value_error":
+        return node.place, f"{label}: {detail['ctx']['error']}"
+    secret = not model.model_fields[str(path[0])].repr
+    found = kind(node) if secret else _quoted(node)
+    expected = detail["ctx"]["expected"] if detail["type"] == "literal_error" else _EXPECTED[detail["type"]]
+    if detail["type"] in {"string_type", "pattern_type"} and isinstance(node, Scalar):
+        found, expected = f"{found} without quotes", f"{expected}: YAML reads this as {node.kind}, so put it in quotes"
+    return node.place, f"{label}: found {found}, expected {expected}"
+
+
+def _quoted(node: Node) -> str:
+    if not isinstance(node, Scalar):
+        return kind(node)
+    written = node.written if len(node.written) <= _LONGEST_QUOTE else f"{node.written[:_LONGEST_QUOTE]}…"
+    origin = " (from the environment)" if isinstance(node.value, FromEnvironment) else ""
+    return f"{written!r}{origin}" if node.kind == "text" else written

@@ -1,0 +1,109 @@
+"""The two shapes of items.yml, told apart, and brought into one.
+
+Full:    a mapping with `items:` (a list), and perhaps `defaults:` and `registries:`.
+Legacy:  a mapping keyed by image name, as the first Ferryman had it. A repeated key is another item.
+"""
+
+from dataclasses import dataclass
+
+from ferryman.items.explain import kind, unknown_key
+from ferryman.items.problems import Place, Problems, suggestion
+from ferryman.items.tree import Branch, Entry, Listing, Node
+
+_FULL = ("items", "defaults", "registries")
+
+
+@dataclass(frozen=True, slots=True)
+class RawItem:
+    """One item as it was written."""
+
+    keys: Branch
+    place: Place
+    image: str | None  # the legacy form's key: the image's last component, here and at the target
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole items.yml, whichever shape it had."""
+
+    items: tuple[RawItem, ...]
+    defaults: Branch
+    registries: Branch
+
+
+def divide(root: Node | None, problems: Problems) -> Document:
+    """Find the items, their defaults and the registries. Raises ConfigurationError when there is no telling."""
+    if root is None:
+        raise problems.fatal(Place(1, 1), "the file is empty: expected a list of images under items:")
+    if not isinstance(root, Branch):
+        raise problems.fatal(root.place, f"found {kind(root)}, expected a mapping with items:")
+    document = _full(root, problems) if _is_full(root) else _legacy(root, problems)
+    if not document.items and not problems:
+        raise problems.fatal(root.place, "found no item, expected at least one under items:")
+    return document
+
+
+def _is_full(root: Branch) -> bool:
+    """A legacy file may hold an image called `items`: what has a source is an image."""
+    return not root.broken.isdisjoint(_FULL) or any(
+        entry.key in _FULL and (isinstance(entry.value, Listing) or not _is_image(entry)) for entry in root.entries
+    )
+
+
+def _is_image(entry: Entry) -> bool:
+    return isinstance(entry.value, Branch) and "source" in entry.value and entry.key != "defaults"
+
+
+def _legacy(root: Branch, problems: Problems) -> Document:
+    items = []
+    for entry in root.entries:
+        if isinstance(entry.value, Branch):
+            items.append(RawItem(entry.value, entry.place, image=entry.key))
+        else:
+            hint = suggestion(entry.key, _FULL)
+            message = f"{entry.key}: found {kind(entry.value)}, expected a mapping with source and target{hint}"
+            problems.add(entry.place, message)
+    return Document(tuple(items), defaults=_nothing(root), registries=_nothing(root))
+
+
+def _full(root: Branch, problems: Problems) -> Document:
+    sections: dict[str, Entry] = {}
+    for entry in root.entries:
+        if entry.key not in _FULL:
+            problems.add(entry.place, unknown_key(entry.key, list(_FULL)))
+        elif entry.key in sections:
+            line = sections[entry.key].place.line
+            problems.add(entry.place, f"the key {entry.key!r} is repeated: line {line} has it already")
+        else:
+            sections[entry.key] = entry
+    return Document(
+        _listed(sections.get("items"), problems),
+        defaults=_mapping(sections.get("defaults"), problems) or _nothing(root),
+        registries=_mapping(sections.get("registries"), problems) or _nothing(root),
+    )
+
+
+def _listed(entry: Entry | None, problems: Problems) -> tuple[RawItem, ...]:
+    if entry is None:
+        return ()
+    if not isinstance(entry.value, Listing):
+        problems.add(entry.value.place, f"items: found {kind(entry.value)}, expected a list (- source: …)")
+        return ()
+    for child in entry.value.children:
+        if not isinstance(child, Branch):
+            problems.add(child.place, f"items: found {kind(child)}, expected a mapping with source and target")
+    branches = [child for child in entry.value.children if isinstance(child, Branch)]
+    return tuple(RawItem(branch, branch.place, image=None) for branch in branches)
+
+
+def _mapping(entry: Entry | None, problems: Problems) -> Branch | None:
+    if entry is None:
+        return None
+    if isinstance(entry.value, Branch):
+        return entry.value
+    problems.add(entry.value.place, f"{entry.key}: found {kind(entry.value)}, expected a mapping")
+    return None
+
+
+def _nothing(root: Branch) -> Branch:
+    return Branch(root.place, (), frozenset())

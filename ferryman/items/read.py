@@ -1,0 +1,44 @@
+"""items.yml, read: file -> tree -> keys -> values. All mistakes are found in one go."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.items.convert import to_items
+from ferryman.items.forms import divide
+from ferryman.items.model import Configuration
+from ferryman.items.problems import Place, Problems
+from ferryman.items.registries import to_registries
+from ferryman.items.tree import parse
+
+
+def load(path: Path, *, environ: Mapping[str, str], transport: str = "docker") -> Configuration:
+    """Read and check an items.yml for a transport. Raises ConfigurationError with every Problem at once."""
+    problems = Problems(str(path))
+    root = parse(_text(path, problems), environ, problems)
+    document = divide(root, problems)
+    items = to_items(document, problems, transport=transport)
+    registries = to_registries(document.registries, problems, folder=path.parent)
+    if problems:
+        raise problems.error()
+    return Configuration(items, registries)
+
+
+def _text(path: Path, problems: Problems) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _unreadable(path, "there is no such file: name another with --items or FERRYMAN_ITEMS") from None
+    except IsADirectoryError:
+        raise _unreadable(path, "found a folder, expected a file: name it with --items or FERRYMAN_ITEMS") from None
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = Place.after(content[: error.start].decode("utf-8-sig", errors="replace"))
+        raise problems.fatal(place, f"found the byte 0x{content[error.start]:02x}, expected text in UTF-8") from None
+
+
+def _unreadable(path: Path, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(message, str(path))])

@@ -1,0 +1,58 @@
+"""From `registries:` to RegistryEntry values."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ferryman.items.document import RegistryKeys
+from ferryman.items.explain import checked, kind
+from ferryman.items.model import RegistryEntry
+from ferryman.items.problems import Place, Problems
+from ferryman.items.tree import Branch, Entry, descend
+from ferryman.reference import parse_registry
+
+
+def to_registries(section: Branch, problems: Problems, *, folder: Path) -> Mapping[str, RegistryEntry]:
+    """The entries by registry host, Docker Hub's aliases as docker.io. CA files are looked for from `folder`."""
+    entries: dict[str, RegistryEntry] = {}
+    lines: dict[str, int] = {}
+    for written in section.entries:
+        entry = _entry(written, problems, folder)
+        try:
+            host = parse_registry(written.key)
+        except ValueError as error:
+            problems.add(written.place, f"registries: {error}, as in the names of its images")
+            continue
+        if host in entries:
+            problems.add(written.place, f"registries: {host} is repeated: line {lines[host]} has it already")
+        entries[host] = entry
+        lines[host] = written.place.line
+    return entries
+
+
+def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
+    if not isinstance(written.value, Branch):
+        problems.add(written.value.place, f"{written.key}: found {kind(written.value)}, expected a mapping")
+        return RegistryEntry()
+    branch = written.value
+    keys = checked(RegistryKeys, branch, problems)
+    if bool(keys.username) != bool(keys.password) and branch.broken.isdisjoint({"username", "password"}):
+        message = f"{written.key}: expected username and password, or neither: one of them is missing or empty"
+        problems.add(written.place, message)
+    return RegistryEntry(
+        username=keys.username or None,
+        password=keys.password or None,
+        endpoint=keys.endpoint,
+        api=keys.api,
+        concurrency=keys.concurrency,
+        tls=_ca_file(keys.tls, folder, descend(branch, ("tls",)).place, problems),
+        lister=keys.lister,
+    )
+
+
+def _ca_file(tls: bool | str | None, folder: Path, place: Place, problems: Problems) -> bool | str | None:
+    if not isinstance(tls, str):
+        return tls
+    path = folder / tls
+    if not path.is_file():
+        problems.add(place, f"tls: there is no file {str(path)!r}: expected a CA file, false or true")
+    return str(path)

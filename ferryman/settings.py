@@ -1,0 +1,158 @@
+"""The FERRYMAN_* environment variables, as values. One bad value does not hide another."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from ferryman.clock import SystemClock
+from ferryman.errors import ConfigurationError, Problem
+
+_PREFIX = "FERRYMAN_"
+_DURATION = re.compile(
+    r"(?:(?P<days>[0-9]{1,9})d)?(?:(?P<hours>[0-9]{1,9})h)?(?:(?P<minutes>[0-9]{1,9})m)?"
+    r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,9})ms)?"
+)
+_LONGEST = timedelta(days=3650)
+_DATABASES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
+_HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When to look upstream: a duration between two looks, or a cron expression in UTC."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for one that is neither, or that never comes."""
+        if len(self.text.split()) == 1:
+            parse_duration(self.text)
+            return
+        try:
+            self.next_after(SystemClock().now())
+        except (CronSimError, StopIteration):
+            raise ValueError("expected a duration such as 6h, or a cron expression such as '0 */6 * * *'") from None
+
+    def next_after(self, now: datetime) -> datetime:
+        """The first moment after `now` (aware, in UTC) at which to look."""
+        if len(self.text.split()) == 1:
+            return now + parse_duration(self.text)
+        return next(CronSim(self.text, now))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `10s`, `6h`, `1h30m`, `500ms`; days are 24 hours. Raises ValueError with what was expected."""
+    found = _DURATION.fullmatch(text)
+    parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
+    try:
+        duration = timedelta(**parts)
+    except OverflowError:
+        duration = timedelta.max
+    if not timedelta(0) < duration <= _LONGEST:
+        raise ValueError("expected a duration of at most ten years, such as 10s, 6h, 1d or 1h30m")
+    return duration
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _schedule(value: object) -> object:
+    return Schedule(value) if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _transport(value: object) -> object:
+    if value == "direct":
+        raise ValueError("expected docker: this version cannot copy directly from registry to registry yet")
+    return value
+
+
+def _database(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(_DATABASES):
+        raise ValueError(f"expected a URL that begins with {' or '.join(_DATABASES)}")
+    return url
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Number = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """What the environment says; every field but the last two is FERRYMAN_<ITS NAME>."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True,
+        alias_generator=lambda name: f"{_PREFIX}{name.upper()}",
+    )  # fmt: skip
+
+    items: Path = Path("items.yml")
+    database_url: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite+aiosqlite:///data/ferryman.db")
+    workers: Number = 4  # copies at once, in one process
+    interval: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule("6h")
+    complete_walk: Duration = timedelta(days=1)  # how often a repository is listed to its very end
+    transport: Annotated[Literal["docker", "auto"], BeforeValidator(_transport)] = "docker"  # auto: the engine, for now
+    max_attempts: Number = 6
+    retry_delay: Duration = timedelta(seconds=10)  # before the second attempt; it doubles from there
+    lease: Duration = timedelta(seconds=60)  # a silent worker's job goes to another after this: longer for slow disks
+    cache_limit: ByteSize = ByteSize(20 * 2**30)  # bytes of pulled images that the engine keeps
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
+    target_user: str | None = Field(None, alias="TARGET_USER")
+    target_password: SecretStr | None = Field(None, alias="TARGET_PASSWORD")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the environment; an empty variable is an unset one. Raises ConfigurationError with every Problem."""
+        known = {field.alias for field in cls.model_fields.values()}
+        given = {
+            name: value for name, value in environ.items() if value and (name in known or name.startswith(_PREFIX))
+        }
+        problems = [] if ("TARGET_USER" in given) == ("TARGET_PASSWORD" in given) else [_HALF_A_LOGIN]
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            raise ConfigurationError([*(_problem(detail, given, known) for detail in details), *problems]) from None
+        if problems:
+            raise ConfigurationError(problems)
+        return settings
+
+
+def _problem(detail: ErrorDetails, given: Mapping[str, str], known: set[str | None]) -> Problem:
+    name = str(detail["loc"][0])
+    if detail["type"] == "extra_forbidden":
+        return Problem(f"{name}: there is no such setting: {_nearest(name, sorted(filter(None, known)))}")
+    found = "" if name == f"{_PREFIX}DATABASE_URL" else f"found {given[name]!r}, "  # a URL may hold a password
+    return Problem(f"{name}: {found}{_expected(detail)}")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    stems = {each.removeprefix(_PREFIX): each for each in known}  # the prefix alone would make all of them alike
+    near = difflib.get_close_matches(name.removeprefix(_PREFIX), stems, n=1)
+    return f"did you mean {stems[near[0]]}?" if near else f"expected one of {', '.join(known)}"
+
+
+def _expected(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    if detail["type"] == "literal_error":
+        return f"expected {detail['ctx']['expected']}"
+    if detail["type"].startswith("byte_size"):
+        return "expected a size, such as 20GiB or 500MB"
+    return "expected a whole number of at least 1"
