@@ -1,10 +1,20 @@
 """The record: reading what is known of every tag, and the old history as an exported view."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Select, bindparam, delete, func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ferryman.store.chunks import chunks
+from ferryman.store.engine import Database, insert
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
+from ferryman.store.tables import attempts, history, item_columns, status_is, tags, walks
+
+_UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
+_COLUMNS = [tags.c[field.name] for field in fields(TagRecord)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +26,181 @@ class HistoryLine:
     pushed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ItemSummary:
+    """How many of an item's tags stand where."""
+
+    name: str
+    source: str
+    target: str
+    counts: Mapping[Status, int]  # every status, in the order in which people read them
+    gone: int  # of them all, those that upstream no longer lists
+    last_synced_at: datetime | None
+
+
 class Ledger:
-    def __init__(self, database: "Database") -> None: ...
+    """Reads the record; writes only what the old history brings. Every call raises StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
+        return {record.tag: record for record in await self._records(select(*_COLUMNS).where(tags.c.target == target))}
 
-    async def walk(self, target: str) -> Walk | None: ...
+    async def walk(self, target: str) -> Walk | None:
+        """How the item's repository was last listed."""
+        asking = select(walks.c.walked_at, walks.c.completed_at, walks.c.rules).where(walks.c.target == target)
+        async with self._database.read() as connection:
+            row = (await connection.execute(asking)).one_or_none()
+            return Walk(*row) if row else None
 
-    async def tags(self, *, targets: Collection[str] | None = None, statuses: Collection[Status] | None = None) -> list[TagRecord]:
+    async def tags(
+        self, *, targets: Collection[str] | None = None, statuses: Collection[Status] | None = None
+    ) -> list[TagRecord]:
         """For `status`, in the order item, newest first. targets None: all."""
+        asking = select(*_COLUMNS)
+        if targets is not None:
+            asking = asking.where(tags.c.target.in_(targets))
+        if statuses is not None:
+            asking = asking.where(or_(*(status_is(status) for status in statuses)))
+        newest_first = tags.c.pushed_at.desc().nulls_last()
+        return await self._records(asking.order_by(tags.c.item, tags.c.target, newest_first, tags.c.id))
 
-    async def tag(self, target: str, tag: str) -> TagRecord | None: ...
+    async def tag(self, target: str, tag: str) -> TagRecord | None:
+        """What is known of one tag."""
+        found = await self._records(select(*_COLUMNS).where(tags.c.target == target, tags.c.tag == tag))
+        return found[0] if found else None
 
-    async def attempts(self, tag_id: int) -> list[Attempt]: ...
+    async def summary(self, targets: Collection[str] | None = None) -> list[ItemSummary]:
+        """A line an item, in the order of their names; items without any tag have none. targets None: all."""
+        counting = select(
+            tags.c.target,
+            tags.c.status,
+            func.count(),
+            func.count(tags.c.gone_at),
+            func.max(tags.c.synced_at),
+            func.min(tags.c.id),
+        ).group_by(tags.c.target, tags.c.status)
+        if targets is not None:
+            counting = counting.where(tags.c.target.in_(targets))
+        async with self._database.read() as connection:
+            groups = (await connection.execute(counting)).all()
+            names: dict[str, tuple[str, str]] = {}
+            for some in chunks([group[-1] for group in groups]):
+                naming = select(tags.c.target, tags.c.item, tags.c.source).where(tags.c.id.in_(some))
+                names |= {target: (item, source) for target, item, source in await connection.execute(naming)}
+        return sorted(_summaries(groups, names), key=lambda each: (each.name, each.target))
 
-    async def forget_attempts(self, before: datetime) -> int: ...
+    async def attempts(self, tag_id: int) -> list[Attempt]:
+        """Every attempt of the last 30 days, oldest first."""
+        asking = select(*(attempts.c[field.name] for field in fields(Attempt)))
+        async with self._database.read() as connection:
+            rows = await connection.execute(asking.where(attempts.c.tag_id == tag_id).order_by(attempts.c.id))
+            return [Attempt(*row) for row in rows]
+
+    async def forget_attempts(self, before: datetime) -> int:
+        """Delete the attempts that ended before; their number."""
+        async with self._database.write(alone=True) as connection:
+            return (await connection.execute(delete(attempts).where(attempts.c.finished_at < before))).rowcount
 
     async def history(self) -> list[tuple[str, HistoryLine]]:
-        """Every line with its source repository; sorted: source, pushed_at newest first (unknown last), then as first recorded."""
+        """Every line with its source; sorted: source, pushed_at newest first (unknown last), then as first recorded."""
+        asking = (
+            select(tags.c.source, tags.c.tag, history.c.digest, history.c.pushed_at)
+            .join_from(history, tags)
+            .order_by(tags.c.source, history.c.pushed_at.desc().nulls_last(), history.c.id)
+        )
+        async with self._database.read() as connection:
+            return [(row[0], HistoryLine(*row[1:])) async for row in await connection.stream(asking)]
 
     async def import_history(self, item: ItemKey, lines: Sequence[HistoryLine], *, now: datetime) -> int:
-        """Take over one file: its tags count as synced unless more is known already. Idempotent. The number of tags that are new."""
+        """Take over one file: its tags count as synced unless more is known already. Idempotent.
+
+        A tag's first line in the file is its newest, and says what was mirrored. Returns the number of new tags.
+        """
+        newest = {line.tag: line for line in reversed(lines)}
+        new = 0
+        async with self._database.write(alone=True) as connection:
+            for some in chunks([newest[tag] for tag in dict.fromkeys(line.tag for line in lines)]):
+                new += await _take_over(connection, item, some, now)
+            for several in chunks(lines):
+                keys = {
+                    tag: key
+                    for tag, (key, _, _) in (await _known(connection, item, [line.tag for line in several])).items()
+                }
+                adding = [
+                    {"tag_id": keys[line.tag], "digest": line.digest, "pushed_at": line.pushed_at} for line in several
+                ]
+                await connection.execute(insert(connection, history).on_conflict_do_nothing(), adding)
+        return new
+
+    async def _records(self, asking: Select[Any]) -> list[TagRecord]:
+        async with self._database.read() as connection:
+            return [TagRecord(*row) async for row in await connection.stream(asking)]
+
+
+def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:
+    """`groups`: target, status, number, gone ones, last synced_at, any id."""
+    counts: dict[str, dict[Status, int]] = {}
+    gone: dict[str, int] = dict.fromkeys(names, 0)
+    synced_at: dict[str, datetime] = {}
+    for target, status, number, lost, last, _ in groups:
+        counts.setdefault(target, dict.fromkeys(_ORDER, 0))[status] = number
+        gone[target] += lost
+        if last is not None:
+            synced_at[target] = max(last, synced_at.get(target, last))
+    return [
+        ItemSummary(*names[target], target, counts[target], gone[target], synced_at.get(target)) for target in counts
+    ]
+
+
+_ORDER: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")
+
+
+async def _take_over(connection: AsyncConnection, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:
+    """One line a tag. A tag that was mirrored, or runs, knows better; one that waits or failed is done."""
+    known = await _known(connection, item, [line.tag for line in lines])
+    new, changed, number = [], [], 0
+    for line in lines:
+        digest = None if line.digest == _UNKNOWN else line.digest
+        _, status, mirrored = known.get(line.tag, (None, None, None))
+        if status is None:
+            new.append(_imported(item, line, digest, now))
+        elif status != "running" and mirrored is None:
+            changed.append({"key": known[line.tag][0], "imported": digest})
+            number += status != "synced"
+    if new:
+        await connection.execute(tags.insert(), new)
+    if changed:
+        await connection.execute(_ADOPT, changed)
+    return number + len(new)
+
+
+_ADOPT = (
+    update(tags)
+    .where(tags.c.id == bindparam("key"))
+    .values(
+        status="synced",
+        reason=null(),
+        mirrored_digest=bindparam("imported"),
+        run_at=null(),
+        error=null(),
+        error_kind=null(),
+    )
+)
+
+
+async def _known(
+    connection: AsyncConnection, item: ItemKey, names: Sequence[str]
+) -> dict[str, tuple[int, Status, str | None]]:
+    asking = select(tags.c.tag, tags.c.id, tags.c.status, tags.c.mirrored_digest)
+    rows = await connection.execute(asking.where(tags.c.target == item.target, tags.c.tag.in_(names)))
+    return {tag: (key, status, mirrored) for tag, key, status, mirrored in rows}
+
+
+def _imported(item: ItemKey, line: HistoryLine, digest: str | None, now: datetime) -> dict[str, Any]:
+    return {
+        **item_columns(item), "tag": line.tag, "status": "synced", "rank": 0, "withdrawn": False, "attempts": 0,
+        "pushed_at": line.pushed_at, "mirrored_digest": digest, "first_seen_at": now,
+    }  # fmt: skip

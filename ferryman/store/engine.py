@@ -1,0 +1,193 @@
+"""Opening the state database, and the rules of SQLite, stated once.
+
+SQLite takes one writer at a time. So every write transaction begins IMMEDIATE: a deferred one that reads first
+dies of "database is locked" when it comes to write, whatever the busy timeout, and the driver's default opens none
+for a SELECT, which loses updates without an error. All writes of a process go through one connection: as fast
+as many, and fair. Reads have their own connections, and see the last commit.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.url import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ferryman.errors import StoreError
+from ferryman.store import migrate
+from ferryman.store.failures import as_store_errors
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_BUSY = 30_000  # milliseconds that SQLite waits for another process's write
+_PATIENCE = 120.0  # seconds that a task waits for the process's own writer
+_READERS = 4
+_ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Ferryman"
+
+
+async def open_database(url: str) -> "Database":
+    """Open the state database at `url`, made or migrated to this version's schema where need be.
+
+    Any number of processes may do so at once. Raises StoreError: also for the database of a newer Ferryman.
+    """
+    database = Database(url)
+    try:
+        async with database.read() as connection:
+            current = await connection.run_sync(migrate.is_current)
+        if not current:
+            async with migrating(url) as connection:
+                await connection.run_sync(migrate.upgrade)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+class Database:
+    """A state database: short transactions, one at a time for writing. Its repr holds no secret."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is opened before the first use, but SQLite's folder is made. Raises StoreError."""
+        parsed = _parse(url)
+        self.file = _file_of(parsed)  # None: not SQLite
+        self.name = _name_of(parsed)  # for people
+        if self.file is not None:
+            _make_folder(self.file)
+        with as_store_errors(self.name):
+            self._writer = _make_engine(parsed, begin="BEGIN IMMEDIATE", connections=1 if self.file else 10)
+            self._reader = _make_engine(parsed, begin="BEGIN", connections=_READERS) if self.file else self._writer
+
+    @asynccontextmanager
+    async def write(self, *, alone: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: committed at the end, rolled back by an error. Raises StoreError.
+
+        On SQLite every one is alone. On PostgreSQL those that touch one tag run side by side;
+        `alone` waits for them and keeps them out, for what touches many.
+        """
+        with as_store_errors(self.name):
+            async with self._writer.begin() as connection:
+                if self.file is None:
+                    await connection.execute(_EXCLUSIVE if alone else _SHARED)
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. Raises StoreError."""
+        with as_store_errors(self.name):
+            async with self._reader.connect() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Give the connections back. Idempotent."""
+        with as_store_errors(self.name):
+            await self._writer.dispose()
+            await self._reader.dispose()
+
+    def __repr__(self) -> str:
+        return f"Database({self.name})"
+
+
+_SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_ADVISORY_LOCK})")
+_EXCLUSIVE = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, which both dialects spell alike."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+@asynccontextmanager
+async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
+    """The one transaction in which a database is migrated: all of it, or nothing.
+
+    SQLite's foreign keys are off in it and checked at its end: a batch migration makes a table anew and drops
+    the old one, which would delete the rows that refer to it.
+    """
+    parsed = _parse(url)
+    name = _name_of(parsed)
+    if (file := _file_of(parsed)) is not None:
+        _make_folder(file)
+    with as_store_errors(name):
+        engine = _make_engine(parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False)
+        try:
+            async with engine.begin() as connection:
+                if file is None:
+                    await connection.execute(_EXCLUSIVE)
+                yield connection
+                if file is not None and (await connection.execute(text("PRAGMA foreign_key_check"))).first():
+                    raise StoreError(
+                        f"the state database {name}: migrating it would break its foreign keys; nothing was changed"
+                    )
+        finally:
+            await engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        # The cause quotes the URL, and with it the password.
+        raise StoreError(
+            "FERRYMAN_DATABASE_URL is not a database URL: expected sqlite+aiosqlite:///file or postgresql+asyncpg://…"
+        ) from None
+    if backend not in _DRIVERS:
+        raise StoreError(
+            f"FERRYMAN_DATABASE_URL names a database that is not supported: {backend}; expected sqlite or postgresql"
+        )
+    if backend == "sqlite" and (parsed.database in {None, "", ":memory:"} or str(parsed.database).startswith("file:")):
+        raise StoreError("FERRYMAN_DATABASE_URL names no file: expected sqlite+aiosqlite:///path/to/ferryman.db")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def _file_of(url: URL) -> Path | None:
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def _name_of(url: URL) -> str:
+    """The file, or the server and the database: a URL's user, password and query are nobody's business."""
+    if (file := _file_of(url)) is not None:
+        return str(file)
+    return f"postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
+
+
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the state database's folder {file.parent} cannot be made: {error.strerror}") from error
+
+
+def _make_engine(url: URL, *, begin: str, connections: int, foreign_keys: bool = True) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_PATIENCE,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        hide_parameters=True,
+    )
+    if url.get_backend_name() == "sqlite":
+        _obey_sqlite(engine, begin=begin, foreign_keys=foreign_keys)
+    return engine
+
+
+def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver's own transactions off, before the pragmas: inside one, `foreign_keys` does nothing.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY}")  # first: the next one takes a lock
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

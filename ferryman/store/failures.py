@@ -1,0 +1,67 @@
+"""The store's border: what SQLAlchemy and its drivers raise goes out as StoreError."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ferryman.errors import StoreError
+
+_SQLITE = {
+    sqlite3.SQLITE_BUSY: "another program has held it locked for too long; stop that program and try again",
+    sqlite3.SQLITE_LOCKED: "another program has held it locked for too long; stop that program and try again",
+    sqlite3.SQLITE_FULL: "the disk is full; free some room, nothing of the record is lost",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup, or move it away and import the history again",
+    sqlite3.SQLITE_NOTADB: "the file is no SQLite database; move it away, or set FERRYMAN_DATABASE_URL",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; its folder must exist and be writable",
+    sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written; mend the permissions",
+    sqlite3.SQLITE_IOERR: "the disk fails to read or write; see the system's log, and whether the disk is full",
+}
+_POSTGRESQL = {  # by class of SQLSTATE, or by the whole
+    "08": "the connection was lost",
+    "28": "the server refuses the login; mend FERRYMAN_DATABASE_URL",
+    "3D": "the server has no such database; create it, or mend FERRYMAN_DATABASE_URL",
+    "42501": "the user may not do this; grant it the rights on its schema",
+    "53100": "the server's disk is full; free some room, nothing of the record is lost",
+    "53300": "the server has no connection left; raise its max_connections",
+    "57": "the server stops or starts; try again",
+    "55P03": "another program has held it locked for too long; stop that program and try again",
+}
+_LONGEST = 300
+
+
+@contextmanager
+def as_store_errors(database: str) -> Iterator[None]:
+    """Raise StoreError for whatever the driver raises inside. `database` is its name, without a secret."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreError(f"the state database {database}: too much waits for it at once") from error
+    except DBAPIError as error:
+        raise StoreError(f"the state database {database}: {_explain(error.orig)}") from error
+    except ModuleNotFoundError as error:
+        raise StoreError(f"the state database {database}: install ferryman[postgresql] for it") from error
+    except NoSuchModuleError as error:
+        raise StoreError(f"the state database {database}: only SQLite and PostgreSQL are supported") from error
+    except OSError as error:  # asyncpg's connecting raises it bare
+        raise StoreError(f"the state database {database} cannot be reached: {_brief(error)}") from error
+
+
+def _explain(error: BaseException | None) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and (known := _SQLITE.get(code & 0xFF)):
+        return f"{known} ({_brief(error)})"
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    if known := _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]):
+        return f"{known} ({_brief(error)})"
+    return _brief(error)
+
+
+def _brief(error: BaseException | None) -> str:
+    """One line of it; asyncpg prefixes its class, and a URL in it may hold a password."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = re.sub(r"^<class '[^']*'>: ", "", text)
+    return re.sub(r"//[^/@\s]*@", "//***@", text)[:_LONGEST]

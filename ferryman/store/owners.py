@@ -1,0 +1,106 @@
+"""Who holds the leases: one identity a process, and which of them are dead.
+
+A process holds an flock on a file of its own as long as it lives, and the kernel gives it up with the process, however
+that ends. So a dead process is known at once on the same machine, without process ids, which mean nothing
+across containers that share a volume.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import socket
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from ferryman.errors import StoreError
+from ferryman.store.engine import Database
+
+
+class Owner:
+    """This process among those that use one database from this machine. Keep it while leases are held in its name."""
+
+    def __init__(self, folder: Path, name: str, descriptor: int) -> None:
+        self.name = name
+        self._folder = folder
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def claim(cls, database: Database) -> "Owner":
+        """Take a new name. Its file lies beside the database's; for a server, in a folder of this user's.
+
+        It is locked before anybody can see it. Raises StoreError.
+        """
+        folder = _folder_for(database)
+        name = f"{re.sub(r'[^A-Za-z0-9-]', '-', socket.gethostname())[:40]}.{os.getpid()}.{secrets.token_hex(4)}"
+        try:
+            return cls(folder, name, _lock_then_show(folder / f".{name}", folder / name))
+        except OSError as error:
+            raise StoreError(
+                f"{folder} takes no locks, by which living processes are told from dead ones: {error.strerror}"
+            ) from error
+
+    def dead_owners(self) -> set[str]:
+        """The processes that ended without a `release`. Reclaim what they held, then `bury` them."""
+        visible = [file for file in self._folder.iterdir() if not file.name.startswith(".")]
+        return {file.name for file in visible if _is_free(file)}
+
+    def bury(self, dead: Collection[str]) -> None:
+        """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead."""
+        for name in dead:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """End in order. Hand back every lease before: one that is left is given up only when it expires. Idempotent."""
+        if self._descriptor is not None:
+            self.bury([self.name])
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _folder_for(database: Database) -> Path:
+    if database.file is not None:
+        folder = database.file.with_name(f"{database.file.name}.owners").absolute()
+    else:
+        mine = Path(tempfile.gettempdir()) / f"ferryman-{os.getuid()}"
+        folder = mine / hashlib.sha256(database.name.encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if database.file is None and mine.lstat().st_uid != os.getuid():  # the folder of folders is everybody's
+            raise StoreError(f"the folder {mine} belongs to another user; remove it, or set TMPDIR")
+    except OSError as error:
+        raise StoreError(
+            f"the folder {folder}, by which processes know that others live, cannot be made: {error.strerror}"
+        ) from error
+    return folder
+
+
+def _lock_then_show(hidden: Path, shown: Path) -> int:
+    descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(shown)
+    except OSError:
+        os.close(descriptor)
+        hidden.unlink(missing_ok=True)
+        raise
+    return descriptor
+
+
+def _is_free(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # it has just been released, or buried
+        return False
+    except PermissionError:  # another user's; its lease will tell
+        return False
+    try:
+        # Shared, so that two who look at once do not take one another for the owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

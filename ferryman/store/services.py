@@ -1,0 +1,48 @@
+"""Signs of life of the processes that run on a database, for the health check and `status`."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from ferryman.clock import Clock
+from ferryman.store.engine import Database, insert
+from ferryman.store.tables import services
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process. It lives as long as `beat_at` is fresh."""
+
+    owner: str
+    role: str  # run, scheduler, worker
+    started_at: datetime
+    beat_at: datetime
+    next_cycle_at: datetime | None  # None: it schedules nothing
+
+
+class Services:
+    """The processes, by their owner's name. Every call raises StoreError."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def beat(self, owner: str, role: str, *, next_cycle_at: datetime | None = None) -> None:
+        """Give a sign of life; the first one says when the process started."""
+        now = self._clock.now()
+        fresh = {"role": role, "beat_at": now, "next_cycle_at": next_cycle_at}
+        async with self._database.write() as connection:
+            adding = insert(connection, services).values(owner=owner, started_at=now, **fresh)
+            await connection.execute(adding.on_conflict_do_update(index_elements=["owner"], set_=fresh))
+
+    async def list(self) -> list[Service]:
+        """Every process, the one that was heard of last first."""
+        asking = select(*(services.c[field.name] for field in fields(Service))).order_by(services.c.beat_at.desc())
+        async with self._database.read() as connection:
+            return [Service(*row) for row in await connection.execute(asking)]
+
+    async def drop(self, owner: str) -> None:
+        """The process has ended. Idempotent."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(services).where(services.c.owner == owner))

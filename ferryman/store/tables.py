@@ -1,0 +1,196 @@
+"""The schema, for SQLite and PostgreSQL alike; `migrations/` brings databases to it."""
+
+from datetime import UTC, datetime
+from typing import get_args
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    literal_column,
+)
+from sqlalchemy.types import TypeDecorator
+
+from ferryman.store.records import ItemKey, Status
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. SQLite has no zones, so a naive time would be read back as another moment: it is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite counts its rows only in a column that is INTEGER to the letter.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+# Named constraints: a batch migration on SQLite can only touch what has a name.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("item", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("tag", String, nullable=False),
+    Column("source_registry", String, nullable=False),  # the host in `source`: pauses go by it
+    Column("target_registry", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("reason", String),
+    Column("rank", Integer, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),  # running, and not wanted any more: it ends, and does not come again
+    Column("platforms", String),  # those that the item wants
+    Column("source_digest", String),
+    Column("pushed_at", UtcDateTime),
+    Column("platform_digests", JSON(none_as_null=True)),
+    Column("first_seen_at", UtcDateTime),
+    Column("last_seen_at", UtcDateTime),
+    Column("gone_at", UtcDateTime),
+    Column("mirrored_digest", String),
+    Column("mirrored_platforms", String),
+    Column("target_digest", String),
+    Column("identical", Boolean),
+    Column("synced_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("run_at", UtcDateTime),
+    Column("error", String),
+    Column("error_kind", String),
+    Column("lease_token", String),
+    Column("lease_owner", String),
+    Column("lease_expires_at", UtcDateTime),
+    Column("claimed_at", UtcDateTime),
+    UniqueConstraint("target", "tag"),
+    CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
+    CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
+    CheckConstraint("status NOT IN ('queued', 'running') OR source_digest IS NOT NULL", name="digest"),
+)
+
+
+def status_is(status: Status) -> ColumnElement[bool]:
+    """`status = '…'` spelled out: SQLite takes a partial index only where the condition is no parameter."""
+    if status not in get_args(Status):
+        raise ValueError(f"{status!r} is no status")
+    return tags.c.status == literal_column(f"'{status}'", String)
+
+
+def item_columns(item: ItemKey) -> dict[str, str | None]:
+    """What every tag of an item has in common."""
+    return {
+        "item": item.name, "platforms": item.platforms,
+        "source": item.source, "source_registry": item.source.partition("/")[0],
+        "target": item.target, "target_registry": item.target.partition("/")[0],
+    }  # fmt: skip
+
+
+def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_queued, _running = status_is("queued"), status_is("running")
+_partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
+_partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
+_partial("ix_tags_running", tags.c.lease_owner, where=_running)
+_partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
+# All that a summary counts stands in it, so that a million rows are counted without being read.
+Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=False, index=True),
+    Column("outcome", String, nullable=False),
+    Column("digest", String),
+    Column("bytes_moved", BigInteger, nullable=False),
+    Column("bytes_reused", BigInteger, nullable=False),
+    Column("error", String),
+    Column("error_kind", String),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", _Id, primary_key=True),  # in the order in which the lines came
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), nullable=False),
+    Column("digest", String, nullable=False),  # or the word Unknown
+    Column("pushed_at", UtcDateTime),
+    UniqueConstraint("tag_id", "digest"),
+)
+
+walks = Table(
+    "walks",
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("walked_at", UtcDateTime, nullable=False),
+    Column("completed_at", UtcDateTime, nullable=False),
+    Column("rules", String, nullable=False),
+)
+
+registries = Table(
+    "registries",  # those that are paused
+    metadata,
+    Column("registry", String, primary_key=True),
+    Column("until", UtcDateTime),
+    Column("error", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("fingerprint", String),
+)
+
+engine_images = Table(
+    "engine_images",
+    metadata,
+    Column("engine", String, primary_key=True),
+    Column("reference", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("image_id", String),
+    Column("previous_id", String),
+    Column("used_at", UtcDateTime, nullable=False),
+    CheckConstraint("role IN ('source', 'target')", name="role"),
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
+    Column("next_cycle_at", UtcDateTime),
+)
