@@ -1,0 +1,163 @@
+"""The engine's images as a cache: what Ferryman pulled stays, up to a budget, least recently used out first.
+
+The engine knows neither who pulled an image nor when it was last used, so a ledger does. A reference enters it
+before the pull, and only if the engine did not have it: whatever else is in the engine is the user's, and stays.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Literal, Protocol
+
+from ferryman import log
+from ferryman.errors import TransferError
+from ferryman.transports.docker_engine import DockerEngine
+from ferryman.transports.locks import see_through
+
+Role = Literal["source", "target"]  # pulled and kept; tagged only for the time of a push
+_SETTLING_SECONDS = 5
+
+
+class PulledImage(Protocol):
+    """One reference in an engine that Ferryman made."""
+
+    @property
+    def reference(self) -> str: ...
+    @property
+    def image_id(self) -> str | None: ...  # None: the pull had not ended
+    @property
+    def previous_id(self) -> str | None: ...  # the image that the user had under this very reference
+
+
+class ImageLedger(Protocol):
+    """Remembers across crashes which references Ferryman made, by engine."""
+
+    async def remember(
+        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+    ) -> None:
+        """Add or replace an entry; it counts as used now."""
+        ...
+
+    async def touch(self, engine: str, reference: str, image_id: str) -> None:
+        """It was used now, and names this image. A reference that is not in the ledger stays out of it."""
+        ...
+
+    async def least_recent(self, engine: str) -> Sequence[PulledImage]:
+        """The entries of role `source`, the one that was not used for the longest time first."""
+        ...
+
+    async def of_role(self, engine: str, role: Role) -> Sequence[PulledImage]: ...
+
+    async def forget(self, engine: str, reference: str) -> None: ...
+
+
+class ImageCache:
+    """The pulled images of one engine, kept within `limit` bytes."""
+
+    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageLedger, limit: int) -> None:
+        self._engine = engine
+        self._engine_id = engine_id
+        self._ledger = ledger
+        self._limit = limit
+        self._in_use: Counter[str] = Counter()
+        self._removing = asyncio.Lock()  # between looking whether an image is in use and removing it
+        self._trimming = asyncio.Lock()
+        self._trim_due = False
+        self._measured: int | None = None
+        self._added = 0  # since it was measured; at most, for shared layers are counted twice
+
+    @asynccontextmanager
+    async def holding(self, reference: str) -> AsyncIterator[None]:
+        """Keep `reference` from being removed."""
+        async with self._removing:
+            self._in_use[reference] += 1
+        try:
+            yield
+        finally:
+            self._in_use[reference] -= 1
+
+    @asynccontextmanager
+    async def pulling(self, reference: str) -> AsyncIterator[None]:
+        """Own what is pulled meanwhile, however that ends."""
+        await self._ledger.remember(self._engine_id, reference, role="source")
+        try:
+            yield
+        finally:
+            await see_through(self._settle_quietly(reference), seconds=_SETTLING_SECONDS)
+
+    async def used(self, reference: str, image_id: str) -> None:
+        """Note the use. The user's own images are not in the ledger, and stay out of it."""
+        await self._ledger.touch(self._engine_id, reference, image_id)
+
+    async def recover(self) -> None:
+        """Own, or forget, the pulls that a crash cut short."""
+        for entry in await self._ledger.least_recent(self._engine_id):
+            if entry.image_id is None and not self._in_use[entry.reference]:
+                await self._settle(entry.reference)
+
+    async def trim(self) -> None:
+        """Remove the least recently used images until the budget is kept. Never raises TransferError.
+
+        One at a time: measuring is slow. Whoever comes meanwhile leaves it to the one that is at it.
+        """
+        self._trim_due = True
+        if self._trimming.locked():
+            return
+        async with self._trimming:
+            while self._trim_due:
+                self._trim_due = False
+                try:
+                    await self._trim()
+                except TransferError as error:
+                    log.get().warning("the engine's cache could not be trimmed", error=str(error))
+
+    async def _settle_quietly(self, reference: str) -> None:
+        try:
+            await self._settle(reference)
+        except TransferError as error:  # it stays in the ledger without an ID: `recover` settles it
+            log.get().debug("a pull is left unsettled", reference=reference, error=str(error))
+
+    async def _settle(self, reference: str) -> None:
+        image = await self._engine.inspect(reference)
+        if image is None:
+            await self._ledger.forget(self._engine_id, reference)
+        else:
+            self._added += image.size
+            await self._ledger.touch(self._engine_id, reference, image.id)
+
+    async def _trim(self) -> None:
+        if self._measured is not None and self._measured + self._added <= self._limit:
+            return
+        self._added = 0
+        entries = await self._ledger.least_recent(self._engine_id)
+        ours = {entry.image_id for entry in entries}
+        self._measured = await self._measure(ours)
+        for entry in entries:
+            if self._measured <= self._limit:
+                break
+            if await self._evict(entry):
+                self._measured = await self._measure(ours)
+
+    async def _measure(self, ours: set[str | None]) -> int:
+        """Bytes that our images take: the larger of two lower bounds, since layers are shared with the user's images.
+
+        The one takes all that the user's images could fill off the whole, the other counts what only one image of
+        ours has. An image that somebody tagged is no longer ours alone: removing our reference would free nothing.
+        """
+        usage = await self._engine.disk_usage()
+        kept = sum(image.size for image in usage.images if image.id not in ours or image.tagged)
+        alone = sum(image.size - image.shared for image in usage.images if image.id in ours and not image.tagged)
+        return max(usage.layers - kept, alone)
+
+    async def _evict(self, entry: PulledImage) -> bool:
+        async with self._removing:
+            if self._in_use[entry.reference]:
+                return False
+            image = await self._engine.inspect(entry.reference)
+            if image is not None and entry.image_id in {None, image.id}:
+                if image.tags or not await self._engine.remove(entry.reference):
+                    return False
+                log.get().debug("removed from the engine's cache", reference=entry.reference)
+            await self._ledger.forget(self._engine_id, entry.reference)
+            return True

@@ -1,0 +1,112 @@
+"""Copies tags through a Docker Engine: its layer cache, its proxies, its registry mirrors."""
+
+import asyncio
+from datetime import timedelta
+
+from ferryman.clock import Clock
+from ferryman.errors import EngineUnavailable, RateLimited, TransferError, Unsupported
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference
+from ferryman.registry.client import RegistryClient
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.cache import ImageCache, ImageLedger
+from ferryman.transports.docker_address import EngineAddress
+from ferryman.transports.docker_copy import DockerCopy, Workshop
+from ferryman.transports.docker_engine import DockerEngine
+from ferryman.transports.locks import KeyedLocks
+from ferryman.transports.target_tags import TargetTags
+
+_NATIVE = Platforms(keyword="native")
+_PATIENCE = timedelta(minutes=1)  # the engine keeps the registry's Retry-After to itself
+
+
+class DockerTransport:
+    """The Transport that works through a Docker Engine. One instance a process; many copies at once."""
+
+    def __init__(
+        self,
+        *,
+        address: EngineAddress,
+        registry: RegistryClient,
+        ledger: ImageLedger,
+        cache_limit: int,
+        clock: Clock,
+        silence: timedelta = timedelta(minutes=3),
+    ) -> None:
+        """`silence`: a copy that tells nothing for so long is ended; the engine's own retries take up to 75 s."""
+        self._address = address
+        self._registry = registry
+        self._ledger = ledger
+        self._cache_limit = cache_limit  # bytes
+        self._clock = clock
+        self._engine = DockerEngine(address=address, silence=silence)
+        self._connecting = asyncio.Lock()
+        self._workshop: Workshop | None = None
+        self._lost = False
+
+    async def connect(self) -> str:
+        """Find the engine and undo what a crash left there; which engine it is, as a sentence.
+
+        Raises EngineUnavailable, with what was tried and how to mend it.
+        """
+        identity = (await self._connected()).identity
+        return f"Docker Engine {identity.version} at {self._address.url}, {identity.native}, {identity.storage}"
+
+    async def copy(
+        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+    ) -> Copied:
+        """See Transport. `platforms` None is `native`: what a plain `docker pull` gives."""
+        wanted = platforms or _NATIVE
+        if wanted.keyword == "all":
+            raise Unsupported(
+                "platforms: all: a Linux engine cannot carry Windows images; "
+                "say `linux`, list the platforms, or use the direct transport"
+            )
+        workshop = await self._connected()
+        copy = DockerCopy(workshop, registry=self._registry, source=source, target=target, wanted=wanted, sink=progress)
+        try:
+            async with self._registry.slot(source.repository.registry, target.repository.registry):
+                copied = await copy.run()
+        except EngineUnavailable:
+            self._lost = True
+            raise
+        except TransferError as error:
+            self._heed(error)
+            await workshop.cache.trim()  # what was pulled stays: failures must not fill the disk either
+            raise
+        await workshop.cache.trim()
+        return copied
+
+    async def aclose(self) -> None:
+        """Close the connections to the engine."""
+        await self._engine.aclose()
+
+    async def _connected(self) -> Workshop:
+        async with self._connecting:
+            if self._workshop is None or self._lost:
+                self._workshop = await self._introduced()
+                self._lost = False
+            return self._workshop
+
+    async def _introduced(self) -> Workshop:
+        await self._engine.aclose()
+        identity = await self._engine.connect()
+        workshop = self._workshop
+        if workshop is None or workshop.identity != identity:
+            workshop = Workshop(
+                engine=self._engine,
+                identity=identity,
+                cache=ImageCache(
+                    engine=self._engine, engine_id=identity.id, ledger=self._ledger, limit=self._cache_limit
+                ),
+                tags=TargetTags(engine=self._engine, engine_id=identity.id, ledger=self._ledger),
+                pulls=KeyedLocks(),
+            )
+        await workshop.tags.recover()
+        await workshop.cache.recover()
+        return workshop
+
+    def _heed(self, error: TransferError) -> None:
+        """Tell the other copies from this registry of its limit at once."""
+        if isinstance(error, RateLimited) and error.registry is not None:
+            self._registry.hold(error.registry, error.retry_at or self._clock.now() + _PATIENCE)

@@ -1,0 +1,56 @@
+"""Where the Docker Engine is, as the Docker command line reads its environment."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferryman.errors import ConfigurationError, Problem
+
+_DEFAULT = "unix:///var/run/docker.sock"
+_SCHEMES = ("unix://", "tcp://", "http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAddress:
+    """How to reach an engine."""
+
+    url: str  # as people write it
+    certificates: Path | None = None  # the folder of ca.pem, cert.pem and key.pem, where TLS is asked for
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "EngineAddress":
+        """Read DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH. Raises ConfigurationError.
+
+        Docker contexts are left alone: they would silently beat DOCKER_HOST.
+        """
+        url = environment.get("DOCKER_HOST") or _DEFAULT
+        if not url.startswith(_SCHEMES):
+            expected = ", ".join(f"{scheme}…" for scheme in _SCHEMES)
+            raise ConfigurationError([Problem(f"DOCKER_HOST is {url!r}: expected one of {expected}")])
+        if not environment.get("DOCKER_TLS_VERIFY") or url.startswith("unix://"):
+            return cls(url)
+        return cls(url, Path(environment.get("DOCKER_CERT_PATH") or Path.home() / ".docker"))
+
+    @property
+    def endpoint(self) -> str:
+        """The URL to connect to: aiodocker sends plain text to tcp:// even where it was given certificates."""
+        if self.url.startswith("unix://"):
+            return self.url
+        host = self.url.partition("://")[2].rstrip("/")
+        secure = self.certificates is not None or self.url.startswith("https://")
+        return f"{'https' if secure else 'http'}://{host}"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What to trust, and to show. Raises ConfigurationError for certificates that cannot be read."""
+        if not self.endpoint.startswith("https://"):
+            return None
+        if self.certificates is None:
+            return ssl.create_default_context()
+        try:
+            context = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
+            context.load_cert_chain(str(self.certificates / "cert.pem"), str(self.certificates / "key.pem"))
+        except (OSError, ssl.SSLError) as error:
+            problem = Problem(f"DOCKER_CERT_PATH: {self.certificates} lacks ca.pem, cert.pem or key.pem: {error}")
+            raise ConfigurationError([problem]) from error
+        return context

@@ -1,0 +1,277 @@
+"""One Docker Engine's images: pull, push, tag, inspect, delete, measure. The only aiodocker of the house.
+
+Each pull and push has a client of its own: closing that is what makes the engine stop, and what keeps a
+hundred stalled pulls from using up the connections of the control calls.
+"""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from aiodocker import Docker, DockerError
+
+from ferryman.errors import EngineUnavailable, TransferError, Unreachable, Unsupported
+from ferryman.platforms import Platform
+from ferryman.transports.base import ProgressSink
+from ferryman.transports.docker_address import EngineAddress
+from ferryman.transports.docker_errors import Errand, ImageGone, classify
+from ferryman.transports.docker_stream import Layers, Silent, Watchdog
+
+_NEWEST_API = (1, 51)  # the newest that this code was written for; a newer engine still speaks it
+_ANSWER_SECONDS = 60  # for a control call
+_MEASURE_SECONDS = 600  # `system/df` reads every layer; deleting unlinks them
+_NO_CONNECTION = 900  # aiodocker's own status
+
+_MENDS = {
+    errno.ENOENT: "is the engine running, and is its socket mounted into this container?",
+    errno.EACCES: "this user may not use the socket: add it to the socket's group",
+    errno.EPERM: "this user may not use the socket: add it to the socket's group",
+    errno.ECONNREFUSED: "nothing listens there: start the engine",
+}
+_OTHER_MEND = "start it, or set DOCKER_HOST to where it is"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """Which engine it is. `id` stays the same as long as its data does."""
+
+    id: str
+    version: str
+    storage: str
+    native: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image in the engine."""
+
+    id: str
+    platform: Platform
+    tells_variant: bool  # many ARM images' configs have none
+    size: int  # uncompressed
+    tags: frozenset[str]  # as the engine writes them: nginx:1.25
+    digests: frozenset[str]  # nginx@sha256:…
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One image's part in the engine's disk."""
+
+    id: str
+    size: int
+    shared: int  # of `size`, in layers that other images have too
+    tagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """What the engine's images take. `layers` counts a shared layer once."""
+
+    layers: int
+    images: tuple[Usage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push left at the registry."""
+
+    digest: str
+    moved: int
+
+
+class DockerEngine:
+    """A connected engine. Raises TransferError's subclasses, and nothing of aiodocker's."""
+
+    def __init__(self, *, address: EngineAddress, silence: timedelta) -> None:
+        self._address = address
+        self._tls = address.tls()
+        self._watchdog = Watchdog(silence)
+        self._version = "auto"
+        self._control: Docker | None = None
+
+    async def connect(self) -> EngineIdentity:
+        """Find the engine, agree on an API version, and tell which engine it is."""
+        async with self._client() as docker:
+            with self._reached():
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    version = await docker._query_json("version", versioned_api=False)  # noqa: SLF001 - no public form
+            self._version = _pinned(version)
+        info = await self._ask("info")
+        return EngineIdentity(
+            id=info.get("ID") or info["Name"],
+            version=version["Version"],
+            storage=info["Driver"],
+            native=Platform.of(version["Os"], version["Arch"]),
+        )
+
+    async def pull(
+        self, errand: Errand, *, platform: Platform | None, credential: Mapping[str, str] | None, sink: ProgressSink
+    ) -> int:
+        """Pull `errand.reference`; the bytes that it took."""
+        layers = Layers("pull", sink)
+        async with self._working(errand) as docker:
+            wanted = str(platform) if platform else None
+            stream = docker.images.pull(errand.reference, auth=credential, platform=wanted, stream=True)
+            await self._watchdog.follow(stream, layers)  # type: ignore[arg-type]  # it is a generator
+        if not layers.ended:
+            raise await self._cut_short(errand)
+        return layers.moved
+
+    async def push(self, errand: Errand, *, credential: Mapping[str, str] | None, sink: ProgressSink) -> Pushed:
+        """Push the local tag `errand.reference`."""
+        layers = Layers("push", sink)
+        repository, tag = split_tag(errand.reference)
+        async with self._working(errand) as docker:
+            stream = docker.images.push(repository, tag=tag, auth=credential, stream=True)
+            await self._watchdog.follow(stream, layers)  # type: ignore[arg-type]
+        if layers.pushed_a_part:
+            raise Unsupported(
+                f"the engine has only a part of {errand.reference} and pushed one platform in its place: "
+                "name the platforms in items.yml"
+            )
+        if not layers.ended or layers.digest is None:
+            raise await self._cut_short(errand)
+        return Pushed(layers.digest, layers.moved)
+
+    async def inspect(self, reference: str) -> LocalImage | None:
+        """The image that `reference` names in the engine, if it has one."""
+        try:
+            found = await self._ask(f"images/{reference}/json")
+        except ImageGone:
+            return None
+        variant = found.get("Variant") or ""
+        return LocalImage(
+            id=found["Id"],
+            platform=Platform.of(found["Os"], found["Architecture"], variant),
+            tells_variant=bool(variant),
+            size=found.get("Size") or 0,
+            tags=_names(found.get("RepoTags")),
+            digests=_names(found.get("RepoDigests")),
+        )
+
+    async def tag(self, image_id: str, reference: str) -> None:
+        """Let the local tag `reference` name the image. Raises ImageGone."""
+        repository, tag = split_tag(reference)
+        with self._reached(reference):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._controlling().images.tag(image_id, repository, tag=tag)
+
+    async def remove(self, reference: str) -> bool:
+        """Remove one reference, and the layers that nothing else needs. False: a container uses the image.
+
+        Never forced: that would take the user's own tags along.
+        """
+        with self._reached(reference):
+            try:
+                async with asyncio.timeout(_MEASURE_SECONDS):
+                    await self._controlling().images.delete(reference)
+            except DockerError as error:
+                if error.status == 409:  # noqa: PLR2004 - Conflict
+                    return False
+                if error.status != 404:  # noqa: PLR2004 - Not Found: gone already
+                    raise
+        return True
+
+    async def disk_usage(self) -> DiskUsage:
+        """Measure; slow on an engine with many images."""
+        found = await self._ask("system/df", seconds=_MEASURE_SECONDS)
+        images = tuple(
+            Usage(
+                id=image["Id"],
+                size=image["Size"],
+                shared=max(image.get("SharedSize") or 0, 0),  # -1: not counted
+                tagged=bool(_names(image.get("RepoTags"))),
+            )
+            for image in found.get("Images") or ()
+        )
+        return DiskUsage(layers=found.get("LayersSize") or 0, images=images)
+
+    async def aclose(self) -> None:
+        """Close the control connection."""
+        if self._control is not None:
+            await self._control.close()
+            self._control = None
+
+    def _client(self) -> Docker:
+        # Without `url`, the current context of ~/.docker/config.json would win over DOCKER_HOST.
+        return Docker(url=self._address.endpoint, ssl_context=self._tls, api_version=self._version)
+
+    def _controlling(self) -> Docker:
+        if self._control is None:
+            self._control = self._client()
+        return self._control
+
+    async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+        with self._reached(path):
+            async with asyncio.timeout(seconds):
+                answer: dict[str, Any] = await self._controlling()._query_json(path)  # noqa: SLF001 - `df` has no public form
+        return answer
+
+    @asynccontextmanager
+    async def _working(self, errand: Errand) -> AsyncIterator[Docker]:
+        async with self._client() as docker:
+            try:
+                with self._reached(errand=errand):
+                    yield docker
+            except Silent as error:
+                raise Unreachable(
+                    f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
+                    registry=errand.registry,
+                ) from error
+
+    async def _cut_short(self, errand: Errand) -> TransferError:
+        """What a stream means that ended without its terminal message: aiodocker takes a lost engine for success."""
+        await self._ask("version")  # raises EngineUnavailable if that is what happened
+        return Unreachable(
+            f"the engine ended its {errand.doing} of {errand.reference} without a word", registry=errand.registry
+        )
+
+    @contextmanager
+    def _reached(self, subject: str = "", *, errand: Errand | None = None) -> Iterator[None]:
+        """Translate everything that aiodocker and aiohttp raise."""
+        try:
+            yield
+        except DockerError as error:
+            if error.status == _NO_CONNECTION:
+                raise self._absent(error) from error
+            raise _failure(error, subject, errand) from error
+        except TimeoutError as error:
+            raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {error}") from error
+
+    def _absent(self, error: BaseException) -> EngineUnavailable:
+        cause = error.__context__
+        refused = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else None
+        why = (refused.strerror if refused else None) or str(cause or error)
+        mend = _MENDS.get(refused.errno or 0, _OTHER_MEND) if refused else _OTHER_MEND
+        return EngineUnavailable(f"no Docker Engine at {self._address.url}: {why}; {mend}")
+
+
+def split_tag(reference: str) -> tuple[str, str]:
+    """`host:5000/a/b:1.2` is `host:5000/a/b` and `1.2`."""
+    repository, _, tag = reference.rpartition(":")
+    return repository, tag
+
+
+def _pinned(version: Mapping[str, Any]) -> str:
+    major, minor = min(_NEWEST_API, tuple(int(part) for part in version["ApiVersion"].split(".")))
+    return f"v{major}.{minor}"
+
+
+def _names(references: list[str] | None) -> frozenset[str]:
+    """Engines before 1.43 write `<none>:<none>` where there is none."""
+    return frozenset(name for name in references or () if "<none>" not in name)
+
+
+def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:
+    if errand is not None:
+        return classify(error.message, errand)
+    if error.status == 404:  # noqa: PLR2004 - Not Found
+        return ImageGone(f"the engine no longer has {subject}")
+    return EngineUnavailable(f"the Docker Engine refused {subject}: {error.message[:300]}")

@@ -1,0 +1,87 @@
+"""Local tags for the time of a push: an engine pushes only what bears the target's name.
+
+The name may be the user's: what it stood for before is put back, after a crash too.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ferryman import log
+from ferryman.errors import TransferError
+from ferryman.transports.cache import ImageLedger
+from ferryman.transports.docker_engine import DockerEngine, LocalImage, split_tag
+from ferryman.transports.docker_errors import ImageGone
+from ferryman.transports.locks import KeyedLocks, see_through
+
+_TIDYING_SECONDS = 5
+
+
+class TargetTags:
+    """The target tags in one engine."""
+
+    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageLedger) -> None:
+        self._engine = engine
+        self._engine_id = engine_id
+        self._ledger = ledger
+        self._locks = KeyedLocks()
+        self._borrowed: set[str] = set()
+
+    @asynccontextmanager
+    async def borrowed(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
+        """Let `reference` name the image; nobody else in this process uses it meanwhile. Raises ImageGone."""
+        repository, _ = split_tag(reference)
+        # The second lock: a push leaves a digest at the image that would look like the user's to another push.
+        async with self._locks.holding(reference), self._locks.holding(f"{repository} {image.id}"):
+            previous = await self._engine.inspect(reference)
+            previous_id = previous.id if previous else None
+            kept = await self._digests(image.id, repository)
+            await self._ledger.remember(
+                self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
+            )
+            self._borrowed.add(reference)
+            try:
+                await self._engine.tag(image.id, reference)
+                yield
+            finally:
+                await self._tidy(reference, image.id, previous_id, kept)
+                self._borrowed.discard(reference)
+
+    async def recover(self) -> None:
+        """Undo what a crash left."""
+        for entry in await self._ledger.of_role(self._engine_id, "target"):
+            if entry.reference not in self._borrowed and entry.image_id is not None:
+                await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+
+    async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
+        work = self._put_back(reference, image_id, previous_id, kept)
+        try:
+            await see_through(work, seconds=_TIDYING_SECONDS)
+        except (TransferError, TimeoutError) as error:  # it stays in the ledger: `recover` puts it back
+            log.get().warning("a local tag is left behind until the next start", reference=reference, error=str(error))
+
+    async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
+        current = await self._engine.inspect(reference)
+        if current is not None and current.id == image_id != previous_id:
+            # Removing the tag takes the digest that the push left along; moving it does not.
+            if previous_id is None or not await self._restored(previous_id, reference):
+                await self._engine.remove(reference)
+            else:
+                repository, _ = split_tag(reference)
+                for digest in await self._digests(image_id, repository) - kept:
+                    await self._engine.remove(f"{repository}@{digest}")
+        await self._ledger.forget(self._engine_id, reference)
+
+    async def _restored(self, image_id: str, reference: str) -> bool:
+        try:
+            await self._engine.tag(image_id, reference)
+        except ImageGone:
+            return False
+        return True
+
+    async def _digests(self, image_id: str, repository: str) -> frozenset[str]:
+        """The digests by which the image is known in the repository. The engine shortens Docker Hub's names."""
+        image = await self._engine.inspect(image_id)
+        short = repository.removeprefix("docker.io/").removeprefix("library/")
+        names = {repository, short}
+        pairs = (known.split("@", 1) for known in (image.digests if image else ()))
+        return frozenset(digest for name, digest in pairs if name in names)
