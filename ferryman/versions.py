@@ -28,9 +28,8 @@ def version_key(name: str) -> tuple[Any, ...]:
 
 
 def name_key(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts as people do, numbers in a name by their value: build-9 < build-10."""
-    parts = (part for part in _DIGITS.split(name) if part)
-    return tuple((part[0].isdigit(), int(part) if part[0].isdigit() else 0, part) for part in parts)
+    """Sorts as people do, numbers in a name by their value and before words: 7 < build-9 < build-10."""
+    return tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in _DIGITS.split(name) if part)
 
 
 def _prefixes(name: str) -> Iterator[str]:

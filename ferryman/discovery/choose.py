@@ -1,13 +1,16 @@
 """Which lister serves which registry."""
 
+from typing import Literal
+
 from ferryman.discovery.base import TagLister
 from ferryman.discovery.dockerhub import DockerHubLister
 from ferryman.discovery.google import GoogleLister
 from ferryman.discovery.oci import OciLister
 from ferryman.discovery.quay import QuayLister
-from ferryman.items.model import ListerName
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
+
+ListerName = Literal["google", "dockerhub", "quay", "oci"]
 
 _GOOGLE = ("gcr.io", "registry.k8s.io")
 _GOOGLE_DOMAINS = (".gcr.io", ".pkg.dev")

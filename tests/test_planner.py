@@ -1,0 +1,321 @@
+"""The planner: a reason for every tag, the three orders, and what counts as mirrored."""
+
+import random
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferryman.discovery.base import UpstreamTag
+from ferryman.items.model import Order, Rules
+from ferryman.planner import Decision, Mirrored, Selection, fingerprint, plan
+from ferryman.platforms import Platform, Platforms
+from ferryman.store.records import Status
+
+AMD64 = Platform.parse("linux/amd64")
+ARM64 = Platform.parse("linux/arm64")
+WINDOWS = Platform.parse("windows/amd64")
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+SIGNATURE = f"sha256-{'a' * 64}"
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+def tag(
+    name: str, letter: str | None = "a", *, age: int | None = 0, platforms: Mapping[Platform, str | None] | None = None
+) -> UpstreamTag:
+    """A tag that was pushed `age` hours before noon."""
+    pushed_at = None if age is None else NOON - timedelta(hours=age)
+    return UpstreamTag(name, digest(letter) if letter else None, pushed_at, platforms)
+
+
+def rules(*, limit: int = 9999, include: str = "", exclude: str = "", pin: str = "", order: Order = "newest") -> Rules:
+    """Patterns are separated by spaces."""
+    compiled = {
+        key: tuple(map(re.compile, text.split()))
+        for key, text in (("include", include), ("exclude", exclude), ("pin", pin))
+    }
+    return Rules(limit=limit, order=order, **compiled)
+
+
+def decide(
+    *tags: UpstreamTag,
+    by: Rules | None = None,
+    platforms: str | None = None,
+    mirrored: Mapping[str, Mirrored] | None = None,
+) -> dict[str, Decision]:
+    wanted = Platforms.parse(platforms.split(",") if "/" in platforms else platforms) if platforms else None
+    return {each.tag: each for each in plan(by or rules(), wanted, AMD64, tags, mirrored or {})}
+
+
+def outcome(upstream: UpstreamTag, record: Mirrored | None, platforms: str | None = None) -> tuple[str, str]:
+    decision = decide(upstream, platforms=platforms, mirrored={upstream.name: record} if record else {})[upstream.name]
+    return decision.action, decision.reason
+
+
+def ranked(decisions: Mapping[str, Decision]) -> list[str]:
+    return [each.tag for each in sorted(decisions.values(), key=lambda each: each.rank) if each.action != "skip"]
+
+
+# Which tags are wanted
+
+
+def test_every_rule_gives_its_own_reason() -> None:
+    decisions = decide(
+        tag("v1.3"), tag("v1.2", age=1), tag("v1.1", age=2), tag("v1.4-rc1"), tag("main"), tag("latest", age=99),
+        tag(SIGNATURE + ".sig"), tag("v1.3-nanoserver"), tag("v1.5", platforms={WINDOWS: None}),
+        tag("v1.6", platforms={ARM64: None}), tag("v1.7", None, age=-1),
+        by=rules(limit=3, include=r"v\d.*", exclude=".*-rc.*", pin="latest"), platforms="linux/amd64",
+    )  # fmt: skip
+    assert {name: (each.action, each.reason) for name, each in decisions.items()} == {
+        "v1.7": ("skip", "no-digest"),
+        "v1.3": ("copy", "new"),
+        "v1.2": ("copy", "new"),
+        "v1.1": ("skip", "beyond-limit"),
+        "v1.4-rc1": ("skip", "excluded"),
+        "main": ("skip", "not-included"),
+        "latest": ("copy", "new"),
+        SIGNATURE + ".sig": ("skip", "signature"),
+        "v1.3-nanoserver": ("skip", "windows"),
+        "v1.5": ("skip", "windows"),
+        "v1.6": ("skip", "platform"),
+    }
+
+
+def test_details_name_the_rule() -> None:
+    decisions = decide(
+        tag("1-rc1"), tag("2", platforms={ARM64: None, WINDOWS: None}), by=rules(exclude=".*-rc.*"), platforms="native"
+    )
+    assert decisions["1-rc1"].detail == "excluded by '.*-rc.*'"
+    assert decisions["2"].detail == "for linux/arm64, windows/amd64 only"
+
+
+def test_patterns_are_over_the_whole_name() -> None:
+    decisions = decide(tag("1.2"), tag("1.2-alpine"), by=rules(include=r"1\.2"))
+    assert decisions["1.2"].action == "copy"
+    assert decisions["1.2-alpine"].reason == "not-included"
+
+
+@pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])
+def test_signatures_are_not_versions_whatever_include_says(suffix: str) -> None:
+    assert decide(tag(SIGNATURE + suffix), by=rules(include=".*"))[SIGNATURE + suffix].reason == "signature"
+
+
+@pytest.mark.parametrize("name", ["ltsc2022-windowsservercore", "1.2-nanoserver-1809", "windows-amd64", "1.2-Windows"])
+def test_windows_is_told_by_name_where_the_list_tells_no_platforms(name: str) -> None:
+    assert decide(tag(name))[name].reason == "windows"
+    assert decide(tag(name, platforms={AMD64: None}))[name].reason == "new"
+    assert decide(tag(name), platforms="all")[name].reason == "new"
+    assert decide(tag(name), platforms="windows/amd64,linux/amd64")[name].reason == "new"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "wanted"),
+    [(None, {"arm", "both"}), ("native", {"both"}), ("linux", {"arm", "both"}), ("linux/arm64", {"arm", "both"}),
+     ("windows/amd64", {"win", "both"}), ("linux/s390x", set()), ("all", {"arm", "both", "win"})],
+)  # fmt: skip
+def test_a_tag_without_a_wanted_platform_is_left_out(platforms: str | None, wanted: set[str]) -> None:
+    decisions = decide(
+        tag("arm", platforms={ARM64: None}),
+        tag("both", platforms={AMD64: None, ARM64: None, WINDOWS: None}),
+        tag("win", platforms={WINDOWS: None}),
+        platforms=platforms,
+    )
+    assert {name for name, each in decisions.items() if each.action == "copy"} == wanted
+
+
+def test_the_limit_counts_after_every_other_rule_and_pins_are_exempt() -> None:
+    names = [tag(f"1.{age}", age=age) for age in range(10)]
+    decisions = decide(
+        *names, tag("edge", age=-3), tag("arm", age=-2, platforms={ARM64: None}), tag("stable", age=50),
+        by=rules(limit=2, exclude="edge", pin="stable 1.0"), platforms="native",
+    )  # fmt: skip
+    assert ranked(decisions) == ["1.0", "1.1", "1.2", "stable"]
+    assert {name for name, each in decisions.items() if each.pinned} == {"1.0", "stable"}
+
+
+def test_a_pin_is_kept_against_every_rule_of_names() -> None:
+    decisions = decide(
+        tag("nightly-windows"), tag(SIGNATURE), tag("win", platforms={WINDOWS: None}),
+        by=rules(limit=0, include="none", exclude=".*", pin="nightly-windows win sha256-.*"),
+    )  # fmt: skip
+    assert {name: each.reason for name, each in decisions.items()} == {
+        "nightly-windows": "new",
+        SIGNATURE: "new",
+        "win": "windows",
+    }
+
+
+# In which order
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("newest", ["v1.9.0", "1.10-rc.1", "latest", "1.10", "1.10-alpine", "main-9"]),
+        ("version", ["1.10", "1.10-alpine", "1.10-rc.1", "v1.9.0", "main-9", "latest"]),
+        ("name", ["v1.9.0", "main-9", "latest", "1.10-rc.1", "1.10-alpine", "1.10"]),
+    ],
+)
+def test_orders(order: Order, expected: list[str]) -> None:
+    decisions = decide(
+        tag("latest", age=3), tag("1.10", age=None), tag("v1.9.0", age=1), tag("1.10-alpine", age=None),
+        tag("main-9", age=None), tag("1.10-rc.1", age=2), by=rules(order=order),
+    )  # fmt: skip
+    assert ranked(decisions) == expected
+
+
+names_of_tags = st.lists(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,12}", fullmatch=True), unique=True, max_size=12)
+orders: st.SearchStrategy[Order] = st.sampled_from(["newest", "version", "name"])
+
+
+@given(names_of_tags, orders, st.integers(0, 9), st.randoms())
+def test_any_order_is_total_and_independent_of_the_order_of_arrival(
+    names: list[str], order: Order, limit: int, chance: random.Random
+) -> None:
+    tags = [tag(name, age=age % 3 if age % 4 else None) for age, name in enumerate(names)]
+    first = plan(rules(limit=limit, order=order), None, AMD64, tags, {})
+    assert [each.rank for each in first] == list(range(len(names)))
+    assert sum(each.action == "copy" for each in first) <= limit
+    shuffled = chance.sample(tags, len(tags))
+    assert plan(rules(limit=limit, order=order), None, AMD64, shuffled, {}) == first
+
+
+# What counts as mirrored
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (None, ("copy", "new")),
+        (Mirrored("synced", digest("a")), ("keep", "up-to-date")),
+        (Mirrored("synced", digest("b")), ("copy", "changed")),
+        (Mirrored("synced", digest("a"), "linux"), ("copy", "changed")),
+        (Mirrored("skipped"), ("copy", "new")),
+        (Mirrored("skipped", digest("a")), ("keep", "up-to-date")),
+        (Mirrored("skipped", lacking=digest("a")), ("skip", "platform")),
+        (Mirrored("skipped", lacking=digest("b")), ("copy", "new")),
+        (Mirrored("failed"), ("copy", "retry")),
+        (Mirrored("failed", digest("b")), ("copy", "retry")),
+        (Mirrored("queued"), ("copy", "queued")),
+        (Mirrored("queued", digest("a")), ("copy", "queued")),
+        (Mirrored("running", digest("b")), ("copy", "queued")),
+    ],
+)
+def test_the_recorded_upstream_digest_decides(record: Mirrored | None, expected: tuple[str, str]) -> None:
+    assert outcome(tag("1"), record) == expected
+
+
+def test_platforms_are_compared_as_a_set() -> None:
+    record = Mirrored("synced", digest("a"), "linux/arm64,linux/amd64")
+    assert outcome(tag("1"), record, "linux/amd64,linux/arm64") == ("keep", "up-to-date")
+    assert outcome(tag("1"), record, "linux/amd64") == ("copy", "changed")
+
+
+def test_a_changed_tag_says_from_what_to_what() -> None:
+    assert (
+        decide(tag("1"), mirrored={"1": Mirrored("synced", digest("b"))})["1"].detail == f"{'b' * 12} became {'a' * 12}"
+    )
+
+
+def imported(letter: str | None, status: Status = "synced", *, age: int | None = 0) -> Mirrored:
+    pushed_at = None if age is None else NOON - timedelta(hours=age)
+    return Mirrored(status, digest(letter) if letter else None, imported=True, pushed_at=pushed_at)
+
+
+@pytest.mark.parametrize("platforms", [None, "linux", "linux/arm64"])
+def test_an_imported_tag_is_taken_over_for_whatever_platforms(platforms: str | None) -> None:
+    both: Mapping[Platform, str | None] = {AMD64: digest("b"), ARM64: digest("c")}
+    assert outcome(tag("1"), imported("a"), platforms) == ("keep", "up-to-date")
+    assert outcome(tag("1", platforms=both), imported("b"), platforms) == ("adopt", "up-to-date")
+    assert outcome(tag("1", platforms=both), imported("c"), platforms) == ("copy", "changed")
+
+
+@pytest.mark.parametrize(
+    ("platforms", "uncertain"),
+    [
+        (None, True),
+        ({AMD64: None, ARM64: None}, True),
+        ({AMD64: digest("b")}, False),
+        ({ARM64: digest("c")}, False),
+        ({}, False),
+    ],
+)
+def test_an_imported_digest_is_uncertain_where_the_list_tells_no_childs(
+    platforms: Mapping[Platform, str | None] | None, uncertain: bool
+) -> None:
+    decision = decide(tag("1", platforms=platforms), mirrored={"1": imported("d")})["1"]
+    assert (decision.action, decision.reason, decision.uncertain) == ("copy", "changed", uncertain)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now", "expected"),
+    [
+        (0, 0, "adopt"),
+        (0, 8, "adopt"),
+        (0, 24, "adopt"),
+        (0, 25, "copy"),
+        (25, 0, "copy"),
+        (None, 0, "adopt"),
+        (0, None, "adopt"),
+    ],
+)
+def test_the_word_unknown_is_believed_unless_the_times_differ_by_more_than_a_day(
+    recorded: int | None, now: int | None, expected: str
+) -> None:
+    assert outcome(tag("1", age=now), imported(None, age=recorded))[0] == expected
+
+
+def test_what_is_not_wanted_is_skipped_whatever_was_mirrored() -> None:
+    decisions = decide(tag("1"), tag("2", age=1), by=rules(limit=1), mirrored={"2": Mirrored("synced", digest("b"))})
+    assert decisions["2"].reason == "beyond-limit"
+
+
+# What a survey asks of the rules
+
+
+def test_literal_pins_are_known_by_name() -> None:
+    def pins(pin: str) -> tuple[str, ...]:
+        return Selection(rules(pin=pin), None, AMD64).pins
+
+    assert pins(r"latest 1.25 v1\.30\.0 lts\-1") == ("latest", "1.25", "v1.30.0", "lts-1")
+    assert pins(r"v1\.\d+ .* (a|b) -1 [0-9] x{2}") == ()
+
+
+@pytest.mark.parametrize(
+    ("by", "met"),
+    [
+        (rules(limit=2), True),
+        (rules(limit=3), False),
+        (rules(limit=2, pin="latest"), True),
+        (rules(limit=2, pin="1.1"), False),
+        (rules(limit=2, pin="1.[15]"), False),
+        (rules(limit=2, exclude="1.2"), False),
+        (rules(limit=2, order="version"), False),
+        (rules(limit=2, order="name"), False),
+    ],
+)
+def test_the_newest_tags_meet_a_limit_only_if_nothing_older_can_be_wanted(by: Rules, met: bool) -> None:
+    newest = [tag("1.1"), tag("1.2", age=1), tag("1.3", age=2, platforms={WINDOWS: None})]
+    assert Selection(by, None, AMD64).is_met_by(newest) is met
+
+
+def test_a_fingerprint_changes_with_everything_that_decides() -> None:
+    nginx = "docker.io/library/nginx"
+    texts = [
+        fingerprint(rules(), None, nginx),
+        fingerprint(rules(), None, "docker.io/library/httpd"),
+        fingerprint(rules(), Platforms.parse("linux"), nginx),
+        fingerprint(rules(limit=1), None, nginx),
+        fingerprint(rules(include="a"), None, nginx),
+        fingerprint(rules(exclude="a"), None, nginx),
+        fingerprint(rules(pin="a"), None, nginx),
+        fingerprint(rules(order="name"), None, nginx),
+    ]
+    assert len(set(texts)) == len(texts)
+    assert fingerprint(rules(), None, nginx) == texts[0]
