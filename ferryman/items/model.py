@@ -38,8 +38,8 @@ class Item:
         return self.target.tagged(tag)
 
     def answers_to(self, text: str) -> bool:
-        """Whether `text`, given on a command line, means this item: its name, its source or its target."""
-        return text in {self.name, str(self.source), str(self.target)}
+        """Whether `text`, given on a command line, means this item: its name here or there, its source or its target."""
+        return text in {self.name, self.target.image, str(self.source), str(self.target)}
 
 
 @dataclass(frozen=True, slots=True)

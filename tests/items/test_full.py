@@ -1,0 +1,155 @@
+"""The full form: defaults, registries, items."""
+
+from pathlib import Path
+
+import pytest
+
+from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
+from ferryman.platforms import Platforms
+from tests.items.support import read
+
+FULL = """\
+defaults:
+  target: registry.cn-shenzhen.aliyuncs.com/kubernetes_aliyun/
+  limit: 20
+  tags: {include: ['v.*'], exclude: ['.*-rc.*'], pin: [latest]}
+registries:
+  registry.cn-shenzhen.aliyuncs.com: {username: "${TARGET_USER}", password: "${TARGET_PASSWORD}"}
+  docker.io: {endpoint: "https://registry-1.docker.io/", api: "https://hub.docker.com", concurrency: 4}
+  127.0.0.1:5000: {tls: false, lister: oci}
+items:
+  - source: registry.k8s.io/kube-apiserver
+    target: registry.example.com/mirror/
+    limit: 3
+    tags: {exclude: []}
+    order: version
+    platforms: linux
+  - source: docker.io/traefik
+    target: registry.example.com/proxies/edge
+  - source: quay.io/coreos/flannel
+"""
+ENVIRON = {"TARGET_USER": "me", "TARGET_PASSWORD": "12: {34}"}
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    return read(tmp_path, FULL, environ=ENVIRON)
+
+
+def one(tmp_path: Path, text: str, **environ: str) -> Item:
+    (item,) = read(tmp_path, text, environ=environ).items
+    return item
+
+
+def test_a_target_with_a_slash_is_a_prefix_and_one_without_is_the_name(configuration: Configuration) -> None:
+    assert [str(item.target) for item in configuration.items] == [
+        "registry.example.com/mirror/kube-apiserver",
+        "registry.example.com/proxies/edge",
+        "registry.cn-shenzhen.aliyuncs.com/kubernetes_aliyun/flannel",
+    ]
+
+
+def test_an_item_is_named_after_its_source(configuration: Configuration) -> None:
+    assert [item.name for item in configuration.items] == ["kube-apiserver", "traefik", "flannel"]
+    assert configuration.items[1].answers_to("edge")
+    assert configuration.items[1].answers_to("docker.io/library/traefik")
+    assert not configuration.items[1].answers_to("flannel")
+
+
+def test_items_inherit_what_they_do_not_say_and_tags_key_by_key(configuration: Configuration) -> None:
+    special, _, plain = configuration.items
+    assert (special.rules.limit, special.rules.order, special.platforms) == (3, "version", Platforms(keyword="linux"))
+    assert [pattern.pattern for pattern in special.rules.include] == ["v.*"]
+    assert special.rules.exclude == ()
+    assert (plain.rules.limit, plain.rules.order, plain.platforms) == (20, "newest", None)
+    assert [pattern.pattern for pattern in plain.rules.exclude] == [".*-rc.*"]
+
+
+def test_registries_are_read(configuration: Configuration) -> None:
+    assert configuration.registries == {
+        "registry.cn-shenzhen.aliyuncs.com": RegistryEntry(username="me", password="12: {34}"),
+        "docker.io": RegistryEntry(
+            endpoint="https://registry-1.docker.io", api="https://hub.docker.com", concurrency=4
+        ),
+        "127.0.0.1:5000": RegistryEntry(tls=False, lister="oci"),
+    }
+
+
+def test_a_password_stays_out_of_every_repr(configuration: Configuration) -> None:
+    assert "12: {34}" not in repr(configuration)
+
+
+def test_docker_hub_has_one_name(tmp_path: Path) -> None:
+    text = "registries: {registry-1.docker.io: {concurrency: 2}}\nitems: [{source: docker.io/a/b, target: r.io/x}]"
+    assert read(tmp_path, text).registries == {"docker.io": RegistryEntry(concurrency=2)}
+
+
+def test_an_empty_login_is_none(tmp_path: Path) -> None:
+    text = """\
+registries: {r.io: {username: "${USER_OF_R:-}", password: "${PASSWORD_OF_R:-}"}}
+items: [{source: quay.io/a/b, target: r.io/x}]
+"""
+    assert read(tmp_path, text).registries == {"r.io": RegistryEntry()}
+
+
+def test_a_ca_file_is_looked_for_beside_items_yml(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    text = "registries: {r.io: {tls: ca.pem}}\nitems: [{source: quay.io/a/b, target: r.io/x}]"
+    assert read(tmp_path, text).registries["r.io"].tls == str(tmp_path / "ca.pem")
+
+
+def test_the_limit_has_a_second_spelling_and_an_item_overrides_either(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, tag: {limit: 7}}\nitems: [{source: quay.io/a/b}, {source: quay.io/a/c, limit: 2}]"
+    )
+    assert [item.rules.limit for item in read(tmp_path, text).items] == [7, 2]
+
+
+def test_there_is_no_limit_unless_one_is_given(tmp_path: Path) -> None:
+    assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").rules.limit == UNLIMITED
+
+
+def test_the_source_may_be_inherited_to_fill_two_registries(tmp_path: Path) -> None:
+    text = "defaults: {source: quay.io/a/b}\nitems: [{target: r.io/x/}, {target: s.io/x/}]"
+    assert [str(item.target) for item in read(tmp_path, text).items] == ["r.io/x/b", "s.io/x/b"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("native", Platforms(keyword="native")),
+        ("linux/aarch64", Platforms.parse("linux/arm64")),
+        ("[linux]", Platforms(keyword="linux")),
+        ("[linux/amd64, linux/arm/v7]", Platforms.parse(["linux/amd64", "linux/arm/v7"])),
+    ],
+)
+def test_platforms_are_a_word_one_or_a_list(tmp_path: Path, written: str, meant: Platforms) -> None:
+    assert one(tmp_path, f"items: [{{source: quay.io/a/b, target: r.io/x, platforms: {written}}}]").platforms == meant
+
+
+def test_the_direct_transport_takes_every_platform(tmp_path: Path) -> None:
+    text = "items: [{source: quay.io/a/b, target: r.io/x, platforms: all}]"
+    assert read(tmp_path, text, transport="direct").items[0].platforms == Platforms(keyword="all")
+
+
+def test_the_environment_fills_in_numbers_truth_and_keys_where_they_belong(tmp_path: Path) -> None:
+    text = """\
+registries: {"${HOST}": {tls: "${TLS:-false}", concurrency: "${AT_ONCE}", password: "${WORD}", username: "1"}}
+items: [{source: quay.io/a/b, target: "${HOST}/x/", limit: "${LIMIT:-8}"}]
+"""
+    environ = {"HOST": "127.0.0.1:5000", "AT_ONCE": "3", "WORD": "true"}
+    configuration = read(tmp_path, text, environ=environ)
+    assert configuration.registries["127.0.0.1:5000"] == RegistryEntry(
+        username="1", password="true", concurrency=3, tls=False
+    )
+    assert configuration.items[0].rules.limit == 8
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
+    text = "\ufeffitems:\r\n  - source: quay.io/a/b\r\n    target: r.io/x\r\n"
+    assert str(one(tmp_path, text).target) == "r.io/x"
+
+
+def test_a_dollar_at_the_end_of_an_expression_is_no_variable(tmp_path: Path) -> None:
+    text = "items: [{source: quay.io/a/b, target: r.io/x, tags: {include: ['^v1$', 'a$|b$$']}}]"
+    assert [pattern.pattern for pattern in one(tmp_path, text).rules.include] == ["^v1$", "a$|b$"]
