@@ -1,6 +1,6 @@
 """The old files: exact bytes out, everything sound in, and every damaged line named."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,12 +13,21 @@ from ferryman import history
 from ferryman.errors import ConfigurationError, FerrymanError
 from ferryman.items.model import Item
 from ferryman.reference import Repository
-from ferryman.store.ledger import HistoryLine
+from ferryman.store.engine import open_database
+from ferryman.store.ledger import HistoryLine, Ledger
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")
 PAUSE = "registry.k8s.io/pause"
+OLD_FILE = (  # in Berlin: the hour that came twice, a tag that moved, lines of the same time, an unknown time
+    f"2022-10-30 02:10:00\t\tsha256:{5:064x}\t\tlate\n"
+    f"2022-10-30 02:50:00\t\tsha256:{4:064x}\t\tearly\n"
+    f"2022-03-30 05:15:04\t\tsha256:{3:064x}\t\tc\n"
+    f"2022-03-30 05:15:04\t\tsha256:{2:064x}\t\tb\n"
+    f"2022-03-29 05:15:04\t\tsha256:{1:064x}\t\tc\n"
+    "1970-01-01 08:00:00\t\tUnknown\t\tedge\n"
+)
 
 
 def digest(number: int) -> str:
@@ -331,3 +340,42 @@ class TestMatchFiles:
     def test_wants_the_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="history: no such folder"):
             history.match_files(tmp_path / "history", [])
+
+
+class TestThroughTheLedger:
+    @pytest.fixture
+    async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
+        database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ferryman.db'}")
+        yield Ledger(database)
+        await database.close()
+
+    async def test_gives_the_same_bytes_back(self, ledger: Ledger, tmp_path: Path) -> None:
+        folder = tmp_path / "history"
+        folder.mkdir()
+        path = folder / "docker.io__x.txt"
+        path.write_text(OLD_FILE)
+
+        report = await history.import_history(
+            ledger, [item("docker.io/a/x")], folder=folder, zone=BERLIN, now=datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        exported = await history.export_history(ledger, folder=tmp_path / "again", zone=BERLIN)
+
+        assert report == history.ImportReport((history.ImportedFile(path, "x", lines=6, new=5),), ())
+        assert [each.name for each in exported.files] == [path.name]
+        assert exported.files[0].read_text() == OLD_FILE
+
+    async def test_takes_the_sound_lines_of_a_damaged_file(self, ledger: Ledger, tmp_path: Path) -> None:
+        (tmp_path / "docker.io__x.txt").write_text(f"nonsense\n{OLD_FILE}")
+        (tmp_path / "docker.io__y.txt").write_text(OLD_FILE)
+
+        report = await history.import_history(
+            ledger, [item("docker.io/a/x")], folder=tmp_path, zone=BERLIN, now=datetime(2026, 1, 1, tzinfo=UTC)
+        )
+
+        assert [(file.lines, file.new) for file in report.files] == [(6, 5)]
+        assert [(Path(problem.file or "").name, problem.line) for problem in report.problems] == [
+            ("docker.io__y.txt", None),
+            ("docker.io__x.txt", 1),
+        ]
+        records = await ledger.tags()
+        assert {record.tag for record in records if record.status == "synced"} == {"late", "early", "c", "b", "edge"}
