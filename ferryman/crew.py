@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, StoreError
+from ferryman.store.owners import Owner
 from ferryman.store.queue import Queue
 from ferryman.store.records import Job
 from ferryman.transports.base import Copied
@@ -30,7 +31,7 @@ class Crew:
         clock: Clock,
         size: int,
         lease: timedelta,
-        dead_owners: Callable[[], Collection[str]],
+        owner: Owner,
         targets: Collection[str] | None = None,
     ) -> None:
         self._worker = worker
@@ -38,7 +39,7 @@ class Crew:
         self._clock = clock
         self._size = size
         self._lease = lease
-        self._dead_owners = dead_owners
+        self._owner = owner
         self._targets = targets  # claim for these only; None: for all
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
         self._draining = asyncio.Event()
@@ -135,5 +136,8 @@ class Crew:
                     copy.cancel()
 
     async def _rescue(self) -> None:
-        if rescued := await self._queue.reclaim(self._dead_owners()):
+        dead = self._owner.dead_owners()
+        rescued = await self._queue.reclaim(dead)
+        self._owner.bury(dead)
+        if rescued:
             log.get().warning("queued again what stopped workers held", tags=rescued)

@@ -29,6 +29,8 @@ Reason = Literal[
     "beyond-limit",  # skip: not among the newest N
     "no-digest",  # skip: upstream did not tell what the tag names
 ]
+# The user's own rules: of no interest in a list of what is missing.
+BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit"})
 
 _SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _WINDOWS = re.compile(r"windowsservercore|nanoserver|windows", re.IGNORECASE)

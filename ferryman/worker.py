@@ -47,6 +47,16 @@ class Listener(Protocol):
         ...
 
 
+class Unwatched:
+    """A Listener for when nobody looks: the log tells everything line by line."""
+
+    def started(self, job: Job) -> None: ...
+
+    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None: ...
+
+    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a tag is tried, and how long to wait after the first failure."""

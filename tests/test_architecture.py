@@ -12,9 +12,11 @@ PACKAGE = Path(__file__).parents[1] / "ferryman"
 ROWS = (
     ("__main__",),
     ("cli",),
-    ("service", "commands"),
+    ("commands",),
+    ("service", "oneshot", "views"),
+    ("inspection",),
     ("app",),
-    ("crew", "history", "views"),
+    ("crew", "history", "selection"),
     ("scheduler", "worker"),
     ("pauses", "planner"),
     ("discovery", "transports"),
@@ -34,7 +36,7 @@ ROOMS_OF = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "yaml": {"items"},
-    "click": {"cli"},
+    "click": {"cli", "commands"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

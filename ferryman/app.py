@@ -1,0 +1,176 @@
+"""The only place that builds things: settings and items.yml in, a house with everything in its room out."""
+
+import os
+import platform
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from ferryman import __version__, items, log
+from ferryman.clock import Clock, SystemClock
+from ferryman.crew import Crew
+from ferryman.items.model import Configuration, RegistryEntry
+from ferryman.pauses import Pauses
+from ferryman.platforms import Platform
+from ferryman.registry.client import RegistryClient
+from ferryman.registry.credentials import Credential, CredentialStore
+from ferryman.registry.hosts import HostOptions
+from ferryman.scheduler import Scheduler
+from ferryman.settings import Settings
+from ferryman.store.engine import open_database
+from ferryman.store.images import EngineImages
+from ferryman.store.ledger import Ledger
+from ferryman.store.owners import Owner
+from ferryman.store.queue import Queue
+from ferryman.store.services import Services
+from ferryman.transports.docker import DockerTransport
+from ferryman.transports.docker_address import EngineAddress
+from ferryman.worker import Listener, RetryPolicy, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state database, and who reads and writes it: all that `status` and its like need."""
+
+    owner: Owner
+    queue: Queue
+    ledger: Ledger
+    services: Services
+    images: EngineImages
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that a working Ferryman consists of."""
+
+    settings: Settings
+    configuration: Configuration
+    clock: Clock
+    record: Record
+    registry: RegistryClient
+    pauses: Pauses
+    transport: DockerTransport
+
+    def scheduler(self) -> Scheduler:
+        """The half that looks and enqueues."""
+        return Scheduler(
+            queue=self.record.queue,
+            ledger=self.record.ledger,
+            registry=self.registry,
+            pauses=self.pauses,
+            clock=self.clock,
+            native=self.transport.native or Platform.of("linux", platform.machine()),
+            complete_walk=self.settings.complete_walk,
+        )
+
+    def crew(self, *, listener: Listener, targets: Collection[str] | None = None) -> Crew:
+        """The half that claims and copies, for these targets (None: for all)."""
+        worker = Worker(
+            queue=self.record.queue,
+            transport=self.transport,
+            registry=self.registry,
+            pauses=self.pauses,
+            clock=self.clock,
+            policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
+            listener=listener,
+        )
+        return Crew(
+            worker,
+            queue=self.record.queue,
+            clock=self.clock,
+            size=self.settings.workers,
+            lease=self.settings.lease,
+            owner=self.record.owner,
+            targets=targets,
+        )
+
+    def reload(self) -> None:
+        """Read items.yml again. Raises ConfigurationError, and then changes nothing."""
+        configuration = load_items(self.settings)
+        self.registry.configure(
+            hosts=_hosts(configuration), credentials=_credentials(self.settings, configuration, clock=self.clock)
+        )
+        self.configuration = configuration
+
+
+def load_items(settings: Settings) -> Configuration:
+    """The items.yml in force. Raises ConfigurationError."""
+    return items.load(settings.items, environ=os.environ, transport="docker")
+
+
+@asynccontextmanager
+async def open_record(settings: Settings) -> AsyncIterator[Record]:
+    """Open the state database, made or migrated where need be. Raises StoreError."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings.database_url.get_secret_value())
+        stack.push_async_callback(database.close)
+        owner = Owner.claim(database)
+        stack.callback(owner.release)
+        queue = Queue(database, owner=owner.name, clock=clock, lease=settings.lease, max_attempts=settings.max_attempts)
+        yield Record(
+            owner=owner,
+            queue=queue,
+            ledger=Ledger(database),
+            services=Services(database, clock=clock),
+            images=EngineImages(database, clock=clock),
+        )
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House]:
+    """Build everything; with `engine`, find the Docker Engine at once. Raises FerrymanError."""
+    configuration = load_items(settings)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        record = await stack.enter_async_context(open_record(settings))
+        registry = RegistryClient(
+            hosts=_hosts(configuration),
+            credentials=_credentials(settings, configuration, clock=clock),
+            clock=clock,
+            user_agent=f"ferryman/{__version__}",
+        )
+        stack.push_async_callback(registry.aclose)
+        transport = DockerTransport(
+            address=EngineAddress.of(os.environ),
+            registry=registry,
+            ledger=record.images,
+            cache_limit=settings.cache_limit,
+            clock=clock,
+        )
+        stack.push_async_callback(transport.aclose)
+        if engine:
+            log.get().info("engine found", engine=await transport.connect())
+        pauses = Pauses(queue=record.queue, registry=registry)
+        yield House(settings, configuration, clock, record, registry, pauses, transport)
+
+
+def _hosts(configuration: Configuration) -> dict[str, HostOptions]:
+    return {
+        host: HostOptions(endpoint=entry.endpoint, api=entry.api, concurrency=entry.concurrency, tls=entry.tls)
+        for host, entry in configuration.registries.items()
+    }
+
+
+def _credentials(settings: Settings, configuration: Configuration, *, clock: Clock) -> CredentialStore:
+    """`registries:` first, then TARGET_USER and TARGET_PASSWORD for the targets, then Docker's own files."""
+    target_default = None
+    if settings.target_user and settings.target_password:
+        target_default = Credential(settings.target_user, settings.target_password.get_secret_value())
+    return CredentialStore(
+        explicit={
+            host: credential
+            for host, entry in configuration.registries.items()
+            if (credential := _credential_of(entry)) is not None
+        },
+        clock=clock,
+        environment=os.environ,
+        targets=frozenset(item.target.registry for item in configuration.items),
+        target_default=target_default,
+    )
+
+
+def _credential_of(entry: RegistryEntry) -> Credential | None:
+    if entry.username is None or entry.password is None:
+        return None
+    return Credential(entry.username, entry.password)

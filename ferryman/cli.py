@@ -1,0 +1,247 @@
+"""The command line: one short function a command.
+
+What a command needs is imported when it runs: `ferryman --help`, and every completion, answers at once.
+"""
+
+# ruff: noqa: PLC0415
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from ferryman import __version__
+from ferryman.errors import ConfigurationError, FerrymanError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from zoneinfo import ZoneInfo
+
+    from ferryman.settings import Settings
+
+_T = TypeVar("_T")
+EXIT_CONFIGURATION, EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 3, 130
+
+
+class _Cli(click.Group):
+    """Turns our errors into a sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"error: {problem}", err=True)
+            ctx.exit(EXIT_CONFIGURATION)
+        except FerrymanError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(EXIT_UNUSABLE)
+        except KeyboardInterrupt:
+            click.echo("stopped; what was running is queued again", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+class _Zone(click.ParamType["ZoneInfo"]):
+    """A time zone's name."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "ZoneInfo":
+        from zoneinfo import ZoneInfo
+
+        try:
+            return ZoneInfo(str(value))
+        except (KeyError, ValueError, OSError):
+            self.fail(f"{value!r} is not a time zone: expected a name such as UTC or Asia/Shanghai", param, ctx)
+
+
+def _complete_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The items of items.yml, for the shell."""
+    from ferryman import commands
+
+    try:
+        names = commands.item_names(_settings(ctx.params.get("items")))
+    except FerrymanError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+items_option = click.option(
+    "--items",
+    type=click.Path(path_type=Path),
+    help="The list of what to mirror.  [default: $FERRYMAN_ITEMS, or items.yml]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+item_arguments = click.argument("item", nargs=-1, shell_complete=_complete_items)
+folder_option = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("history"),
+    show_default=True,
+    help="The folder of the text files.",
+)
+zone_option = click.option(
+    "--tz", "zone", type=_Zone(), default="UTC", show_default=True, help="The zone of the times in the files."
+)
+
+
+@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="ferryman")
+def main() -> None:
+    """Keep a registry of your own holding the tags of other registries that you care about.
+
+    Settings come from FERRYMAN_* environment variables, what to mirror from items.yml.
+    Completion: eval "$(_FERRYMAN_COMPLETE=bash_source ferryman)" (or zsh_source, fish_source).
+
+    Exit codes: 0 all well, 1 some tags failed, 2 configuration or usage, 3 the engine or the database
+    cannot be used, 130 interrupted.
+    """
+
+
+@main.command()
+@items_option
+def run(items: Path | None) -> None:
+    """Run the service: look every 6 hours, copy, until SIGTERM."""
+    from ferryman import service
+
+    _go(service.serve(_settings(items), schedule=True, work=True))
+
+
+@main.command()
+@items_option
+def scheduler(items: Path | None) -> None:
+    """Run one half of `run`: look and enqueue."""
+    from ferryman import service
+
+    _go(service.serve(_settings(items), schedule=True, work=False))
+
+
+@main.command()
+@items_option
+def worker(items: Path | None) -> None:
+    """Run the other half of `run`: claim and copy."""
+    from ferryman import service
+
+    _go(service.serve(_settings(items), schedule=False, work=True))
+
+
+@main.command()
+@item_arguments
+@items_option
+@json_option
+def sync(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
+    """Make one cycle to the end: look at every ITEM (default: all), copy what is new."""
+    from ferryman import commands
+
+    sys.exit(_go(commands.sync(_settings(items), item, as_json=as_json)))
+
+
+@main.command()
+@item_arguments
+@items_option
+@json_option
+def plan(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
+    """Show what `sync` would do with every tag, and why. Copies nothing."""
+    from ferryman import commands
+
+    sys.exit(_go(commands.plan(_settings(items), item, as_json=as_json)))
+
+
+@main.command()
+@item_arguments
+@items_option
+@click.option("--failed", is_flag=True, help="Only what failed.")
+@click.option("--all", "everything", is_flag=True, help="Also the tags that the rules leave out.")
+@json_option
+def status(item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, as_json: bool) -> None:
+    """Show what is mirrored, what is missing, and why. With ITEM: tag by tag."""
+    from ferryman import commands
+
+    _go(commands.status(_settings(items), item, failed=failed, everything=everything, as_json=as_json))
+
+
+@main.command()
+@click.argument("what", metavar="failed | ITEM | ITEM:TAG", shell_complete=_complete_items)
+@items_option
+def requeue(what: str, items: Path | None) -> None:
+    """Try again: everything that failed, an item, or one tag. Also lets paused registries go."""
+    from ferryman import commands
+
+    _go(commands.requeue(_settings(items), what))
+
+
+@main.command("export-history")
+@folder_option
+@zone_option
+@items_option
+def export_history(folder: Path, zone: "ZoneInfo", items: Path | None) -> None:
+    """Write the record as the text files of the first Ferryman."""
+    from ferryman import commands
+
+    _go(commands.export_history(_settings(items), folder, zone))
+
+
+@main.command("import-history")
+@folder_option
+@zone_option
+@items_option
+def import_history(folder: Path, zone: "ZoneInfo", items: Path | None) -> None:
+    """Take the text files over: what they list counts as synced."""
+    from ferryman import commands
+
+    sys.exit(_go(commands.import_history(_settings(items), folder, zone)))
+
+
+@main.command()
+@items_option
+@json_option
+def check(items: Path | None, as_json: bool) -> None:
+    """Try the configuration, the engine, and a login at every registry. Copies nothing."""
+    from ferryman import commands
+
+    sys.exit(_go(commands.check(_settings(items), as_json=as_json)))
+
+
+@main.command()
+@items_option
+def health(items: Path | None) -> None:
+    """Tell whether a service is alive on this database (exit 0), for container health checks."""
+    from ferryman import commands
+
+    sys.exit(_go(commands.health(_settings(items))))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of items.yml."""
+    import json
+
+    from ferryman import items
+
+    click.echo(json.dumps(items.schema(), indent=2, ensure_ascii=False))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"ferryman {__version__}")
+
+
+def _settings(items: Path | None) -> "Settings":
+    import os
+
+    from ferryman import log
+    from ferryman.settings import Settings
+
+    settings = Settings.load(os.environ)
+    log.configure(level=settings.log_level, form=settings.log_format)
+    return settings if items is None else settings.model_copy(update={"items": items})
+
+
+def _go(work: "Coroutine[Any, Any, _T]") -> _T:
+    import asyncio
+
+    return asyncio.run(work)

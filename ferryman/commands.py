@@ -1,0 +1,198 @@
+"""What each command does: `cli.py` parses and calls, `views` draw. Some return their exit code."""
+
+import asyncio
+import json
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from ferryman import history, inspection, oneshot, planner
+from ferryman.app import Record, load_items, open_house, open_record
+from ferryman.clock import SystemClock
+from ferryman.errors import ConfigurationError, TransferError
+from ferryman.scheduler import Cycle, Looked
+from ferryman.selection import Named, select, target_and_tag, targets_of
+from ferryman.settings import Settings
+from ferryman.store.records import Outstanding, TagRecord
+from ferryman.store.services import Service
+from ferryman.views import documents, tables
+from ferryman.views.live import LiveView, NoView
+
+_FRESH = timedelta(seconds=60)  # a service whose last sign of life is older is not alive
+_SHOWN = 20  # failed tags in the overview
+
+
+def item_names(settings: Settings) -> list[str]:
+    """The names that items.yml gives, for shell completion. Raises ConfigurationError."""
+    return sorted({item.name for item in load_items(settings).items})
+
+
+async def sync(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
+    """One cycle to the end. 1: some tags failed, or wait for what may take long."""
+    async with open_house(settings, engine=True) as house:
+        items = select(house.configuration.items, names)
+        targets = {str(item.target) for item in items}
+        if not names:
+            await house.record.queue.withdraw_items(targets)
+        console = tables.console(stderr=True)
+        with LiveView(console) if console.is_terminal else NoView() as view:
+            cycle = await oneshot.cycle_to_the_end(house, items, view)
+        left = await house.record.queue.outstanding(targets)
+        failed = await house.record.ledger.tags(targets=targets, statuses=["failed"])
+        if as_json:
+            _print_json([documents.tag_document(each) for each in await _shown(house.record, targets)])
+        else:
+            await _print_overview(house.record, targets)
+            _print_what_is_left(cycle, left)
+    return 1 if failed or cycle.failed or left.due or left.waiting or left.held else 0
+
+
+async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
+    """Show what would be done. 1: some items could not be looked at."""
+    async with open_house(settings, engine=False) as house:
+        items = select(house.configuration.items, names)
+        scheduler = house.scheduler()
+        looks = (scheduler.look(house.configuration, item) for item in items)
+        answers = await asyncio.gather(*looks, return_exceptions=True)
+    looked = []
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, Looked):
+            looked.append(answer)
+        elif isinstance(answer, TransferError):
+            click.echo(f"error: {item.name}: {answer}", err=True)
+        else:
+            raise answer
+    if as_json:
+        _print_json(documents.plan_documents(looked))
+    else:
+        tables.console().print(tables.plan_table(looked))
+    return 0 if len(looked) == len(items) else 1
+
+
+async def status(settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, as_json: bool) -> None:
+    """The record: an overview, or tag by tag where items are named or tags are asked for."""
+    async with open_record(settings) as record:
+        targets = targets_of(await _known(settings, record), names) if names else None
+        if not (as_json or names or failed or everything):
+            _print_services(await record.services.list())
+            await _print_overview(record, None)
+            return
+        shown = await _shown(record, targets, failed=failed, everything=everything)
+    if as_json:
+        _print_json([documents.tag_document(each) for each in shown])
+    else:
+        tables.console().print(tables.tags_table(shown))
+
+
+async def requeue(settings: Settings, what: str) -> None:
+    """Queue again, in a new round: everything that failed, an item, or one tag."""
+    async with open_record(settings) as record:
+        if what == "failed":
+            count = await record.queue.requeue(failed=True)
+        else:
+            targets, tag = target_and_tag(await _known(settings, record), what)
+            count = await record.queue.requeue(targets=targets, tag=tag)
+    click.echo("1 tag queued" if count == 1 else f"{count} tags queued")
+
+
+async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> None:
+    """Write the old text files."""
+    async with open_record(settings) as record:
+        report = await history.export_history(record.ledger, folder=folder, zone=zone)
+    for problem in report.problems:
+        click.echo(f"warning: {problem}", err=True)
+    click.echo(f"{len(report.files)} files in {folder}, {len(report.changed)} of them changed")
+
+
+async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> int:
+    """Take the old text files over. 1: damaged lines were left out."""
+    items = load_items(settings).items
+    async with open_record(settings) as record:
+        report = await history.import_history(record.ledger, items, folder=folder, zone=zone, now=SystemClock().now())
+    for problem in report.problems:
+        click.echo(f"{'warning' if problem.line is None else 'error'}: {problem}", err=True)
+    for file in report.files:
+        click.echo(f"{file.path}: {file.lines} lines for {file.item}, {file.new} tags new")
+    return 1 if any(problem.line is not None for problem in report.problems) else 0
+
+
+async def check(settings: Settings, *, as_json: bool) -> int:
+    """Try everything that a copy needs. 1: something does not work."""
+    async with open_house(settings, engine=False) as house:
+        findings = await inspection.inspect(house)
+    if as_json:
+        _print_json([documents.finding_document(each) for each in findings])
+    else:
+        tables.console().print(tables.findings_table(findings))
+    return 0 if all(finding.works for finding in findings) else 1
+
+
+async def health(settings: Settings) -> int:
+    """0: a service is alive on this database."""
+    async with open_record(settings) as record:
+        services = await record.services.list()
+    alive = [service for service in services if _is_alive(service)]
+    for service in alive:
+        click.echo(f"{service.role} is alive")
+    if not alive:
+        click.echo("error: no service has given a sign of life in the last minute", err=True)
+    return 0 if alive else 1
+
+
+def _is_alive(service: Service) -> bool:
+    return SystemClock().now() - service.beat_at < _FRESH
+
+
+async def _known(settings: Settings, record: Record) -> list[Named]:
+    """What can be named: what the record has, and what items.yml says, if it can be read."""
+    named = [Named(item.name, item.source, item.target) for item in await record.ledger.summary()]
+    try:
+        items = load_items(settings).items
+    except ConfigurationError:
+        items = ()
+    return named + [Named(item.name, str(item.source), str(item.target)) for item in items]
+
+
+async def _shown(
+    record: Record, targets: Collection[str] | None, *, failed: bool = False, everything: bool = False
+) -> list[TagRecord]:
+    """The tags that people mean: what the rules leave out is shown on request only."""
+    tags = await record.ledger.tags(targets=targets, statuses=["failed"] if failed else None)
+    return [tag for tag in tags if everything or tag.status != "skipped" or tag.reason not in planner.BY_RULE]
+
+
+async def _print_overview(record: Record, targets: Collection[str] | None) -> None:
+    console = tables.console()
+    if held := await record.queue.held():
+        console.print(tables.registries_table(held))
+    console.print(tables.summary_table(await record.ledger.summary(targets)))
+    if failed := await record.ledger.tags(targets=targets, statuses=["failed"]):
+        console.print(tables.tags_table(failed[:_SHOWN]))
+        if len(failed) > _SHOWN:
+            console.print(f"… and {len(failed) - _SHOWN} more: `ferryman status --failed`")
+
+
+def _print_services(services: Sequence[Service]) -> None:
+    alive = [service for service in services if _is_alive(service)]
+    for service in alive:
+        cycle = f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC" if service.next_cycle_at else ""
+        click.echo(f"{service.role}: alive since {service.started_at:%Y-%m-%d %H:%M} UTC{cycle}")
+    if not alive:
+        click.echo("no service is running on this database")
+
+
+def _print_what_is_left(cycle: Cycle, left: Outstanding) -> None:
+    for target, error in sorted(cycle.failed.items()):
+        click.echo(f"error: {target}: its source could not be looked at: {error}", err=True)
+    if left.waiting and left.next_at:
+        click.echo(f"{left.waiting} tags wait; the next may run at {left.next_at:%Y-%m-%d %H:%M} UTC", err=True)
+    if left.held:
+        click.echo(f"{left.held} tags wait behind a paused registry, see above", err=True)
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,47 @@
+"""`ferryman check`: everything that a copy needs, tried one by one, copying nothing."""
+
+import asyncio
+from dataclasses import dataclass
+
+from ferryman.app import House
+from ferryman.errors import TransferError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    what: str
+    works: bool
+    told: str
+
+
+async def inspect(house: House) -> list[Finding]:
+    """The configuration (it was read already), the engine, and a login at every registry."""
+    items = house.configuration.items
+    targets = {item.target.registry for item in items}
+    sources = {item.source.registry for item in items} - targets
+    house.registry.forget_refusals()
+    configuration = Finding(f"configuration {house.settings.items}", True, f"{len(items)} items")
+    return [
+        configuration,
+        *await asyncio.gather(
+            _engine(house),
+            *(_registry(house, f"target {registry}", registry) for registry in sorted(targets)),
+            *(_registry(house, f"source {registry}", registry) for registry in sorted(sources)),
+        ),
+    ]
+
+
+async def _engine(house: House) -> Finding:
+    try:
+        return Finding("engine", True, await house.transport.connect())
+    except TransferError as error:
+        return Finding("engine", False, str(error))
+
+
+async def _registry(house: House, what: str, registry: str) -> Finding:
+    try:
+        return Finding(what, True, await house.registry.log_in(registry))
+    except TransferError as error:
+        return Finding(what, False, str(error))

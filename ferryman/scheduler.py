@@ -1,0 +1,197 @@
+"""Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from ferryman import log, planner
+from ferryman.clock import Clock
+from ferryman.discovery.base import UpstreamTag
+from ferryman.discovery.choose import lister_for
+from ferryman.discovery.contents import platform_digests
+from ferryman.discovery.survey import Survey, survey
+from ferryman.errors import LoginRefused, RateLimited, TransferError
+from ferryman.items.model import Configuration, Item
+from ferryman.pauses import Pauses
+from ferryman.planner import Decision, Mirrored, Selection
+from ferryman.platforms import Platform
+from ferryman.registry.client import RegistryClient
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue import Queue
+from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
+
+_ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one item's source has, and what is to be done about it."""
+
+    item: Item
+    survey: Survey
+    decisions: Sequence[Decision]
+    walk: Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What one cycle did."""
+
+    enqueued: int
+    failed: Mapping[str, str]  # target of each item that could not be looked at: why
+
+
+class Scheduler:
+    """Keeps the queue in step with what the sources have."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        ledger: Ledger,
+        registry: RegistryClient,
+        pauses: Pauses,
+        clock: Clock,
+        native: Platform,
+        complete_walk: timedelta,
+    ) -> None:
+        self._queue = queue
+        self._ledger = ledger
+        self._registry = registry
+        self._pauses = pauses
+        self._clock = clock
+        self._native = native
+        self._complete_walk = complete_walk  # how long a walk may do without going to the end
+
+    async def cycle(self, configuration: Configuration, items: Sequence[Item]) -> Cycle:
+        """Look at every one of `items` and enqueue what is new or changed. Raises StoreError."""
+        await self._pauses.lift_mended()
+        places = asyncio.Semaphore(_ITEMS_AT_ONCE)
+        failed: dict[str, str] = {}
+
+        async def one(item: Item) -> int:
+            async with places:
+                with structlog.contextvars.bound_contextvars(item=item.name):
+                    try:
+                        return await self._keep_in_step(configuration, item)
+                    except TransferError as error:
+                        failed[str(item.target)] = str(error)
+                        await self._cannot_look(item, error)
+                        return 0
+
+        enqueued = await asyncio.gather(*(one(item) for item in items))
+        return Cycle(enqueued=sum(enqueued), failed=failed)
+
+    async def look(self, configuration: Configuration, item: Item) -> Looked:
+        """Discover and plan; changes nothing. Raises TransferError."""
+        if reason := await self._pauses.reason(item.source.registry):
+            raise LoginRefused(reason, registry=item.source.registry)
+        self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
+        records = await self._ledger.known(str(item.target))
+        last = await self._ledger.walk(str(item.target))
+        rules = planner.fingerprint(item.rules, item.platforms, str(item.source))
+        same_rules = last is not None and last.rules == rules
+        now = self._clock.now()
+        complete = last is not None and (not same_rules or now - last.completed_at >= self._complete_walk)
+        entry = configuration.registries.get(item.source.registry)
+        found = await survey(
+            lister=lister_for(item.source.registry, client=self._registry, override=entry.lister if entry else None),
+            client=self._registry,
+            repository=item.source,
+            known=_known(records),
+            choice=Selection(item.rules, item.platforms, self._native),
+            complete=complete,
+        )
+        mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
+        found, decisions = await self._planned(item, found, mirrored)
+        completed_at = now if complete or last is None else last.completed_at
+        return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules))
+
+    async def _planned(
+        self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]
+    ) -> tuple[Survey, Sequence[Decision]]:
+        """Plan; where an imported digest may be that of a platform's image, look into those indexes and plan again."""
+        decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
+        uncertain = {decision.tag for decision in decisions if decision.uncertain}
+        if not uncertain:
+            return found, decisions
+        tags = [await self._with_platforms(item, tag) if tag.name in uncertain else tag for tag in found.tags]
+        found = replace(found, tags=tags, seen=found.seen | uncertain)
+        return found, planner.plan(item.rules, item.platforms, self._native, tags, mirrored)
+
+    async def _with_platforms(self, item: Item, tag: UpstreamTag) -> UpstreamTag:
+        try:
+            digests = await platform_digests(self._registry, item.source.pinned(tag.digest or ""))
+        except (RateLimited, LoginRefused):
+            raise
+        except TransferError as error:
+            log.get().warning("cannot look into the index: the tag is copied again", tag=tag.name, error=str(error))
+            return tag
+        return replace(tag, platforms=digests)
+
+    async def _keep_in_step(self, configuration: Configuration, item: Item) -> int:
+        looked = await self.look(configuration, item)
+        for problem in looked.survey.problems:
+            log.get().warning("cannot look at a tag", tag=problem.tag, error=str(problem.error))
+        applied = await self._queue.apply(
+            ItemKey(item.name, str(item.source), str(item.target), str(item.platforms) if item.platforms else None),
+            [_seen(tag) for tag in looked.survey.tags if tag.name in looked.survey.seen],
+            gone=looked.survey.gone,
+            verdicts=[Verdict(each.tag, each.action, each.reason, each.rank) for each in looked.decisions],
+            walk=looked.walk,
+        )
+        log.get().info(
+            "looked",
+            tags=len(looked.survey.tags),
+            enqueued=applied.enqueued,
+            withdrawn=applied.withdrawn,
+            gone=len(looked.survey.gone),
+            complete=looked.survey.complete,
+        )
+        return applied.enqueued
+
+    async def _cannot_look(self, item: Item, error: TransferError) -> None:
+        """The item waits for the next cycle; a refused login pauses its registry, and is told once."""
+        await self._ledger.note_trouble(str(item.target), str(error), now=self._clock.now())
+        if isinstance(error, LoginRefused):
+            if not await self._pauses.stop(error.registry or item.source.registry, error=str(error)):
+                return
+        elif isinstance(error, RateLimited) and error.registry and error.retry_at:
+            await self._pauses.wait(error.registry, until=error.retry_at, error=str(error))
+        log.get().error("cannot look at the source", source=str(item.source), kind=error.kind, error=str(error))
+
+
+def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:
+    """What earlier walks, or the old history, say that upstream has."""
+    return {
+        name: UpstreamTag(
+            name,
+            record.source_digest,
+            record.pushed_at,
+            {Platform.parse(text): digest for text, digest in record.platform_digests.items()}
+            if record.platform_digests is not None
+            else None,
+        )
+        for name, record in records.items()
+        if record.gone_at is None
+    }
+
+
+def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
+    lacks_platform = record.status == "skipped" and record.reason == "platform" and same_rules
+    return Mirrored(
+        status=record.status,
+        digest=record.mirrored_digest,
+        platforms=record.mirrored_platforms,
+        imported=record.synced_at is None and (record.status == "synced" or record.mirrored_digest is not None),
+        pushed_at=record.pushed_at,
+        lacking=record.source_digest if lacks_platform else None,
+    )
+
+
+def _seen(tag: UpstreamTag) -> SeenTag:
+    platforms = {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms else None
+    return SeenTag(tag.name, tag.digest, tag.pushed_at, platforms)

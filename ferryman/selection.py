@@ -1,0 +1,54 @@
+"""What people mean by ITEM and ITEM:TAG on a command line: a name, a source, or a target."""
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.items.model import Item
+from ferryman.reference import is_tag
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that can be named: an item of items.yml, or of the record."""
+
+    name: str
+    source: str
+    target: str
+
+
+def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
+    """The items that are meant; no names: all of them. Raises ConfigurationError for a name that nothing answers to."""
+    if not names:
+        return list(items)
+    targets = targets_of([Named(item.name, str(item.source), str(item.target)) for item in items], names)
+    return [item for item in items if str(item.target) in targets]
+
+
+def targets_of(known: Collection[Named], names: Iterable[str]) -> set[str]:
+    """The targets of what is meant. Raises ConfigurationError."""
+    found: set[str] = set()
+    problems = []
+    for name in names:
+        matching = {each.target for each in known if name in {each.name, each.source, each.target}}
+        if not matching:
+            problems.append(Problem(_unknown(name, known)))
+        found |= matching
+    if problems:
+        raise ConfigurationError(problems)
+    return found
+
+
+def target_and_tag(known: Collection[Named], text: str) -> tuple[set[str], str | None]:
+    """ITEM or ITEM:TAG. An item's own name may hold a colon (a registry's port), so the whole is tried first."""
+    item, colon, tag = text.rpartition(":")
+    if any(text in {each.name, each.source, each.target} for each in known) or not colon or not is_tag(tag):
+        return targets_of(known, [text]), None
+    return targets_of(known, [item]), tag
+
+
+def _unknown(name: str, known: Collection[Named]) -> str:
+    spellings = [text for each in known for text in (each.name, each.source, each.target)]
+    near = difflib.get_close_matches(name, spellings, n=1)
+    return f"there is no item {name!r}" + (f": did you mean {near[0]!r}?" if near else "; see `ferryman status`")

@@ -1,0 +1,71 @@
+"""What `--json` prints: stable, documented in the README."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from ferryman.inspection import Finding
+from ferryman.planner import Decision
+from ferryman.scheduler import Looked
+from ferryman.store.records import TagRecord
+
+
+def tag_document(record: TagRecord) -> dict[str, Any]:
+    """One object of `status --json`."""
+    return {
+        "item": record.item,
+        "source": record.source,
+        "target": record.target,
+        "tag": record.tag,
+        "status": record.status,
+        "attempts": record.attempts,
+        "source_digest": record.source_digest,
+        "target_digest": record.target_digest,
+        "pushed_at": iso(record.pushed_at),
+        "synced_at": iso(record.synced_at),
+        "error": record.error,
+        "error_kind": record.error_kind,
+        "reason": record.reason,
+        "mirrored_digest": record.mirrored_digest,
+        "identical": record.identical,
+        "first_seen_at": iso(record.first_seen_at),
+        "last_seen_at": iso(record.last_seen_at),
+        "gone_at": iso(record.gone_at),
+        "next_attempt_at": iso(record.run_at) if record.status == "queued" else None,
+    }
+
+
+def plan_documents(looked: Iterable[Looked]) -> list[dict[str, Any]]:
+    """The objects of `plan --json`."""
+    return [
+        {
+            "item": each.item.name,
+            "source": str(each.item.source),
+            "target": str(each.item.target),
+            **_decision_document(decision),
+        }
+        for each in looked
+        for decision in each.decisions
+    ]
+
+
+def _decision_document(decision: Decision) -> dict[str, Any]:
+    return {
+        "tag": decision.tag,
+        "action": decision.action,
+        "reason": decision.reason,
+        "detail": decision.detail,
+        "source_digest": decision.digest,
+        "pushed_at": iso(decision.pushed_at),
+        "pinned": decision.pinned,
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One object of `check --json`."""
+    return {"what": finding.what, "works": finding.works, "told": finding.told}
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, to the second: `2026-01-31T06:00:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

@@ -1,0 +1,126 @@
+"""What `status` and `plan` print for people."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ferryman.inspection import Finding
+from ferryman.scheduler import Looked
+from ferryman.store.ledger import ItemSummary
+from ferryman.store.records import RegistryState, TagRecord
+
+_WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
+_COLOURS = {
+    "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
+    "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim",
+}  # fmt: skip
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that folds nothing when nobody looks at it."""
+    made = Console(stderr=stderr, highlight=False, markup=False)
+    if not made.is_terminal:
+        made.width = _WIDE
+    return made
+
+
+def plan_table(looked: Iterable[Looked]) -> Table:
+    """Every tag of every item, what would be done, and why."""
+    table = _table("item", "tag", "action", "reason", "pushed", "digest")
+    for each in looked:
+        for decision in each.decisions:
+            table.add_row(
+                each.item.name,
+                decision.tag,
+                _coloured(decision.action),
+                Text(decision.detail),
+                _when(decision.pushed_at),
+                _short(decision.digest),
+            )
+    return table
+
+
+def summary_table(items: Sequence[ItemSummary]) -> Table:
+    """A line an item: how many tags stand where."""
+    table = _table(
+        "item", "source", "target", "synced", "queued", "running", "failed", "skipped", "gone", "last synced"
+    )
+    for item in items:
+        counts = [
+            Text(str(count) if count else "-", style=_COLOURS[status] if count else "dim")
+            for status, count in item.counts.items()
+        ]
+        table.add_row(item.name, item.source, item.target, *counts, str(item.gone or "-"), _when(item.last_synced_at))
+    return table
+
+
+def tags_table(tags: Iterable[TagRecord]) -> Table:
+    """A line a tag, with what is wrong with it."""
+    table = _table("item", "tag", "status", "tries", "pushed", "synced", "source digest", "target digest", "note")
+    for record in tags:
+        table.add_row(
+            record.item,
+            record.tag,
+            _coloured(record.status),
+            str(record.attempts),
+            _when(record.pushed_at),
+            _when(record.synced_at),
+            _short(record.source_digest),
+            _short(record.target_digest),
+            Text(_note(record)),
+        )
+    return table
+
+
+def registries_table(states: Iterable[RegistryState]) -> Table:
+    """The registries that are paused, or wait for a limit."""
+    table = _table("registry", "waits", "since", "why")
+    for state in states:
+        waits = f"until {_when(state.until)}" if state.until else "for other credentials, or `ferryman requeue`"
+        table.add_row(state.registry, Text(waits, style="red"), _when(state.since), Text(state.error))
+    return table
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """What works, and what doesn't."""
+    table = _table("", "what", "told")
+    for finding in findings:
+        works = Text("ok", style="green") if finding.works else Text("error", style="red")
+        table.add_row(works, Text(finding.what), Text(finding.told))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _coloured(word: str) -> Text:
+    return Text(word, style=_COLOURS.get(word, ""))
+
+
+def _when(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def _short(digest: str | None) -> str:
+    return digest.removeprefix("sha256:")[:12] if digest else "-"
+
+
+def _note(record: TagRecord) -> str:
+    parts = []
+    if record.gone_at:
+        parts.append(f"gone upstream since {_when(record.gone_at)}")
+    if record.status == "queued" and record.run_at and record.error:
+        parts.append(f"next try {_when(record.run_at)}")
+    if record.error:
+        parts.append(record.error)
+    elif record.reason:
+        parts.append(record.reason)
+    return "; ".join(parts)
