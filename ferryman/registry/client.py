@@ -3,35 +3,36 @@
 Source: OCI distribution specification 1.1; Docker Registry HTTP API V2.
 """
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from yarl import URL
+
+from ferryman import __version__
 from ferryman.clock import Clock
-from ferryman.reference import Reference, Repository
-from ferryman.registry.credentials import Credential, CredentialStore
-from ferryman.registry.hosts import HostOptions
+from ferryman.errors import Denied, LoginRefused, WrongContent
+from ferryman.reference import Reference, Repository, is_tag
+from ferryman.registry import manifests
+from ferryman.registry.answers import login_refused
+from ferryman.registry.credential import Credential, fingerprint, identify, matches
+from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.errands import Errands
+from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.http import Timeouts
 from ferryman.registry.limits import Quota
+from ferryman.registry.links import next_page
+from ferryman.registry.manifests import Described, Manifest
+from ferryman.registry.messages import Answer, Errand
+from ferryman.registry.sender import Sender
 
+__all__ = ["Described", "Manifest", "RegistryClient"]
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A manifest or index, byte for byte."""
-
-    body: bytes
-    media_type: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What a HEAD tells of a manifest."""
-
-    digest: str
-    media_type: str
-    size: int | None
+_MOST_PAGES = 5000  # a list that never ends is ended here
 
 
 class RegistryClient:
@@ -47,101 +48,218 @@ class RegistryClient:
         hosts: Mapping[str, HostOptions],
         credentials: CredentialStore,
         clock: Clock,
-        user_agent: str = "ferryman",
-    ) -> None: ...
+        user_agent: str = f"ferryman/{__version__}",
+        timeouts: Timeouts = Timeouts(),  # noqa: B008  (frozen)
+    ) -> None:
+        """Raises ConfigurationError for a CA file that cannot be used."""
+        self._hosts = _resolve(hosts)
+        self._credentials = credentials
+        self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
+
+    def configure(self, *, hosts: Mapping[str, HostOptions], credentials: CredentialStore) -> None:
+        """Take a re-read configuration over; holds, tokens and refusals stay. Raises ConfigurationError."""
+        self._hosts = _resolve(hosts)
+        self._credentials = self._sender.logins.credentials = credentials
+
+    # Manifests and blobs
 
     async def head_manifest(self, reference: Reference) -> Described:
-        """What the registry has under `reference`. Raises NotFound. A schema 1 manifest is described like any other.
+        """What the registry has under `reference`. Raises NotFound. Schema 1 is described like anything else.
 
         Falls back to a GET, which Docker Hub counts as a pull, where HEAD tells no digest.
         """
-        ...
+        errand = self._errands(reference.repository.registry).head_manifest(reference)
+        described = manifests.describe(errand, await self._sender.send(errand), pinned=reference.digest)
+        if described is not None:
+            return described
+        manifest = await self.get_manifest(reference)
+        return Described(manifest.digest, manifest.media_type, len(manifest.body))
 
     async def get_manifest(self, reference: Reference) -> Manifest:
         """The manifest verbatim, checked against `reference.digest` and the registry's own header.
 
         Raises NotFound, WrongContent, and Unsupported for schema 1.
         """
-        ...
+        errand = self._errands(reference.repository.registry).get_manifest(reference)
+        return manifests.receive(errand, await self._sender.send(errand), pinned=reference.digest)
 
     async def get_blob(self, repository: Repository, digest: str) -> bytes:
         """A small blob, such as a config, checked; at most 4 MiB (WrongContent)."""
-        ...
+        errand = self._errands(repository.registry).get_blob(repository.name, digest)
+        answer = await self._sender.send(errand)
+        manifests.check(errand, answer, digest)
+        return answer.body
 
     async def put_manifest(self, reference: Reference, manifest: Manifest) -> str:
         """Put the manifest under `reference`'s digest, or its tag where it has none; the digest it then has."""
-        ...
+        errand = self._errands(reference.repository.registry).put_manifest(reference, manifest)
+        answer = await self._sender.send(errand)
+        digest = reference.digest or manifests.digest_of(manifest.body)
+        manifests.describe(errand, answer, pinned=digest)  # a registry that stored something else says so here
+        return digest
 
-    def list_tags(self, repository: Repository) -> AsyncIterator[list[str]]:
+    # Tags
+
+    async def list_tags(self, repository: Repository) -> AsyncIterator[list[str]]:
         """Tag names page by page (plain OCI paging); names that are no tags are left out, none comes twice."""
-        ...
+        size = self._host(repository.registry).page_size
+        seen: set[str] = set()
+        async for document in self._pages(repository, page_size=size):
+            names = dict.fromkeys(name for name in document["tags"] if isinstance(name, str) and is_tag(name))
+            fresh = [name for name in names if name not in seen]
+            if names and not fresh:
+                return  # a repeated page: this registry ignores where a page is to begin
+            seen.update(fresh)
+            yield fresh
 
     async def get_tags_document(self, repository: Repository) -> dict[str, Any]:
-        """The whole document of tags/list, `tags` and Google's `manifest` map merged over its pages."""
-        ...
+        """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages."""
+        merged: dict[str, Any] = {}
+        async for document in self._pages(repository, page_size=None):
+            tags = merged.get("tags", []) + document["tags"]
+            map_of_manifests = merged.get("manifest", {}) | document["manifest"]
+            merged |= document | {"tags": tags, "manifest": map_of_manifests}
+        return merged
+
+    async def _pages(self, repository: Repository, *, page_size: int | None) -> AsyncIterator[dict[str, Any]]:
+        """The documents of tags/list; the end is where no page follows, never a short page."""
+        errand = self._errands(repository.registry).list_tags(repository.name, page_size=page_size)
+        visited: set[URL] = set()
+        while errand.request.url not in visited:
+            if len(visited) == _MOST_PAGES:
+                raise WrongContent(f"{repository}: more than {_MOST_PAGES} pages of tags", registry=repository.registry)
+            visited.add(errand.request.url)
+            answer = await self._sender.send(errand)
+            document = await _json(errand, answer)
+            if not isinstance(document, dict):
+                raise WrongContent(f"{repository}: its list of tags is none", registry=repository.registry)
+            tags, by_digest = document.get("tags"), document.get("manifest")
+            yield document | {
+                "tags": tags if isinstance(tags, list) else [],  # null where there are none
+                "manifest": by_digest if isinstance(by_digest, dict) else {},
+            }
+            following = next_page(answer.headers.getall("Link", []), answer.url)
+            if following is None:
+                return
+            errand = replace(errand, request=errand.request.moved(following))
+
+    # The registry's own API
 
     async def get_api(self, registry: str, path: str, *, query: Mapping[str, str], bearer: str | None = None) -> Any:
         """JSON from the registry's tag API. `path` starts with "/". Raises Denied for 401 and 403, NotFound for 404."""
-        ...
+        errand = self._errands(registry).get_api(path, query, bearer=bearer)
+        return await _json(errand, await self._sender.send(errand))
 
     async def post_api(self, registry: str, path: str, *, body: Mapping[str, str]) -> Any:
-        """Post a login to the registry's API (JSON both ways). A 401 is LoginRefused, and is remembered."""
-        ...
+        """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused, remembered."""
+        credential = await self.credential_for_api(registry)
+        errand = self._errands(registry).post_api(path, body)
+        answer = await self._sender.send(errand)
+        if answer.ok:
+            return await _json(errand, answer)
+        refused = login_refused(errand, answer, account=credential.username if credential else "nobody")
+        if credential is not None:
+            self._sender.refusals.remember(registry, credential, refused)
+        raise refused
+
+    # Logins
 
     async def credential_for_api(self, registry: str) -> Credential | None:
         """The login (`username`, `secret`) for the registry's tag API. Raises LoginRefused once it was refused."""
-        ...
+        credential = await self._credentials.find_for_api(self._host(registry))
+        self._sender.refusals.check(registry, credential)
+        return credential
 
     async def credential_for_engine(self, registry: str, repository: str = "") -> dict[str, str] | None:
         """The login as a Docker Engine takes it. `repository` is the name alone; Podman's files tell them apart.
 
         Raises LoginRefused once it was refused.
         """
-        ...
+        credential = await self._sender.logins.credential(self._host(registry), repository)
+        return credential.for_engine() if credential else None
 
     def host_for_engine(self, registry: str) -> str:
-        """The host that a Docker Engine is to pull from or push to."""
-        ...
+        """The host that a Docker Engine is to pull from or push to: the endpoint's, where the user set one."""
+        host = self._host(registry)
+        return host.authority if host.moved else host.name
 
     async def log_in(self, registry: str) -> str:
         """Try the registry and its login; what worked, as a sentence. Raises LoginRefused and the rest."""
-        ...
+        host = self._host(registry)
+        credential = await self._sender.logins.credential(host)
+        try:
+            await self._sender.send(self._errands(registry).base())
+        except Denied:
+            if credential is not None:
+                raise
+            return f"{registry} answers; no login is set up, so only what is public can be read"
+        if credential is None:
+            return f"{registry} answers, without a login"
+        if self._sender.logins.asked(host):
+            return f"logged in to {registry} as {credential.username}"
+        return f"{registry} answers and asks for no login: that of {credential.username} was not tried"
+
+    async def fingerprint(self, registry: str) -> str:
+        """A salted fingerprint of the login in use (or of there being none), to remember which one was refused."""
+        return await asyncio.to_thread(fingerprint, await self._identity(registry))
+
+    async def matches(self, registry: str, known: str) -> bool:
+        """Whether the login in use is the one that the fingerprint `known` was made of."""
+        return await asyncio.to_thread(matches, await self._identity(registry), known)
+
+    def forget_refusals(self, registry: str | None = None) -> None:
+        """Try refused logins again, at one registry or at all."""
+        self._sender.refusals.forget(registry)
+
+    # Limits
 
     def slot(self, *registries: str) -> AbstractAsyncContextManager[None]:
         """One place for a copy at each of the registries, taken in one order, so that no two copies can lock.
 
         Waits for the registries' holds. Requests have places of their own: a copy may make them.
         """
-        ...
+        return self._sender.limits.copy({registry: self._host(registry).concurrency for registry in registries})
 
     def hold(self, registry: str, until: datetime) -> None:
         """Leave the registry alone until then; an earlier moment than already known changes nothing."""
-        ...
+        self._sender.limits.hold(registry, until)
 
     def held_until(self, registry: str) -> datetime | None:
         """Until when the registry is to be left alone; None: it is not."""
-        ...
+        return self._sender.limits.held_until(registry)
 
     def quota(self, registry: str) -> Quota | None:
         """What the registry last said of its pull limit."""
-        ...
-
-    async def fingerprint(self, registry: str) -> str:
-        """A salted fingerprint of the login in use (or of there being none), to remember which one was refused."""
-        ...
-
-    async def fingerprint_matches(self, registry: str, fingerprint: str) -> bool:
-        """Whether the login in use is the one that `fingerprint` was made of."""
-        ...
-
-    def forget_refusals(self, registry: str | None = None) -> None:
-        """Try refused logins again, at one registry or at all."""
-        ...
-
-    def configure(self, *, hosts: Mapping[str, HostOptions], credentials: CredentialStore) -> None:
-        """Take a re-read configuration over; holds, tokens and refusals stay. Raises ConfigurationError."""
-        ...
+        return self._sender.limits.quota(registry)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
+        await self._sender.aclose()
+
+    async def _identity(self, registry: str) -> str:
+        try:
+            return identify(await self._credentials.find(self._host(registry)))
+        except LoginRefused:
+            return "unavailable"  # not the same as none: once its source works again, there is something to try
+
+    def _host(self, registry: str) -> Host:
+        host = self._hosts.get(registry)
+        if host is None:
+            host = self._hosts[registry] = Host.resolve(registry, HostOptions())
+        return host
+
+    def _errands(self, registry: str) -> Errands:
+        return Errands(self._host(registry), needs_login=registry in self._credentials.targets)
+
+
+def _resolve(hosts: Mapping[str, HostOptions]) -> dict[str, Host]:
+    return {name: Host.resolve(name, options) for name, options in hosts.items()}
+
+
+async def _json(errand: Errand, answer: Answer) -> Any:
+    """The document of an answer. A large one is read in a thread."""
+    try:
+        return await asyncio.to_thread(json.loads, answer.body)
+    except (ValueError, RecursionError) as error:
+        about = f"{errand.speaker(answer.url)}: {errand.thing}"
+        raise WrongContent(f"{about}: what it answers is no JSON", registry=errand.host.name) from error

@@ -64,7 +64,7 @@ class Host:
     @property
     def authority(self) -> str:
         """host[:port] of the endpoint: where the registry's own requests really go."""
-        return self.endpoint.authority
+        return self.endpoint.host_port_subcomponent or self.name
 
 
 def _base(address: str, scheme: str) -> URL:

@@ -1,0 +1,151 @@
+"""What an answer that is no success means: one error of the house, in one sentence.
+
+Source: distribution specification, "Error Codes"; what registries really send differs, so statuses decide
+and bodies are only quoted, cut and without control characters.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ferryman.errors import (
+    Denied,
+    LoginRefused,
+    NotFound,
+    RateLimited,
+    TransferError,
+    Unreachable,
+    Unsupported,
+    WrongContent,
+)
+from ferryman.registry.messages import Answer, Errand
+
+_QUOTED = 300  # characters of a body
+_PAUSE = timedelta(seconds=60)  # what "too many requests" means where nothing more is said
+_LONGEST_PAUSE = timedelta(days=1)
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+_GHCR_WAIT = re.compile(r"retry-after:\s*((?:[0-9.]+(?:h|ms|m|µs|μs|us|ns|s))+)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|µs|μs|us|ns|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9}
+
+
+def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
+    """The error for any answer that is no success."""
+    name, status = errand.host.name, answer.status
+    about = f"{errand.speaker(answer.url)}: {errand.thing}"
+    said = _said(answer)
+    if is_limit(answer):
+        until = retry_at(answer, now=now) or now + _PAUSE
+        message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
+        return RateLimited(message, registry=errand.place, retry_at=until)
+    if status >= 500 or status == 408:  # noqa: PLR2004
+        return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
+    if status in {401, 402, 403, 451}:
+        return denied(errand, answer, account=None)
+    if status in {404, 410}:
+        return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name)
+    if status >= 400:  # noqa: PLR2004
+        return Unsupported(f"{about}: answered {status}{said}", registry=name)
+    return WrongContent(f"{about}: answered {status} where content was expected", registry=name)
+
+
+def denied(errand: Errand, answer: Answer, *, account: str | None) -> TransferError:
+    """The error for a 401 or 403 that no login mends. `account` None: asked as a stranger."""
+    name = errand.host.name
+    about = f"{errand.speaker(answer.url)}: {errand.thing}"
+    said = _said(answer)
+    mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
+    if account is not None:
+        may = "push to" if errand.pushes else "read"
+        return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name)
+    if errand.needs_login and answer.status == 401:  # noqa: PLR2004
+        return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
+    return Denied(f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name)
+
+
+def login_refused(errand: Errand, answer: Answer, *, account: str) -> LoginRefused:
+    """The error for credentials that were presented and not taken."""
+    about = errand.speaker(answer.url)
+    return LoginRefused(f"{about}: the login of {account!r} was refused{_said(answer)}", registry=errand.host.name)
+
+
+def is_limit(answer: Answer) -> bool:
+    """Whether the registry says that it was asked too often."""
+    if answer.status == 429:  # noqa: PLR2004
+        return True
+    return answer.status >= 400 and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))  # noqa: PLR2004
+
+
+def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
+    """When the registry wants to be asked again: seconds, a date, unix time, or a message. At most a day off."""
+    headers = answer.headers
+    try:
+        moment = _unix(headers.get("X-Retry-After")) or _after(headers.get("Retry-After"), now) or _told(answer, now)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None if moment is None else min(max(moment, now), now + _LONGEST_PAUSE)
+
+
+def quoted(text: str) -> str:
+    """What a stranger wrote, fit for one line of a log."""
+    line = _CONTROL.sub(" ", text).strip()
+    return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
+
+
+def _said(answer: Answer) -> str:
+    """What the body tells, as " (…)"; empty where it tells nothing."""
+    told = [": ".join(part for part in _strings(error, "code", "message") if part) for error in _errors(answer)]
+    text = quoted("; ".join(part for part in told if part) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
+    return f" ({text})" if text else ""
+
+
+def _errors(answer: Answer) -> Iterator[dict[str, Any]]:
+    """The errors of a distribution registry; of another server, what looks like one."""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(document, dict):
+        return
+    errors = document.get("errors")
+    if isinstance(errors, list):
+        yield from (error for error in errors if isinstance(error, dict))
+        return
+    for key in ("message", "details", "detail", "error_message", "error_description", "error"):
+        if isinstance(document.get(key), str):
+            yield {"message": document[key]}
+            return
+
+
+def _strings(error: dict[str, Any], *keys: str) -> Iterator[str]:
+    return (value for key in keys if isinstance(value := error.get(key), str))
+
+
+def _unix(header: str | None) -> datetime | None:
+    return None if header is None else datetime.fromtimestamp(float(header), UTC)
+
+
+def _after(header: str | None, now: datetime) -> datetime | None:
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return now + min(timedelta(seconds=int(header)), _LONGEST_PAUSE)
+    moment = parsedate_to_datetime(header)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _told(answer: Answer, now: datetime) -> datetime | None:
+    """ghcr: `retry-after: 880µs, allowed: 44000/minute` in the error's message."""
+    found = _GHCR_WAIT.search(answer.body.decode(errors="replace"))
+    if found is None:
+        return None
+    return now + timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(found[1])))
+
+
+def _must_exist(errand: Errand) -> str:
+    if not errand.pushes:
+        return ""
+    return "; some registries want the repository, or its project or namespace, to be created first"

@@ -1,0 +1,107 @@
+"""What can be asked of one registry: each a URL, a scope for its token server, and words for errors."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from yarl import URL
+
+from ferryman.errors import Unsupported
+from ferryman.reference import Reference
+from ferryman.registry.hosts import Host
+from ferryman.registry.manifests import ACCEPT, Manifest
+from ferryman.registry.messages import SMALL, Errand, Request
+
+_JSON = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
+_NO_HEAD = frozenset({400, 405, 501})  # what registries say to a HEAD that they do not know
+_LOGIN_REFUSED = frozenset({401})
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """The errands to one registry."""
+
+    host: Host
+    needs_login: bool  # it is pushed to, so a stranger's 401 is a missing login
+
+    def base(self) -> Errand:
+        """Whether it is a registry, and takes the login."""
+        return Errand(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
+
+    def head_manifest(self, reference: Reference) -> Errand:
+        return self._manifest(reference, "HEAD", accepts=_NO_HEAD)
+
+    def get_manifest(self, reference: Reference) -> Errand:
+        return self._manifest(reference, "GET", accepts=frozenset())
+
+    def put_manifest(self, reference: Reference, manifest: Manifest) -> Errand:
+        name = reference.repository.name
+        url = self._v2(f"{name}/manifests/{reference.selector}")
+        return Errand(
+            self.host,
+            Request("PUT", url, {"Content-Type": manifest.media_type}, manifest.body),
+            _called(reference),
+            repository=name,
+            scopes=(f"repository:{name}:pull,push",),
+            pushes=True,
+            needs_login=True,
+        )
+
+    def get_blob(self, name: str, digest: str) -> Errand:
+        return self._read(name, f"blobs/{digest}", f"blob {name}@{digest}")
+
+    def list_tags(self, name: str, *, page_size: int | None) -> Errand:
+        size = f"?n={page_size}" if page_size else ""
+        return self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_JSON)
+
+    def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None) -> Errand:
+        url = self._api(f"{path}?{urlencode(query)}" if query else path)
+        request = Request("GET", url, {"Accept": "application/json"}).authorised(f"Bearer {bearer}" if bearer else None)
+        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_JSON)
+
+    def post_api(self, path: str, body: Mapping[str, str]) -> Errand:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        request = Request("POST", self._api(path), headers, json.dumps(body).encode())
+        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_JSON, accepts=_LOGIN_REFUSED)
+
+    def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> Errand:
+        path = f"manifests/{reference.selector}"
+        return self._read(
+            reference.repository.name, path, _called(reference), method=method, accept=ACCEPT, accepts=accepts
+        )
+
+    def _read(
+        self,
+        name: str,
+        path: str,
+        thing: str,
+        *,
+        method: str = "GET",
+        accept: str = "*/*",
+        limit: int = SMALL,
+        accepts: frozenset[int] = frozenset(),
+    ) -> Errand:
+        return Errand(
+            self.host,
+            Request(method, self._v2(f"{name}/{path}"), {"Accept": accept}),
+            thing,
+            repository=name,
+            scopes=(f"repository:{name}:pull",),
+            needs_login=self.needs_login,
+            limit=limit,
+            accepts=accepts,
+        )
+
+    def _v2(self, path: str) -> URL:
+        return URL(f"{self.host.endpoint}/v2/{path}", encoded=True)
+
+    def _api(self, path: str) -> URL:
+        if self.host.api is None:
+            raise Unsupported(f"{self.host.name} has no tag API", registry=self.host.name)
+        return URL(f"{self.host.api}{path}", encoded=True)
+
+
+def _called(reference: Reference) -> str:
+    name = reference.repository.name
+    return f"manifest {name}@{reference.digest}" if reference.digest else f"manifest {name}:{reference.selector}"

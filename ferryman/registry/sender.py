@@ -1,0 +1,83 @@
+"""An errand's way to its answer: the host's limits, its login, redirects, and a few more tries."""
+
+from datetime import timedelta
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from ferryman.clock import Clock
+from ferryman.errors import RateLimited, Unreachable, Unsupported
+from ferryman.registry.answers import refusal
+from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.http import Http, Timeouts
+from ferryman.registry.limits import Limits
+from ferryman.registry.links import redirect
+from ferryman.registry.login import Logins, Refusals
+from ferryman.registry.messages import Answer, Errand, Request
+
+_TRIES = 3
+_REDIRECTS = 5
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+_SHORT = timedelta(seconds=10)  # a limit that ends within this is waited for, here
+
+
+class Sender:
+    """Runs errands. All that is shared between them is here: the connection pool, limits, logins."""
+
+    def __init__(self, *, credentials: CredentialStore, clock: Clock, timeouts: Timeouts, user_agent: str) -> None:
+        self._clock = clock
+        self.limits = Limits(clock=clock)
+        self.refusals = Refusals()
+        self._http = Http(timeouts=timeouts, user_agent=user_agent)
+        self.logins = Logins(credentials=credentials, refusals=self.refusals, clock=clock, ask=self._ask)
+
+    async def send(self, errand: Errand) -> Answer:
+        """The answer, if it is a success or one that the errand accepts. Raises TransferError."""
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=stop_after_attempt(_TRIES if errand.request.method in _REPEATABLE else 1),
+            wait=wait_exponential(multiplier=0.5, max=4),
+            retry=retry_if_exception(self._may_pass),
+            reraise=True,
+        )
+        return await retrying(self._once, errand)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        """Whether another try in a moment can help. Longer waits are the queue's business."""
+        if isinstance(error, RateLimited):
+            return error.retry_at is not None and error.retry_at - self._clock.now() <= _SHORT
+        return isinstance(error, Unreachable)
+
+    async def _once(self, errand: Errand) -> Answer:
+        try:
+            answer = await self._follow(errand)
+            if not (answer.ok or answer.status in errand.accepts):
+                raise refusal(errand, answer, now=self._clock.now())
+        except RateLimited as error:
+            if error.retry_at is not None:
+                self.limits.hold(errand.place, error.retry_at)
+            raise
+        return answer
+
+    async def _follow(self, errand: Errand) -> Answer:
+        request = errand.request
+        for _ in range(_REDIRECTS + 1):
+            send = self.logins.send if errand.logs_in else self._ask
+            answer = await send(errand, request)
+            target = redirect(answer, request)
+            if target is None:
+                return answer
+            request = request.moved(target)
+        raise Unsupported(
+            f"{errand.speaker(request.url)}: {errand.thing}: too many redirects", registry=errand.host.name
+        )
+
+    async def _ask(self, errand: Errand, request: Request) -> Answer:
+        """One request, in one of the host's places."""
+        async with self.limits.request(errand.place, errand.host.concurrency):
+            answer = await self._http.exchange(errand, request)
+        self.limits.read(errand.place, answer.headers)
+        return answer
+
+    async def aclose(self) -> None:
+        await self.logins.aclose()
+        await self._http.aclose()

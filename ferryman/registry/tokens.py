@@ -1,0 +1,58 @@
+"""Tokens that are still good, and one flight at a time for each that is not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ferryman.clock import Clock
+
+_EARLY = timedelta(seconds=5)  # a token is not used in its last moments
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token server gave."""
+
+    token: str = field(repr=False)
+    lifetime: timedelta
+
+
+class Tokens:
+    """A cache that fetches. Whoever comes during a flight shares its outcome, an error too."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._cached: dict[Hashable, tuple[str, datetime]] = {}
+        self._flights: dict[Hashable, asyncio.Task[str]] = {}
+
+    async def get(self, key: Hashable, fetch: Callable[[], Awaitable[Grant]], *, other_than: str | None = None) -> str:
+        """A good token for `key`. `other_than` was just refused: it is not given out again without asking."""
+        cached = self._cached.get(key)
+        if cached is not None and cached[0] != other_than and self._clock.now() < cached[1]:
+            return cached[0]
+        flight = self._flights.get(key)
+        if flight is None:
+            # A task of its own: who started it may be cancelled while others wait for it.
+            flight = self._flights[key] = asyncio.create_task(self._fly(key, fetch))
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(flight)
+
+    async def _fly(self, key: Hashable, fetch: Callable[[], Awaitable[Grant]]) -> str:
+        grant = await fetch()
+        now = self._clock.now()
+        self._cached = {known: entry for known, entry in self._cached.items() if now < entry[1]}
+        self._cached[key] = grant.token, now + grant.lifetime - min(_EARLY, grant.lifetime / 2)
+        return grant.token
+
+    def _landed(self, key: Hashable, flight: asyncio.Task[str]) -> None:
+        del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # looked at, even if everybody who waited has gone
+
+    async def aclose(self) -> None:
+        """Give up the flights."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
