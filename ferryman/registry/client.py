@@ -13,7 +13,6 @@ from typing import Any
 
 from yarl import URL
 
-from ferryman import __version__
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, WrongContent
 from ferryman.reference import Reference, Repository, is_tag
@@ -48,7 +47,7 @@ class RegistryClient:
         hosts: Mapping[str, HostOptions],
         credentials: CredentialStore,
         clock: Clock,
-        user_agent: str = f"ferryman/{__version__}",
+        user_agent: str = "ferryman",
         timeouts: Timeouts = Timeouts(),  # noqa: B008  (frozen)
     ) -> None:
         """Raises ConfigurationError for a CA file that cannot be used."""
@@ -151,7 +150,7 @@ class RegistryClient:
         return await _json(errand, await self._sender.send(errand))
 
     async def post_api(self, registry: str, path: str, *, body: Mapping[str, str]) -> Any:
-        """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused, remembered."""
+        """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused."""
         credential = await self.credential_for_api(registry)
         errand = self._errands(registry).post_api(path, body)
         answer = await self._sender.send(errand)

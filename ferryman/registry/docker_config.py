@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from ferryman import log
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.credential import Credential
@@ -134,7 +133,7 @@ class DockerConfig:
         return known[1]
 
     async def _from_helpers(self, file: LoginFile, host: str) -> Credential | None:
-        """Ask the host's own helper, or else the one for all hosts, which Docker too does without where it is missing."""
+        """Ask the host's own helper, or else the one for all hosts; Docker, too, does without a missing one of these."""
         own = file.helpers.get(host)
         helper = own or file.store
         if helper is None:
@@ -146,7 +145,7 @@ class DockerConfig:
                 raise ValueError(f"{file.name} names {error} for {host}") from error
             if helper not in self._missing:
                 self._missing.add(helper)
-                structlog.get_logger("ferryman").warning("going on without it", reason=f"{file.name} names {error}")
+                log.get().warning("no logins from a helper", reason=f"{file.name} names {error}")
             return None
 
     async def _ask(self, helper: str, server: str) -> Credential | None:

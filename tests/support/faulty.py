@@ -1,0 +1,122 @@
+"""A web server on loopback that says what a test makes it say, and remembers what it was asked."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that came in."""
+
+    method: str
+    path: str  # without the query
+    query: Mapping[str, str]
+    authorization: str | None
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def says(status: int = 200, body: Any = b"", **headers: str) -> Handler:
+    """Always the same answer; what is not bytes goes as JSON. `Content_Type="…"` is a header."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(
+            status=status, body=raw, headers={key.replace("_", "-"): value for key, value in headers.items()}
+        )
+
+    return answer
+
+
+def cuts(promised: int = 1000) -> Handler:
+    """Breaks off in the middle of a body."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(promised)})
+        await response.prepare(request)
+        await response.write(b"{")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    return answer
+
+
+def stalls() -> Handler:
+    """Takes the request and never answers."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return answer
+
+
+def trickles() -> Handler:
+    """Sends a byte now and then, for ever."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.01)
+
+    return answer
+
+
+class Faulty:
+    """Serves on a port of its own. Use `async with Faulty() as server`."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self.asked: list[Asked] = []
+        self._answers: dict[str, list[Handler]] = defaultdict(list)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def on(self, request: str, *answers: Handler) -> None:
+        """Answer "METHOD /path" with these in turn; the last one stays."""
+        self._answers[request] = list(answers)
+
+    def times(self, method: str, path: str) -> int:
+        return sum(asked.method == method and asked.path == path for asked in self.asked)
+
+    async def __aenter__(self) -> Self:
+        # A test that ends does not wait for a stalled answer.
+        self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        _, port = self._runner.addresses[0][:2]
+        self.host = f"127.0.0.1:{port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(
+            Asked(
+                request.method, request.path, dict(request.query), request.headers.get("Authorization"),
+                dict(request.headers), await request.read(),
+            )
+        )  # fmt: skip
+        answers = self._answers.get(f"{request.method} {request.path}")
+        if not answers:
+            return web.Response(status=404)
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return await answer(request)  # type: ignore[arg-type]  # web.Server makes BaseRequests; no handler needs more
