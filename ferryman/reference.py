@@ -13,6 +13,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 DOCKER_HUB = "docker.io"
 _LONGEST_NAME = 255
+_HIGHEST_PORT = 65535
 _HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
 
@@ -37,7 +38,8 @@ def parse_registry(text: str) -> str:
 
     Raises ValueError, with a sentence that says what was expected.
     """
-    if not HOST.fullmatch(text):
+    port = text.rpartition(":")[2] if ":" in text else ""
+    if not HOST.fullmatch(text) or (port.isdecimal() and int(port) > _HIGHEST_PORT):
         raise ValueError(f"{text!r} is not a registry host: expected host or host:port")
     registry = text.lower()
     return DOCKER_HUB if registry in _HUB_ALIASES else registry

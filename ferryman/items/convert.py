@@ -14,6 +14,7 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 
 _T = TypeVar("_T")
+_EXPECTED_PLATFORMS = "expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images"
 
 
 def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
@@ -47,9 +48,7 @@ class _Converter:
         if source is None or target is None:
             return None
         if source == target:
-            self.problems.add(
-                self._place("target"), f"target: {target} is the source itself: expected another repository"
-            )
+            self.problems.add(self.raw.place, f"target: {target} is the source itself, expected another repository")
         return Item(self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms)
 
     def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
@@ -61,9 +60,8 @@ class _Converter:
     def _source(self, written: str | None) -> Repository | None:
         if written is None:
             return None
-        return self._repository(
-            "source", written if self.raw.image is None else f"{written.rstrip('/')}/{self.raw.image}"
-        )
+        image = self.raw.image
+        return self._repository("source", written if image is None else f"{written.rstrip('/')}/{image}")
 
     def _target(self, written: str | None, source: Repository) -> Repository | None:
         if written is None:
@@ -81,7 +79,7 @@ class _Converter:
             reason = "found a URL, expected registry/namespace/image, without https://"
         elif ":" in text.rpartition("/")[2] or "@" in text:
             reason = f"found {text!r}, expected registry/namespace/image: which tags are wanted goes under tags:"
-        self.problems.add(self._place(key), f"{key}: {reason}")
+        self.problems.add(self._place(key), f"{key}: {reason}", once=True)
         return None
 
     def _platforms(self, own: ItemKeys, transport: str) -> Platforms | None:
@@ -90,10 +88,7 @@ class _Converter:
             return None
         platforms = platforms_of(names)
         if platforms.keyword == "all" and transport != "direct":
-            message = (
-                "platforms: 'all' cannot go through a Docker Engine, which carries no Windows images: expected linux"
-            )
-            self.problems.add(self._place("platforms"), f"{message}, native or a list")
+            self.problems.add(self._place("platforms"), f"platforms: found 'all', {_EXPECTED_PLATFORMS}")
         return platforms
 
     def _place(self, key: str) -> Place:

@@ -25,7 +25,7 @@ def _number(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list | dict) else [value]
 
 
 def _expression(value: object) -> object:
@@ -49,7 +49,7 @@ def _platforms(wanted: list[str]) -> list[str]:
 
 
 def _address(text: str) -> str:
-    """`scheme://host[:port]`. What was found is not quoted: people write passwords into URLs."""
+    """`scheme://host[:port]`. Nothing of it is quoted: people write passwords into URLs."""
     try:
         parts = urlsplit(text)
         right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -150,12 +150,12 @@ class LegacyItemKeys(ItemKeys):
 class RegistryKeys(_Strict):
     """How to talk to one registry."""
 
-    # A field without a repr is a secret: no error quotes it.
+    # What has no repr may hold a secret: no error quotes it either.
     username: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_USER}.")
     password: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_PASSWORD}.")
-    endpoint: Address | None = Field(None, description="Where /v2/ is really served: scheme://host[:port].")
+    endpoint: Address | None = Field(None, repr=False, description="Where /v2/ is really served: scheme://host[:port].")
     api: Address | None = Field(
-        None, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."
+        None, repr=False, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."
     )
     concurrency: Number | None = Field(None, description="Requests, and copies, at once.")
     tls: Tls | None = Field(

@@ -40,6 +40,6 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
 
     filled = _DOLLAR.sub(value_of, text)
     if unset:
-        names = " and ".join(dict.fromkeys(unset))
-        raise ValueError(f"the environment does not set {names}: set it, or give a default as in ${{{unset[0]}:-…}}")
+        names = ", ".join(dict.fromkeys(unset))
+        raise ValueError(f"not set in the environment: {names} (a default would be written ${{{unset[0]}:-…}})")
     return FromEnvironment(filled) if "${" in text else filled

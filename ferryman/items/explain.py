@@ -64,14 +64,18 @@ def _explain(model: type[BaseModel], branch: Branch, detail: ErrorDetails) -> tu
         return entry.place if entry else parent.place, unknown_key(str(path[-1]), list(owner.model_fields))
     node = descend(branch, path)
     label = ".".join(step for step in path if isinstance(step, str))
-    if detail["type"] == "value_error":
-        return node.place, f"{label}: {detail['ctx']['error']}"
     secret = not model.model_fields[str(path[0])].repr
-    found = kind(node) if secret else _quoted(node)
+    return node.place, f"{label}: {_sentence(detail, node, kind(node) if secret else _quoted(node))}"
+
+
+def _sentence(detail: ErrorDetails, node: Node, found: str) -> str:
+    if detail["type"] == "value_error":
+        sentence = str(detail["ctx"]["error"])
+        return f"found {found}, {sentence}" if sentence.startswith("expected") else sentence
     expected = detail["ctx"]["expected"] if detail["type"] == "literal_error" else _EXPECTED[detail["type"]]
     if detail["type"] in {"string_type", "pattern_type"} and isinstance(node, Scalar):
-        found, expected = f"{found} without quotes", f"{expected}: YAML reads this as {node.kind}, so put it in quotes"
-    return node.place, f"{label}: found {found}, expected {expected}"
+        return f"found {found} without quotes, expected {expected}: YAML reads this as {node.kind}, put it in quotes"
+    return f"found {found}, expected {expected}"
 
 
 def _quoted(node: Node) -> str:

@@ -38,7 +38,7 @@ class Item:
         return self.target.tagged(tag)
 
     def answers_to(self, text: str) -> bool:
-        """Whether `text`, given on a command line, means this item: its name here or there, its source or its target."""
+        """Whether `text`, given on a command line, means this item: its name at either end, its source or target."""
         return text in {self.name, self.target.image, str(self.source), str(self.target)}
 
 

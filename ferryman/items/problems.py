@@ -25,10 +25,11 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._found: dict[tuple[Place, str], Problem] = {}  # an inherited mistake is met by every item: once is enough
+        self._found: dict[tuple[Place, str], Problem] = {}
 
-    def add(self, place: Place, message: str) -> None:
-        self._found.setdefault((place, message), Problem(message, self._file, place.line, place.column))
+    def add(self, place: Place, message: str, *, once: bool = False) -> None:
+        """`once`: every item that inherits the mistake says it in words of its own; the first is enough."""
+        self._found.setdefault((place, "" if once else message), Problem(message, self._file, place.line, place.column))
 
     def fatal(self, place: Place, message: str) -> ConfigurationError:
         """The error to raise when nothing after this mistake can be read."""

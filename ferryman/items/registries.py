@@ -35,7 +35,8 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         return RegistryEntry()
     branch = written.value
     keys = checked(RegistryKeys, branch, problems)
-    if bool(keys.username) != bool(keys.password) and branch.broken.isdisjoint({"username", "password"}):
+    reported = any(key in branch and getattr(keys, key) is None for key in ("username", "password"))
+    if bool(keys.username) != bool(keys.password) and not reported:
         message = f"{written.key}: expected username and password, or neither: one of them is missing or empty"
         problems.add(written.place, message)
     return RegistryEntry(

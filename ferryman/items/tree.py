@@ -127,7 +127,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise yaml.composer.ComposerError(problem="nested too deeply", problem_mark=self.get_mark())
+            raise yaml.composer.ComposerError(problem="nested too deeply", problem_mark=parent and parent.start_mark)
         try:
             return super().compose_node(parent, index)
         finally:
@@ -140,8 +140,11 @@ def _place(mark: yaml.Mark) -> Place:
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or ""
-    if problem.startswith("found undefined alias"):  # a password that begins with "*" looks like one: name nothing
+    # These two would quote the text, and a password that begins with "*" or "!" looks like one of them.
+    if problem.startswith("found undefined alias"):
         return "found an alias (*) to an anchor that does not exist: put the text in quotes if it is none"
+    if problem.startswith("found undefined tag"):
+        return "found a YAML tag (!…) that does not exist: put the text in quotes if it is none"
     if "'\\t'" in problem:
         return "found a tab, expected spaces"
     return f"{error.context}, {problem}" if error.context else problem
@@ -158,11 +161,11 @@ class _Builder:
         place = _place(node.start_mark)
         self._built += 1
         if depth > _DEEPEST:
-            raise self._problems.fatal(place, "an alias (*) contains itself")
+            raise self._problems.fatal(place, "nested too deeply: an alias (*) contains itself")
         if self._built > _MOST_VALUES:
             raise self._problems.fatal(place, f"aliases (*) unfold to more than {_MOST_VALUES:,} values")
         if node.tag not in _TAGS[type(node)]:
-            self._problems.add(place, "found a YAML tag (!…), expected plain text, numbers, lists and mappings")
+            self._problems.add(place, "found a YAML tag (!…), expected none: put the text in quotes if it is none")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._branch(node, depth + 1, repeats=outermost)
