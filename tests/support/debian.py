@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.sources import CHECKOUT
+
 _CACHE = CHECKOUT / ".cache"
-_PYTHON = "/usr/bin/python3"  # Debian's, of the same release as the base image's
+PYTHON = "/usr/bin/python3"  # Debian's, of the same release as the base image's
 _PACKAGES = "ca-certificates,python3,python3-venv,wget"
 _LEFT_OUT = ("./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/doc/*", "./usr/share/locale/*")
 
@@ -45,7 +46,7 @@ def locked_wheels() -> Path:
     kept = _CACHE / f"wheels-{_key(*(lock.read_text() for lock in locks))}"
     if not kept.exists():
         with _folder() as folder:
-            run(_PYTHON, "-m", "venv", str(folder / "venv"))
+            run(PYTHON, "-m", "venv", str(folder / "venv"))
             for lock in locks:
                 run(
                     *(str(folder / "venv/bin/pip"), "download", "--quiet", "--retries=10", "--only-binary=:all:"),

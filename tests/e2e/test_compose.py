@@ -1,0 +1,155 @@
+"""The shipped Dockerfile and docker-compose.yml, brought up as a user brings them up."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import images
+from tests.support.debian import build_python_image, build_registry_image, run
+from tests.support.processes import Engine, RegistryServer, free_port
+from tests.support.sources import copy_sources
+
+# The first run makes a Debian base image and downloads every wheel.
+pytestmark = pytest.mark.timeout(1200)
+
+ITEMS = """\
+items:
+  - source: {upstream}/acme/app
+    target: {target}/mirror/
+    platforms: [linux/amd64, linux/arm64]
+"""
+# Only the tests are in a hurry.
+OVERRIDE = """\
+services:
+  ferryman:
+    healthcheck: {interval: 2s}
+"""
+
+
+class Project:
+    """An unpacked Ferryman whose items.yml was edited, and docker-compose in it."""
+
+    def __init__(self, folder: Path, engine: Engine, upstream: RegistryServer) -> None:
+        self.upstream = upstream
+        self.target = f"127.0.0.1:{free_port()}"
+        self._engine = engine
+        self._folder = copy_sources(folder)
+        (folder / "items.yml").write_text(ITEMS.format(upstream=upstream.host, target=self.target))
+        (folder / "docker-compose.override.yml").write_text(OVERRIDE)
+        self._environment = os.environ | {
+            "BASE": "ferryman-test-python",
+            "COMPOSE_PROJECT_NAME": "ferryman-test",
+            "DOCKER_HOST": engine.host,
+            "DOCKER_SOCKET": str(engine.socket),
+            "FERRYMAN_INTERVAL": "5s",
+            "REGISTRY_ADDRESS": self.target,
+            "REGISTRY_IMAGE": "ferryman-test-registry",
+        }
+
+    def compose(self, *arguments: str) -> str:
+        """What docker-compose prints; it must succeed."""
+        done = subprocess.run(
+            ["/usr/bin/docker-compose", *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"docker-compose {arguments}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def inspect(self, form: str) -> str:
+        """A property of Ferryman's container, by `docker inspect`'s template."""
+        container = self.compose("ps", "--quiet", "ferryman").strip()
+        return run("/usr/bin/docker", "--host", self._engine.host, "inspect", "--format", form, container).strip()
+
+    def publish(self, tag: str) -> None:
+        """A new release upstream, for two platforms."""
+        made = [
+            images.image([images.layer({"app": f"{tag} for {platform}".encode()})], platform=platform)
+            for platform in ("linux/amd64", "linux/arm64")
+        ]
+        images.push(self.upstream.url, "acme/app", tag, images.index(made))
+
+    def mirrored(self, tag: str) -> bool:
+        """Whether the target names this tag."""
+        url = f"http://{self.target}/v2/mirror/app/manifests/{tag}"
+        request = urllib.request.Request(url, method="HEAD", headers={"Accept": images.DOCKER_LIST})
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except urllib.error.HTTPError as answer:
+            if answer.code != 404:
+                raise
+            return False
+        return True
+
+    def await_(self, what: str, condition: Callable[[], bool]) -> None:
+        """Other programs' states can only be asked for, again and again."""
+        deadline = time.monotonic() + 180
+        while not condition():
+            assert time.monotonic() < deadline, f"never came: {what}\n{self.compose('logs', '--tail=100')}"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The service, up, with one release upstream."""
+    build_python_image(engine.host, "ferryman-test-python")
+    build_registry_image(engine.host, "ferryman-test-registry", base="ferryman-test-python")
+    folder = tmp_path_factory.mktemp("compose")
+    upstream = RegistryServer(folder / "upstream").start()
+    project = Project(folder / "ferryman", engine, upstream)
+    project.publish("1.0")
+    try:
+        project.compose("build")
+        project.compose("up", "--detach")
+        yield project
+    finally:
+        project.compose("down", "--volumes", "--remove-orphans")
+        upstream.stop()
+
+
+def test_a_tag_arrives_and_the_service_is_healthy(project: Project) -> None:
+    project.await_("the tag at the target", lambda: project.mirrored("1.0"))
+    project.await_("a healthy container", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
+
+
+def test_status_is_one_command_away(project: Project) -> None:
+    project.await_("the tag at the target", lambda: project.mirrored("1.0"))
+
+    def recorded() -> bool:
+        (record,) = json.loads(project.compose("exec", "-T", "ferryman", "ferryman", "status", "--json"))
+        return (record["tag"], record["status"]) == ("1.0", "synced")
+
+    project.await_("the tag in the record", recorded)
+
+
+def test_the_service_is_not_root(project: Project) -> None:
+    about = project.compose("exec", "-T", "ferryman", "cat", "/proc/1/status")
+    numbers = dict(line.split(":", 1) for line in about.splitlines())
+    assert numbers["Uid"].split() == ["10001"] * 4
+    assert int(numbers["CapEff"], 16) == 0
+
+
+def test_a_killed_service_comes_back_and_goes_on(project: Project) -> None:
+    project.await_("a running container", lambda: project.inspect("{{.State.Running}}") == "true")
+    restarts = int(project.inspect("{{.RestartCount}}"))
+    os.kill(int(project.inspect("{{.State.Pid}}")), signal.SIGKILL)
+    project.publish("1.1")
+    project.await_("the restart policy", lambda: int(project.inspect("{{.RestartCount}}")) > restarts)
+    project.await_("the next tag at the target", lambda: project.mirrored("1.1"))
+
+
+def test_stopping_is_graceful(project: Project) -> None:
+    project.compose("stop", "ferryman")
+    assert project.inspect("{{.State.ExitCode}}") == "0"
+    project.compose("start", "ferryman")

@@ -1,0 +1,58 @@
+"""`pip install` from a plain source archive, and what it installs at work in a folder of its own."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import ferryman
+from tests.support.debian import PYTHON, locked_wheels, run
+from tests.support.sources import copy_sources
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in a fresh environment, from an archive without `.git`; packages come from the lock's wheels."""
+    folder = tmp_path_factory.mktemp("packaging")
+    archive = folder / "ferryman.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(copy_sources(folder / "sources"), arcname="ferryman-sources")
+    run(PYTHON, "-m", "venv", str(folder / "venv"))
+    offline = ("--no-index", f"--find-links={locked_wheels()}")
+    run(str(folder / "venv/bin/pip"), "install", "--quiet", *offline, str(archive))
+    return folder / "venv/bin/ferryman"
+
+
+def call(program: Path, *arguments: str, folder: Path) -> str:
+    """What the program prints in `folder`, where nothing of the checkout can be found; it must exit with 0."""
+    kept = ("PATH", "HOME", "LANG")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    done = subprocess.run(
+        [str(program), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_knows_its_version(installed: Path, tmp_path: Path) -> None:
+    assert call(installed, "version", folder=tmp_path).split() == ["ferryman", ferryman.__version__]
+
+
+def test_it_makes_and_migrates_its_database(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "items.yml").write_text("items:\n  - {source: 127.0.0.1:1/a/x, target: 127.0.0.1:1/b/}\n")
+    assert json.loads(call(installed, "status", "--json", folder=tmp_path)) == []
+    with sqlite3.connect(tmp_path / "data/ferryman.db") as database:
+        ((revision,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert revision
+    assert {"tags", "attempts"} <= tables
+
+
+def test_it_prints_its_schema(installed: Path, tmp_path: Path) -> None:
+    assert json.loads(call(installed, "schema", folder=tmp_path))["title"] == "items.yml"
