@@ -32,7 +32,7 @@ demo: demo-packages $(VENV)/installed ## See it work: an engine and two registri
 	@$(BIN)/python -m tests.demo
 
 bench: setup ## Measure the queue on one million rows
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.queue
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
