@@ -71,6 +71,6 @@ def _platform(told: Any) -> Platform | None:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

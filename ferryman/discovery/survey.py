@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 
 from ferryman.discovery.base import Page, TagLister, UpstreamTag
 from ferryman.discovery.contents import created_at
-from ferryman.errors import LoginRefused, NotFound, RateLimited, TransferError, Unreachable
+from ferryman.errors import Denied, LoginRefused, NotFound, RateLimited, TransferError, Unreachable
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.client import RegistryClient
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
-_OUTAGE = 3  # tags in a row without an answer: that is no tag's own trouble any more
+_OUTAGE = 3  # tags in a row that were refused, or had no answer: that is no tag's own trouble any more
 _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precision
 
 Answer = TypeVar("Answer")
@@ -196,7 +196,7 @@ class _CloserLook:
         self._repository = repository
         self._view = view
         self._known = known
-        self._unanswered = 0
+        self._refused = 0
 
     async def at_what_matters(self, choice: Choice) -> None:
         """Look at what the rules may choose, until nothing that they do choose is in doubt."""
@@ -263,13 +263,13 @@ class _CloserLook:
             answer = await question
         except (RateLimited, LoginRefused):
             raise
-        except Unreachable as error:
-            self._unanswered += 1
-            if self._unanswered >= _OUTAGE:
+        except (Unreachable, Denied) as error:
+            self._refused += 1
+            if self._refused >= _OUTAGE:
                 raise
             return error
         except TransferError as error:
-            self._unanswered = 0
+            self._refused = 0
             return error
-        self._unanswered = 0
+        self._refused = 0
         return answer
