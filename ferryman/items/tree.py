@@ -127,7 +127,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise yaml.composer.ComposerError(problem="nested too deeply", problem_mark=parent and parent.start_mark)
+            raise yaml.composer.ComposerError(
+                problem="nested too deeply", problem_mark=parent.start_mark if parent else None
+            )
         try:
             return super().compose_node(parent, index)
         finally:

@@ -1,0 +1,182 @@
+"""The environment, read into settings."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ByteSize, SecretStr
+
+from ferryman.errors import ConfigurationError
+from ferryman.settings import Schedule, Settings, parse_duration
+
+NOW = datetime(2026, 1, 1, 5, 59, 30, 500, tzinfo=UTC)
+NUMBER = "expected a whole number of at least 1"
+DURATION = "expected a duration of at most ten years, such as 10s, 6h, 1d or 1h30m"
+SCHEDULE = "expected a duration such as 6h, or a cron expression such as '0 */6 * * *'"
+
+
+def complaints(**environ: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(environ)
+    return str(caught.value).splitlines()
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.load({"PATH": "/bin", "FERRYMAN_WORKERS": ""})
+    assert settings == Settings()
+    assert settings.items == Path("items.yml")
+    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///data/ferryman.db"
+    assert (settings.workers, settings.max_attempts, settings.transport) == (4, 6, "docker")
+    assert (settings.interval, settings.complete_walk) == (Schedule("6h"), timedelta(days=1))
+    assert (settings.retry_delay, settings.lease) == (timedelta(seconds=10), timedelta(seconds=60))
+    assert settings.cache_limit == 20 * 1024**3
+    assert (settings.log_level, settings.log_format) == ("INFO", "text")
+    assert (settings.target_user, settings.target_password) == (None, None)
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.load(
+        {
+            "FERRYMAN_ITEMS": "/etc/ferryman/items.yml",
+            "FERRYMAN_DATABASE_URL": "postgresql+asyncpg://me:hunter2@db/ferryman",
+            "FERRYMAN_WORKERS": "8",
+            "FERRYMAN_INTERVAL": "0 */6 * * *",
+            "FERRYMAN_COMPLETE_WALK": "12h",
+            "FERRYMAN_TRANSPORT": "auto",
+            "FERRYMAN_MAX_ATTEMPTS": "1",
+            "FERRYMAN_RETRY_DELAY": "500ms",
+            "FERRYMAN_LEASE": "1m30s",
+            "FERRYMAN_CACHE_LIMIT": "1.5GiB",
+            "FERRYMAN_LOG_LEVEL": "debug",
+            "FERRYMAN_LOG_FORMAT": "JSON",
+            "TARGET_USER": "me",
+            "TARGET_PASSWORD": "hunter2",
+        }
+    )
+    assert settings == Settings(
+        items=Path("/etc/ferryman/items.yml"),
+        database_url=SecretStr("postgresql+asyncpg://me:hunter2@db/ferryman"),
+        workers=8,
+        interval=Schedule("0 */6 * * *"),
+        complete_walk=timedelta(hours=12),
+        transport="auto",
+        max_attempts=1,
+        retry_delay=timedelta(milliseconds=500),
+        lease=timedelta(seconds=90),
+        cache_limit=ByteSize(3 * 2**29),
+        log_level="DEBUG",
+        log_format="json",
+        target_user="me",
+        target_password=SecretStr("hunter2"),
+    )
+    assert "hunter2" not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("WORKERS", "x", f"found 'x', {NUMBER}"),
+        ("WORKERS", "0", f"found '0', {NUMBER}"),
+        ("WORKERS", "2.5", f"found '2.5', {NUMBER}"),
+        ("MAX_ATTEMPTS", "9" * 5000, f"found '{'9' * 5000}', {NUMBER}"),
+        ("INTERVAL", "6", f"found '6', {DURATION}"),
+        ("INTERVAL", "6 h", f"found '6 h', {SCHEDULE}"),
+        ("INTERVAL", "0 */6 * * * * *", f"found '0 */6 * * * * *', {SCHEDULE}"),
+        ("INTERVAL", "0 0 31 2 *", f"found '0 0 31 2 *', {SCHEDULE}"),
+        ("RETRY_DELAY", "0s", f"found '0s', {DURATION}"),
+        ("RETRY_DELAY", "-1s", f"found '-1s', {DURATION}"),
+        ("LEASE", "1s1h", f"found '1s1h', {DURATION}"),
+        ("COMPLETE_WALK", "999999999d", f"found '999999999d', {DURATION}"),
+        ("CACHE_LIMIT", "lots", "found 'lots', expected a size, such as 20GiB or 500MB"),
+        ("CACHE_LIMIT", "20 barrels", "found '20 barrels', expected a size, such as 20GiB or 500MB"),
+        ("TRANSPORT", "skopeo", "found 'skopeo', expected 'docker' or 'auto'"),
+        (
+            "TRANSPORT",
+            "direct",
+            "found 'direct', expected docker: this version cannot copy directly from registry to registry yet",
+        ),
+        ("LOG_LEVEL", "loud", "found 'loud', expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_FORMAT", "xml", "found 'xml', expected 'text' or 'json'"),
+        ("WORKER", "1", "there is no such setting: did you mean FERRYMAN_WORKERS?"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str, complaint: str) -> None:
+    assert complaints(**{f"FERRYMAN_{name}": value}) == [f"FERRYMAN_{name}: {complaint}"]
+
+
+def test_a_name_like_none_gets_the_list() -> None:
+    (complaint,) = complaints(FERRYMAN_QQQ="1")
+    assert complaint.startswith("FERRYMAN_QQQ: there is no such setting: expected one of FERRYMAN_CACHE_LIMIT, ")
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    reported = complaints(FERRYMAN_WORKERS="x", FERRYMAN_LEASE="y", FERRYMAN_NOTHING="z", TARGET_USER="me")
+    assert [line.split(":")[0] for line in reported] == [
+        "FERRYMAN_WORKERS",
+        "FERRYMAN_LEASE",
+        "FERRYMAN_NOTHING",
+        "TARGET_USER and TARGET_PASSWORD",
+    ]
+
+
+def test_half_a_login_is_refused_and_does_not_say_the_password() -> None:
+    assert complaints(TARGET_PASSWORD="hunter2") == [
+        "TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither"
+    ]
+
+
+def test_a_database_url_is_never_quoted() -> None:
+    assert complaints(FERRYMAN_DATABASE_URL="mysql://me:hunter2@db/x") == [
+        "FERRYMAN_DATABASE_URL: expected a URL that begins with sqlite+aiosqlite:/// or postgresql+asyncpg://"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("6h", datetime(2026, 1, 1, 11, 59, 30, 500, tzinfo=UTC)),
+        ("0 */6 * * *", datetime(2026, 1, 1, 6, 0, tzinfo=UTC)),
+        ("*/20 * * * * *", datetime(2026, 1, 1, 5, 59, 40, tzinfo=UTC)),
+        ("30 4 * * mon", datetime(2026, 1, 5, 4, 30, tzinfo=UTC)),
+    ],
+)
+def test_when_to_look_next(text: str, after: datetime) -> None:
+    assert Schedule(text).next_after(NOW) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("1d2h3m4s5ms", 93784.005)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@given(st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=3649)))
+def test_every_duration_can_be_written(duration: timedelta) -> None:
+    milliseconds = duration // timedelta(milliseconds=1)
+    seconds, rest = divmod(milliseconds, 1000)
+    hours, seconds = divmod(seconds, 3600)
+    assert parse_duration(f"{hours}h{seconds}s{rest}ms") == timedelta(milliseconds=milliseconds)
+
+
+@given(st.text("0123456789dhms. ", max_size=12) | st.text(max_size=12))
+def test_whatever_a_duration_is_not_is_a_value_error(text: str) -> None:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        assert str(error) == DURATION  # noqa: PT017 (most texts are none, a few are)
+    else:
+        assert duration > timedelta(0)
+
+
+@given(st.lists(st.text("0123456789*/,-#L", min_size=1, max_size=6), min_size=5, max_size=6).map(" ".join))
+def test_whatever_a_schedule_is_not_is_a_value_error(text: str) -> None:
+    try:
+        following = Schedule(text).next_after(NOW)
+    except ValueError as error:
+        assert str(error) == SCHEDULE  # noqa: PT017 (most texts are none, a few are)
+    else:
+        assert following > NOW
