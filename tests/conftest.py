@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.processes import Engine, RegistryServer
+
+hypothesis.settings.register_profile("ferryman", deadline=None)  # test machines are noisy: slow is not wrong
+hypothesis.settings.load_profile("ferryman")
 
 
 @pytest.fixture
