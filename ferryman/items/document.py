@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.model import UNLIMITED, ListerName, Order
 from ferryman.platforms import Platforms
+from ferryman.reference import parse_registry
 
 _WORDS = frozenset({"native", "linux", "all"})
 _ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
@@ -52,16 +53,17 @@ def _address(text: str) -> str:
     """`scheme://host[:port]`. Nothing of it is quoted: people write passwords into URLs."""
     try:
         parts = urlsplit(text)
-        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        login, _, host = parts.netloc.rpartition("@")
+        parse_registry(host)
     except ValueError:
-        right = False
-    if not right:
+        raise ValueError(_ADDRESS) from None
+    if parts.scheme not in {"http", "https"}:
         raise ValueError(_ADDRESS)
-    if "@" in parts.netloc:
+    if login:
         raise ValueError("found a login in the URL, expected it under username: and password:")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError(f"found something after the host, {_ADDRESS}")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{host}"
 
 
 def _tls(value: object) -> bool | str:

@@ -127,6 +127,8 @@ REGISTRIES = [
     (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, tls, lister"),
     (f"{REGISTRY}endpoint: r.io", f"4:15: endpoint: found text, {ADDRESS}"),
     (f"{REGISTRY}endpoint: https://r.io/v2/", f"4:15: endpoint: found something after the host, {ADDRESS}"),
+    (f"{REGISTRY}endpoint: https://my mirror", f"4:15: endpoint: found text, {ADDRESS}"),
+    (f"{REGISTRY}endpoint: ftp://r.io", f"4:15: endpoint: found text, {ADDRESS}"),
     (f"{REGISTRY}endpoint: 'https://[x'", f"4:15: endpoint: found text, {ADDRESS}"),
     (f"{REGISTRY}api: https://r.io:99999", f"4:10: api: found text, {ADDRESS}"),
     (f"{REGISTRY}concurrency: 0", f"4:18: concurrency: found 0, {NUMBER}"),
