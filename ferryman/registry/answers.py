@@ -132,14 +132,14 @@ def _after(header: str | None, now: datetime) -> datetime | None:
     if header is None:
         return None
     if header.strip().isdigit():
-        return now + min(timedelta(seconds=int(header)), _LONGEST_PAUSE)
+        return now + timedelta(seconds=min(int(header), _LONGEST_PAUSE.total_seconds()))
     moment = parsedate_to_datetime(header)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _told(answer: Answer, now: datetime) -> datetime | None:
     """ghcr: `retry-after: 880µs, allowed: 44000/minute` in the error's message."""
-    found = _GHCR_WAIT.search(answer.body.decode(errors="replace"))
+    found = _GHCR_WAIT.search(_said(answer))
     if found is None:
         return None
     return now + timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(found[1])))

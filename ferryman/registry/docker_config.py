@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class LoginFile:
     """One such document. Its `auths` are kept as they are: only what is looked up has to be right."""
 
     name: str  # as it is called in an error
-    auths: Mapping[str, Mapping[str, Any]]  # by host, or host/namespace…
+    auths: Mapping[str, Mapping[str, Any]] = field(repr=False)  # by host, or host/namespace…
     helpers: Mapping[str, str]  # by host
     store: str | None
 
@@ -133,7 +133,7 @@ class DockerConfig:
         return known[1]
 
     async def _from_helpers(self, file: LoginFile, host: str) -> Credential | None:
-        """Ask the host's own helper, or else the one for all hosts; Docker, too, does without a missing one of these."""
+        """Ask the host's own helper, or else the one for all hosts; Docker does without that one, too."""
         own = file.helpers.get(host)
         helper = own or file.store
         if helper is None:
