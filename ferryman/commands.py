@@ -169,6 +169,8 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
+    if troubles := await record.ledger.troubles():
+        console.print(tables.troubles_table(troubles))
     console.print(tables.summary_table(await record.ledger.summary(targets)))
     if failed := await record.ledger.tags(targets=targets, statuses=["failed"]):
         console.print(tables.tags_table(failed[:_SHOWN]))

@@ -48,7 +48,7 @@ class Pauses:
             if state.until is not None:
                 continue
             refused = await self._queue.fingerprint_of(state.registry)
-            if refused is None or not await self._registry.fingerprint_matches(state.registry, refused):
+            if refused is None or not await self._registry.matches(state.registry, refused):
                 self._registry.forget_refusals(state.registry)
                 tags = await self._queue.let_go(state.registry)
                 log.get().info("credentials changed: registry resumed", registry=state.registry, tags=tags)

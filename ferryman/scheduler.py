@@ -137,12 +137,13 @@ class Scheduler:
         for problem in looked.survey.problems:
             log.get().warning("cannot look at a tag", tag=problem.tag, error=str(problem.error))
         applied = await self._queue.apply(
-            ItemKey(item.name, str(item.source), str(item.target), str(item.platforms) if item.platforms else None),
+            _key(item),
             [_seen(tag) for tag in looked.survey.tags if tag.name in looked.survey.seen],
             gone=looked.survey.gone,
             verdicts=[Verdict(each.tag, each.action, each.reason, each.rank) for each in looked.decisions],
             walk=looked.walk,
         )
+        await self._ledger.forget_trouble(str(item.target))
         log.get().info(
             "looked",
             tags=len(looked.survey.tags),
@@ -155,13 +156,18 @@ class Scheduler:
 
     async def _cannot_look(self, item: Item, error: TransferError) -> None:
         """The item waits for the next cycle; a refused login pauses its registry, and is told once."""
-        await self._ledger.note_trouble(str(item.target), str(error), now=self._clock.now())
+        await self._ledger.note_trouble(_key(item), str(error), now=self._clock.now())
         if isinstance(error, LoginRefused):
             if not await self._pauses.stop(error.registry or item.source.registry, error=str(error)):
                 return
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
             await self._pauses.wait(error.registry, until=error.retry_at, error=str(error))
         log.get().error("cannot look at the source", source=str(item.source), kind=error.kind, error=str(error))
+
+
+def _key(item: Item) -> ItemKey:
+    platforms = str(item.platforms) if item.platforms else None
+    return ItemKey(item.name, str(item.source), str(item.target), platforms)
 
 
 def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, insert
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
-from ferryman.store.tables import attempts, history, item_columns, status_is, tags, walks
+from ferryman.store.tables import attempts, history, item_columns, status_is, tags, troubles, walks
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
 _COLUMNS = [tags.c[field.name] for field in fields(TagRecord)]
@@ -36,6 +36,17 @@ class ItemSummary:
     counts: Mapping[Status, int]  # every status, in the order in which people read them
     gone: int  # of them all, those that upstream no longer lists
     last_synced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An item whose source could not be looked at."""
+
+    item: str
+    source: str
+    target: str
+    since: datetime
+    error: str  # the last one
 
 
 class Ledger:
@@ -91,6 +102,25 @@ class Ledger:
                 naming = select(tags.c.target, tags.c.item, tags.c.source).where(tags.c.id.in_(some))
                 names |= {target: (item, source) for target, item, source in await connection.execute(naming)}
         return sorted(_summaries(groups, names), key=lambda each: (each.name, each.target))
+
+    async def note_trouble(self, item: ItemKey, error: str, *, now: datetime) -> None:
+        """The item's source could not be looked at. The first time is remembered, and the last error."""
+        values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
+        fresh = {name: values[name] for name in ("item", "source", "error")}
+        async with self._database.write() as connection:
+            noting = insert(connection, troubles).values(**values)
+            await connection.execute(noting.on_conflict_do_update(index_elements=["target"], set_=fresh))
+
+    async def forget_trouble(self, target: str) -> None:
+        """The item's source could be looked at, or it is no item any more. Idempotent."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(troubles).where(troubles.c.target == target))
+
+    async def troubles(self) -> list[Trouble]:
+        """The items whose source could not be looked at."""
+        asking = select(*(troubles.c[field.name] for field in fields(Trouble))).order_by(troubles.c.item)
+        async with self._database.read() as connection:
+            return [Trouble(*row) for row in await connection.execute(asking)]
 
     async def attempts(self, tag_id: int) -> list[Attempt]:
         """Every attempt of the last 30 days, oldest first."""

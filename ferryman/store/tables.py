@@ -163,6 +163,16 @@ walks = Table(
     Column("rules", String, nullable=False),
 )
 
+troubles = Table(
+    "troubles",  # items whose source could not be looked at
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("item", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("error", String, nullable=False),
+)
+
 registries = Table(
     "registries",  # those that are paused
     metadata,

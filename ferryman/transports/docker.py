@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, RateLimited, TransferError, Unsupported
-from ferryman.platforms import Platforms
+from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
@@ -51,6 +51,11 @@ class DockerTransport:
         """
         identity = (await self._connected()).identity
         return f"Docker Engine {identity.version} at {self._address.url}, {identity.native}, {identity.storage}"
+
+    @property
+    def native(self) -> Platform | None:
+        """What a plain pull gives here; None before `connect`."""
+        return self._workshop.identity.native if self._workshop else None
 
     async def copy(
         self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink

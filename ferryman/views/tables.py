@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ferryman.inspection import Finding
 from ferryman.scheduler import Looked
-from ferryman.store.ledger import ItemSummary
+from ferryman.store.ledger import ItemSummary, Trouble
 from ferryman.store.records import RegistryState, TagRecord
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
@@ -82,6 +82,14 @@ def registries_table(states: Iterable[RegistryState]) -> Table:
     for state in states:
         waits = f"until {_when(state.until)}" if state.until else "for other credentials, or `ferryman requeue`"
         table.add_row(state.registry, Text(waits, style="red"), _when(state.since), Text(state.error))
+    return table
+
+
+def troubles_table(troubles: Iterable[Trouble]) -> Table:
+    """The items whose source could not be looked at."""
+    table = _table("not looked at", "source", "since", "why")
+    for trouble in troubles:
+        table.add_row(trouble.item, trouble.source, _when(trouble.since), Text(trouble.error, style="red"))
     return table
 
 

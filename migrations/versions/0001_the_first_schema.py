@@ -111,6 +111,15 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "troubles",
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("item", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("target", name="pk_troubles"),
+    )
+    op.create_table(
         "walks",
         sa.Column("target", sa.String(), nullable=False),
         sa.Column("walked_at", sa.DateTime(timezone=True), nullable=False),
@@ -153,6 +162,7 @@ def downgrade() -> None:
 
     op.drop_table("attempts")
     op.drop_table("walks")
+    op.drop_table("troubles")
 
     op.drop_table("tags")
     op.drop_table("services")
