@@ -1,6 +1,6 @@
-"""What discovery knows of a tag, and what every lister can do."""
+"""What discovery knows of a tag, what every lister can do, and what a survey wants to know of the rules."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -35,4 +35,30 @@ class TagLister(Protocol):
 
         Names that are no tags (grammar) are left out; a tag is yielded once. Raises TransferError.
         """
+        ...
+
+
+class Choice(Protocol):
+    """An item's rules, as far as a survey asks them: only what may be wanted is looked at closely."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the order depends on push times."""
+        ...
+
+    @property
+    def pins(self) -> Sequence[str]:
+        """Names that are wanted wherever they stand."""
+        ...
+
+    def admits(self, name: str) -> bool:
+        """Whether the tag may be wanted, as far as its name tells."""
+        ...
+
+    def chosen(self, tags: Iterable[UpstreamTag]) -> Sequence[UpstreamTag]:
+        """The wanted ones, were these all the tags that there are."""
+        ...
+
+    def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
+        """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
         ...

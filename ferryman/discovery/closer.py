@@ -1,0 +1,113 @@
+"""A closer look at tags whose digest or time no list told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from ferryman.discovery.base import Choice, UpstreamTag
+from ferryman.discovery.contents import created_at
+from ferryman.discovery.view import View
+from ferryman.errors import Denied, LoginRefused, NotFound, RateLimited, TransferError, Unreachable
+from ferryman.reference import DOCKER_HUB, Repository
+from ferryman.registry.client import RegistryClient
+
+_AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
+_OUTAGE = 3  # tags in a row that were refused, or had no answer: that is no tag's own trouble any more
+
+Answer = TypeVar("Answer")
+
+
+class CloserLook:
+    """Asks for digests (HEAD, free everywhere) and ages (GET, a pull on Docker Hub) that no list told."""
+
+    def __init__(
+        self, client: RegistryClient, repository: Repository, view: View, known: Mapping[str, UpstreamTag]
+    ) -> None:
+        self.problems: dict[str, TransferError] = {}
+        self._client = client
+        self._repository = repository
+        self._view = view
+        self._known = known
+        self._refused = 0
+
+    async def at_what_matters(self, choice: Choice) -> None:
+        """Look at what the rules may choose, until nothing that they do choose is in doubt."""
+        tags, doubtful = self._view.tags, self._view.doubtful
+        if self._order_hangs_on_age(choice):
+            admitted = [name for name in tags if choice.admits(name)]
+            await self._each([name for name in admitted if name in doubtful], self._take_digest)
+            await self._each([name for name in admitted if self._lacks_age(name)], self._take_age)
+        while asked := [tag.name for tag in choice.chosen(tags.values()) if tag.name in doubtful]:
+            await self._each(asked, self._take_digest)
+        chosen = [tag.name for tag in choice.chosen(tags.values())]
+        await self._each([name for name in chosen if self._lacks_age(name)], self._take_age)
+
+    def _order_hangs_on_age(self, choice: Choice) -> bool:
+        """Whether the limit cuts through tags that were listed by name alone, in no order."""
+        if not choice.by_time or self._view.newest_first or self._repository.registry == DOCKER_HUB:
+            return False
+        tags = self._view.tags
+        return len(choice.chosen(tags.values())) < sum(choice.admits(name) for name in tags)
+
+    async def _each(self, names: Collection[str], look: Callable[[str], Awaitable[None]]) -> None:
+        waiting = iter(names)
+
+        async def some() -> None:
+            for name in waiting:
+                await look(name)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_AT_ONCE, len(names))):
+                    group.create_task(some())
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _take_digest(self, name: str) -> None:
+        self._view.doubtful.discard(name)
+        before = self._view.tags[name]
+        answer = await self._patiently(self._client.head_manifest(self._repository.tagged(name)))
+        if isinstance(answer, NotFound):  # went away between the list and now, or a pin that never was
+            del self._view.tags[name]
+            self._view.seen.discard(name)
+        elif isinstance(answer, TransferError):
+            self.problems[name] = answer
+        else:
+            self._view.seen.add(name)
+            self._view.tags[name] = _identified(before, answer.digest)
+
+    def _lacks_age(self, name: str) -> bool:
+        """An age is asked for once: what was known of this digest is all that can be known."""
+        tag, before = self._view.tags[name], self._known.get(name)
+        if tag.pushed_at or tag.digest is None or self._repository.registry == DOCKER_HUB:
+            return False
+        return before is None or before.digest != tag.digest
+
+    async def _take_age(self, name: str) -> None:
+        tag = self._view.tags[name]
+        answer = await self._patiently(created_at(self._client, self._repository.pinned(tag.digest or "")))
+        if not isinstance(answer, TransferError):  # the age of an image that cannot be read is unknown
+            self._view.tags[name] = replace(tag, pushed_at=answer)
+
+    async def _patiently(self, question: Awaitable[Answer]) -> Answer | TransferError:
+        """An answer, or one tag's own trouble. Raises what is the whole registry's."""
+        try:
+            answer = await question
+        except (RateLimited, LoginRefused):
+            raise
+        except (Unreachable, Denied) as error:
+            self._refused += 1
+            if self._refused >= _OUTAGE:
+                raise
+            return error
+        except TransferError as error:
+            self._refused = 0
+            return error
+        self._refused = 0
+        return answer
+
+
+def _identified(tag: UpstreamTag, digest: str) -> UpstreamTag:
+    """The tag with its present digest; what is known of another digest is no longer true."""
+    return replace(tag, digest=digest) if tag.digest in {None, digest} else UpstreamTag(tag.name, digest)
