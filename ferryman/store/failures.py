@@ -42,6 +42,8 @@ def as_store_errors(database: str) -> Iterator[None]:
         raise StoreError(f"the state database {database}: too much waits for it at once") from error
     except DBAPIError as error:
         raise StoreError(f"the state database {database}: {_explain(error.orig)}") from error
+    except sqlite3.Error as error:  # from BEGIN, which goes past SQLAlchemy's cursor
+        raise StoreError(f"the state database {database}: {_explain(error)}") from error
     except ModuleNotFoundError as error:
         raise StoreError(f"the state database {database}: install ferryman[postgresql] for it") from error
     except NoSuchModuleError as error:

@@ -21,18 +21,49 @@ so `claim` never has to search past them, however many they are.
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, delete, func, not_, null, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, insert
-from ferryman.store.records import Applied, ItemKey, Job, Outcome, Outstanding, RegistryState, SeenTag, Verdict, Walk
+from ferryman.store.records import (
+    Applied,
+    ItemKey,
+    Job,
+    Outcome,
+    Outstanding,
+    RegistryState,
+    SeenTag,
+    Status,
+    Verdict,
+    Walk,
+)
 from ferryman.store.state import COLUMNS, TagState
 from ferryman.store.tables import attempts, history, item_columns, registries, status_is, tags, walks
 
@@ -81,41 +112,11 @@ class Queue:
     async def claim(self, targets: Collection[str] | None = None) -> Job | None:
         """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING."""
         now = self._clock.now()
-        due: Select[int] = select(tags.c.id).where(
-            status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= now
-        )
-        if targets is not None:
-            due = due.where(tags.c.target.in_(targets))
-        due = due.order_by(tags.c.rank, tags.c.run_at, tags.c.id).limit(1).with_for_update(skip_locked=True)
         token = secrets.token_hex(16)
-        claiming = (
-            update(tags)
-            .where(tags.c.id == due.scalar_subquery())
-            .values(
-                status="running",
-                # What it waited for is over; what an earlier attempt met stays readable.
-                error=case((tags.c.reason == _PAUSED, null()), else_=tags.c.error),
-                reason=null(),
-                attempts=tags.c.attempts + 1,
-                run_at=null(),
-                lease_token=token,
-                lease_owner=self._owner,
-                lease_expires_at=now + self._lease,
-                claimed_at=now,
-            )
-            .returning(
-                tags.c.id,
-                tags.c.item,
-                tags.c.source,
-                tags.c.target,
-                tags.c.tag,
-                tags.c.source_digest,
-                tags.c.platforms,
-                tags.c.attempts,
-            )
-        )
+        told = {"now": now, "token": token, "owner": self._owner, "expires_at": now + self._lease}
+        claiming = _CLAIM if targets is None else _claiming(tags.c.target.in_(targets))
         async with self._database.write() as connection:
-            row = (await connection.execute(claiming)).one_or_none()
+            row = (await connection.execute(claiming, told)).one_or_none()
         if row is None:
             return None
         return Job(
@@ -148,76 +149,48 @@ class Queue:
     ) -> bool:
         """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
         now = self._clock.now()
-        copied = {
-            "mirrored_digest": job.digest,
-            "mirrored_platforms": job.platforms,
-            "target_digest": target_digest,
-            "identical": identical,
-            "synced_at": now,
-        }
+        told = {"the_target_digest": target_digest, "is_identical": identical}
         async with self._database.write() as connection:
-            row = await _end(connection, job, _SYNCED, now=now, withdrawn=_SYNCED, always=copied)
+            row = await _end(connection, _SUCCEED, job, now, told)
             if row is None:
                 return False
             await _record(
                 connection, job, "synced", started_at, now, bytes_moved=bytes_moved, bytes_reused=bytes_reused
             )
-            await connection.execute(
-                insert(connection, history).values(_history_line(job, row)).on_conflict_do_nothing()
-            )
+            adding = insert(connection, history).on_conflict_do_nothing()
+            await connection.execute(adding, _history_line(job, row))
             if row.status == "queued":
                 await _hold_back(connection, now)
         return True
 
     async def fail(self, job: Job, *, started_at: datetime, kind: str, error: str, retry_at: datetime | None) -> bool:
         """failed for good, or queued again for `retry_at`. False: the lease was lost."""
-        told = {
-            "status": "queued" if retry_at else "failed",
-            "reason": kind,
-            "run_at": retry_at,
-            "error": error,
-            "error_kind": kind,
-        }
-        return await self._end_badly(job, told, "failed", started_at=started_at, error=error, kind=kind)
+        end = _End("queued" if retry_at else "failed", reason=kind, run_at=retry_at, error=error, error_kind=kind)
+        return await self._end(job, end, "failed", started_at=started_at)
 
     async def skip(self, job: Job, *, started_at: datetime, reason: str, error: str) -> bool:
         """skipped: the source has nothing for us. False: the lease was lost."""
-        told = {"status": "skipped", "reason": reason, "run_at": None, "error": error, "error_kind": reason}
-        return await self._end_badly(job, told, "skipped", started_at=started_at, error=error, kind=reason)
+        end = _End("skipped", reason=reason, error=error, error_kind=reason)
+        return await self._end(job, end, "skipped", started_at=started_at)
 
     async def hand_back(self, job: Job) -> bool:
         """Queued again at once, the attempt not counted: the worker stops."""
-        told = {"status": "queued", "run_at": self._clock.now(), "attempts": tags.c.attempts - 1}
-        return await self._end_badly(job, told, "handed-back")
+        return await self._end(job, _End("queued", run_at=self._clock.now(), uncounted=1), "handed-back")
 
     async def defer(self, job: Job, *, until: datetime | None, reason: str, error: str) -> bool:
         """Queued again for `until` (None: held), the attempt not counted: its registry wants to be left alone."""
-        told = {
-            "status": "queued",
-            "reason": reason,
-            "run_at": until,
-            "attempts": tags.c.attempts - 1,
-            "error": error,
-            "error_kind": reason,
-        }
-        return await self._end_badly(job, told, "handed-back", error=error, kind=reason)
+        end = _End("queued", reason=reason, run_at=until, error=error, error_kind=reason, uncounted=1)
+        return await self._end(job, end, "handed-back")
 
-    async def _end_badly(
-        self,
-        job: Job,
-        told: _Values,
-        outcome: Outcome,
-        *,
-        started_at: datetime | None = None,
-        error: str | None = None,
-        kind: str | None = None,
-    ) -> bool:
+    async def _end(self, job: Job, end: "_End", outcome: Outcome, *, started_at: datetime | None = None) -> bool:
         now = self._clock.now()
+        told = {f"the_{name}": value for name, value in asdict(end).items()}
         async with self._database.write() as connection:
-            row = await _end(connection, job, told, now=now, withdrawn=_WITHDRAWN)
+            row = await _end(connection, _END, job, now, told)
             if row is None:
                 return False
-            await _record(connection, job, outcome, started_at or now, now, error=error, kind=kind)
+            began = started_at or row.claimed_at
+            await _record(connection, job, outcome, began, now, error=end.error, kind=end.error_kind)
             if row.status == "queued":
                 await _hold_back(connection, now)
         return True
@@ -247,7 +220,7 @@ class Queue:
                 await connection.execute(
                     update(tags)
                     .where(tags.c.id.in_([row.id for row in some]))
-                    .values(_choose(choices, again) | _UNLEASED)
+                    .values({**_choose(choices, again), **_UNLEASED})
                 )
             if rows:
                 await _hold_back(connection, now)
@@ -352,8 +325,23 @@ class Queue:
             return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at)
 
 
-def _new_round(reason: str, now: datetime) -> _Values:
+def _new_round(reason: str, now: datetime | BindParameter[datetime]) -> _Values:
     return {"status": "queued", "reason": reason, "attempts": 0, "run_at": now, "error": null(), "error_kind": null()}
+
+
+def _choose(choices: Sequence[tuple[ColumnElement[bool], _Values]], otherwise: _Values) -> _Values:
+    """One UPDATE's values, by the first condition that holds; a column that a choice does not name keeps its value."""
+    names = dict.fromkeys(name for values in (*(values for _, values in choices), otherwise) for name in values)
+    return {
+        name: case(*((condition, _typed(name, values)) for condition, values in choices), else_=_typed(name, otherwise))
+        for name in names
+    }
+
+
+def _typed(name: str, values: _Values) -> ColumnElement[Any]:
+    column = tags.c[name]
+    value = values.get(name, column)
+    return value if isinstance(value, ColumnElement) else literal(value, column.type)
 
 
 _SYNCED: _Values = {"status": "synced", "reason": null(), "run_at": null(), "error": null(), "error_kind": null()}
@@ -363,8 +351,97 @@ _WITHDRAWN: _Values = {
     "reason": case((tags.c.mirrored_digest.is_not(None), null()), else_="withdrawn"),
 }
 _UNLEASED: _Values = {
-    "lease_token": null(), "lease_owner": null(), "lease_expires_at": null(), "claimed_at": null(), "withdrawn": False,
+    "lease_token": null(), "lease_owner": null(), "lease_expires_at": null(), "withdrawn": False,
 }  # fmt: skip
+
+
+# The statements of every job, built once: building one takes longer than running it.
+
+
+def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    due = select(tags.c.id).where(
+        status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"), among
+    )
+    first = due.order_by(tags.c.rank, tags.c.run_at, tags.c.id).limit(1).with_for_update(skip_locked=True)
+    return (
+        update(tags)
+        .where(tags.c.id == first.scalar_subquery())
+        .values(
+            status="running",
+            # What it waited for is over; what an earlier attempt met stays readable.
+            error=case((tags.c.reason == _PAUSED, null()), else_=tags.c.error),
+            reason=null(),
+            attempts=tags.c.attempts + 1,
+            run_at=null(),
+            lease_token=bindparam("token"),
+            lease_owner=bindparam("owner"),
+            lease_expires_at=bindparam("expires_at"),
+            claimed_at=bindparam("now"),
+        )
+        .returning(tags)
+    )
+
+
+_CLAIM = _claiming(true())
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a claimed tag ends that was not copied: `_END`'s parameters, with `the_` before them."""
+
+    status: Status
+    reason: str | None = None
+    run_at: datetime | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    uncounted: int = 0  # attempts that did not count
+
+
+def _ending(told: _Values, *, withdrawn: _Values, always: _Values) -> ReturningUpdate[Any]:
+    """End a job: as told, unless it is withdrawn, or upstream has moved on."""
+    moved_on = or_(
+        tags.c.source_digest != bindparam("the_digest"),
+        tags.c.platforms.is_distinct_from(bindparam("the_platforms", type_=String)),
+    )
+    now = bindparam("now", type_=tags.c.run_at.type)
+    choices = [(tags.c.withdrawn.is_(True), withdrawn), (moved_on, _new_round("changed", now))]
+    return (
+        update(tags)
+        .where(tags.c.id == bindparam("the_id"), status_is("running"), tags.c.lease_token == bindparam("the_token"))
+        .values({**_choose(choices, told), **_UNLEASED, **always})
+        .returning(tags.c.status, tags.c.source_digest, tags.c.pushed_at, tags.c.platform_digests, tags.c.claimed_at)
+    )
+
+
+def _told(name: str) -> BindParameter[Any]:
+    return bindparam(f"the_{name}", type_=tags.c[name].type)
+
+
+_END = _ending(
+    {
+        **{name: _told(name) for name in ("status", "reason", "run_at", "error", "error_kind")},
+        "attempts": tags.c.attempts - bindparam("the_uncounted", type_=Integer),
+    },
+    withdrawn=_WITHDRAWN,
+    always={},
+)
+_SUCCEED = _ending(
+    _SYNCED,
+    withdrawn=_SYNCED,
+    always={
+        "mirrored_digest": bindparam("the_digest"),
+        "mirrored_platforms": bindparam("the_platforms", type_=String),
+        "target_digest": bindparam("the_target_digest"),
+        "identical": bindparam("is_identical"),
+        "synced_at": bindparam("now", type_=tags.c.synced_at.type),
+    },
+)
+
+
+async def _end(connection: AsyncConnection, ending: Update, job: Job, now: datetime, told: _Values) -> Row[Any] | None:
+    """Write back under the lease. None: it was lost, nothing was written."""
+    mine = {"the_id": job.id, "the_token": job.token, "the_digest": job.digest, "the_platforms": job.platforms}
+    return (await connection.execute(ending, {**mine, "now": now, **told})).one_or_none()
 
 
 class _Merge:
@@ -440,49 +517,6 @@ async def _rename(connection: AsyncConnection, item: ItemKey, now: datetime) -> 
     await connection.execute(update(tags).where(freed).values(run_at=now, reason=null(), error=null()))
     differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
     await connection.execute(update(tags).where(here, differs).values(columns))
-
-
-async def _end(
-    connection: AsyncConnection,
-    job: Job,
-    told: _Values,
-    *,
-    now: datetime,
-    withdrawn: _Values,
-    always: _Values | None = None,
-) -> Row[Any] | None:
-    """End a job: as told, unless it is withdrawn, or upstream has moved on. None: the lease was lost."""
-    moved_on = or_(tags.c.source_digest != job.digest, tags.c.platforms.is_distinct_from(job.platforms))
-    ending = (
-        update(tags)
-        .where(tags.c.id == job.id, status_is("running"), tags.c.lease_token == job.token)
-        .values(
-            {
-                **_choose([(tags.c.withdrawn, withdrawn), (moved_on, _new_round("changed", now))], told),
-                **_UNLEASED,
-                **(always or {}),
-            }
-        )
-        .returning(tags.c.status, tags.c.source_digest, tags.c.pushed_at, tags.c.platform_digests)
-    )
-    return (await connection.execute(ending)).one_or_none()
-
-
-def _choose(
-    choices: Sequence[tuple[ColumnElement[bool], _Values]], otherwise: _Values
-) -> dict[str, ColumnElement[Any]]:
-    """One UPDATE's values, by the first condition that holds; a column that a choice does not name keeps its value."""
-    names = dict.fromkeys(name for values in (*(values for _, values in choices), otherwise) for name in values)
-    return {
-        name: case(*((condition, _typed(name, values)) for condition, values in choices), else_=_typed(name, otherwise))
-        for name in names
-    }
-
-
-def _typed(name: str, values: _Values) -> Any:
-    column = tags.c[name]
-    value = values.get(name, column)
-    return value if isinstance(value, ColumnElement) else bindparam(None, value, type_=column.type, unique=True)
 
 
 async def _record(

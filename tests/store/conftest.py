@@ -1,0 +1,71 @@
+"""The store on both databases: what is tested with `database` is a contract of each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ferryman.store.engine import Database, open_database
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue import Queue
+from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
+from tests.support.postgresql import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """One server for the whole run, with a migrated database named `migrated` to copy from."""
+    server = PostgresServer()
+    try:
+        server.start()
+        asyncio.run(_migrate(server.create_database("migrated")))
+        yield server
+    finally:
+        server.remove()
+
+
+async def _migrate(url: str) -> None:
+    await (await open_database(url)).close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of this test's own."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    return server.create_database(f"test_{abs(hash(request.node.nodeid))}", template="migrated")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    opened = await open_database(url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def queue_of(database: Database, clock: ManualClock) -> Callable[[str], Queue]:
+    """The queue as a process of that name sees it."""
+    return lambda owner: Queue(database, owner=owner, clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
+
+
+@pytest.fixture
+def queue(queue_of: Callable[[str], Queue]) -> Queue:
+    return queue_of("me")
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    return Ledger(database)
+
+
+@pytest.fixture
+def scene(queue: Queue, ledger: Ledger, clock: ManualClock) -> Scene:
+    return Scene(queue, ledger, clock)

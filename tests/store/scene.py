@@ -1,0 +1,90 @@
+"""Words in which the store's tests are told."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue import Queue
+from ferryman.store.records import Applied, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 3
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ITEM = ItemKey("etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", None)
+
+
+def digest(letter: str) -> str:
+    """A well-formed digest that a failing test can be read by."""
+    return f"sha256:{letter * 64}"
+
+
+class ManualClock:
+    """Time stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self._now = START
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(timedelta(seconds=seconds))
+
+    def advance(self, by: timedelta) -> datetime:
+        self._now += by
+        return self._now
+
+
+class Scene:
+    """One item's tags: brought into any state, and looked at."""
+
+    def __init__(self, queue: Queue, ledger: Ledger, clock: ManualClock) -> None:
+        self.queue = queue
+        self.ledger = ledger
+        self.clock = clock
+
+    async def walk(
+        self,
+        seen: Mapping[str, str] = {},  # noqa: B006 - nobody changes it
+        *,
+        item: ItemKey = ITEM,
+        gone: Collection[str] = (),
+        verdicts: Mapping[str, str] | None = None,
+        pushed_at: datetime | None = None,
+        platforms: Mapping[str, str | None] | None = None,
+    ) -> Applied:
+        """A walk that saw these tags with these digests; verdicts by tag, `copy` for all unless told otherwise."""
+        found = [SeenTag(tag, value, pushed_at, platforms) for tag, value in seen.items()]
+        actions = dict.fromkeys(seen, "copy") if verdicts is None else verdicts
+        decided = [
+            Verdict(tag, action, "a rule" if action == "skip" else "new", rank)  # type: ignore[arg-type]  # a str
+            for rank, (tag, action) in enumerate(actions.items())
+        ]
+        now = self.clock.now()
+        return await self.queue.apply(item, found, gone=gone, verdicts=decided, walk=Walk(now, now, "rules"))
+
+    async def running(self, tag: str = "v1", value: str = "a") -> Job:
+        """The tag, enqueued and claimed."""
+        await self.walk({tag: digest(value)})
+        return await self.claimed()
+
+    async def claimed(self) -> Job:
+        job = await self.queue.claim()
+        assert job is not None
+        return job
+
+    async def succeed(self, job: Job) -> bool:
+        return await self.queue.succeed(
+            job, started_at=self.clock.now(), target_digest=digest("f"), identical=False, bytes_moved=7, bytes_reused=5
+        )
+
+    async def fail(self, job: Job, *, kind: str = "unreachable", retry_at: datetime | None = None) -> bool:
+        return await self.queue.fail(job, started_at=self.clock.now(), kind=kind, error="it broke", retry_at=retry_at)
+
+    async def skip(self, job: Job) -> bool:
+        return await self.queue.skip(job, started_at=self.clock.now(), reason="platform", error="no such platform")
+
+    async def record(self, tag: str = "v1", *, item: ItemKey = ITEM) -> TagRecord:
+        found = await self.ledger.tag(item.target, tag)
+        assert found is not None
+        return found
