@@ -9,8 +9,8 @@ import structlog
 
 from ferryman import log, planner
 from ferryman.clock import Clock
-from ferryman.discovery.base import UpstreamTag
-from ferryman.discovery.choose import lister_for
+from ferryman.discovery.base import TagLister, UpstreamTag
+from ferryman.discovery.choose import ListerName, lister_for
 from ferryman.discovery.contents import platform_digests
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, TransferError
@@ -65,6 +65,7 @@ class Scheduler:
         self._clock = clock
         self._native = native
         self._complete_walk = complete_walk  # how long a walk may do without going to the end
+        self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
     async def cycle(self, configuration: Configuration, items: Sequence[Item]) -> Cycle:
         """Look at every one of `items` and enqueue what is new or changed. Raises StoreError."""
@@ -95,10 +96,9 @@ class Scheduler:
         rules = planner.fingerprint(item.rules, item.platforms, str(item.source))
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
-        complete = last is not None and (not same_rules or now - last.completed_at >= self._complete_walk)
-        entry = configuration.registries.get(item.source.registry)
+        complete = bool(records) if last is None else not same_rules or now - last.completed_at >= self._complete_walk
         found = await survey(
-            lister=lister_for(item.source.registry, client=self._registry, override=entry.lister if entry else None),
+            lister=self._lister(configuration, item.source.registry),
             client=self._registry,
             repository=item.source,
             known=_known(records),
@@ -109,6 +109,14 @@ class Scheduler:
         found, decisions = await self._planned(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules))
+
+    def _lister(self, configuration: Configuration, registry: str) -> TagLister:
+        """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
+        entry = configuration.registries.get(registry)
+        override = entry.lister if entry else None
+        if (registry, override) not in self._listers:
+            self._listers[registry, override] = lister_for(registry, client=self._registry, override=override)
+        return self._listers[registry, override]
 
     async def _planned(
         self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]

@@ -17,6 +17,11 @@ class Named:
     source: str
     target: str
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """What it answers to; the target's last component is the name that people pull by."""
+        return (self.name, self.source, self.target, self.target.rpartition("/")[2])
+
 
 def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
     """The items that are meant; no names: all of them. Raises ConfigurationError for a name that nothing answers to."""
@@ -31,7 +36,7 @@ def targets_of(known: Collection[Named], names: Iterable[str]) -> set[str]:
     found: set[str] = set()
     problems = []
     for name in names:
-        matching = {each.target for each in known if name in {each.name, each.source, each.target}}
+        matching = {each.target for each in known if name in each.spellings}
         if not matching:
             problems.append(Problem(_unknown(name, known)))
         found |= matching
@@ -43,12 +48,12 @@ def targets_of(known: Collection[Named], names: Iterable[str]) -> set[str]:
 def target_and_tag(known: Collection[Named], text: str) -> tuple[set[str], str | None]:
     """ITEM or ITEM:TAG. An item's own name may hold a colon (a registry's port), so the whole is tried first."""
     item, colon, tag = text.rpartition(":")
-    if any(text in {each.name, each.source, each.target} for each in known) or not colon or not is_tag(tag):
+    if any(text in each.spellings for each in known) or not colon or not is_tag(tag):
         return targets_of(known, [text]), None
     return targets_of(known, [item]), tag
 
 
 def _unknown(name: str, known: Collection[Named]) -> str:
-    spellings = [text for each in known for text in (each.name, each.source, each.target)]
+    spellings = [text for each in known for text in each.spellings]
     near = difflib.get_close_matches(name, spellings, n=1)
     return f"there is no item {name!r}" + (f": did you mean {near[0]!r}?" if near else "; see `ferryman status`")

@@ -20,6 +20,8 @@ _DURATION = re.compile(
     r"(?:(?P<days>[0-9]{1,9})d)?(?:(?P<hours>[0-9]{1,9})h)?(?:(?P<minutes>[0-9]{1,9})m)?"
     r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,9})ms)?"
 )
+# Kubernetes puts these into every container beside a Service that is named ferryman.
+_KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
 _LONGEST = timedelta(days=3650)
 _DATABASES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
@@ -121,7 +123,9 @@ class Settings(BaseModel):
         """Read the environment; an empty variable is an unset one. Raises ConfigurationError with every Problem."""
         known = {field.alias for field in cls.model_fields.values()}
         given = {
-            name: value for name, value in environ.items() if value and (name in known or name.startswith(_PREFIX))
+            name: value
+            for name, value in environ.items()
+            if value and (name in known or name.startswith(_PREFIX)) and not _KUBERNETES.fullmatch(name)
         }
         problems = [] if ("TARGET_USER" in given) == ("TARGET_PASSWORD" in given) else [_HALF_A_LOGIN]
         try:

@@ -180,3 +180,8 @@ def test_whatever_a_schedule_is_not_is_a_value_error(text: str) -> None:
         assert str(error) == SCHEDULE  # noqa: PT017 (most texts are none, a few are)
     else:
         assert following > NOW
+
+
+def test_what_kubernetes_puts_into_the_environment_is_no_setting() -> None:
+    injected = {"FERRYMAN_PORT": "tcp://10.0.0.1:80", "FERRYMAN_SERVICE_HOST": "10.0.0.1", "FERRYMAN_PORT_80_TCP": "x"}
+    assert Settings.load(injected) == Settings.load({})

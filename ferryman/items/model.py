@@ -37,10 +37,6 @@ class Item:
     def target_of(self, tag: str) -> Reference:
         return self.target.tagged(tag)
 
-    def answers_to(self, text: str) -> bool:
-        """Whether `text`, given on a command line, means this item: its name at either end, its source or target."""
-        return text in {self.name, self.target.image, str(self.source), str(self.target)}
-
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry:

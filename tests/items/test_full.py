@@ -51,9 +51,6 @@ def test_a_target_with_a_slash_is_a_prefix_and_one_without_is_the_name(configura
 
 def test_an_item_is_named_after_its_source(configuration: Configuration) -> None:
     assert [item.name for item in configuration.items] == ["kube-apiserver", "traefik", "flannel"]
-    assert configuration.items[1].answers_to("edge")
-    assert configuration.items[1].answers_to("docker.io/library/traefik")
-    assert not configuration.items[1].answers_to("flannel")
 
 
 def test_items_inherit_what_they_do_not_say_and_tags_key_by_key(configuration: Configuration) -> None:
