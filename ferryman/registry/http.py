@@ -29,6 +29,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
     (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     (aiohttp.ClientPayloadError, "the answer was cut off"),
     (aiohttp.ClientResponseError, "what it answers is no HTTP"),
+    (Exception, "the connection failed ({0.__class__.__name__})"),
 )
 
 
@@ -67,8 +68,9 @@ class Http:
                 body = await _read(response, errand)
                 return Answer(response.status, request.url, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            # No cause: aiohttp's errors quote URLs, and a signed one is a secret.
             about = f"{errand.speaker(request.url)}: {errand.thing}"
-            raise Unreachable(f"{about}: {_reason(error)}", registry=errand.host.name) from error
+            raise Unreachable(f"{about}: {_reason(error)}", registry=errand.host.name) from None
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session; made at the first request, because it belongs to the running loop."""
@@ -126,6 +128,5 @@ def _too_large(errand: Errand, url: URL) -> TransferError:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in words of our own: aiohttp's quote URLs with all that is in them."""
-    text = next((text for kind, text in _REASONS if isinstance(error, kind)), "the connection failed")
-    return text.format(error)
+    """What went wrong, in words of our own."""
+    return next(text for kind, text in _REASONS if isinstance(error, kind)).format(error)

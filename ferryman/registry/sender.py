@@ -43,16 +43,16 @@ class Sender:
 
     def _may_pass(self, error: BaseException) -> bool:
         """Whether another try in a moment can help. Longer waits are the queue's business."""
-        if isinstance(error, RateLimited):
-            return error.retry_at is not None and error.retry_at - self._clock.now() <= _SHORT
-        return isinstance(error, Unreachable)
+        if not isinstance(error, RateLimited | Unreachable):
+            return False
+        return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
 
     async def _once(self, errand: Errand) -> Answer:
         try:
             answer = await self._follow(errand)
             if not (answer.ok or answer.status in errand.accepts):
                 raise refusal(errand, answer, now=self._clock.now())
-        except RateLimited as error:
+        except (RateLimited, Unreachable) as error:
             if error.retry_at is not None:
                 self.limits.hold(errand.place, error.retry_at)
             raise

@@ -1,0 +1,489 @@
+"""The calls, against servers that cut, stall and lie."""
+
+import asyncio
+import json
+import logging
+import traceback
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ferryman.errors import Denied, NotFound, RateLimited, TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.reference import Reference, Repository
+from ferryman.registry.client import Described, Manifest
+from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.http import Timeouts, proxy_for
+from ferryman.registry.limits import Quota
+from ferryman.registry.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
+from ferryman.registry.messages import Answer, Errand, Request
+from ferryman.registry.tokens import Grant
+from tests.registry.conftest import Connect
+from tests.support.clock import ManualClock
+from tests.support.faulty import Faulty, Handler, cuts, says, stalls, trickles
+
+BODY = json.dumps({"schemaVersion": 2, "config": {}, "layers": []}, indent=3).encode()
+DIGEST = digest_of(BODY)
+OTHER = digest_of(b"other")
+FOUND = says(200, BODY, Content_Type=OCI_MANIFEST, Docker_Content_Digest=DIGEST)
+PATH = "/v2/team/app/manifests/1"
+TAGS = "/v2/team/app/tags/list"
+SHORT = Timeouts(connect=0.5, read=0.5, total=1)
+
+
+def reference(server: Faulty) -> Reference:
+    return repository(server).tagged("1")
+
+
+def repository(server: Faulty) -> Repository:
+    return Repository(server.host, "team/app")
+
+
+# Manifests
+
+
+async def test_head_tells_all(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"HEAD {PATH}", FOUND)
+    assert await connect().head_manifest(reference(faulty)) == Described(DIGEST, OCI_MANIFEST, len(BODY))
+    asked = faulty.asked[0]
+    assert asked.headers["Accept-Encoding"] == "identity"
+    assert OCI_INDEX in asked.headers["Accept"]
+
+
+@pytest.mark.parametrize(
+    "head", [says(405), says(400), says(501), says(200), says(200, Docker_Content_Digest="nonsense")]
+)
+async def test_head_that_tells_nothing_becomes_a_get(faulty: Faulty, connect: Connect, head: Handler) -> None:
+    faulty.on(f"HEAD {PATH}", head)
+    faulty.on(f"GET {PATH}", FOUND)
+    assert await connect().head_manifest(reference(faulty)) == Described(DIGEST, OCI_MANIFEST, len(BODY))
+    assert faulty.asked[0].headers["Accept"] == faulty.asked[-1].headers["Accept"]
+
+
+async def test_head_of_nothing_is_not_asked_again(faulty: Faulty, connect: Connect) -> None:
+    with pytest.raises(NotFound, match="manifest team/app:1 not found"):
+        await connect().head_manifest(reference(faulty))
+    assert len(faulty.asked) == 1
+
+
+async def test_get_is_verbatim(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {PATH}", FOUND)
+    assert await connect().get_manifest(reference(faulty)) == Manifest(BODY, OCI_MANIFEST, DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("document", "told", "media_type"),
+    [
+        ({"schemaVersion": 2, "config": {}}, "", OCI_MANIFEST),
+        ({"schemaVersion": 2, "manifests": []}, "application/json", OCI_INDEX),
+        ({"schemaVersion": 2, "mediaType": DOCKER_MANIFEST}, "text/plain; charset=utf-8", DOCKER_MANIFEST),
+        ({"schemaVersion": 2, "manifests": []}, "application/vnd.new.type+json", "application/vnd.new.type+json"),
+    ],
+)
+async def test_a_missing_media_type_is_inferred(
+    faulty: Faulty, connect: Connect, document: dict[str, Any], told: str, media_type: str
+) -> None:
+    faulty.on(f"GET {PATH}", says(200, document, Content_Type=told))
+    assert (await connect().get_manifest(reference(faulty))).media_type == media_type
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(200, {"schemaVersion": 1}, Content_Type="application/json", Docker_Content_Digest=OTHER),
+        says(200, {"x": 1}, Content_Type="application/vnd.docker.distribution.manifest.v1+prettyjws"),
+    ],
+)
+async def test_schema_1_is_told_apart(faulty: Faulty, connect: Connect, answer: Handler) -> None:
+    faulty.on(f"GET {PATH}", answer)
+    with pytest.raises(Unsupported, match="is of schema 1"):
+        await connect().get_manifest(reference(faulty))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(200, BODY, Content_Type=OCI_MANIFEST, Docker_Content_Digest=OTHER),
+        says(200, b"<html>", Content_Type=OCI_MANIFEST),
+        says(200, [], Content_Type=OCI_MANIFEST),
+        says(200, b"[" * 100_000, Content_Type=OCI_MANIFEST),
+        says(200, b" " * (4 * 1024 * 1024 + 1)),
+    ],
+)
+async def test_lies_are_noticed(faulty: Faulty, connect: Connect, answer: Handler) -> None:
+    faulty.on(f"GET {PATH}", answer)
+    with pytest.raises(WrongContent, match="manifest team/app:1"):
+        await connect().get_manifest(reference(faulty))
+
+
+async def test_a_pinned_digest_is_checked(faulty: Faulty, connect: Connect) -> None:
+    pinned = repository(faulty).pinned(OTHER)
+    for method in ("GET", "HEAD"):
+        faulty.on(f"{method} /v2/team/app/manifests/{OTHER}", FOUND)
+    client = connect()
+    with pytest.raises(WrongContent, match=OTHER):
+        await client.get_manifest(pinned)
+    with pytest.raises(WrongContent, match=DIGEST):
+        await client.head_manifest(pinned)
+
+
+async def test_a_body_without_a_length_is_cut_at_the_limit(faulty: Faulty, connect: Connect) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 65536)
+
+    faulty.on(f"GET {PATH}", endless)
+    with pytest.raises(WrongContent, match="more than 4194304 bytes"):
+        await connect().get_manifest(reference(faulty))
+
+
+async def test_blobs_are_checked(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET /v2/team/app/blobs/{DIGEST}", says(200, BODY))
+    faulty.on(f"GET /v2/team/app/blobs/{OTHER}", says(200, BODY))
+    client = connect()
+    assert await client.get_blob(repository(faulty), DIGEST) == BODY
+    with pytest.raises(WrongContent, match=f"should be {OTHER}"):
+        await client.get_blob(repository(faulty), OTHER)
+
+
+async def test_a_push_that_stores_something_else_is_noticed(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"PUT {PATH}", says(201, Docker_Content_Digest=OTHER), says(201))
+    client = connect()
+    with pytest.raises(WrongContent, match=OTHER):
+        await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
+    assert await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST)) == DIGEST
+
+
+# Trouble on the way
+
+
+async def test_trouble_that_passes_is_tried_through(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+    faulty.on(f"GET {PATH}", says(500), cuts(), FOUND)
+    assert (await connect().get_manifest(reference(faulty))).body == BODY
+    assert clock.slept == [0.5, 1.0]
+
+
+async def test_a_put_is_tried_again_and_a_post_not(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"PUT {PATH}", says(502), says(201))
+    faulty.on("POST /login", says(502))
+    client = connect(hosts={faulty.host: HostOptions(api=faulty.url)})
+    await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
+    with pytest.raises(Unreachable):
+        await client.post_api(faulty.host, "/login", body={})
+    assert faulty.times("POST", "/login") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "says_what"),
+    [
+        (says(503, b"down"), r"answered 503 \(down\)"),
+        (cuts(), "cut off"),
+        (stalls(), "no answer in time"),
+        (trickles(), "no answer in time"),
+    ],
+)
+async def test_trouble_that_stays(faulty: Faulty, connect: Connect, answer: Handler, says_what: str) -> None:
+    faulty.on(f"GET {PATH}", answer)
+    with pytest.raises(Unreachable, match=says_what) as raised:
+        await connect(timeouts=SHORT).get_manifest(reference(faulty))
+    assert raised.value.registry == faulty.host
+    assert faulty.times("GET", PATH) == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "says_what"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
+        (b"", "closed without an answer"),
+        (b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n", "no HTTP"),
+    ],
+)
+async def test_what_is_no_registry(connect: Connect, answers: bytes, says_what: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answers)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unreachable, match=says_what):
+            await connect().head_manifest(Repository(f"127.0.0.1:{port}", "a").tagged("1"))
+
+
+async def test_nobody_there_and_no_tls(faulty: Faulty, connect: Connect) -> None:
+    client = connect(hosts={faulty.host: HostOptions(tls=True)})
+    with pytest.raises(Unreachable, match="`tls: false`"):
+        await client.head_manifest(reference(faulty))
+    with pytest.raises(Unreachable, match="cannot connect"):
+        await client.head_manifest(Repository("127.0.0.1:1", "a").tagged("1"))
+
+
+async def test_redirects_that_never_end(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {PATH}", says(307, Location=PATH))
+    with pytest.raises(Unsupported, match="too many redirects"):
+        await connect().get_manifest(reference(faulty))
+    assert len(faulty.asked) == 6
+
+
+# Limits
+
+
+async def test_a_limit_holds_the_host(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+    faulty.on(f"GET {PATH}", says(429, {"errors": [{"code": "TOOMANYREQUESTS"}]}, Retry_After="300"))
+    client = connect()
+    for _ in range(3):
+        with pytest.raises(RateLimited) as raised:
+            await client.get_manifest(reference(faulty))
+        assert raised.value.retry_at == clock.now() + timedelta(seconds=300)
+    assert len(faulty.asked) == 1
+    with pytest.raises(RateLimited):
+        await client.slot(faulty.host).__aenter__()
+
+
+async def test_a_server_that_is_down_for_long_is_left_alone(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {PATH}", says(503, Retry_After="300"))
+    client = connect()
+    with pytest.raises(Unreachable):
+        await client.get_manifest(reference(faulty))
+    with pytest.raises(RateLimited):
+        await client.get_manifest(reference(faulty))
+    assert len(faulty.asked) == 1
+
+
+async def test_a_moments_limit_is_waited_for(faulty: Faulty, connect: Connect) -> None:
+    message = "retry-after: 880µs, allowed: 44000/minute"
+    faulty.on(f"GET {PATH}", says(429, {"errors": [{"code": "TOOMANYREQUESTS", "message": message}]}), FOUND)
+    assert (await connect().get_manifest(reference(faulty))).digest == DIGEST
+
+
+async def test_the_quota_is_read_from_every_answer(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"HEAD {PATH}", says(404, ratelimit_limit="100;w=21600", ratelimit_remaining="76;w=21600"))
+    client = connect()
+    with pytest.raises(NotFound):
+        await client.head_manifest(reference(faulty))
+    assert client.quota(faulty.host) == Quota(100, 76, timedelta(hours=6))
+
+
+async def test_an_apis_limit_is_its_own(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
+    elsewhere.on("GET /tags", says(429, Retry_After="300"))
+    faulty.on(f"GET {PATH}", FOUND)
+    client = connect(hosts={faulty.host: HostOptions(api=elsewhere.url)})
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            await client.get_api(faulty.host, "/tags", query={})
+    assert len(elsewhere.asked) == 1
+    assert client.held_until(faulty.host) is None
+    await client.get_manifest(reference(faulty))
+
+
+async def test_no_more_requests_at_once_than_allowed(faulty: Faulty, connect: Connect) -> None:
+    running, most = 0, 0
+
+    async def count(request: web.Request) -> web.StreamResponse:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return await FOUND(request)
+
+    faulty.on(f"HEAD {PATH}", count)
+    client = connect(hosts={faulty.host: HostOptions(concurrency=3)})
+    await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(12)))
+    assert most <= 3
+
+
+# Tags
+
+
+def page(names: list[Any] | None, following: str | None = None) -> Handler:
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    return says(200, {"name": "team/app", "tags": names}, **headers)
+
+
+async def tags(server: Faulty, connect: Connect) -> list[list[str]]:
+    return [names async for names in connect().list_tags(repository(server))]
+
+
+async def test_pages_are_followed_to_where_none_follows(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", page(["1"], "?n=1000&last=1"), page([], f"{TAGS}?last=2"), page(["3", "1"]))
+    assert await tags(faulty, connect) == [["1"], [], ["3"]]
+    assert [asked.query for asked in faulty.asked] == [{"n": "1000"}, {"n": "1000", "last": "1"}, {"last": "2"}]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page(["1", "2"], f"{TAGS}?n=1000")],  # the same URL
+        [page(["1", "2"], "?last=2"), page(["1", "2"], "?last=3")],  # the same page under another
+    ],
+)
+async def test_a_repeated_page_ends_the_list(faulty: Faulty, connect: Connect, pages: list[Handler]) -> None:
+    faulty.on(f"GET {TAGS}", *pages)
+    assert await tags(faulty, connect) == [["1", "2"]]
+
+
+@pytest.mark.parametrize("names", [None, []])
+async def test_no_tags(faulty: Faulty, connect: Connect, names: list[str] | None) -> None:
+    faulty.on(f"GET {TAGS}", page(names))
+    assert await tags(faulty, connect) == [[]]
+
+
+async def test_names_that_are_no_tags_are_left_out(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", page(["ok", "../../etc/passwd", "a\tb", "a\n", "", "x" * 129, 7, None, {}, "ok"]))
+    assert await tags(faulty, connect) == [["ok"]]
+
+
+@pytest.mark.parametrize("body", [b"<html>", [], "tags", b"\xff"])
+async def test_what_is_no_list(faulty: Faulty, connect: Connect, body: Any) -> None:
+    faulty.on(f"GET {TAGS}", says(200, body))
+    with pytest.raises(WrongContent):
+        await tags(faulty, connect)
+
+
+async def test_a_link_to_another_host_is_not_followed(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", page(["1"], f"{elsewhere.url}{TAGS}"))
+    with pytest.raises(Unsupported, match="not followed"):
+        await tags(faulty, connect)
+    assert elsewhere.asked == []
+
+
+async def test_a_list_that_never_ends_is_ended(
+    faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferryman.registry.client._MOST_PAGES", 5)
+    faulty.on(f"GET {TAGS}", *(page([str(number)], f"?last={number}") for number in range(10)))
+    with pytest.raises(WrongContent, match="more than 5 pages"):
+        await tags(faulty, connect)
+    assert len(faulty.asked) == 5
+
+
+async def test_googles_document_behind_a_redirect_and_over_pages(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect
+) -> None:
+    """registry.k8s.io answers with a redirect to where the list really is; its Links count from there."""
+    faulty.on(f"GET {TAGS}", says(307, Location=f"{elsewhere.url}/v2/k8s/images/app/tags/list"))
+    first = says(200, {"name": "x", "tags": ["1"], "manifest": {"a": {}}}, Link='<?page=2>; rel="next"')
+    elsewhere.on(
+        "GET /v2/k8s/images/app/tags/list", first, says(200, {"name": "x", "tags": ["2"], "manifest": {"b": {}}})
+    )
+    found = await connect(logins={faulty.host: ("u", "p")}).get_tags_document(repository(faulty))
+    assert found == {"name": "x", "tags": ["1", "2"], "manifest": {"a": {}, "b": {}}}
+    assert [asked.query for asked in elsewhere.asked] == [{}, {"page": "2"}]
+    assert {asked.authorization for asked in elsewhere.asked} == {None}
+
+
+async def test_quay_is_asked_for_no_more_than_it_gives(faulty: Faulty, connect: Connect) -> None:
+    faulty.on("GET /v2/coreos/flannel/tags/list", page(["v1"]))
+    client = connect(hosts={"quay.io": HostOptions(endpoint=faulty.url)})
+    assert [names async for names in client.list_tags(Repository("quay.io", "coreos/flannel"))] == [["v1"]]
+    assert faulty.asked[0].query == {"n": "100"}
+
+
+# APIs
+
+
+async def test_the_api(faulty: Faulty, connect: Connect) -> None:
+    faulty.on("GET /v2/x", says(200, {"results": []}))
+    client = connect(hosts={"docker.io": HostOptions(api=faulty.url)})
+    assert await client.get_api("docker.io", "/v2/x", query={"page_size": "100"}, bearer="b") == {"results": []}
+    assert faulty.asked[0].query == {"page_size": "100"}
+    assert faulty.asked[0].authorization == "Bearer b"
+    with pytest.raises(Unsupported, match="has no tag API"):
+        await client.get_api("ghcr.io", "/x", query={})
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (says(401), Denied),
+        (says(403, {"message": "too deep"}), Denied),
+        (says(404), NotFound),
+        (says(200, b"<"), WrongContent),
+    ],
+)
+async def test_the_apis_refusals(faulty: Faulty, connect: Connect, answer: Handler, error: type[TransferError]) -> None:
+    faulty.on("GET /x", answer)
+    with pytest.raises(error):
+        await connect(hosts={"docker.io": HostOptions(api=faulty.url)}).get_api("docker.io", "/x", query={})
+
+
+async def test_a_refused_sign_in_is_remembered(faulty: Faulty, connect: Connect) -> None:
+    faulty.on("POST /auth", says(401, {"detail": "Incorrect authentication credentials"}))
+    client = connect(hosts={"docker.io": HostOptions(api=faulty.url)}, logins={"docker.io": ("me", "s3cr3t")})
+    for _ in range(2):
+        with pytest.raises(TransferError, match="the login of 'me' was refused") as raised:
+            await client.post_api("docker.io", "/auth", body={"identifier": "me", "secret": "s3cr3t"})
+        assert raised.value.kind == "login"
+    assert json.loads(faulty.asked[0].body) == {"identifier": "me", "secret": "s3cr3t"}
+    assert len(faulty.asked) == 1
+
+
+# Around
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://quay.io/v2/", "http://proxy.example:3128"),
+        ("http://quay.io/v2/", "http://plain.example:3128"),
+        ("https://inside.example/v2/", None),
+        ("http://127.0.0.1:5000/v2/", None),
+        ("https://localhost/v2/", None),
+        ("http://[::1]:5000/v2/", None),
+    ],
+)
+def test_proxies(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "plain.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert proxy_for(URL(url)) == proxy
+
+
+async def test_a_request_through_a_proxy(faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", faulty.url.replace("://", "://me:s3cr3t@"))
+    faulty.on(f"HEAD {PATH}", FOUND)
+    client = connect(hosts={"registry.example": HostOptions(tls=False)})
+    found = await client.head_manifest(Repository("registry.example", "team/app").tagged("1"))
+    assert found.digest == DIGEST
+    assert faulty.asked[0].headers["Host"] == "registry.example"
+
+
+def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://me:s3cr3t@proxy.example:1080")
+    with pytest.raises(Unsupported, match="HTTPS_PROXY names no HTTP proxy") as raised:
+        proxy_for(URL("https://quay.io/"))
+    assert "s3cr3t" not in str(raised.value)
+
+
+async def test_no_secret_is_told(faulty: Faulty, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    """Every error along a login, with all that led to it, and everything that is logged meanwhile."""
+    caplog.set_level(logging.DEBUG)
+    challenge = f'Bearer realm="{faulty.url}/token?key=s3cr3t"'
+    faulty.on("GET /token", says(200, {"token": "s3cr3t"}))
+    faulty.on("GET /x", stalls())
+    client = connect(logins={faulty.host: ("me", "s3cr3t")}, timeouts=SHORT)
+    told = [repr(client)]
+    moved = says(307, Location="/x?sig=s3cr3t")
+    for answer in (says(401, WWW_Authenticate=challenge), moved, says(500), cuts(), says(429)):
+        faulty.on(f"GET {PATH}", answer)
+        with pytest.raises(TransferError) as raised:
+            await client.get_manifest(reference(faulty))
+        told += traceback.format_exception(raised.value)
+    assert faulty.times("GET", "/token") > 0
+    assert faulty.times("GET", "/x") > 0
+    told += [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]  # the server's own
+    assert "s3cr3t" not in "".join(told)
+
+
+def test_no_value_shows_a_secret() -> None:
+    url = URL("https://quay.io/v2/")
+    request = Request("POST", url, {}, b"s3cr3t").authorised("Bearer s3cr3t")
+    errand = Errand(Host.resolve("quay.io", HostOptions()), request, "its API")
+    answer = Answer(200, url, CIMultiDictProxy(CIMultiDict()), b"s3cr3t")
+    assert "s3cr3t" not in repr([request, errand, answer, Grant("s3cr3t", timedelta(1))])
