@@ -5,24 +5,23 @@ a failure ends the demo with a message and exit code 1.
 """
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import click
 
 from tests.support import images
+from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer
+from tests.support.transports import manifest_at, tags_at
 
 MIB = 1 << 20
 ITEMS = """\
@@ -43,6 +42,13 @@ WANTED = {
 }
 
 
+class Copy(NamedTuple):
+    """What the target holds for a tag, and when Ferryman put it there."""
+
+    digest: str
+    synced_at: str
+
+
 class DemoFailed(Exception):
     """A step did not do what the demo says that it does."""
 
@@ -55,14 +61,15 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="ferryman-demo-") as folder:
             tell_the_story(Path(folder))
-    except (DemoFailed, RuntimeError) as error:
+    except (DemoFailed, RuntimeError, OSError) as error:
         sys.exit(f"The demo failed: {error}")
     click.secho(f"\nDone in {time.monotonic() - started:.0f} s. Everything that was started is stopped.", bold=True)
 
 
 def tell_the_story(folder: Path) -> None:
     with servers(folder) as (engine, upstream, mirror):
-        ferryman = Ferryman(folder, engine, upstream, mirror)
+        ferryman = Ferryman(folder, engine=engine.host)
+        ferryman.items.write_text(ITEMS.format(upstream=upstream.host, mirror=mirror.host))
 
         step(f"An upstream registry, {upstream.host}, gets real images")
         pushed = fill(upstream)
@@ -72,20 +79,20 @@ def tell_the_story(folder: Path) -> None:
         click.echo(ferryman.items.read_text())
 
         step(f"`ferryman sync` mirrors the newest to {mirror.host}")
-        ferryman.run("sync")
+        run(ferryman, "sync")
         before = check_mirrored(ferryman, mirror, pushed)
 
         step("`ferryman status`")
-        ferryman.run("status")
-        ferryman.run("status", "web")
+        run(ferryman, "status")
+        run(ferryman, "status", "web")
 
         step("`ferryman export-history`")
-        ferryman.run("export-history")
+        run(ferryman, "export-history")
         check_history(folder / "history")
 
         step("One tag moves upstream, web:2.20; `ferryman sync` moves just that one")
         images.push(upstream.url, "acme/web", "2.20", release(name="web", number=20, rebuilt=True))
-        ferryman.run("sync")
+        run(ferryman, "sync")
         check_only_moved(before, check_mirrored(ferryman, mirror, pushed), "web:2.20")
 
         step("Stopping the engine and both registries")
@@ -106,38 +113,10 @@ def servers(folder: Path) -> Iterator[tuple[Engine, RegistryServer, RegistryServ
         yield engine, registries[0], registries[1]
 
 
-class Ferryman:
-    """The program as a user calls it, in a folder of its own."""
-
-    def __init__(self, folder: Path, engine: Engine, upstream: RegistryServer, mirror: RegistryServer) -> None:
-        self._folder = folder
-        self.items = folder / "items.yml"
-        self.items.write_text(ITEMS.format(upstream=upstream.host, mirror=mirror.host))
-        strangers = ("FERRYMAN_", "DOCKER_", "TARGET_")
-        own = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
-        self._environment = own | {"DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(folder)}
-
-    def run(self, *arguments: str) -> None:
-        """Run a command whose output belongs to the story."""
-        self._call(arguments, capture=False)
-
-    def status(self) -> dict[str, Any]:
-        """What `status --json` says, by item and tag."""
-        records = json.loads(self._call(("status", "--json"), capture=True))
-        return {f"{record['target'].rpartition('/')[2]}:{record['tag']}": record for record in records}
-
-    def _call(self, arguments: tuple[str, ...], *, capture: bool) -> str:
-        sys.stdout.flush()
-        done = subprocess.run(
-            [sys.executable, "-m", "ferryman", *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            stdout=subprocess.PIPE if capture else None,
-            text=True,
-            check=False,
-        )
-        expect(done.returncode == 0, f"`ferryman {' '.join(arguments)}` exited with {done.returncode}")
-        return done.stdout or ""
+def run(ferryman: Ferryman, *arguments: str) -> None:
+    """Run a command whose output belongs to the story."""
+    code = ferryman.show(*arguments)
+    expect(code == 0, f"`ferryman {' '.join(arguments)}` exited with {code}")
 
 
 def fill(upstream: RegistryServer) -> set[str]:
@@ -186,27 +165,27 @@ def day(number: int) -> str:
     return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def check_mirrored(ferryman: Ferryman, mirror: RegistryServer, pushed: set[str]) -> Mapping[str, str]:
-    """The target holds the wanted tags and no others, as recorded; their digests there."""
+def check_mirrored(ferryman: Ferryman, mirror: RegistryServer, pushed: set[str]) -> Mapping[str, Copy]:
+    """The target holds the wanted tags and no others, as recorded."""
     records = ferryman.status()
     held = {}
     for name, wanted in WANTED.items():
-        _, listed = ask(f"{mirror.url}/v2/mirror/{name}/tags/list")
-        copied = {tag for tag in listed["tags"] if f"{name}:{tag}" in pushed}
+        copied = {tag for tag in tags_at(mirror.url, f"mirror/{name}") if f"{name}:{tag}" in pushed}
         expect(copied == wanted, f"{name} at the target holds {sorted(copied)}, not {sorted(wanted)}")
         for tag in wanted:
-            digest, manifest = ask(f"{mirror.url}/v2/mirror/{name}/manifests/{tag}")
-            record = records[f"{name}:{tag}"]
+            found, record = manifest_at(mirror.url, f"mirror/{name}", tag), records[f"{name}:{tag}"]
             expect(record["status"] == "synced", f"{name}:{tag} is recorded as {record['status']}")
             expect(
-                record["target_digest"] == digest, f"{name}:{tag} is {digest}, recorded as {record['target_digest']}"
+                record["target_digest"] == found.digest,
+                f"{name}:{tag} is {found.digest}, recorded as {record['target_digest']}",
             )
             if name == "web":
                 platforms = {
-                    f"{child['platform']['os']}/{child['platform']['architecture']}" for child in manifest["manifests"]
+                    f"{child['platform']['os']}/{child['platform']['architecture']}"
+                    for child in found.document["manifests"]
                 }
                 expect(platforms == {"linux/amd64", "linux/arm64"}, f"{name}:{tag} has {sorted(platforms)}")
-            held[f"{name}:{tag}"] = digest
+            held[f"{name}:{tag}"] = Copy(found.digest, record["synced_at"])
     click.echo(f"The target holds these {len(held)} tags, as recorded, and no others.")
     return held
 
@@ -220,18 +199,13 @@ def check_history(folder: Path) -> None:
     expect(sorted(line[-1] for line in lines) == wanted, "the history does not list what was mirrored")
 
 
-def check_only_moved(before: Mapping[str, str], after: Mapping[str, str], name: str) -> None:
+def check_only_moved(before: Mapping[str, Copy], after: Mapping[str, Copy], name: str) -> None:
     moved = {tag for tag in before if before[tag] != after[tag]}
     expect(moved == {name}, f"{sorted(moved)} moved at the target, not {name} alone")
-    click.echo(f"{name}: {before[name][:19]}… became {after[name][:19]}…; the other {len(after) - 1} stayed.")
-
-
-def ask(url: str) -> tuple[str, Any]:
-    """A registry's own answer: the digest that it names, if any, and the JSON."""
-    accept = f"{images.OCI_INDEX}, {images.OCI_MANIFEST}, {images.DOCKER_LIST}, {images.DOCKER_MANIFEST}"
-    request = urllib.request.Request(url, headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return answer.headers.get("Docker-Content-Digest", ""), json.load(answer)
+    expect(before[name].digest != after[name].digest, f"{name} was copied again and did not change")
+    click.echo(
+        f"{name}: {before[name].digest[:19]}… became {after[name].digest[:19]}…; {len(after) - 1} others stayed."
+    )
 
 
 def step(title: str) -> None:
