@@ -37,7 +37,7 @@ def plan_table(looked: Iterable[Looked]) -> Table:
                 each.item.name,
                 decision.tag,
                 _coloured(decision.action),
-                Text(decision.detail),
+                Text(decision.detail or decision.reason),
                 _when(decision.pushed_at),
                 _short(decision.digest),
             )
