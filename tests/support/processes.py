@@ -72,6 +72,7 @@ class RegistryServer:
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
         self.folder = folder
+        self.login = login
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yml"
         config.write_text(_registry_config(folder, self.host, login))

@@ -1,0 +1,150 @@
+"""The program as a user calls it: a process of its own, in a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = (sys.executable, "-m", "ferryman")
+_STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
+_LONGEST_WAIT = 120.0  # seconds; generous, these machines are noisy
+
+
+def eventually(what: str, condition: Callable[[], bool], *, otherwise: Callable[[], str] = lambda: "") -> None:
+    """Wait for another program's state, which can only be asked for, again and again."""
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never came: {what}\n{otherwise()}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Running:
+    """A command that goes on. What it prints and logs stands in one file."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def tells(self, text: str, *, times: int = 1) -> None:
+        """Wait until its log holds the text so often."""
+        eventually(
+            f"{text!r} in the log", lambda: self.log.count(text) >= times or self.ended, otherwise=lambda: self.log
+        )
+        assert self.log.count(text) >= times, f"it ended without {text!r}:\n{self.log}"
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, *, seconds: float = _LONGEST_WAIT) -> int:
+        """Its exit code."""
+        return self._process.wait(timeout=seconds)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it and wait for its exit code. Idempotent."""
+        if not self.ended:
+            self.send(number)
+        return self.wait()
+
+
+class Ferryman:
+    """One installation: an items.yml, a database, and the commands run on them."""
+
+    def __init__(self, folder: Path, *, engine: str, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.items = folder / "items.yml"
+        self._outputs = folder / "outputs"
+        self._outputs.mkdir(parents=True, exist_ok=True)
+        own = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
+        self.environment = own | {"DOCKER_HOST": engine, "DOCKER_CONFIG": str(folder)} | dict(environment or {})
+        self._started: list[Running] = []
+        self._count = 0
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "data/ferryman.db"
+
+    def show(self, *arguments: str) -> int:
+        """Run a command whose output is for whoever looks at ours; its exit code."""
+        sys.stdout.flush()
+        return subprocess.run(
+            [*PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
+        ).returncode  # fmt: skip
+
+    def run(self, *arguments: str, **environment: str) -> Finished:
+        """Run a command to its end, with these variables besides."""
+        out, err = self._output("out"), self._output("err")
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            done = subprocess.run(
+                [*PROGRAM, *arguments],
+                cwd=self.folder,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                timeout=_LONGEST_WAIT,
+                check=False,
+            )
+        return Finished(done.returncode, out.read_text(), err.read_text())
+
+    def start(self, *arguments: str, **environment: str) -> Running:
+        """Start a command; `close` stops what is left of it."""
+        log = self._output("log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*PROGRAM, *arguments],
+                cwd=self.folder,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._started.append(Running(process, log))
+        return self._started[-1]
+
+    def status(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """What `status --json` says, by the target's last name and the tag: `web:1.2`."""
+        done = self.run("status", "--json", *arguments)
+        assert done.code == 0, done.err
+        return {f"{record['target'].rpartition('/')[2]}:{record['tag']}": record for record in done.json}
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for running in self._started:
+            running.stop(signal.SIGKILL)
+
+    def _output(self, kind: str) -> Path:
+        self._count += 1
+        return self._outputs / f"{self._count:03}.{kind}"
