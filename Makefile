@@ -35,7 +35,7 @@ bench: setup ## Measure the queue on one million rows
 	$(BIN)/python -m benchmarks.queue
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
-	$(LOCK) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra postgresql --output-file requirements/run.txt
 	$(LOCK) --group build --output-file requirements/build.txt
 	$(LOCK) pyproject.toml --extra postgresql --group dev --output-file requirements/dev.txt \
 		--constraint requirements/run.txt --constraint requirements/build.txt
@@ -54,8 +54,10 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 	--generate-hashes --no-header --no-annotate
 
 # The lock names exact versions and hashes, the build backend among them: nothing else is fetched.
-$(VENV)/installed: requirements/dev.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/installed: requirements/dev.txt pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --retries 10 --require-hashes --requirement requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)

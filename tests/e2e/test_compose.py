@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ferryman.settings import Settings
 from tests.support import images
 from tests.support.debian import build_python_image, build_registry_image, run
 from tests.support.processes import Engine, RegistryServer, free_port
-from tests.support.sources import copy_sources
+from tests.support.sources import CHECKOUT, copy_sources
 
 # The first run makes a Debian base image and downloads every wheel.
 pytestmark = pytest.mark.timeout(1200)
@@ -116,6 +118,12 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         project.compose("down", "--volumes", "--remove-orphans")
         upstream.stop()
+
+
+def test_every_setting_reaches_the_container() -> None:
+    service = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["services"]["ferryman"]
+    settings = {field.alias for field in Settings.model_fields.values()} - {"FERRYMAN_ITEMS"}  # mounted where it is
+    assert settings <= set(service["environment"])
 
 
 def test_a_tag_arrives_and_the_service_is_healthy(project: Project) -> None:

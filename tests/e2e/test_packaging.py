@@ -1,19 +1,47 @@
-"""`pip install` from a plain source archive, and what it installs at work in a folder of its own."""
+"""The lock; `pip install` from a plain source archive, and what it installs at work in a folder of its own."""
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import ferryman
 from tests.support.debian import PYTHON, locked_wheels, run
-from tests.support.sources import copy_sources
+from tests.support.sources import CHECKOUT, copy_sources
 
 pytestmark = pytest.mark.timeout(600)
+
+
+PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)( ; [^\\]+)? \\")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
+
+
+@pytest.mark.parametrize("name", ["run", "build", "dev"])
+def test_a_lock_is_versions_and_hashes_and_nothing_else(name: str) -> None:
+    lines = (CHECKOUT / f"requirements/{name}.txt").read_text().splitlines()
+    assert [line for line in lines if not PINNED.fullmatch(line) and not HASH.fullmatch(line)] == []
+
+
+def test_the_locks_agree_with_pyproject() -> None:
+    declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    dependencies = [*declared["project"]["dependencies"], *declared["project"]["optional-dependencies"]["postgresql"]]
+    groups = declared["dependency-groups"]
+    assert groups["build"] == declared["build-system"]["requires"]
+    tools = [tool for tool in groups["dev"] if isinstance(tool, str)]
+    for name, wanted in {"run": dependencies, "build": groups["build"], "dev": [*dependencies, *tools]}.items():
+        found = PINNED.finditer((CHECKOUT / f"requirements/{name}.txt").read_text())
+        versions = {canonicalize_name(pin["name"]): pin["version"] for pin in found}
+        for requirement in map(Requirement, wanted):
+            version = versions.get(canonicalize_name(requirement.name))
+            assert version and version in requirement.specifier, f"{name}.txt: `make lock` for {requirement}"
 
 
 @pytest.fixture(scope="module")
