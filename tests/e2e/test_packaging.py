@@ -40,8 +40,8 @@ def test_the_locks_agree_with_pyproject() -> None:
         found = PINNED.finditer((CHECKOUT / f"requirements/{name}.txt").read_text())
         versions = {canonicalize_name(pin["name"]): pin["version"] for pin in found}
         for requirement in map(Requirement, wanted):
-            version = versions.get(canonicalize_name(requirement.name))
-            assert version and version in requirement.specifier, f"{name}.txt: `make lock` for {requirement}"
+            version = versions[canonicalize_name(requirement.name)]
+            assert version in requirement.specifier, f"{name}.txt: `make lock` for {requirement}"
 
 
 @pytest.fixture(scope="module")
