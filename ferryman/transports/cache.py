@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 from ferryman import log
-from ferryman.errors import TransferError
+from ferryman.errors import FerrymanError
 from ferryman.transports.docker_engine import DockerEngine
 from ferryman.transports.locks import see_through
 
@@ -97,7 +97,7 @@ class ImageCache:
                 await self._settle(entry.reference)
 
     async def trim(self) -> None:
-        """Remove the least recently used images until the budget is kept. Never raises TransferError.
+        """Remove the least recently used images until the budget is kept. A failure is logged, for the copy is done.
 
         One at a time: measuring is slow. Whoever comes meanwhile leaves it to the one that is at it.
         """
@@ -109,13 +109,13 @@ class ImageCache:
                 self._trim_due = False
                 try:
                     await self._trim()
-                except TransferError as error:
+                except FerrymanError as error:
                     log.get().warning("the engine's cache could not be trimmed", error=str(error))
 
     async def _settle_quietly(self, reference: str) -> None:
         try:
             await self._settle(reference)
-        except TransferError as error:  # it stays in the ledger without an ID: `recover` settles it
+        except FerrymanError as error:  # it stays in the ledger without an ID: `recover` settles it
             log.get().debug("a pull is left unsettled", reference=reference, error=str(error))
 
     async def _settle(self, reference: str) -> None:

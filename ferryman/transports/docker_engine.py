@@ -19,10 +19,12 @@ from ferryman.errors import EngineUnavailable, TransferError, Unreachable, Unsup
 from ferryman.platforms import Platform
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
+from ferryman.transports.docker_client import control_client, streaming_client
 from ferryman.transports.docker_errors import Errand, ImageGone, classify
 from ferryman.transports.docker_stream import Layers, Silent, Watchdog
 
 _NEWEST_API = (1, 51)  # the newest that this code was written for; a newer engine still speaks it
+_UNPINNED = "auto"
 _ANSWER_SECONDS = 60  # for a control call
 _MEASURE_SECONDS = 600  # `system/df` reads every layer; deleting unlinks them
 _NO_CONNECTION = 900  # aiodocker's own status
@@ -91,16 +93,15 @@ class DockerEngine:
         self._address = address
         self._tls = address.tls()
         self._watchdog = Watchdog(silence)
-        self._version = "auto"
+        self._version = _UNPINNED
         self._control: Docker | None = None
 
     async def connect(self) -> EngineIdentity:
         """Find the engine, agree on an API version, and tell which engine it is."""
-        async with self._client() as docker:
-            with self._reached():
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    version = await docker._query_json("version", versioned_api=False)  # noqa: SLF001 - no public form
-            self._version = _pinned(version)
+        self._version = _UNPINNED
+        version = await self._ask("version", versioned_api=False)
+        await self.aclose()  # the next client speaks the version that was agreed on
+        self._version = _pinned(version)
         info = await self._ask("info")
         return EngineIdentity(
             id=info.get("ID") or info["Name"],
@@ -197,32 +198,30 @@ class DockerEngine:
             await self._control.close()
             self._control = None
 
-    def _client(self) -> Docker:
-        # Without `url`, the current context of ~/.docker/config.json would win over DOCKER_HOST.
-        return Docker(url=self._address.endpoint, ssl_context=self._tls, api_version=self._version)
-
     def _controlling(self) -> Docker:
         if self._control is None:
-            self._control = self._client()
+            self._control = control_client(self._address, self._tls, self._version)
         return self._control
 
-    async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+    async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS, versioned_api: bool = True) -> dict[str, Any]:
         with self._reached(path):
             async with asyncio.timeout(seconds):
-                answer: dict[str, Any] = await self._controlling()._query_json(path)  # noqa: SLF001 - `df` has no public form
+                docker = self._controlling()
+                # `system/df` has no public form.
+                answer: dict[str, Any] = await docker._query_json(path, versioned_api=versioned_api)  # noqa: SLF001
         return answer
 
     @asynccontextmanager
     async def _working(self, errand: Errand) -> AsyncIterator[Docker]:
-        async with self._client() as docker:
-            try:
-                with self._reached(errand=errand):
+        try:
+            with self._reached(errand=errand):
+                async with streaming_client(self._address, self._tls, self._version) as docker:
                     yield docker
-            except Silent as error:
-                raise Unreachable(
-                    f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
-                    registry=errand.registry,
-                ) from error
+        except Silent as error:
+            raise Unreachable(
+                f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
+                registry=errand.registry,
+            ) from error
 
     async def _cut_short(self, errand: Errand) -> TransferError:
         """What a stream means that ended without its terminal message: aiodocker takes a lost engine for success."""

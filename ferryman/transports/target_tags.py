@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ferryman import log
-from ferryman.errors import TransferError
+from ferryman.errors import FerrymanError
 from ferryman.transports.cache import ImageLedger
 from ferryman.transports.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.docker_errors import ImageGone
@@ -56,7 +56,7 @@ class TargetTags:
         work = self._put_back(reference, image_id, previous_id, kept)
         try:
             await see_through(work, seconds=_TIDYING_SECONDS)
-        except (TransferError, TimeoutError) as error:  # it stays in the ledger: `recover` puts it back
+        except (FerrymanError, TimeoutError) as error:  # it stays in the ledger: `recover` puts it back
             log.get().warning("a local tag is left behind until the next start", reference=reference, error=str(error))
 
     async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:

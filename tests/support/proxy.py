@@ -1,0 +1,111 @@
+"""A proxy before a real registry, which breaks what a test asks it to break."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import ClientSession, ClientTimeout, web
+
+Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FaultyProxy:
+    """Passes everything on to the registry at `upstream`, except what a fault was set for."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._faults: list[tuple[re.Pattern[str], Fault]] = []
+        self._runner: web.AppRunner | None = None
+        self._session: ClientSession | None = None
+        self.requests: list[str] = []  # "GET /v2/a/manifests/1"
+        self.stalled = asyncio.Event()  # a request met a stall
+        self.abandoned = asyncio.Event()  # and its client went away
+        self.host = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def fail(self, pattern: str, fault: Fault) -> None:
+        """Answer the requests whose "METHOD path" the pattern matches with the fault. The last one set wins."""
+        self._faults.insert(0, (re.compile(pattern), fault))
+
+    def answer(self, pattern: str, status: int, body: str, **headers: str) -> None:
+        """Answer with JSON of one's own."""
+
+        async def respond(_: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, text=body, content_type="application/json", headers=headers)
+
+        self.fail(pattern, respond)
+
+    def stall(self, pattern: str) -> None:
+        """Begin a large answer, and never go on with it."""
+        self._trickle(pattern, pieces=1)
+
+    def drip(self, pattern: str) -> None:
+        """Give a large answer so slowly that it never ends."""
+        self._trickle(pattern, pieces=1_000_000)
+
+    def _trickle(self, pattern: str, *, pieces: int) -> None:
+        async def respond(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "100000000"})
+            await response.prepare(request)
+            self.stalled.set()
+            try:
+                for _ in range(pieces):
+                    await response.write(b"\0" * 64)
+                    await asyncio.sleep(0.02)
+                await asyncio.Event().wait()
+            finally:
+                self.abandoned.set()
+            raise AssertionError
+
+        self.fail(pattern, respond)
+
+    def hold(self, pattern: str) -> asyncio.Event:
+        """Keep requests waiting until the event is set, then pass them on."""
+        gate = asyncio.Event()
+
+        async def respond(request: web.Request) -> web.StreamResponse:
+            self.stalled.set()
+            await gate.wait()
+            return await self._pass_on(request)
+
+        self.fail(pattern, respond)
+        return gate
+
+    async def start(self) -> "FaultyProxy":
+        app = web.Application(client_max_size=1 << 30)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._session = ClientSession(auto_decompress=False, timeout=ClientTimeout())
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.host = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        line = f"{request.method} {request.path}"
+        self.requests.append(line)
+        for pattern, fault in self._faults:
+            if pattern.search(line):
+                return await fault(request)
+        return await self._pass_on(request)
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        assert self._session is not None
+        body = await request.read()
+        async with self._session.request(
+            request.method, self._upstream + request.raw_path, headers=request.headers, data=body, allow_redirects=False
+        ) as answer:
+            headers = {name: value for name, value in answer.headers.items() if name != "Transfer-Encoding"}
+            if request.method == "HEAD":
+                return web.Response(status=answer.status, headers=headers)
+            headers.pop("Content-Length", None)
+            return web.Response(status=answer.status, headers=headers, body=await answer.read())

@@ -1,0 +1,117 @@
+"""Transports as the tests open them, and what they copy between."""
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from ferryman.clock import SystemClock
+from ferryman.reference import Reference, Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.registry.credentials import Credential, CredentialStore
+from ferryman.registry.hosts import HostOptions
+from ferryman.transports.cache import ImageLedger
+from ferryman.transports.docker import DockerTransport
+from ferryman.transports.docker_address import EngineAddress
+from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.support.processes import Engine
+from tests.transports.ledger import InMemoryLedger
+
+_ACCEPT = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+NO_LIMIT = 1 << 50
+MINUTES = timedelta(minutes=3)
+
+
+def open_client(
+    *, logins: Mapping[str, tuple[str, str]] | None = None, endpoints: Mapping[str, str] | None = None
+) -> RegistryClient:
+    """A registry client with these logins, by registry, and nothing from this machine's files."""
+    clock = SystemClock()
+    explicit = {registry: Credential(*login) for registry, login in (logins or {}).items()}
+    credentials = CredentialStore(explicit=explicit, clock=clock, environment={"HOME": "/nonexistent"})
+    hosts = {registry: HostOptions(endpoint=endpoint) for registry, endpoint in (endpoints or {}).items()}
+    return RegistryClient(hosts=hosts, credentials=credentials, clock=clock)
+
+
+@dataclass
+class Progress:
+    """Takes what a copy tells of itself."""
+
+    told: list[tuple[str, int, int | None]] = field(default_factory=list)
+
+    def __call__(self, part: str, done: int, total: int | None) -> None:
+        self.told.append((part, done, total))
+
+
+class DockerTransports:
+    """Opens transports through one engine; they are closed together."""
+
+    def __init__(self, engine: Engine, stack: AsyncExitStack) -> None:
+        self._engine = engine
+        self._stack = stack
+        self.client: RegistryClient | None = None
+
+    def open(
+        self,
+        *,
+        ledger: ImageLedger | None = None,
+        cache_limit: int = NO_LIMIT,
+        silence: timedelta = MINUTES,
+        logins: Mapping[str, tuple[str, str]] | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        engine: str | None = None,
+    ) -> DockerTransport:
+        client = self.client = open_client(logins=logins, endpoints=endpoints)
+        transport = DockerTransport(
+            address=EngineAddress(engine or self._engine.host),
+            registry=client,
+            ledger=InMemoryLedger() if ledger is None else ledger,
+            cache_limit=cache_limit,
+            clock=SystemClock(),
+            silence=silence,
+        )
+        self._stack.push_async_callback(client.aclose)
+        self._stack.push_async_callback(transport.aclose)
+        return transport
+
+
+def pinned(host: str, name: str, digest: str) -> Reference:
+    return Repository.parse(f"{host}/{name}").pinned(digest)
+
+
+def tagged(host: str, name: str, tag: str) -> Reference:
+    return Repository.parse(f"{host}/{name}").tagged(tag)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A manifest as the registry has it."""
+
+    digest: str
+    media_type: str
+    document: Mapping[str, Any]
+
+    @property
+    def config(self) -> str:
+        digest: str = self.document["config"]["digest"]
+        return digest
+
+
+def manifest_at(url: str, name: str, selector: str) -> Found:
+    """What the registry answers, asked without any code of Ferryman's."""
+    request = urllib.request.Request(f"{url}/v2/{name}/manifests/{selector}", headers={"Accept": _ACCEPT})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return Found(answer.headers["Docker-Content-Digest"], answer.headers["Content-Type"], json.load(answer))
+
+
+def tags_at(url: str, name: str) -> list[str]:
+    """The tags of a repository; none of one that does not exist."""
+    try:
+        with urllib.request.urlopen(f"{url}/v2/{name}/tags/list", timeout=60) as answer:
+            return json.load(answer)["tags"] or []
+    except urllib.error.HTTPError as error:
+        error.close()
+        return []
