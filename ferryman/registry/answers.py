@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 from ferryman.errors import (
@@ -41,13 +42,13 @@ def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
         until = retry_at(answer, now=now) or now + _PAUSE
         message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=errand.place, retry_at=until)
-    if status >= 500 or status == 408:  # noqa: PLR2004
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
     if status in {401, 402, 403, 451}:
         return denied(errand, answer, account=None)
     if status in {404, 410}:
         return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name)
-    if status >= 400:  # noqa: PLR2004
+    if status >= HTTPStatus.BAD_REQUEST:
         return Unsupported(f"{about}: answered {status}{said}", registry=name)
     return WrongContent(f"{about}: answered {status} where content was expected", registry=name)
 
@@ -61,7 +62,7 @@ def denied(errand: Errand, answer: Answer, *, account: str | None) -> TransferEr
     if account is not None:
         may = "push to" if errand.pushes else "read"
         return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name)
-    if errand.needs_login and answer.status == 401:  # noqa: PLR2004
+    if errand.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
         return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
     return Denied(f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name)
 
@@ -74,9 +75,10 @@ def login_refused(errand: Errand, answer: Answer, *, account: str) -> LoginRefus
 
 def is_limit(answer: Answer) -> bool:
     """Whether the registry says that it was asked too often."""
-    if answer.status == 429:  # noqa: PLR2004
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
-    return answer.status >= 400 and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))  # noqa: PLR2004
+    failed = answer.status >= HTTPStatus.BAD_REQUEST
+    return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))
 
 
 def retry_at(answer: Answer, *, now: datetime) -> datetime | None:

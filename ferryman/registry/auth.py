@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Generator, Iterable
 from datetime import timedelta
+from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
 from yarl import URL
@@ -25,6 +26,7 @@ Handshake = Generator[Request, Answer, Grant]
 
 _CLIENT = "ferryman"
 _NO_OAUTH = frozenset({400, 401, 404, 405})  # what servers say to a POST that they do not know
+_REFUSED = frozenset({401, 403})
 _LIFETIME = 60  # seconds, where the server names none
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -55,10 +57,10 @@ def token_handshake(
         if answer.status not in _NO_OAUTH:
             return _granted(errand, answer, credential, clock)
     answer = yield _ask(realm, service, scopes, credential)
-    if answer.status == 403 and credential is not None and scopes:  # noqa: PLR2004
+    if answer.status == HTTPStatus.FORBIDDEN and credential is not None and scopes:
         # ghcr says 403 to a wrong password too; without a scope, only the login is left to be refused.
         alone = yield _ask(realm, service, (), credential)
-        if alone.status in {401, 403}:
+        if alone.status in _REFUSED:
             raise login_refused(errand, alone, account=credential.username)
         raise denied(errand, answer, account=credential.username)
     return _granted(errand, answer, credential, clock)
@@ -107,7 +109,7 @@ def _granted(errand: Errand, answer: Answer, credential: Credential | None, cloc
 
 
 def _refused(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
-    if answer.status in {401, 403}:
+    if answer.status in _REFUSED:
         if credential is not None:
             return login_refused(errand, answer, account=credential.username)
         return denied(errand, answer, account=None)

@@ -3,6 +3,7 @@
 import asyncio
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 from yarl import URL
@@ -108,7 +109,7 @@ def proxy_for(url: URL) -> str | None:
 
 async def _read(response: aiohttp.ClientResponse, errand: Errand) -> bytes:
     """The body, counted while it comes: Content-Length may be missing, or a lie."""
-    ok = response.status < 300  # noqa: PLR2004
+    ok = response.status < HTTPStatus.MULTIPLE_CHOICES
     limit = errand.limit if ok else _ERROR_BODY
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):

@@ -4,9 +4,10 @@ Credentials belong to a registry's own endpoint. Every other origin that a redir
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from yarl import URL
 
@@ -84,14 +85,14 @@ class Logins:
         header = await self._beforehand(visit)
         answer = await self._try(visit, request, header)
         for _ in range(_CHALLENGES):
-            if answer.status != 401:  # noqa: PLR2004
+            if answer.status != HTTPStatus.UNAUTHORIZED:
                 break
             renewed = await self._respond(visit, answer, refused=header)
             if renewed is None or renewed == header:
                 break
             header = renewed
             answer = await self._try(visit, request, header)
-        if answer.status in {401, 403} and not is_limit(answer):
+        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer):
             raise self._refusal(visit, answer, header)
         return answer
 
@@ -142,40 +143,48 @@ class Logins:
         return f"Bearer {token}"
 
     async def _fetch(self, visit: _Visit, challenge: Challenge, scopes: frozenset[str]) -> Grant:
-        credential = visit.credential
         errand = replace(visit.errand, thing=f"{visit.errand.thing}: its token", limit=_TOKEN_BODY)
         handshake = token_handshake(
-            errand, challenge, at=visit.at, scopes=sorted(scopes), credential=credential, clock=self._clock
+            errand, challenge, at=visit.at, scopes=sorted(scopes), credential=visit.credential, clock=self._clock
         )
-        try:
-            request = next(handshake)
-            while True:
-                request = handshake.send(await self._ask(errand, request))
-        except StopIteration as finished:
-            grant: Grant = finished.value
-            return grant
-        except LoginRefused as error:
-            if credential is not None:
-                self._refusals.remember(errand.host.name, credential, error)
-            raise
+        async with self._trial(visit):
+            try:
+                request = next(handshake)
+                while True:
+                    request = handshake.send(await self._ask(errand, request))
+            except StopIteration as finished:
+                grant: Grant = finished.value
+                return grant
 
     async def _try(self, visit: _Visit, request: Request, header: str | None) -> Answer:
-        """Send. A password that this origin never took goes alone: many at once would lock the account."""
-        credential = visit.credential
         authorised = request.authorised(header)
-        if credential is None or header is None or not header.startswith("Basic "):
+        if header is None or not header.startswith("Basic "):
             return await self._ask(visit.errand, authorised)
-        name, accepted = visit.errand.host.name, (visit.origin, credential)
-        alone = nullcontext() if accepted in self._accepted else self._trials.setdefault(visit.origin, asyncio.Lock())
+        async with self._trial(visit):
+            answer = await self._ask(visit.errand, authorised)
+            wanted = _challenge(answer) if answer.status == HTTPStatus.UNAUTHORIZED else None
+            if wanted is not None and wanted.scheme == "basic" and visit.credential is not None:
+                raise login_refused(visit.errand, answer, account=visit.credential.username)
+            return answer
+
+    @asynccontextmanager
+    async def _trial(self, visit: _Visit) -> AsyncIterator[None]:
+        """Show a login. One that was never taken here goes alone: many at once, all wrong, would lock the account."""
+        name, credential = visit.errand.host.name, visit.credential
+        if credential is None:
+            yield
+            return
+        shown = (visit.origin, credential)
+        alone = nullcontext() if shown in self._accepted else self._trials.setdefault(visit.origin, asyncio.Lock())
         async with alone:
             self._refusals.check(name, credential)
-            answer = await self._ask(visit.errand, authorised)
-            wanted = _challenge(answer) if answer.status == 401 else None  # noqa: PLR2004
-            if wanted is not None and wanted.scheme == "basic":
-                self._accepted.discard(accepted)
-                raise self._login_refused(visit, answer, credential)
-            self._accepted.add(accepted)
-            return answer
+            try:
+                yield
+            except LoginRefused as error:
+                self._accepted.discard(shown)
+                self._refusals.remember(name, credential, error)
+                raise
+            self._accepted.add(shown)
 
     def _refusal(self, visit: _Visit, answer: Answer, header: str | None) -> TransferError:
         """What a 401 or 403 means that is left when everything was tried."""
@@ -183,15 +192,16 @@ class Logins:
         challenge = _challenge(answer)
         if credential is None:
             return denied(visit.errand, answer, account=None)
-        if answer.status == 401 and challenge is not None and challenge.get("error") == "invalid_token":  # noqa: PLR2004
-            return self._login_refused(visit, answer, credential)
+        if (
+            answer.status == HTTPStatus.UNAUTHORIZED
+            and challenge is not None
+            and challenge.get("error") == "invalid_token"
+        ):
+            refused = login_refused(visit.errand, answer, account=credential.username)
+            self._refusals.remember(visit.errand.host.name, credential, refused)
+            return refused
         # The token server took the login and granted less than was asked: this repository is what is refused.
         return denied(visit.errand, answer, account=credential.username)
-
-    def _login_refused(self, visit: _Visit, answer: Answer, credential: Credential) -> LoginRefused:
-        error = login_refused(visit.errand, answer, account=credential.username)
-        self._refusals.remember(visit.errand.host.name, credential, error)
-        return error
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

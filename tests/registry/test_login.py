@@ -133,6 +133,17 @@ async def test_a_wrong_password_is_tried_once_by_all_together(faulty: Faulty, co
     assert "wr0ng" not in str(errors)
 
 
+async def test_a_wrong_password_is_shown_once_for_all_repositories(faulty: Faulty, connect: Connect) -> None:
+    names = [f"team/app{number}" for number in range(8)]
+    for name in names:
+        faulty.on(f"GET /v2/{name}/manifests/1", bearer(faulty, scope=f"repository:{name}:pull"))
+    faulty.on("GET /token", says(401))
+    client = connect(logins={faulty.host: LOGIN})
+    calls = (client.get_manifest(reference(faulty, name)) for name in names)
+    assert {type(error) for error in await asyncio.gather(*calls, return_exceptions=True)} == {LoginRefused}
+    assert faulty.times("GET", "/token") == 1
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_token_server_refuses_the_login_once(faulty: Faulty, connect: Connect, status: int) -> None:
     faulty.on(f"GET {PATH}", bearer(faulty))
