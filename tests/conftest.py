@@ -1,12 +1,23 @@
-"""Fixtures that every room uses: real registries, a real engine."""
+"""Fixtures that every room uses: real registries, a real engine, a place to work, the log."""
 
-from collections.abc import Callable, Iterator
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
+from ferryman import log
+from ferryman.store.engine import open_database
 from tests.support.processes import Engine, RegistryServer
+from tests.support.transports import open_client
+from tests.support.workplace import Workplace
+
+ReadLog = Callable[[], list[dict[str, Any]]]
 
 hypothesis.settings.register_profile("ferryman", deadline=None)  # test machines are noisy: slow is not wrong
 hypothesis.settings.load_profile("ferryman")
@@ -35,3 +46,46 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def target_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """One real registry for all workplaces. Each has repositories of its own in it."""
+    server = RegistryServer(tmp_path_factory.mktemp("target"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIterator[Workplace]:
+    """A database, a target and a scripted transport, for crews."""
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    client = open_client()
+    place = Workplace(database, target_registry, client, f"workplace-{secrets.token_hex(4)}")
+    yield place
+    place.owner.release()
+    await client.aclose()
+    await database.close()
+
+
+@pytest.fixture
+def untouched_logging() -> Iterator[None]:
+    """Whatever a test makes of the logging, the next one finds it as it was."""
+    root, loggers = logging.getLogger(), ("aiosqlite", "alembic", "asyncio", "aiohttp")
+    handlers, level = list(root.handlers), root.level
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    yield
+    structlog.reset_defaults()
+    root.handlers = handlers
+    root.setLevel(level)
+    for name in loggers:
+        logging.getLogger(name).setLevel(levels[name])
+
+
+@pytest.fixture
+def read_log(untouched_logging: None, capsys: pytest.CaptureFixture[str]) -> ReadLog:
+    """What was logged since the last call: an object a line."""
+    log.configure(level="INFO", form="json")
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]

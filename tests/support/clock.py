@@ -1,4 +1,4 @@
-"""A clock that a test owns."""
+"""Clocks that a test owns."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -21,3 +21,37 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+
+class PatientClock:
+    """Stands still until the test moves it on; whoever sleeps wakes then."""
+
+    def __init__(self, now: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)) -> None:
+        self._now = now
+        self._sleepers: dict[asyncio.Event, datetime] = {}
+        self._somebody_sleeps = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        alarm = asyncio.Event()
+        self._sleepers[alarm] = self._now + timedelta(seconds=seconds)
+        self._somebody_sleeps.set()
+        try:
+            await alarm.wait()
+        finally:
+            self._sleepers.pop(alarm, None)
+
+    async def asleep(self) -> None:
+        """Until somebody sleeps that nobody has woken yet."""
+        while not self._sleepers:
+            self._somebody_sleeps.clear()
+            await self._somebody_sleeps.wait()
+
+    def advance(self, seconds: float) -> datetime:
+        self._now += timedelta(seconds=seconds)
+        for alarm in [alarm for alarm, due in self._sleepers.items() if due <= self._now]:
+            del self._sleepers[alarm]
+            alarm.set()
+        return self._now

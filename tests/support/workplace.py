@@ -1,0 +1,204 @@
+"""Where a crew works in tests: a real database and a real target, and a transport that does what it is told."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from ferryman.crew import Crew
+from ferryman.pauses import Pauses
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference
+from ferryman.registry.client import RegistryClient
+from ferryman.store.engine import Database
+from ferryman.store.ledger import Ledger
+from ferryman.store.owners import Owner
+from ferryman.store.queue import Queue
+from ferryman.store.records import Attempt, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.worker import RetryPolicy, Worker
+from tests.support.clock import PatientClock
+from tests.support.images import Image, image, layer, push
+from tests.support.processes import RegistryServer
+from tests.support.upstreams import made_up_digest
+
+LEASE = timedelta(seconds=60)
+POLICY = RetryPolicy(max_attempts=3, delay=timedelta(seconds=10))
+SOURCE = "quay.io/coreos/etcd"
+
+Act = Callable[[Reference, ProgressSink], Awaitable[Copied]]  # what a transport does for one target
+
+
+def tiny(text: str) -> Image:
+    """An image of its own for every text."""
+    return image([layer({"file": text.encode()})])
+
+
+class ScriptedTransport:
+    """Pushes a tiny image of its own for every tag, unless it is told to do something else."""
+
+    def __init__(self, target: RegistryServer) -> None:
+        self.asked: list[str] = []  # the tags, in order
+        self.sources: list[str] = []
+        self.platforms: list[Platforms | None] = []
+        self.cancelled: list[str] = []
+        self._target = target
+        self._acts: dict[str, list[Act]] = defaultdict(list)
+
+    def on(self, tag: str, *acts: Act) -> None:
+        """Do these in turn for the tag, then push as usual."""
+        self._acts[tag] += acts
+
+    def fail(self, error: Exception, *tags: str) -> None:
+        """Raise this once for each of the tags."""
+        for tag in tags:
+            self.on(tag, raises(error))
+
+    def hold(self, tag: str) -> "Gate":
+        """Stop before the tag's image is pushed, until the gate is opened."""
+        gate = Gate(self.push)
+        self.on(tag, gate)
+        return gate
+
+    async def copy(
+        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+    ) -> Copied:
+        tag = str(target.tag)
+        self.asked.append(tag)
+        self.sources.append(str(source))
+        self.platforms.append(platforms)
+        act = self._acts[tag].pop(0) if self._acts[tag] else self.push
+        try:
+            return await act(target, progress)
+        except asyncio.CancelledError:
+            self.cancelled.append(tag)
+            raise
+
+    async def push(self, target: Reference, progress: ProgressSink) -> Copied:
+        """A copy that goes well."""
+        made = tiny(str(target.tag))
+        progress("push:layer", 0, None)
+        progress("push:layer", 2000, 2000)
+        digest = await asyncio.to_thread(push, self._target.url, target.repository.name, str(target.tag), made)
+        return Copied(digest, identical=False, bytes_moved=2000, bytes_reused=100)
+
+    async def aclose(self) -> None: ...
+
+
+def raises(error: Exception) -> Act:
+    async def act(target: Reference, progress: ProgressSink) -> Copied:
+        raise error
+
+    return act
+
+
+class Gate:
+    """An act that waits in the middle."""
+
+    def __init__(self, then: Act) -> None:
+        self.reached = asyncio.Event()
+        self._open = asyncio.Event()
+        self._then = then
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def __call__(self, target: Reference, progress: ProgressSink) -> Copied:
+        self.reached.set()
+        await self._open.wait()
+        return await self._then(target, progress)
+
+
+class Watcher:
+    """A listener that writes everything down, and tells when so many jobs have ended."""
+
+    def __init__(self) -> None:
+        self.started_tags: list[str] = []
+        self.progress: list[tuple[str, str, int, int | None]] = []
+        self.outcomes: list[tuple[str, str]] = []  # tag, outcome
+        self.copied: list[Copied | None] = []
+        self.on_end: Callable[[], object] = lambda: None
+
+    def started(self, job: Job) -> None:
+        self.started_tags.append(job.tag)
+
+    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
+        self.progress.append((job.tag, part, done, total))
+
+    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
+        self.outcomes.append((job.tag, outcome))
+        self.copied.append(copied)
+        self.on_end()
+
+
+class Workplace:
+    """Items are enqueued, crews put to work, and the record read."""
+
+    def __init__(self, database: Database, target: RegistryServer, client: RegistryClient, name: str) -> None:
+        self.database = database
+        self.target = target
+        self.client = client
+        self.clock = PatientClock()
+        self.owner = Owner.claim(database)
+        self.queue = self.queue_of(self.owner.name)
+        self.ledger = Ledger(database)
+        self.pauses = Pauses(queue=self.queue, registry=client)
+        self.transport = ScriptedTransport(target)
+        self.watcher = Watcher()
+        self._name = name
+
+    @property
+    def file(self) -> Path:
+        assert self.database.file is not None
+        return self.database.file
+
+    def queue_of(self, owner: str) -> Queue:
+        """The queue as another process sees it."""
+        return Queue(
+            self.database, owner=owner, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts
+        )
+
+    def item(self, source: str = SOURCE, *, platforms: str | None = None) -> ItemKey:
+        image = source.rpartition("/")[2]
+        return ItemKey(image, source, f"{self.target.host}/{self._name}/{image}", platforms)
+
+    async def enqueue(self, *tags: str, source: str = SOURCE, platforms: str | None = None) -> None:
+        """A walk that wants these copied."""
+        now = self.clock.now()
+        await self.queue.apply(
+            self.item(source, platforms=platforms),
+            [SeenTag(tag, made_up_digest(tag), now) for tag in tags],
+            gone=(),
+            verdicts=[Verdict(tag, "copy", "new", rank) for rank, tag in enumerate(tags)],
+            walk=Walk(now, now, "rules"),
+        )
+
+    def worker(self) -> Worker:
+        return Worker(
+            queue=self.queue, transport=self.transport, registry=self.client, pauses=self.pauses,
+            clock=self.clock, policy=POLICY, listener=self.watcher,
+        )  # fmt: skip
+
+    def crew(self, *, size: int = 1, ends: int = 0, queue: Queue | None = None) -> Crew:
+        """A crew that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
+        crew = Crew(
+            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=LEASE, owner=self.owner
+        )
+        enough = len(self.watcher.outcomes) + ends if ends else None
+        self.watcher.on_end = lambda: crew.drain() if len(self.watcher.outcomes) == enough else None
+        return crew
+
+    async def work(self, *, ends: int = 1, size: int = 1) -> Crew:
+        """Let a crew work until so many jobs have ended."""
+        crew = self.crew(size=size, ends=ends)
+        await crew.run()
+        return crew
+
+    async def record(self, tag: str, source: str = SOURCE) -> TagRecord:
+        found = await self.ledger.tag(self.item(source).target, tag)
+        assert found is not None
+        return found
+
+    async def attempts(self, tag: str, source: str = SOURCE) -> Sequence[Attempt]:
+        return await self.ledger.attempts((await self.record(tag, source)).id)

@@ -1,0 +1,282 @@
+"""One job, from its claim to its record, on a real database and with a real target."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ferryman import retry
+from ferryman.errors import (
+    Denied,
+    DiskFull,
+    LoginRefused,
+    NoSuchPlatform,
+    NotFound,
+    RateLimited,
+    TransferError,
+    Unreachable,
+    Unsupported,
+    WrongContent,
+)
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference
+from ferryman.transports.base import Copied, ProgressSink
+from tests.conftest import ReadLog
+from tests.support.transports import manifest_at
+from tests.support.upstreams import made_up_digest
+from tests.support.workplace import POLICY, SOURCE, Workplace, tiny
+
+OTHER = "registry.k8s.io/pause"
+FIRST = datetime(2026, 5, 1, 12, tzinfo=UTC)  # the workplace's clock at first
+
+
+# It went well
+
+
+async def test_records_what_was_copied(workplace: Workplace) -> None:
+    await workplace.enqueue("v1", platforms="linux/amd64,linux/arm64")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts, record.error, record.error_kind) == ("synced", 1, None, None)
+    assert (record.source_digest, record.mirrored_digest) == (made_up_digest("v1"), made_up_digest("v1"))
+    assert (record.target_digest, record.identical) == (tiny("v1").digest, False)
+    assert record.mirrored_platforms == "linux/amd64,linux/arm64"
+    assert record.synced_at == FIRST
+    target = record.target.partition("/")[2]
+    assert manifest_at(workplace.target.url, target, "v1").digest == record.target_digest
+    [attempt] = await workplace.attempts("v1")
+    assert (attempt.outcome, attempt.digest) == ("synced", made_up_digest("v1"))
+    assert (attempt.bytes_moved, attempt.bytes_reused) == (2000, 100)
+
+
+@pytest.mark.parametrize("platforms", [None, "native", "linux/amd64,linux/arm64"])
+async def test_asks_the_transport_for_the_items_platforms(workplace: Workplace, platforms: str | None) -> None:
+    await workplace.enqueue("v1", platforms=platforms)
+    await workplace.work()
+    assert workplace.transport.platforms == [Platforms.parse(platforms) if platforms else None]
+
+
+async def test_tells_its_listener(workplace: Workplace) -> None:
+    await workplace.enqueue("v1")
+    await workplace.work()
+    watcher = workplace.watcher
+    assert watcher.started_tags == ["v1"]
+    assert watcher.progress == [("v1", "push:layer", 0, None), ("v1", "push:layer", 2000, 2000)]
+    assert watcher.outcomes == [("v1", "synced")]
+    assert watcher.copied == [Copied(tiny("v1").digest, identical=False, bytes_moved=2000, bytes_reused=100)]
+
+
+# The target is asked
+
+
+async def test_a_transport_that_tells_another_digest_is_not_believed(workplace: Workplace) -> None:
+    async def lie(target: Reference, progress: ProgressSink) -> Copied:
+        await workplace.transport.push(target, progress)
+        return Copied(made_up_digest("a lie"), identical=True, bytes_moved=1, bytes_reused=0)
+
+    workplace.transport.on("v1", lie)
+    await workplace.enqueue("v1")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.error_kind, record.target_digest) == ("queued", WrongContent.kind, None)
+    assert tiny("v1").digest in str(record.error)
+    workplace.clock.advance(60)
+    await workplace.work()
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_a_transport_that_brought_nothing_is_tried_again(workplace: Workplace) -> None:
+    async def bring_nothing(target: Reference, progress: ProgressSink) -> Copied:
+        return Copied(made_up_digest("a lie"), identical=True, bytes_moved=1, bytes_reused=0)
+
+    workplace.transport.on("v1", bring_nothing)
+    await workplace.enqueue("v1")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.error_kind) == ("queued", WrongContent.kind)
+    workplace.clock.advance(60)
+    await workplace.work()
+    assert (await workplace.record("v1")).status == "synced"
+
+
+# It failed
+
+
+@pytest.mark.parametrize("error", [Unreachable("cut"), DiskFull("no room"), WrongContent("another digest")])
+async def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(
+    workplace: Workplace, error: TransferError
+) -> None:
+    for _ in range(POLICY.max_attempts):
+        workplace.transport.fail(error, "v1")
+    await workplace.enqueue("v1")
+    for attempt in range(1, POLICY.max_attempts):
+        await workplace.work()
+        record = await workplace.record("v1")
+        assert (record.status, record.attempts, record.error_kind, record.error) == (
+            "queued", attempt, error.kind, str(error),
+        )  # fmt: skip
+        earliest, latest = (
+            retry.next_run(
+                error, attempt=attempt, now=workplace.clock.now(), max_attempts=POLICY.max_attempts,
+                delay=POLICY.delay, jitter=jitter,
+            )
+            for jitter in (0, 1)
+        )  # fmt: skip
+        assert earliest is not None
+        assert latest is not None
+        assert record.run_at is not None
+        assert earliest <= record.run_at < latest
+        workplace.clock.advance((record.run_at - workplace.clock.now()).total_seconds() - 0.001)
+        assert await workplace.queue.claim() is None
+        workplace.clock.advance(0.001)
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts, record.run_at) == ("failed", POLICY.max_attempts, None)
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["failed"] * POLICY.max_attempts
+    assert workplace.watcher.outcomes == [("v1", "again"), ("v1", "again"), ("v1", "failed")]
+
+
+async def test_a_retry_is_never_before_the_moment_that_the_other_side_named(workplace: Workplace) -> None:
+    until = FIRST + timedelta(hours=2)
+    workplace.transport.fail(Unreachable("503", retry_at=until), "v1")
+    await workplace.enqueue("v1")
+    await workplace.work()
+    assert (await workplace.record("v1")).run_at == until
+
+
+@pytest.mark.parametrize("error", [Denied("not allowed"), NotFound("no such thing"), Unsupported("schema 1")])
+async def test_what_trying_again_cannot_help_fails_at_once(workplace: Workplace, error: TransferError) -> None:
+    workplace.transport.fail(error, "v1")
+    await workplace.enqueue("v1", "v2")
+    await workplace.work(ends=2)
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts, record.error_kind, record.error) == ("failed", 1, error.kind, str(error))
+    assert (await workplace.record("v2")).status == "synced"
+
+
+async def test_an_image_for_no_wanted_platform_is_skipped(workplace: Workplace) -> None:
+    workplace.transport.fail(NoSuchPlatform("has linux/s390x only"), "v1")
+    await workplace.enqueue("v1")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.reason, record.error) == ("skipped", "platform", "has linux/s390x only")
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["skipped"]
+    assert workplace.watcher.outcomes == [("v1", "skipped")]
+
+
+async def test_a_defect_is_a_failure_with_its_traceback_in_one_line(workplace: Workplace, read_log: ReadLog) -> None:
+    workplace.transport.fail(RuntimeError("a slip\nof two lines"), "v1")
+    await workplace.enqueue("v1", "v2")
+    await workplace.work(ends=2)
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts, record.error_kind) == ("failed", 1, "defect")
+    assert "RuntimeError" in str(record.error)
+    assert (await workplace.record("v2")).status == "synced"
+    [line] = [line for line in read_log() if line["level"] == "error"]
+    assert (line["item"], line["tag"], line["attempt"]) == ("etcd", "v1", 1)
+    assert "Traceback (most recent call last)" in line["exception"]
+    assert "a slip\nof two lines" in line["exception"]
+
+
+# A registry's trouble is no tag's
+
+
+async def test_a_limit_is_no_attempt_and_holds_for_the_whole_registry(workplace: Workplace) -> None:
+    until = FIRST + timedelta(minutes=5)
+    workplace.transport.fail(RateLimited("slow down", registry="quay.io", retry_at=until), "v1")
+    await workplace.enqueue("v1", "v2", "v3")
+    await workplace.work()
+    records = [await workplace.record(tag) for tag in ("v1", "v2", "v3")]
+    assert {(record.status, record.attempts, record.run_at) for record in records} == {("queued", 0, until)}
+    await workplace.enqueue("3.9", source=OTHER)
+    await workplace.work()
+    assert workplace.watcher.outcomes == [("v1", "again"), ("3.9", "synced")]
+    assert await workplace.queue.claim() is None
+    workplace.clock.advance(300)
+    await workplace.work(ends=3)
+    assert {(await workplace.record(tag)).status for tag in ("v1", "v2", "v3")} == {"synced"}
+    assert (await workplace.record("v1")).attempts == 1
+
+
+async def test_a_limit_of_the_target_holds_everything_that_goes_there(workplace: Workplace) -> None:
+    until = FIRST + timedelta(minutes=5)
+    workplace.transport.fail(RateLimited("slow down", registry=workplace.target.host, retry_at=until), "v1")
+    await workplace.enqueue("v1")
+    await workplace.enqueue("3.9", source=OTHER)
+    await workplace.work()
+    assert (await workplace.record("3.9", OTHER)).run_at == until
+
+
+async def test_a_limit_without_a_moment_is_taken_for_a_minute_of_the_source(workplace: Workplace) -> None:
+    workplace.transport.fail(RateLimited("slow down"), "v1")
+    await workplace.enqueue("v1")
+    await workplace.work()
+    [state] = await workplace.queue.held()
+    assert (state.registry, state.until) == ("quay.io", FIRST + timedelta(minutes=1))
+
+
+async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: Workplace, read_log: ReadLog) -> None:
+    tags = [f"v{number}" for number in range(12)]
+    workplace.transport.fail(LoginRefused("wrong password", registry="quay.io"), *tags)
+    await workplace.enqueue(*tags)
+    await workplace.enqueue("3.9", source=OTHER)
+    crew = workplace.crew(size=4)
+    workplace.watcher.on_end = lambda: crew.drain() if ("3.9", "synced") in workplace.watcher.outcomes else None
+    await crew.run()
+    records = [await workplace.record(tag) for tag in tags]
+    [failed] = [record for record in records if record.status == "failed"]
+    assert (failed.error_kind, failed.error, failed.attempts) == ("login", "wrong password", 1)
+    held = [record for record in records if record != failed]
+    assert {(record.status, record.attempts, record.run_at, record.error) for record in held} == {
+        ("queued", 0, None, "wrong password")
+    }
+    assert len(workplace.transport.asked) <= 1 + 4  # those that ran already when the first was refused
+    lines = read_log()
+    assert [line["registry"] for line in lines if "paused" in line["event"]] == ["quay.io"]
+    assert [line["tag"] for line in lines if line["event"] == "failed"] == [failed.tag]
+
+
+# The lease
+
+
+async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(
+    workplace: Workplace, read_log: ReadLog
+) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = asyncio.create_task(workplace.work())
+    await gate.reached.wait()
+    other = workplace.queue_of("other")
+    await other.reclaim([workplace.owner.name])
+    job = await other.claim()
+    assert job is not None
+    gate.open()
+    await working
+    record = await workplace.record("v1")
+    assert (record.status, record.target_digest, record.synced_at) == ("running", None, None)
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["lost"]
+    assert "lease lost: the result is dropped, another worker has this tag" in [line["event"] for line in read_log()]
+    assert await other.fail(job, started_at=FIRST, kind="denied", error="the other's", retry_at=None)
+    assert (await workplace.record("v1")).error == "the other's"
+
+
+async def test_every_line_of_a_job_tells_its_item_and_tag(workplace: Workplace, read_log: ReadLog) -> None:
+    workplace.transport.fail(Unreachable("cut"), "v1")
+    workplace.transport.fail(NoSuchPlatform("windows only"), "v2")
+    await workplace.enqueue("v1", "v2", "v3")
+    await workplace.work(ends=3)
+    lines = [line for line in read_log() if "attempt" in line]
+    assert [(line["item"], line["tag"], line["event"]) for line in lines] == [
+        ("etcd", "v1", "will be tried again"), ("etcd", "v2", "skipped"), ("etcd", "v3", "synced"),
+    ]  # fmt: skip
+    assert lines[0]["kind"] == "unreachable"
+    assert lines[2]["digest"] == tiny("v3").digest
+
+
+async def test_the_source_is_asked_for_the_digest_that_was_seen(workplace: Workplace) -> None:
+    await workplace.enqueue("v1")
+    job = await workplace.queue.claim()
+    assert job is not None
+    assert (job.source, job.digest) == (SOURCE, made_up_digest("v1"))
+    await workplace.worker().copy(job)
+    assert workplace.transport.sources == [f"{SOURCE}@{made_up_digest('v1')}"]
