@@ -6,7 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 # The demo needs an engine and registries; the tests also bring up docker-compose and PostgreSQL.
-DEMO_PACKAGES := python3-venv docker.io docker-registry
+# An engine from elsewhere stays: Debian's would push it out.
+ENGINE        := $(if $(shell command -v dockerd),,docker.io)
+DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
 TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql
 
 .DEFAULT_GOAL := help
