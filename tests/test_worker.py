@@ -239,9 +239,7 @@ async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: 
 # The lease
 
 
-async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(
-    workplace: Workplace, read_log: ReadLog
-) -> None:
+async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(workplace: Workplace, read_log: ReadLog) -> None:
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
     working = asyncio.create_task(workplace.work())

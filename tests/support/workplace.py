@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,9 +155,7 @@ class Workplace:
 
     def queue_of(self, owner: str) -> Queue:
         """The queue as another process sees it."""
-        return Queue(
-            self.database, owner=owner, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts
-        )
+        return Queue(self.database, owner=owner, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts)
 
     def item(self, source: str = SOURCE, *, platforms: str | None = None) -> ItemKey:
         image = source.rpartition("/")[2]
@@ -180,11 +178,14 @@ class Workplace:
             clock=self.clock, policy=POLICY, listener=self.watcher,
         )  # fmt: skip
 
-    def crew(self, *, size: int = 1, ends: int = 0, queue: Queue | None = None) -> Crew:
+    def crew(
+        self, *, size: int = 1, ends: int = 0, queue: Queue | None = None, targets: Collection[str] | None = None
+    ) -> Crew:
         """A crew that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
         crew = Crew(
-            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=LEASE, owner=self.owner
-        )
+            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=LEASE, owner=self.owner,
+            targets=targets,
+        )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None
         self.watcher.on_end = lambda: crew.drain() if len(self.watcher.outcomes) == enough else None
         return crew
