@@ -1,0 +1,515 @@
+"""Cycle after cycle over upstreams that change, on a real database: what is asked, what is enqueued, what is told."""
+
+import re
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ferryman.discovery.base import Page
+from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound
+from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
+from ferryman.pauses import Pauses
+from ferryman.platforms import Platform, Platforms
+from ferryman.reference import Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.hosts import HostOptions
+from ferryman.scheduler import Cycle, Looked, Scheduler
+from ferryman.store.engine import Database, open_database
+from ferryman.store.ledger import HistoryLine, Ledger
+from ferryman.store.queue import Queue
+from ferryman.store.records import ItemKey, Job, TagRecord
+from tests.conftest import ReadLog
+from tests.support.clock import ManualClock
+from tests.support.images import Index, image, index, layer
+from tests.support.upstreams import NOON, DockerHub, Google, Quay, Upstream, made_up_digest
+
+TARGET = "registry.example.com/mirror"
+DAY = timedelta(days=1).total_seconds()
+
+
+def item(source: str, *, platforms: str | None = None, target: str = "", **rules: object) -> Item:
+    parsed = Repository.parse(source)
+    return Item(
+        name=parsed.image,
+        source=parsed,
+        target=Repository.parse(f"{TARGET}/{target or parsed.image}"),
+        rules=Rules(**rules),  # type: ignore[arg-type]  # a test's own words
+        platforms=Platforms.parse(platforms) if platforms else None,
+    )
+
+
+NGINX = item("docker.io/library/nginx", limit=5)
+FLANNEL = item("quay.io/coreos/flannel")
+PAUSE = item("gcr.io/google/pause")
+
+
+class World:
+    """Three upstreams, a database, and a scheduler between them."""
+
+    def __init__(self, database: Database, client: RegistryClient, clock: ManualClock, upstreams: dict[str, Upstream]):
+        self.database = database
+        self.client = client
+        self.clock = clock
+        self.upstreams = upstreams
+        self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
+        self.ledger = Ledger(database)
+        self.pauses = Pauses(queue=self.queue, registry=client)
+        self.registries: dict[str, RegistryEntry] = {}
+        self.scheduler = self.restarted()
+
+    def restarted(self) -> Scheduler:
+        self.scheduler = Scheduler(
+            queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
+            native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
+        )  # fmt: skip
+        return self.scheduler
+
+    async def cycle(self, *items: Item) -> Cycle:
+        """One cycle; the upstreams' counts begin anew with it."""
+        for upstream in self.upstreams.values():
+            upstream.requests.clear()
+        return await self.scheduler.cycle(Configuration(items, self.registries), items)
+
+    async def look(self, one: Item) -> Looked:
+        return await self.scheduler.look(Configuration((one,), self.registries), one)
+
+    async def known(self, one: Item) -> dict[str, TagRecord]:
+        return await self.ledger.known(str(one.target))
+
+    async def statuses(self, one: Item) -> dict[str, str]:
+        return {tag: record.status for tag, record in (await self.known(one)).items()}
+
+    async def claim(self) -> Job:
+        job = await self.queue.claim()
+        assert job is not None
+        return job
+
+    async def copy_everything(self) -> int:
+        """What a crew would do; the number of tags."""
+        number = 0
+        while job := await self.queue.claim():
+            await self.queue.succeed(
+                job,
+                started_at=self.clock.now(),
+                target_digest=job.digest,
+                identical=True,
+                bytes_moved=1,
+                bytes_reused=0,
+            )
+            number += 1
+        return number
+
+    async def take_over(self, one: Item, tag: str, digest: str) -> None:
+        """What import-history does."""
+        key = ItemKey(one.name, str(one.source), str(one.target), str(one.platforms) if one.platforms else None)
+        await self.ledger.import_history(key, [HistoryLine(tag, digest, NOON)], now=self.clock.now())
+
+    def dump(self) -> list[str]:
+        """Everything that the database holds."""
+        assert self.database.file is not None
+        direct = sqlite3.connect(self.database.file)
+        try:
+            return list(direct.iterdump())
+        finally:
+            direct.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[DockerHub]:
+    with DockerHub() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def quay() -> Iterator[Quay]:
+    with Quay() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def google() -> Iterator[Google]:
+    with Google() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def world(tmp_path: Path, hub: DockerHub, quay: Quay, google: Google) -> AsyncIterator[World]:
+    clock = ManualClock()
+    upstreams: dict[str, Upstream] = {"docker.io": hub, "quay.io": quay, "gcr.io": google}
+    client = RegistryClient(
+        hosts={host: HostOptions(endpoint=upstream.url, api=upstream.url) for host, upstream in upstreams.items()},
+        credentials=CredentialStore(explicit={}, clock=clock, environment={"HOME": "/nonexistent"}),
+        clock=clock,
+    )
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    yield World(database, client, clock, upstreams)
+    await client.aclose()
+    await database.close()
+
+
+# What is enqueued
+
+
+async def test_enqueues_what_is_new_or_changed_and_nothing_else(world: World, google: Google) -> None:
+    google.put("google/pause", "3.8")
+    google.put("google/pause", "3.9")
+    assert await world.cycle(PAUSE) == Cycle(enqueued=2, failed={})
+    assert await world.copy_everything() == 2
+    assert (await world.cycle(PAUSE)).enqueued == 0
+    google.put("google/pause", "3.9", digest=made_up_digest("moved"))
+    assert (await world.cycle(PAUSE)).enqueued == 1
+    job = await world.claim()
+    assert (job.tag, job.digest) == ("3.9", made_up_digest("moved"))
+
+
+async def test_the_newest_of_every_item_go_first(world: World, google: Google, quay: Quay) -> None:
+    newest = google.fill("google/pause", 30)[0]
+    quay.fill("coreos/flannel", 30)
+    await world.cycle(PAUSE, FLANNEL)
+    assert [(await world.claim()).tag for _ in range(2)] == [newest, newest]
+
+
+async def test_a_tag_that_failed_is_tried_again_in_the_next_cycle(world: World, google: Google) -> None:
+    google.put("google/pause", "3.9")
+    await world.cycle(PAUSE)
+    job = await world.claim()
+    await world.queue.fail(job, started_at=world.clock.now(), kind="denied", error="not allowed", retry_at=None)
+    assert (await world.cycle(PAUSE)).enqueued == 1
+    record = (await world.known(PAUSE))["3.9"]
+    assert (record.status, record.attempts, record.error) == ("queued", 0, None)
+
+
+async def test_what_is_no_longer_wanted_leaves_the_queue(world: World, google: Google) -> None:
+    google.fill("google/pause", 3)
+    await world.cycle(PAUSE)
+    await world.cycle(replace(PAUSE, rules=Rules(limit=1)))
+    assert await world.statuses(PAUSE) == {"1.3": "queued", "1.2": "skipped", "1.1": "skipped"}
+    assert {record.reason for record in (await world.known(PAUSE)).values()} == {"new", "beyond-limit"}
+
+
+async def test_a_tag_that_upstream_drops_keeps_its_record_marked_as_gone(world: World, google: Google) -> None:
+    for tag in ("3.8", "3.9"):
+        google.put("google/pause", tag)
+    await world.cycle(PAUSE)
+    await world.copy_everything()
+    google.delete("google/pause", "3.8")
+    gone_at = world.clock.now()
+    assert (await world.cycle(PAUSE)).enqueued == 0
+    record = (await world.known(PAUSE))["3.8"]
+    assert (record.status, record.gone_at, record.target_digest) == ("synced", gone_at, record.source_digest)
+    world.clock.advance(3600)
+    await world.cycle(PAUSE)
+    assert (await world.known(PAUSE))["3.8"].gone_at == gone_at
+    google.put("google/pause", "3.8")
+    assert (await world.cycle(PAUSE)).enqueued == 0
+    assert (await world.known(PAUSE))["3.8"].gone_at is None
+
+
+async def test_a_queued_tag_that_upstream_drops_leaves_the_queue(world: World, google: Google) -> None:
+    google.put("google/pause", "3.8")
+    await world.cycle(PAUSE)
+    google.delete("google/pause", "3.8")
+    await world.cycle(PAUSE)
+    assert await world.queue.claim() is None
+    record = (await world.known(PAUSE))["3.8"]
+    assert (record.status, record.reason) == ("skipped", "gone")
+
+
+async def test_what_was_skipped_for_its_platform_waits_for_other_rules(world: World, quay: Quay) -> None:
+    quay.put("coreos/flannel", "v1")
+    await world.cycle(FLANNEL)
+    job = await world.claim()
+    lacks = NoSuchPlatform("has linux/s390x only")
+    await world.queue.skip(job, started_at=world.clock.now(), reason=lacks.kind, error=str(lacks))
+    for _ in range(2):
+        world.clock.advance(DAY)
+        assert (await world.cycle(FLANNEL)).enqueued == 0
+        record = (await world.known(FLANNEL))["v1"]
+        assert (record.status, record.reason, record.error) == ("skipped", "platform", "has linux/s390x only")
+    assert (await world.cycle(replace(FLANNEL, platforms=Platforms.parse("linux")))).enqueued == 1
+
+
+async def test_what_was_skipped_for_its_platform_is_tried_again_when_upstream_changes(world: World, quay: Quay) -> None:
+    quay.put("coreos/flannel", "v1")
+    await world.cycle(FLANNEL)
+    await world.queue.skip(await world.claim(), started_at=world.clock.now(), reason="platform", error="s390x only")
+    quay.put("coreos/flannel", "v1", digest=made_up_digest("more platforms"), pushed_at=NOON + timedelta(hours=1))
+    assert (await world.cycle(FLANNEL)).enqueued == 1
+
+
+# How far it walks
+
+
+async def test_a_walk_goes_no_further_than_the_rules_do(world: World, hub: DockerHub) -> None:
+    hub.fill("library/nginx", 250)
+    await world.cycle(NGINX)
+    assert hub.asked() == 1
+    assert len(await world.known(NGINX)) == 100
+    assert list((await world.statuses(NGINX)).values()).count("queued") == 5
+
+
+async def test_a_quiet_repository_costs_one_request_until_a_day_has_passed(world: World, hub: DockerHub) -> None:
+    everything = replace(NGINX, rules=Rules())
+    hub.fill("library/nginx", 250)
+    await world.cycle(everything)
+    assert hub.asked() == 3
+    await world.copy_everything()
+    for _ in range(3):
+        world.clock.advance(DAY / 4)
+        assert (await world.cycle(everything)).enqueued == 0
+        assert hub.asked() == 1
+    hub.delete("library/nginx", "1.7")
+    world.restarted()
+    world.clock.advance(DAY / 4)
+    await world.cycle(everything)
+    assert hub.asked() == 3
+    assert [tag for tag, record in (await world.known(everything)).items() if record.gone_at] == ["1.7"]
+    world.clock.advance(DAY / 4)
+    await world.cycle(everything)
+    assert hub.asked() == 1
+
+
+async def test_other_rules_ask_for_a_complete_walk(world: World, hub: DockerHub) -> None:
+    hub.fill("library/nginx", 250)
+    await world.cycle(NGINX)
+    await world.copy_everything()
+    await world.cycle(NGINX)
+    assert hub.asked() == 1
+    wider = replace(NGINX, rules=Rules(limit=200))
+    assert (await world.cycle(wider)).enqueued == 195
+    assert hub.asked() == 3
+    await world.cycle(wider)
+    assert hub.asked() == 1
+
+
+async def test_other_platforms_ask_for_a_complete_walk_and_new_copies(world: World, hub: DockerHub) -> None:
+    hub.fill("library/nginx", 120)
+    await world.cycle(NGINX)
+    await world.copy_everything()
+    assert (await world.cycle(replace(NGINX, platforms=Platforms.parse("linux/amd64")))).enqueued == 5
+    assert hub.asked() == 2
+
+
+async def test_the_first_walk_over_an_imported_record_is_complete(world: World, hub: DockerHub) -> None:
+    hub.fill("library/nginx", 250)
+    await world.take_over(NGINX, "never-was", made_up_digest("never was"))
+    await world.cycle(NGINX)
+    assert hub.asked() == 3
+    assert (await world.known(NGINX))["never-was"].gone_at is not None
+
+
+async def test_a_walk_that_failed_is_none(world: World, hub: DockerHub) -> None:
+    everything = replace(NGINX, rules=Rules())
+    hub.fill("library/nginx", 250)
+    hub.limit("library/nginx", world.clock.now() + timedelta(hours=1))
+    await world.cycle(everything)
+    assert await world.ledger.walk(str(NGINX.target)) is None
+    hub.answers.clear()
+    world.clock.advance(2 * 3600)
+    assert (await world.cycle(everything)).enqueued == 250
+
+
+async def test_a_lister_can_be_chosen_in_items_yml(world: World, quay: Quay) -> None:
+    quay.put("coreos/flannel", "v1")
+    world.registries["quay.io"] = RegistryEntry(lister="oci")
+    await world.cycle(FLANNEL)
+    assert quay.asked(beginning="GET /api") == 0
+    assert await world.statuses(FLANNEL) == {"v1": "queued"}
+
+
+# What the old history says
+
+
+def two_platforms() -> Index:
+    return index([image([layer({"f": name.encode()})], platform=name) for name in ("linux/amd64", "linux/arm64")])
+
+
+async def test_an_imported_digest_of_the_amd64_image_is_adopted_once(world: World, quay: Quay) -> None:
+    pushed = two_platforms()
+    quay.push("coreos/flannel", "v1", pushed)
+    await world.take_over(FLANNEL, "v1", pushed.images[0].digest)
+    assert (await world.cycle(FLANNEL)).enqueued == 0
+    question = f"GET /v2/coreos/flannel/manifests/{pushed.digest}"
+    assert quay.requests[question] == 1
+    record = (await world.known(FLANNEL))["v1"]
+    assert (record.status, record.mirrored_digest, record.synced_at) == ("synced", pushed.digest, None)
+    for _ in range(2):
+        world.clock.advance(DAY)
+        assert (await world.cycle(FLANNEL)).enqueued == 0
+        assert quay.requests[question] == 0
+
+
+async def test_an_imported_digest_that_docker_hub_lists_needs_no_question(world: World, hub: DockerHub) -> None:
+    tag = hub.put("library/nginx", "1.25")
+    await world.take_over(NGINX, "1.25", made_up_digest(f"amd64 of {tag.digest}"))
+    assert (await world.cycle(NGINX)).enqueued == 0
+    assert hub.asked() == 1
+    assert (await world.known(NGINX))["1.25"].mirrored_digest == tag.digest
+
+
+async def test_an_imported_digest_that_upstream_has_left_behind_is_copied(world: World, quay: Quay) -> None:
+    quay.push("coreos/flannel", "v1", two_platforms())
+    await world.take_over(FLANNEL, "v1", made_up_digest("an older one"))
+    assert (await world.cycle(FLANNEL)).enqueued == 1
+    assert (await world.cycle(FLANNEL)).enqueued == 0
+
+
+async def test_an_index_that_cannot_be_looked_into_is_copied(world: World, quay: Quay, read_log: ReadLog) -> None:
+    quay.put("coreos/flannel", "v1")  # no content behind it: 404
+    await world.take_over(FLANNEL, "v1", made_up_digest("amd64"))
+    assert await world.cycle(FLANNEL) == Cycle(enqueued=1, failed={})
+    [warning] = [line for line in read_log() if line["level"] == "warning"]
+    assert (warning["item"], warning["tag"]) == ("flannel", "v1")
+
+
+async def test_an_imported_unknown_digest_is_adopted(world: World, quay: Quay) -> None:
+    tag = quay.put("coreos/flannel", "v1")
+    await world.take_over(FLANNEL, "v1", "Unknown")
+    assert (await world.cycle(FLANNEL)).enqueued == 0
+    assert (await world.known(FLANNEL))["v1"].mirrored_digest == tag.digest
+
+
+# What goes wrong
+
+
+async def test_one_items_failure_stops_no_other_and_is_kept_until_it_is_over(
+    world: World, google: Google, quay: Quay, read_log: ReadLog
+) -> None:
+    quay.put("coreos/flannel", "v1")
+    since = world.clock.now()
+    cycle = await world.cycle(PAUSE, FLANNEL)
+    assert (cycle.enqueued, list(cycle.failed)) == (1, [str(PAUSE.target)])
+    [trouble] = await world.ledger.troubles()
+    assert (trouble.item, trouble.source, trouble.since) == ("pause", str(PAUSE.source), since)
+    assert trouble.error == cycle.failed[str(PAUSE.target)]
+    [error] = [line for line in read_log() if line["level"] == "error"]
+    assert (error["item"], error["kind"]) == ("pause", NotFound.kind)
+    world.clock.advance(60)
+    await world.cycle(PAUSE, FLANNEL)
+    assert [each.since for each in await world.ledger.troubles()] == [since]
+    google.put("google/pause", "3.9")
+    assert await world.cycle(PAUSE, FLANNEL) == Cycle(enqueued=1, failed={})
+    assert await world.ledger.troubles() == []
+
+
+async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google, quay: Quay) -> None:
+    class Broken:
+        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+            raise RuntimeError("a slip")
+            yield Page(())
+
+    google.put("google/pause", "3.9")
+    world.scheduler._listers["quay.io", None] = Broken()
+    cycle = await world.cycle(FLANNEL, PAUSE)
+    assert (cycle.enqueued, list(cycle.failed)) == (1, [str(FLANNEL.target)])
+
+
+async def test_a_failed_look_leaves_what_is_known(world: World, google: Google) -> None:
+    google.put("google/pause", "3.9")
+    await world.cycle(PAUSE)
+    before = await world.known(PAUSE)
+    google.fail("GET /v2/google/pause/tags/list", 500)
+    assert str(PAUSE.target) in (await world.cycle(PAUSE)).failed
+    assert await world.known(PAUSE) == before
+
+
+async def test_one_tags_trouble_is_told_and_no_more(world: World, quay: Quay, read_log: ReadLog) -> None:
+    world.registries["quay.io"] = RegistryEntry(lister="oci")
+    quay.put("coreos/flannel", "v1")
+    quay.put("coreos/flannel", "v2")
+    quay.fail("HEAD /v2/coreos/flannel/manifests/v1", 403)
+    assert await world.cycle(FLANNEL) == Cycle(enqueued=1, failed={})
+    assert await world.statuses(FLANNEL) == {"v1": "skipped", "v2": "queued"}
+    [warning] = [line for line in read_log() if line["level"] == "warning"]
+    assert (warning["item"], warning["tag"]) == ("flannel", "v1")
+
+
+async def test_a_limit_of_the_source_holds_its_tags(world: World, google: Google, quay: Quay) -> None:
+    google.put("google/pause", "3.9")
+    quay.put("coreos/flannel", "v1")
+    await world.cycle(PAUSE)
+    google.fail("GET /v2/google/pause/tags/list", 429, **{"Retry-After": "3600"})
+    until = world.clock.now() + timedelta(hours=1)
+    cycle = await world.cycle(PAUSE, FLANNEL)
+    assert (cycle.enqueued, list(cycle.failed)) == (1, [str(PAUSE.target)])
+    [state] = await world.queue.held()
+    assert (state.registry, state.until) == ("gcr.io", until)
+    assert (await world.known(PAUSE))["3.9"].run_at == until
+    assert (await world.claim()).source == str(FLANNEL.source)
+    assert [trouble.item for trouble in await world.ledger.troubles()] == ["pause"]
+
+
+async def test_a_limit_of_the_tag_api_lets_its_registrys_copies_go_on(world: World, hub: DockerHub) -> None:
+    until = world.clock.now() + timedelta(hours=1)
+    hub.put("library/nginx", "1.25")
+    await world.cycle(NGINX)
+    hub.limit("library/nginx", until)
+    assert list((await world.cycle(NGINX)).failed) == [str(NGINX.target)]
+    [state] = await world.queue.held()
+    assert (state.registry, state.until) == (hub.host, until)
+    assert (await world.claim()).tag == "1.25"
+
+
+async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, google: Google) -> None:
+    quay.put("coreos/flannel", "v1")
+    google.put("google/pause", "3.9")
+    await world.pauses.stop("quay.io", error="wrong password")
+    cycle = await world.cycle(FLANNEL, PAUSE)
+    assert cycle == Cycle(enqueued=1, failed={str(FLANNEL.target): "wrong password"})
+    assert quay.asked() == 0
+    await world.queue.let_go("quay.io")
+    assert (await world.cycle(FLANNEL, PAUSE)).enqueued == 1
+    assert await world.ledger.troubles() == []
+
+
+async def test_a_refused_login_pauses_the_source_and_is_told_once(
+    world: World, quay: Quay, google: Google, read_log: ReadLog
+) -> None:
+    class Refusing:
+        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+            raise LoginRefused("wrong password", registry="quay.io")
+            yield Page(())
+
+    world.scheduler._listers["quay.io", None] = Refusing()
+    items = [item(f"quay.io/coreos/{name}") for name in ("etcd", "flannel", "prometheus")]
+    cycle = await world.cycle(*items)
+    assert set(cycle.failed.values()) == {"wrong password"}
+    assert len(await world.ledger.troubles()) == 3
+    [state] = await world.queue.held()
+    assert (state.registry, state.until) == ("quay.io", None)
+    assert [line["event"] for line in read_log() if line["level"] == "error"] == [
+        "registry paused until its credentials change, or `ferryman requeue`", "cannot look at the source",
+    ]  # fmt: skip
+
+
+# Looking only
+
+
+async def test_looking_changes_nothing(world: World, hub: DockerHub) -> None:
+    hub.fill("library/nginx", 20)
+    await world.cycle(NGINX)
+    await world.copy_everything()
+    hub.put("library/nginx", "2.0", pushed_at=NOON + timedelta(days=1))
+    hub.put("library/nginx", "1.20", digest=made_up_digest("moved"), pushed_at=NOON + timedelta(days=1))
+    before = world.dump()
+    looked = await world.look(replace(NGINX, rules=Rules(limit=3, exclude=(re.compile(r"1\.19"),))))
+    assert world.dump() == before
+    told = {each.tag: (each.action, each.reason) for each in looked.decisions}
+    assert told["2.0"] == ("copy", "new")
+    assert told["1.20"] == ("copy", "changed")
+    assert told["1.19"] == ("skip", "excluded")
+    assert told["1.18"] == ("keep", "up-to-date")
+    assert told["1.17"] == ("skip", "beyond-limit")
+    assert looked.decisions[0].rank == 0
+
+
+async def test_looking_at_what_cannot_be_looked_at_raises_and_changes_nothing(world: World) -> None:
+    before = world.dump()
+    with pytest.raises(NotFound):
+        await world.look(PAUSE)
+    assert world.dump() == before
