@@ -6,27 +6,32 @@ for a SELECT, which loses updates without an error. All writes of a process go t
 as many, and fair. Reads have their own connections, and see the last commit.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, event, text
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ferryman.errors import StoreError
 from ferryman.store import migrate
-from ferryman.store.failures import as_store_errors
+from ferryman.store.failures import as_store_errors, brief
+from ferryman.store.unbroken import unbroken
+
+_T = TypeVar("_T")
+_Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _BUSY = 30_000  # milliseconds that SQLite waits for another process's write
 _PATIENCE = 120.0  # seconds that a task waits for the process's own writer
 _READERS = 4
+_FETCHED = 1000  # rows that a stream has in hand
 _ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Ferryman"
 
 
@@ -42,6 +47,9 @@ async def open_database(url: str) -> "Database":
         if not current:
             async with migrating(url) as connection:
                 await connection.run_sync(migrate.upgrade)
+    except TypeError as error:  # asyncpg takes the URL's query as its own arguments
+        await database.close()
+        raise StoreError(f"FERRYMAN_DATABASE_URL has an option that is not asyncpg's: {brief(error)}") from error
     except BaseException:
         await database.close()
         raise
@@ -63,24 +71,34 @@ class Database:
             self._reader = _make_engine(parsed, begin="BEGIN", connections=_READERS) if self.file else self._writer
 
     @asynccontextmanager
-    async def write(self, *, alone: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, alone: bool = False) -> AsyncIterator["Transaction"]:
         """A transaction that writes: committed at the end, rolled back by an error. Raises StoreError.
 
         On SQLite every one is alone. On PostgreSQL those that touch one tag run side by side;
         `alone` waits for them and keeps them out, for what touches many.
         """
-        with as_store_errors(self.name):
-            async with self._writer.begin() as connection:
-                if self.file is None:
-                    await connection.execute(_EXCLUSIVE if alone else _SHARED)
-                yield connection
+        async with self._transaction(self._writer) as transaction:
+            if self.file is None:
+                await transaction.execute(_EXCLUSIVE if alone else _SHARED)
+            yield transaction
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator["Transaction"]:
         """A transaction that only reads. Raises StoreError."""
+        async with self._transaction(self._reader) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator["Transaction"]:
         with as_store_errors(self.name):
-            async with self._reader.connect() as connection:
-                yield connection
+            connection = engine.connect()
+            try:
+                await unbroken(_begin(connection))
+                yield Transaction(connection)
+                await unbroken(connection.commit())
+            finally:
+                if connection.sync_connection is not None:  # it could be opened
+                    await unbroken(connection.close())  # which rolls back what was not committed
 
     async def close(self) -> None:
         """Give the connections back. Idempotent."""
@@ -92,13 +110,47 @@ class Database:
         return f"Database({self.name})"
 
 
+class Transaction:
+    """A connection in a transaction. Its operations may be cancelled, but not torn."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: Executable, parameters: _Parameters = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run one statement, once or (for a list of parameters) many times; all of its rows are fetched."""
+        return await unbroken(self._connection.execute(statement, parameters))
+
+    async def scalar(self, statement: Executable) -> Any:
+        """The first column of the first row, or None."""
+        return await unbroken(self._connection.scalar(statement))
+
+    async def stream(self, statement: Executable) -> AsyncIterator[Row[*tuple[Any, ...]]]:
+        """The rows, fetched as they are taken."""
+        result = await unbroken(_start_stream(self._connection, statement))
+        while rows := await unbroken(result.fetchmany(_FETCHED)):
+            for row in rows:
+                yield row
+
+    async def run_sync(self, function: Callable[[Connection], _T]) -> _T:
+        """Run what knows only SQLAlchemy's synchronous connection."""
+        return await unbroken(self._connection.run_sync(function))
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ON CONFLICT, which both dialects spell alike."""
+        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+async def _start_stream(connection: AsyncConnection, statement: Executable) -> AsyncResult[*tuple[Any, ...]]:
+    return await connection.stream(statement)
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    await connection.start()
+    await connection.begin()
+
+
 _SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_ADVISORY_LOCK})")
 _EXCLUSIVE = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-
-
-def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, which both dialects spell alike."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 @asynccontextmanager
@@ -169,7 +221,6 @@ def _make_engine(url: URL, *, begin: str, connections: int, foreign_keys: bool =
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_PATIENCE,
-        pool_reset_on_return=None,  # every transaction of ours has ended by then
         pool_pre_ping=url.get_backend_name() != "sqlite",
         hide_parameters=True,
     )

@@ -49,20 +49,20 @@ def as_store_errors(database: str) -> Iterator[None]:
     except NoSuchModuleError as error:
         raise StoreError(f"the state database {database}: only SQLite and PostgreSQL are supported") from error
     except OSError as error:  # asyncpg's connecting raises it bare
-        raise StoreError(f"the state database {database} cannot be reached: {_brief(error)}") from error
+        raise StoreError(f"the state database {database} cannot be reached: {brief(error)}") from error
 
 
 def _explain(error: BaseException | None) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and (known := _SQLITE.get(code & 0xFF)):
-        return f"{known} ({_brief(error)})"
+        return f"{known} ({brief(error)})"
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
     if known := _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]):
-        return f"{known} ({_brief(error)})"
-    return _brief(error)
+        return f"{known} ({brief(error)})"
+    return brief(error)
 
 
-def _brief(error: BaseException | None) -> str:
+def brief(error: BaseException | None) -> str:
     """One line of it; asyncpg prefixes its class, and a URL in it may hold a password."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"^<class '[^']*'>: ", "", text)

@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import delete, select, update
 
 from ferryman.clock import Clock
-from ferryman.store.engine import Database, insert
+from ferryman.store.engine import Database
 from ferryman.store.tables import engine_images
 
 Role = Literal["source", "target"]
@@ -40,7 +40,7 @@ class EngineImages:
         """Write a name down, before the engine is given it. A name that is known already is written anew."""
         row = {"role": role, "image_id": image_id, "previous_id": previous_id, "used_at": self._clock.now()}
         async with self._database.write() as connection:
-            adding = insert(connection, engine_images).values(engine=engine, reference=reference, **row)
+            adding = connection.insert(engine_images).values(engine=engine, reference=reference, **row)
             await connection.execute(adding.on_conflict_do_update(index_elements=["engine", "reference"], set_=row))
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, null, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ferryman.store.chunks import chunks
-from ferryman.store.engine import Database, insert
+from ferryman.store.engine import Database, Transaction
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
 from ferryman.store.tables import attempts, history, item_columns, status_is, tags, troubles, walks
 
@@ -108,7 +107,7 @@ class Ledger:
         values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
         fresh = {name: values[name] for name in ("item", "source", "error")}
         async with self._database.write() as connection:
-            noting = insert(connection, troubles).values(**values)
+            noting = connection.insert(troubles).values(**values)
             await connection.execute(noting.on_conflict_do_update(index_elements=["target"], set_=fresh))
 
     async def forget_trouble(self, target: str) -> None:
@@ -142,7 +141,7 @@ class Ledger:
             .order_by(tags.c.source, history.c.pushed_at.desc().nulls_last(), history.c.id)
         )
         async with self._database.read() as connection:
-            return [(row[0], HistoryLine(*row[1:])) async for row in await connection.stream(asking)]
+            return [(row[0], HistoryLine(*row[1:])) async for row in connection.stream(asking)]
 
     async def import_history(self, item: ItemKey, lines: Sequence[HistoryLine], *, now: datetime) -> int:
         """Take over one file: its tags count as synced unless more is known already. Idempotent.
@@ -162,12 +161,12 @@ class Ledger:
                 adding = [
                     {"tag_id": keys[line.tag], "digest": line.digest, "pushed_at": line.pushed_at} for line in several
                 ]
-                await connection.execute(insert(connection, history).on_conflict_do_nothing(), adding)
+                await connection.execute(connection.insert(history).on_conflict_do_nothing(), adding)
         return new
 
     async def _records(self, asking: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
-            return [TagRecord(*row) async for row in await connection.stream(asking)]
+            return [TagRecord(*row) async for row in connection.stream(asking)]
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:
@@ -188,7 +187,7 @@ def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> l
 _ORDER: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")
 
 
-async def _take_over(connection: AsyncConnection, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:
+async def _take_over(connection: Transaction, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:
     """One line a tag. A tag that was mirrored, or runs, knows better; one that waits or failed is done."""
     known = await _known(connection, item, [line.tag for line in lines])
     new, changed, number = [], [], 0
@@ -222,7 +221,7 @@ _ADOPT = (
 
 
 async def _known(
-    connection: AsyncConnection, item: ItemKey, names: Sequence[str]
+    connection: Transaction, item: ItemKey, names: Sequence[str]
 ) -> dict[str, tuple[int, Status, str | None]]:
     asking = select(tags.c.tag, tags.c.id, tags.c.status, tags.c.mirrored_digest)
     rows = await connection.execute(asking.where(tags.c.target == item.target, tags.c.tag.in_(names)))

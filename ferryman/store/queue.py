@@ -45,13 +45,12 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.chunks import chunks
-from ferryman.store.engine import Database, insert
+from ferryman.store.engine import Database, Transaction
 from ferryman.store.records import (
     Applied,
     ItemKey,
@@ -102,7 +101,7 @@ class Queue:
                 await merge.write(connection, names)
             last = {"target": item.target, **asdict(walk)}
             await connection.execute(
-                insert(connection, walks)
+                connection.insert(walks)
                 .values(last)
                 .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
             )
@@ -157,7 +156,7 @@ class Queue:
             await _record(
                 connection, job, "synced", started_at, now, bytes_moved=bytes_moved, bytes_reused=bytes_reused
             )
-            adding = insert(connection, history).on_conflict_do_nothing()
+            adding = connection.insert(history).on_conflict_do_nothing()
             await connection.execute(adding, _history_line(job, row))
             if row.status == "queued":
                 await _hold_back(connection, now)
@@ -235,7 +234,7 @@ class Queue:
         pause = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
         longer = None if until is None else registries.c.until < until
         async with self._database.write(alone=True) as connection:
-            adding = insert(connection, registries).values(registry=registry, **pause)
+            adding = connection.insert(registries).values(registry=registry, **pause)
             await connection.execute(
                 adding.on_conflict_do_update(index_elements=["registry"], set_=pause, where=longer)
             )
@@ -438,7 +437,7 @@ _SUCCEED = _ending(
 )
 
 
-async def _end(connection: AsyncConnection, ending: Update, job: Job, now: datetime, told: _Values) -> Row[Any] | None:
+async def _end(connection: Transaction, ending: Update, job: Job, now: datetime, told: _Values) -> Row[Any] | None:
     """Write back under the lease. None: it was lost, nothing was written."""
     mine = {"the_id": job.id, "the_token": job.token, "the_digest": job.digest, "the_platforms": job.platforms}
     return (await connection.execute(ending, {**mine, "now": now, **told})).one_or_none()
@@ -463,7 +462,7 @@ class _Merge:
         self._verdicts = verdicts
         self._now = now
 
-    async def write(self, connection: AsyncConnection, names: Sequence[str]) -> None:
+    async def write(self, connection: Transaction, names: Sequence[str]) -> None:
         here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(names))
         rows = await connection.execute(select(tags.c.tag, tags.c.id, *(tags.c[name] for name in COLUMNS)).where(here))
         known = {tag: (key, TagState(*state)) for tag, key, *state in rows}
@@ -508,7 +507,7 @@ def _columns_of(state: TagState) -> dict[str, Any]:
     return {name: getattr(state, name) for name in COLUMNS}
 
 
-async def _rename(connection: AsyncConnection, item: ItemKey, now: datetime) -> None:
+async def _rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
     """items.yml may have given the target another name, source or platforms."""
     here = tags.c.target == item.target
     columns = item_columns(item)
@@ -520,7 +519,7 @@ async def _rename(connection: AsyncConnection, item: ItemKey, now: datetime) -> 
 
 
 async def _record(
-    connection: AsyncConnection,
+    connection: Transaction,
     job: Job,
     outcome: Outcome,
     started_at: datetime,
@@ -558,7 +557,7 @@ def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:
     return {"tag_id": job.id, "digest": digest or job.digest, "pushed_at": row.pushed_at}
 
 
-async def _hold_back(connection: AsyncConnection, now: datetime) -> None:
+async def _hold_back(connection: Transaction, now: datetime) -> None:
     """Move what is queued behind the pauses in force. Whatever queues a tag calls it, in its own transaction."""
     for pause in (await connection.execute(select(registries).where(_in_force(now)))).all():
         runs = tags.c.run_at.is_not(None) if pause.until is None else tags.c.run_at < pause.until
@@ -594,7 +593,7 @@ def _worth_another_round(*, named: bool) -> ColumnElement[bool]:
     return not_(status_is("running")) if named else and_(not_(left_out), tags.c.gone_at.is_(None))
 
 
-async def _lift(connection: AsyncConnection, scope: ColumnElement[bool]) -> list[str]:
+async def _lift(connection: Transaction, scope: ColumnElement[bool]) -> list[str]:
     """End the pauses that stand in the way of these tags; their registries."""
     pair = select(tags.c.source_registry, tags.c.target_registry).where(scope).distinct()
     hosts = {host for row in await connection.execute(pair) for host in row}

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from ferryman.clock import Clock
-from ferryman.store.engine import Database, insert
+from ferryman.store.engine import Database
 from ferryman.store.tables import services
 
 
@@ -33,7 +33,7 @@ class Services:
         now = self._clock.now()
         fresh = {"role": role, "beat_at": now, "next_cycle_at": next_cycle_at}
         async with self._database.write() as connection:
-            adding = insert(connection, services).values(owner=owner, started_at=now, **fresh)
+            adding = connection.insert(services).values(owner=owner, started_at=now, **fresh)
             await connection.execute(adding.on_conflict_do_update(index_elements=["owner"], set_=fresh))
 
     async def list(self) -> list[Service]:
