@@ -119,6 +119,16 @@ class World:
             direct.close()
 
 
+class Raising:
+    """A lister that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        raise self._error
+
+
 @pytest.fixture
 def hub() -> Iterator[DockerHub]:
     with DockerHub() as upstream:
@@ -398,13 +408,8 @@ async def test_one_items_failure_stops_no_other_and_is_kept_until_it_is_over(
 
 
 async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google, quay: Quay) -> None:
-    class Broken:
-        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
-            raise RuntimeError("a slip")
-            yield Page(())
-
     google.put("google/pause", "3.9")
-    world.scheduler._listers["quay.io", None] = Broken()
+    world.scheduler._listers["quay.io", None] = Raising(RuntimeError("a slip"))
     cycle = await world.cycle(FLANNEL, PAUSE)
     assert (cycle.enqueued, list(cycle.failed)) == (1, [str(FLANNEL.target)])
 
@@ -470,12 +475,7 @@ async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, goo
 async def test_a_refused_login_pauses_the_source_and_is_told_once(
     world: World, quay: Quay, google: Google, read_log: ReadLog
 ) -> None:
-    class Refusing:
-        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
-            raise LoginRefused("wrong password", registry="quay.io")
-            yield Page(())
-
-    world.scheduler._listers["quay.io", None] = Refusing()
+    world.scheduler._listers["quay.io", None] = Raising(LoginRefused("wrong password", registry="quay.io"))
     items = [item(f"quay.io/coreos/{name}") for name in ("etcd", "flannel", "prometheus")]
     cycle = await world.cycle(*items)
     assert set(cycle.failed.values()) == {"wrong password"}
