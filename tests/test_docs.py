@@ -57,6 +57,14 @@ def test_every_setting_has_a_row(path: Path) -> None:
 
 
 @readme
+def test_every_default_of_a_setting_is_what_it_says(path: Path) -> None:
+    told = re.findall(r"^\| `(FERRYMAN_\w+)` \| `([^`]+)` \|", path.read_text(), re.MULTILINE)
+
+    assert len(told) > 10
+    assert Settings.load(dict(told)) == Settings.load({})
+
+
+@readme
 async def test_every_field_of_status_json_has_a_row(path: Path, tmp_path: Path) -> None:
     rows = " ".join(row.split("|")[1] for row in rows_of(path))
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ferryman.db'}")
