@@ -211,6 +211,8 @@ def _name_of(url: URL) -> str:
 def _make_folder(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise StoreError(f"the state database {file} is a folder; FERRYMAN_DATABASE_URL has to name a file")
     except OSError as error:
         raise StoreError(f"the state database's folder {file.parent} cannot be made: {error.strerror}") from error
 
@@ -232,14 +234,18 @@ def _make_engine(url: URL, *, begin: str, connections: int, foreign_keys: bool =
 def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # The driver's own transactions off, before the pragmas: inside one, `foreign_keys` does nothing.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {_BUSY}")  # first: the next one takes a lock
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        cursor.close()
+        try:
+            # The driver's own transactions off, before the pragmas: inside one, `foreign_keys` does nothing.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY}")  # first: the next one takes a lock
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = NORMAL")
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # the pool does not have it yet; its thread would outlive the loop
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:

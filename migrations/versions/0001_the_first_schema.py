@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("image_id", sa.String()),
         sa.Column("previous_id", sa.String()),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("role IN ('source', 'target')", name="ck_engine_images_role"),
+        sa.CheckConstraint("role IN ('source', 'target')", name=op.f("ck_engine_images_role")),
         sa.PrimaryKeyConstraint("engine", "reference", name="pk_engine_images"),
     )
     op.create_table(
@@ -74,9 +74,13 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String()),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True)),
         sa.Column("claimed_at", sa.DateTime(timezone=True)),
-        sa.CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="ck_tags_lease"),
-        sa.CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="ck_tags_status"),
-        sa.CheckConstraint("status NOT IN ('queued', 'running') OR source_digest IS NOT NULL", name="ck_tags_digest"),
+        sa.CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name=op.f("ck_tags_lease")),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name=op.f("ck_tags_status")
+        ),
+        sa.CheckConstraint(
+            "status NOT IN ('queued', 'running') OR source_digest IS NOT NULL", name=op.f("ck_tags_digest")
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_tags"),
         sa.UniqueConstraint("target", "tag", name="uq_tags_target_tag"),
     )

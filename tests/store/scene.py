@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
@@ -45,7 +46,7 @@ class Scene:
 
     async def walk(
         self,
-        seen: Mapping[str, str] = {},  # noqa: B006 - nobody changes it
+        seen: Mapping[str, str | None] = MappingProxyType({}),
         *,
         item: ItemKey = ITEM,
         gone: Collection[str] = (),

@@ -237,16 +237,9 @@ async def test_what_a_list_does_not_tell_stays_known(scene: Scene) -> None:
 
 
 async def test_without_a_digest_there_is_nothing_to_copy(scene: Scene) -> None:
-    await scene.queue.apply(ITEM, [], gone=(), verdicts=[], walk=_walk(scene))
-    await scene.walk({"v1": None}, verdicts={"v1": "copy"})  # type: ignore[dict-item]  # what a list may not tell
+    await scene.walk({"v1": None})
     record = await scene.record()
     assert (record.status, record.reason) == ("skipped", "no-digest")
-
-
-def _walk(scene: Scene):  # type: ignore[no-untyped-def]
-    from ferryman.store.records import Walk
-
-    return Walk(scene.clock.now(), scene.clock.now(), "rules")
 
 
 async def test_first_and_last_seen_and_the_walk(scene: Scene) -> None:

@@ -1,0 +1,151 @@
+"""The record, and the old history in and out of it, on both databases."""
+
+from datetime import datetime, timedelta
+
+from ferryman.store.ledger import HistoryLine, ItemSummary, Ledger
+from ferryman.store.records import ItemKey, Status
+from tests.store.scene import ITEM, START, Scene, digest
+
+HUB = ItemKey("traefik", "docker.io/library/traefik", "registry.example.com/mirror/traefik", None)
+DAY = timedelta(days=1)
+
+
+async def test_tags_by_item_newest_first(scene: Scene) -> None:
+    await scene.walk({"undated": digest("a")})
+    await scene.walk({"old": digest("a")}, pushed_at=START - DAY)
+    await scene.walk({"new": digest("a")}, pushed_at=START)
+    await scene.walk({"another": digest("a")}, item=HUB, pushed_at=START)
+    await scene.fail(await scene.claimed())
+    found = await scene.ledger.tags()
+    assert [(record.item, record.tag) for record in found] == [
+        ("etcd", "new"), ("etcd", "old"), ("etcd", "undated"), ("traefik", "another"),
+    ]  # fmt: skip
+    assert [record.tag for record in await scene.ledger.tags(targets=[HUB.target])] == ["another"]
+    assert [record.tag for record in await scene.ledger.tags(statuses=["failed", "synced"])] == ["undated"]
+    assert await scene.ledger.tags(targets=[]) == []
+
+
+async def test_the_summary(scene: Scene) -> None:
+    await scene.succeed(await scene.running("v1"))
+    later = scene.clock.advance(DAY)
+    await scene.succeed(await scene.running("v2"))
+    await scene.walk({"v3": digest("a")})
+    await scene.walk(gone=["v1"])
+    await scene.walk({"1.0": digest("a")}, item=HUB, verdicts={"1.0": "skip"})
+    counts: dict[Status, int] = {"synced": 2, "queued": 1, "running": 0, "failed": 0, "skipped": 0}
+    etcd = ItemSummary("etcd", ITEM.source, ITEM.target, counts, 1, later)
+    assert list(etcd.counts) == ["synced", "queued", "running", "failed", "skipped"]
+    assert (await scene.ledger.summary())[0] == etcd
+    assert [each.name for each in await scene.ledger.summary()] == ["etcd", "traefik"]
+    assert await scene.ledger.summary([ITEM.target]) == [etcd]
+    assert await scene.ledger.summary([]) == []
+
+
+async def test_old_attempts_are_forgotten(scene: Scene) -> None:
+    await scene.fail(await scene.running(), retry_at=START)
+    scene.clock.advance(DAY)
+    await scene.succeed(await scene.claimed())
+    record = await scene.record()
+    assert await scene.ledger.forget_attempts(START) == 0
+    assert await scene.ledger.forget_attempts(START + DAY) == 1
+    assert [attempt.outcome for attempt in await scene.ledger.attempts(record.id)] == ["synced"]
+
+
+async def test_a_line_for_every_digest_that_was_mirrored(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")}, pushed_at=START)
+    await scene.succeed(await scene.claimed())
+    await scene.walk({"v1": digest("b")}, pushed_at=START + DAY)
+    await scene.succeed(await scene.claimed())
+    await scene.queue.requeue(targets=[ITEM.target])
+    await scene.succeed(await scene.claimed())
+    assert await scene.ledger.history() == [
+        (ITEM.source, HistoryLine("v1", digest("b"), START + DAY)),
+        (ITEM.source, HistoryLine("v1", digest("a"), START)),
+    ]
+
+
+async def test_a_line_for_a_digest_that_upstream_left_behind_meanwhile(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")}, pushed_at=START)
+    job = await scene.claimed()
+    await scene.walk({"v1": digest("b")}, pushed_at=START + DAY)
+    await scene.succeed(job)
+    assert await scene.ledger.history() == [(ITEM.source, HistoryLine("v1", digest("a"), None))]
+
+
+async def test_lines_of_docker_hub_name_the_image_for_amd64(scene: Scene) -> None:
+    told = {"linux/amd64": digest("c"), "linux/arm64": None}
+    await scene.walk({"1.0": digest("a")}, item=HUB, platforms=told)
+    await scene.walk({"v1": digest("a")}, platforms=told)
+    for _ in range(2):
+        await scene.succeed(await scene.claimed())
+    assert await scene.ledger.history() == [
+        (HUB.source, HistoryLine("1.0", digest("c"), None)),
+        (ITEM.source, HistoryLine("v1", digest("a"), None)),
+    ]
+
+
+def _lines(*lines: tuple[str, str, datetime | None]) -> list[HistoryLine]:
+    return [HistoryLine(*line) for line in lines]
+
+
+async def test_importing_a_file(scene: Scene) -> None:
+    lines = _lines(
+        ("3.5", digest("c"), START),
+        ("3.5", digest("b"), START),
+        ("latest", "Unknown", START),
+        ("3.4", digest("a"), None),
+    )
+    assert await scene.ledger.import_history(ITEM, lines, now=START) == 3
+    assert await scene.ledger.import_history(ITEM, lines, now=START + DAY) == 0
+    assert await scene.ledger.history() == [(ITEM.source, line) for line in lines]
+    known = await scene.ledger.known(ITEM.target)
+    assert {record.status for record in known.values()} == {"synced"}
+    assert {record.synced_at for record in known.values()} == {None}
+    assert {tag: record.mirrored_digest for tag, record in known.items()} == {
+        "3.5": digest("c"), "latest": None, "3.4": digest("a"),
+    }  # fmt: skip
+    assert await scene.queue.claim() is None
+
+
+async def test_an_import_knows_less_than_the_record(scene: Scene) -> None:
+    await scene.succeed(await scene.running("synced"))
+    await scene.fail(await scene.running("failed"))
+    await scene.walk({"skipped": digest("a")}, verdicts={"skipped": "skip"})
+    job = await scene.running("running")
+    await scene.walk({"queued": digest("a")})
+    names = ("synced", "failed", "skipped", "running", "queued")
+    lines = _lines(*((tag, digest("e"), START) for tag in names))
+    assert await scene.ledger.import_history(ITEM, lines, now=START) == 3
+    known = await scene.ledger.known(ITEM.target)
+    assert {tag: (record.status, record.mirrored_digest) for tag, record in known.items()} == {
+        "synced": ("synced", digest("a")), "failed": ("synced", digest("e")), "skipped": ("synced", digest("e")),
+        "running": ("running", None), "queued": ("synced", digest("e")),
+    }  # fmt: skip
+    assert known["failed"].error is None
+    assert await scene.succeed(job)
+
+
+async def test_an_imported_tag_is_adopted_or_copied_anew(scene: Scene) -> None:
+    lines = _lines(("same", digest("c"), START), ("unknown", "Unknown", START), ("other", digest("d"), START))
+    await scene.ledger.import_history(ITEM, lines, now=START)
+    await scene.walk(
+        dict.fromkeys(("same", "unknown", "other"), digest("a")),
+        verdicts={"same": "adopt", "unknown": "adopt", "other": "copy"},
+    )
+    assert (await scene.record("same")).mirrored_digest == digest("a")
+    assert (await scene.record("unknown")).mirrored_digest == digest("a")
+    assert (await scene.claimed()).tag == "other"
+    assert await scene.queue.claim() is None
+    assert {line.digest for _, line in await scene.ledger.history()} == {digest("c"), "Unknown", digest("d")}
+
+
+async def test_an_imported_tag_that_was_never_seen_cannot_be_requeued(scene: Scene) -> None:
+    await scene.ledger.import_history(ITEM, _lines(("3.5", digest("c"), START)), now=START)
+    assert await scene.queue.requeue(targets=[ITEM.target]) == 0
+
+
+async def test_importing_thousands_of_lines_keeps_their_order(ledger: Ledger) -> None:
+    lines = _lines(*((f"v{number % 1500}", digest("abcdef"[number // 1500]), START) for number in range(4500)))
+    assert await ledger.import_history(ITEM, lines, now=START) == 1500
+    assert [line for _, line in await ledger.history()] == lines
+    assert (await ledger.known(ITEM.target))["v7"].mirrored_digest == digest("a")

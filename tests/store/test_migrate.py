@@ -1,0 +1,139 @@
+"""Migrations: by the program and by alembic's command line, from a checkout and from an installed wheel."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedColumn
+
+from ferryman.errors import StoreError
+from ferryman.store.engine import Database, Transaction, migrating, open_database
+from ferryman.store.tables import metadata
+from tests.support.postgresql import PostgresServer
+
+CHECKOUT = Path(__file__).parents[2]
+OPEN = "import asyncio, sys; from ferryman.store.engine import open_database; asyncio.run(open_database(sys.argv[1]))"
+
+
+def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(path), "FERRYMAN_DATABASE_URL": url}
+    done = subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _alembic(*arguments: str, url: str) -> str:
+    return _run(sys.executable, "-m", "alembic", *arguments, cwd=CHECKOUT, url=url)
+
+
+async def _schema(connection: Transaction) -> dict[str, list[str]]:
+    """What the database says of itself: every table, column, constraint and index."""
+    if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
+        rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in rows}
+    indexes = await connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
+    checks = await connection.execute(text("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"))
+    columns: dict[str, list[ReflectedColumn]] = await connection.run_sync(
+        lambda sync: {name: inspect(sync).get_columns(name) for name in inspect(sync).get_table_names()}
+    )
+    described = {
+        name: sorted(f"{c['name']} {c['type']} {c['nullable']}" for c in found) for name, found in columns.items()
+    }
+    return described | {name: [value] for name, value in indexes} | {name: [value] for name, value in checks}
+
+
+async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    async with database.write() as connection:
+        migrated = await _schema(connection)
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+        assert await _schema(connection) == migrated
+
+
+def test_the_command_line_at_a_checkout(url: str) -> None:
+    _alembic("upgrade", "head", url=url)
+    assert "No new upgrade operations detected" in _alembic("check", url=url)
+    _alembic("downgrade", "base", url=url)
+    _alembic("upgrade", "head", url=url)
+
+
+def test_alembic_takes_a_synchronous_url_too(tmp_path: Path) -> None:
+    _alembic("upgrade", "head", url=f"sqlite:///{tmp_path}/ferryman.db")
+    assert "(head)" in _alembic("current", url=f"sqlite:///{tmp_path}/ferryman.db")
+
+
+def test_an_installed_wheel_in_any_folder(tmp_path: Path) -> None:
+    installed = tmp_path / "site-packages"
+    shutil.copytree(CHECKOUT / "ferryman", installed / "ferryman")
+    shutil.copytree(CHECKOUT / "migrations", installed / "ferryman" / "migrations")  # as pyproject.toml has it
+    elsewhere = tmp_path / "100% elsewhere"
+    elsewhere.mkdir()
+    _run(sys.executable, "-c", OPEN, "sqlite+aiosqlite:///data/ferryman.db", cwd=elsewhere, path=installed)
+    assert (elsewhere / "data" / "ferryman.db").stat().st_size > 0
+
+
+async def test_simultaneous_starts_all_end_well(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/new/ferryman.db"
+    starters = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", OPEN, url, cwd=CHECKOUT, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(5)
+    ]
+    ends = [await starter.communicate() for starter in starters]
+    assert [starter.returncode for starter in starters] == [0] * 5, ends
+
+
+async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> None:
+    url = postgresql.create_database("simultaneous")
+    opened = await asyncio.gather(*(open_database(url) for _ in range(5)))
+    for database in opened:
+        await database.close()
+
+
+async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    with pytest.raises(StoreError, match=r"newer Ferryman.*0999.*up to 0001.*install the newer"):
+        await open_database(url)
+
+
+async def test_making_a_table_anew_keeps_the_rows_that_refer_to_it(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    async with migrating(url) as connection:
+        for statement in (
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE child (parent_id INTEGER REFERENCES parent (id) ON DELETE CASCADE)",
+            "INSERT INTO parent VALUES (1)",
+            "INSERT INTO child VALUES (1)",
+        ):
+            await connection.execute(text(statement))
+    async with migrating(url) as connection:
+        for statement in (
+            "CREATE TABLE anew (id INTEGER PRIMARY KEY)",
+            "INSERT INTO anew SELECT id FROM parent",
+            "DROP TABLE parent",
+            "ALTER TABLE anew RENAME TO parent",
+        ):
+            await connection.execute(text(statement))
+    async with migrating(url) as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM child")) == 1
+
+
+async def test_a_migration_that_breaks_a_reference_is_rolled_back(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    await (await open_database(url)).close()
+    with pytest.raises(StoreError, match="nothing was changed"):
+        await _break_a_reference(url)
+    async with migrating(url) as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM history")) == 0
+
+
+async def _break_a_reference(url: str) -> None:
+    async with migrating(url) as connection:
+        await connection.execute(text("INSERT INTO history (tag_id, digest) VALUES (7, 'sha256:a')"))
