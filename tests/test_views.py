@@ -1,0 +1,294 @@
+"""What people and programs are shown."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ferryman.discovery.survey import Survey
+from ferryman.inspection import Finding
+from ferryman.items.model import Item
+from ferryman.planner import Decision
+from ferryman.reference import Repository
+from ferryman.scheduler import Looked
+from ferryman.store.ledger import ItemSummary, Trouble
+from ferryman.store.records import Job, Outstanding, RegistryState, TagRecord, Walk
+from ferryman.transports.base import Copied
+from ferryman.views import documents, tables
+from ferryman.views.live import LiveView, NoView
+from tests.support.upstreams import NOON, made_up_digest
+
+LONG = (
+    "https://registry.example.com: manifest mirror/kube-apiserver:v1.30.1: denied: " + "a long sentence " * 18 + "end"
+)
+RECORD = TagRecord(
+    id=7, item="etcd", source="quay.io/coreos/etcd", target="registry.example.com/mirror/etcd", tag="v3.5.0",
+    status="failed", reason="denied", source_digest=made_up_digest("source"), pushed_at=NOON,
+    platform_digests={"linux/amd64": made_up_digest("amd64")}, first_seen_at=NOON, last_seen_at=NOON, gone_at=None,
+    mirrored_digest=made_up_digest("before"), mirrored_platforms=None, target_digest=made_up_digest("target"),
+    identical=False, synced_at=NOON, attempts=6, run_at=None, error=LONG, error_kind="denied",
+)  # fmt: skip
+JOB = Job(
+    id=7, item="etcd", source=RECORD.source, target=RECORD.target, tag="v3.5.0", digest=made_up_digest("source"),
+    platforms=None, attempt=1, token="token",
+)  # fmt: skip
+DECISION = Decision(
+    tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
+    pushed_at=NOON, pinned=True,
+)  # fmt: skip
+LOOKED = Looked(
+    Item("etcd", Repository.parse(RECORD.source), Repository.parse(RECORD.target)),
+    Survey(tags=(), seen=frozenset(), gone=frozenset(), complete=True, problems=()),
+    [DECISION],
+    Walk(NOON, NOON, "rules"),
+)
+NOTHING_LEFT = Outstanding(due=0, waiting=0, held=0, running=0, next_at=None)
+
+
+def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The rows of a table that goes through a pipe, headings first: the words between two or more spaces."""
+    tables.console().print(table)
+    lines = capsys.readouterr().out.splitlines()
+    return [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip() and set(line.strip()) != {"─"}]
+
+
+# Tables
+
+
+def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.tags_table([RECORD]), capsys)
+    assert headings[:3] == ["item", "tag", "status"]
+    assert row[:5] == ["etcd", "v3.5.0", "failed", "6", "2026-05-01 12:00"]
+    assert row[-1] == LONG
+
+
+def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    _, row = printed(tables.plan_table([LOOKED]), capsys)
+    assert row[:4] == ["etcd", "v3.5.0", "copy", LONG]
+
+
+def test_names_are_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = printed(tables.tags_table([replace(RECORD, item="[red]etcd[/]", error="[/nothing] [bold]x")]), capsys)
+    assert (rows[1][0], rows[1][-1]) == ("[red]etcd[/]", "[/nothing] [bold]x")
+
+
+def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    later = NOON + timedelta(minutes=5)
+    waiting = replace(RECORD, status="queued", run_at=later, error="cut")
+    gone = replace(RECORD, status="synced", error=None, reason=None, gone_at=NOON)
+    left_out = replace(RECORD, status="skipped", error=None, reason="excluded")
+    rows = printed(tables.tags_table([waiting, gone, left_out]), capsys)
+    assert [row[-1] for row in rows[1:]] == [
+        "next try 2026-05-01 12:05; cut", "gone upstream since 2026-05-01 12:00", "excluded",
+    ]  # fmt: skip
+
+
+def test_a_summary_counts_every_status(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = ItemSummary(
+        "etcd", RECORD.source, RECORD.target,
+        {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
+    )  # fmt: skip
+    headings, row = printed(tables.summary_table([summary]), capsys)
+    assert dict(zip(headings, row, strict=True)) == {
+        "item": "etcd", "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
+        "running": "2", "failed": "1", "skipped": "-", "gone": "4", "last synced": "2026-05-01 12:00",
+    }  # fmt: skip
+
+
+def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    states = [RegistryState("docker.io", NOON, "slow down", NOON), RegistryState("quay.io", None, "refused", NOON)]
+    _, limited, paused = printed(tables.registries_table(states), capsys)
+    assert limited == ["docker.io", "until 2026-05-01 12:00", "2026-05-01 12:00", "slow down"]
+    assert paused == [
+        "quay.io", "for other credentials, or `ferryman requeue`", "2026-05-01 12:00", "refused",
+    ]  # fmt: skip
+
+
+def test_troubles_and_findings_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    _, trouble = printed(tables.troubles_table([Trouble("etcd", RECORD.source, RECORD.target, NOON, LONG)]), capsys)
+    assert trouble == ["etcd", RECORD.source, "2026-05-01 12:00", LONG]
+    findings = [Finding("engine", True, "Docker 20.10"), Finding("target r", False, LONG)]
+    assert printed(tables.findings_table(findings), capsys)[-2:] == [
+        ["ok", "engine", "Docker 20.10"], ["error", "target r", LONG],
+    ]  # fmt: skip
+
+
+def test_a_narrow_terminal_folds_and_loses_nothing() -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=80, force_terminal=True, color_system=None, markup=False, highlight=False).print(
+        tables.tags_table([RECORD])
+    )
+    assert max(map(len, screen.getvalue().splitlines())) <= 80
+    assert "…" not in screen.getvalue()
+
+
+# Documents
+
+
+def test_the_keys_of_a_tags_document_are_stable() -> None:
+    document = documents.tag_document(RECORD)
+    assert list(document)[:11] == [
+        "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at",
+        "synced_at", "error",
+    ]  # fmt: skip
+    assert set(list(document)[11:]) == {
+        "error_kind", "reason", "mirrored_digest", "identical", "first_seen_at", "last_seen_at", "gone_at",
+        "next_attempt_at",
+    }  # fmt: skip
+    assert json.loads(json.dumps(document)) == document
+    assert (document["pushed_at"], document["error"], document["next_attempt_at"]) == (
+        "2026-05-01T12:00:00Z", LONG, None,
+    )  # fmt: skip
+
+
+def test_the_next_attempt_is_told_of_what_is_queued() -> None:
+    queued = replace(RECORD, status="queued", run_at=NOON)
+    assert documents.tag_document(queued)["next_attempt_at"] == "2026-05-01T12:00:00Z"
+    assert documents.tag_document(replace(queued, run_at=None))["next_attempt_at"] is None
+
+
+def test_the_keys_of_a_plans_document_are_stable() -> None:
+    assert documents.plan_documents([LOOKED]) == [
+        {
+            "item": "etcd", "source": RECORD.source, "target": RECORD.target, "tag": "v3.5.0", "action": "copy",
+            "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
+            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
+        }
+    ]  # fmt: skip
+
+
+def test_a_findings_document() -> None:
+    assert documents.finding_document(Finding("engine", True, "Docker 20.10")) == {
+        "what": "engine", "works": True, "told": "Docker 20.10",
+    }  # fmt: skip
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1)), st.integers(-14, 14))  # noqa: DTZ001 - made aware below
+def test_times_are_utc_to_the_second(moment: datetime, zone: int) -> None:
+    aware = moment.replace(tzinfo=timezone(timedelta(hours=zone)))
+    text = documents.iso(aware)
+    assert text is not None
+    assert text.endswith("Z")
+    assert datetime.fromisoformat(text) == aware.astimezone(UTC).replace(microsecond=0)
+
+
+def test_no_time_is_null() -> None:
+    assert documents.iso(None) is None
+
+
+# The live view
+
+
+@contextmanager
+def live() -> Iterator[tuple[LiveView, "Screen"]]:
+    screen = Screen()
+    view = LiveView(screen.console)
+    view._live.auto_refresh = False  # drawn when the test looks, and by no thread besides
+    with view:
+        yield view, screen
+
+
+class Screen:
+    """A terminal that remembers what was drawn last."""
+
+    def __init__(self) -> None:
+        self._drawn = io.StringIO()
+        self.console = Console(file=self._drawn, force_terminal=True, color_system=None, width=160)
+
+    def drawn_by(self, view: LiveView) -> str:
+        """What the view looks like now; raises what the drawing raises."""
+        self._drawn.truncate(0)
+        view._live.refresh()
+        return self._drawn.getvalue()
+
+
+def test_it_is_drawn_before_anything_is_known() -> None:
+    with live() as (view, screen):
+        assert "looking at the sources" in screen.drawn_by(view)
+
+
+def test_it_counts_what_ended_and_what_is_left() -> None:
+    with live() as (view, screen):
+        ends = ["synced", "synced", "failed", "skipped", "again", "stopped"]
+        for number, outcome in enumerate(ends):
+            job = replace(JOB, token=str(number))
+            view.started(job)
+            copied = Copied("", identical=True, bytes_moved=1500, bytes_reused=9) if outcome == "synced" else None
+            view.ended(job, outcome, copied)
+        view.queue(Outstanding(due=3, waiting=2, held=5, running=1, next_at=NOON))
+        drawn = screen.drawn_by(view)
+    assert "4/10" in drawn
+    assert "1 failed, 1 skipped, 2 synced, 3 queued, 2 waiting, 5 held, 3.0 kB moved" in drawn
+
+
+def test_a_running_tag_has_a_bar_with_its_bytes() -> None:
+    with live() as (view, screen):
+        view.queue(NOTHING_LEFT)
+        view.started(JOB)
+        assert "etcd:v3.5.0" in screen.drawn_by(view)
+        view.progressed(JOB, "pull:a", 500_000, 1_000_000)
+        view.progressed(JOB, "pull:b", 500_000, 2_000_000)
+        assert "1.0/3.0 MB" in screen.drawn_by(view)
+        view.progressed(JOB, "pull:a", 1_000_000, 1_000_000)
+        assert "1.5/3.0 MB" in screen.drawn_by(view)
+        view.ended(JOB, "synced", None)
+        assert "etcd:v3.5.0" not in screen.drawn_by(view)
+
+
+def test_names_in_a_bar_are_not_taken_for_markup() -> None:
+    with live() as (view, screen):
+        view.queue(NOTHING_LEFT)
+        view.started(replace(JOB, item="[/] [red]etcd"))
+        assert "[/] [red]etcd:v3.5.0" in screen.drawn_by(view)
+
+
+def test_a_tag_can_be_tried_again() -> None:
+    with live() as (view, screen):
+        for token, outcome in (("first", "again"), ("second", "synced")):
+            job = replace(JOB, token=token)
+            view.started(job)
+            view.progressed(job, "pull:a", 1, 10)
+            view.ended(job, outcome, None)
+        view.queue(NOTHING_LEFT)
+        assert "1/1" in screen.drawn_by(view)
+
+
+sizes = st.one_of(st.none(), st.integers(-1, 3), st.integers(0, 2**62))
+amounts = st.one_of(st.integers(-1, 3), st.integers(0, 2**62))
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), amounts, sizes), max_size=8))
+def test_no_progress_is_too_odd(told: list[tuple[str, int, int | None]]) -> None:
+    with live() as (view, screen):
+        view.queue(NOTHING_LEFT)
+        view.started(JOB)
+        for part, done, total in told:
+            view.progressed(JOB, part, done, total)
+            screen.drawn_by(view)
+        view.ended(JOB, "synced", None)
+
+
+def test_progress_that_comes_late_is_ignored() -> None:
+    with live() as (view, screen):
+        view.queue(NOTHING_LEFT)
+        view.started(JOB)
+        view.ended(JOB, "stopped", None)
+        view.progressed(JOB, "pull:a", 1, 2)
+        assert "etcd:v3.5.0" not in screen.drawn_by(view)
+
+
+def test_nobodys_view_takes_everything_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with NoView() as view:
+        view.queue(NOTHING_LEFT)
+        view.started(JOB)
+        view.progressed(JOB, "pull:a", 1, None)
+        view.ended(JOB, "synced", None)
+    assert capsys.readouterr().out == ""
