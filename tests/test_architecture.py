@@ -21,7 +21,7 @@ ROWS = (
     ("pauses", "planner"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings"),
-    ("log", "platforms", "reference", "retry", "versions"),
+    ("bandwidth", "log", "platforms", "reference", "retry", "versions"),
     ("clock", "errors"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}

@@ -13,6 +13,7 @@ from typing import Any
 
 from yarl import URL
 
+from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, WrongContent
 from ferryman.reference import Reference, Repository, is_tag
@@ -23,10 +24,10 @@ from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.errands import Errands
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts
-from ferryman.registry.limits import Quota
 from ferryman.registry.links import next_page
 from ferryman.registry.manifests import Described, Manifest
 from ferryman.registry.messages import Answer, Errand
+from ferryman.registry.quota import Quota
 from ferryman.registry.sender import Sender
 
 __all__ = ["Described", "Manifest", "RegistryClient"]
@@ -47,18 +48,32 @@ class RegistryClient:
         hosts: Mapping[str, HostOptions],
         credentials: CredentialStore,
         clock: Clock,
+        bandwidth: Bandwidth = FULL_SPEED,
         user_agent: str = "ferryman",
         timeouts: Timeouts = Timeouts(),  # noqa: B008  (frozen)
     ) -> None:
-        """Raises ConfigurationError for a CA file that cannot be used."""
+        """`bandwidth`: of all registries together. Raises ConfigurationError for a CA file that cannot be used."""
+        self._clock = clock
         self._hosts = _resolve(hosts)
         self._credentials = credentials
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
+        self._shape(hosts, bandwidth)
 
-    def configure(self, *, hosts: Mapping[str, HostOptions], credentials: CredentialStore) -> None:
+    def configure(
+        self,
+        *,
+        hosts: Mapping[str, HostOptions],
+        credentials: CredentialStore,
+        bandwidth: Bandwidth = FULL_SPEED,
+    ) -> None:
         """Take a re-read configuration over; holds, tokens and refusals stay. Raises ConfigurationError."""
         self._hosts = _resolve(hosts)
         self._credentials = self._sender.logins.credentials = credentials
+        self._shape(hosts, bandwidth)
+
+    def _shape(self, hosts: Mapping[str, HostOptions], total: Bandwidth) -> None:
+        each = {name: options.bandwidth for name, options in hosts.items()}
+        self._sender.limits.shape(total=total, each=each)
 
     # Manifests and blobs
 
@@ -230,6 +245,16 @@ class RegistryClient:
     def quota(self, registry: str) -> Quota | None:
         """What the registry last said of its pull limit."""
         return self._sender.limits.quota(registry)
+
+    async def pull_at(self, source: Reference) -> datetime | None:
+        """When a tag may be pulled from here, by its registry's limit on pulls; None: now, and it is counted.
+
+        Where nothing was left at last, it asks by HEAD, which is free.
+        """
+        registry, pulls = source.repository.registry, self._sender.limits.pulls
+        if pulls.is_outdated(registry, now=self._clock.now()):
+            await self.head_manifest(source)
+        return pulls.grant(registry, now=self._clock.now())
 
     async def aclose(self) -> None:
         """Close every connection."""

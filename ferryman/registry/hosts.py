@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.reference import DOCKER_HUB, is_loopback
 
@@ -26,7 +27,9 @@ class HostOptions:
 
     endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
     api: str | None = None  # where the tag API is (Docker Hub, quay)
-    concurrency: int | None = None  # requests, and copies, at once
+    concurrency: int | None = None  # requests, and copies, at once: the most
+    requests_per_second: int | None = None
+    bandwidth: Bandwidth = FULL_SPEED
     tls: bool | str | None = None  # False: plain HTTP; a path: that CA file too; None: HTTPS, plain HTTP on loopback
 
 
@@ -38,6 +41,7 @@ class Host:
     endpoint: URL
     api: URL | None
     concurrency: int
+    requests_per_second: int | None  # None: as many as there are
     page_size: int  # tags asked for in one page of /v2/…/tags/list
     tls: bool | ssl.SSLContext  # as aiohttp takes it
     moved: bool  # the endpoint is not the registry's own, but one that the user named
@@ -55,6 +59,7 @@ class Host:
             endpoint=_base(endpoint, scheme),
             api=_base(api, scheme) if api else None,
             concurrency=options.concurrency or _CONCURRENCY.get(name, _DEFAULT_CONCURRENCY),
+            requests_per_second=options.requests_per_second,
             page_size=_PAGE_SIZES.get(name, _DEFAULT_PAGE_SIZE),
             tls=_trust(name, options.tls) if isinstance(options.tls, str) else True,
             moved=options.endpoint is not None,

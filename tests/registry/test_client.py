@@ -17,7 +17,7 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.client import Described, Manifest
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts, proxy_for
-from ferryman.registry.limits import Quota
+from ferryman.registry.quota import Quota
 from ferryman.registry.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from ferryman.registry.messages import Answer, Errand, Request
 from ferryman.registry.tokens import Grant
@@ -261,12 +261,12 @@ async def test_a_moments_limit_is_waited_for(faulty: Faulty, connect: Connect) -
     assert (await connect().get_manifest(reference(faulty))).digest == DIGEST
 
 
-async def test_the_quota_is_read_from_every_answer(faulty: Faulty, connect: Connect) -> None:
+async def test_the_quota_is_read_from_every_answer(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"HEAD {PATH}", says(404, ratelimit_limit="100;w=21600", ratelimit_remaining="76;w=21600"))
     client = connect()
     with pytest.raises(NotFound):
         await client.head_manifest(reference(faulty))
-    assert client.quota(faulty.host) == Quota(100, 76, timedelta(hours=6))
+    assert client.quota(faulty.host) == Quota(100, 76, timedelta(hours=6), clock.now(), clock.now())
 
 
 async def test_an_apis_limit_is_its_own(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:

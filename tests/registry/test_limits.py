@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ferryman.errors import RateLimited, Unreachable
-from ferryman.registry.limits import Limits, Quota
+from ferryman.registry.limits import Limits
 from ferryman.registry.tokens import Grant, Tokens
 from tests.support.clock import ManualClock
 
@@ -87,20 +87,6 @@ async def test_a_cancelled_wait_gives_its_place_back(limits: Limits) -> None:
         await asyncio.gather(waiting, return_exceptions=True)
     async with asyncio.timeout(30), limits.copy({"a": 1, "b": 1}):
         pass
-
-
-@pytest.mark.parametrize(
-    ("headers", "quota"),
-    [
-        ({"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "76;w=21600"}, Quota(100, 76, timedelta(hours=6))),
-        ({"ratelimit-limit": "100", "ratelimit-remaining": "0"}, Quota(100, 0, None)),
-        ({"ratelimit-limit": "lots", "ratelimit-remaining": "-1"}, None),
-        ({}, None),
-    ],
-)
-def test_quota(limits: Limits, headers: dict[str, str], quota: Quota | None) -> None:
-    limits.read("docker.io", headers)
-    assert limits.quota("docker.io") == quota
 
 
 class Server:

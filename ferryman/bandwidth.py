@@ -1,0 +1,95 @@
+"""Bandwidth as people write it: `20MB/s`, or a table by the time of day.
+
+    bandwidth: {"01:00-07:00": unlimited, else: 5MB/s}
+
+The hours are those of the machine's clock on the wall (the environment's TZ). A span may go over midnight.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+_UNITS = {
+    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30,
+}  # fmt: skip
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([kmg]?i?b)/s", re.IGNORECASE)
+_SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
+_ELSE = "else"
+_DAY = 24 * 60  # minutes
+_EXPECTED = "expected a rate such as 20MB/s, or unlimited"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A part of the day, in minutes from midnight; its end is not in it."""
+
+    begins: int
+    ends: int
+    rate: float | None  # bytes a second; None: as fast as it goes
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """How many bytes a second may flow, at each time of the day."""
+
+    otherwise: float | None = None  # outside of every span
+    spans: tuple[Span, ...] = ()  # sorted, none over another, none over midnight
+
+    @classmethod
+    def parse(cls, written: str | Mapping[str, str]) -> "Bandwidth":
+        """Read a rate, or a table of them. Raises ValueError with a sentence."""
+        if isinstance(written, str):
+            return cls(_rate(written))
+        spans = sorted(span for hours, rate in written.items() if hours != _ELSE for span in _spans(hours, _rate(rate)))
+        for earlier, later in pairwise(spans):
+            if later.begins < earlier.ends:
+                raise ValueError(f"two of its hours are the same, from {_clock(later.begins)} on: expected one rate")
+        return cls(_rate(written[_ELSE]) if _ELSE in written else None, tuple(spans))
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether there is no limit at any time of the day."""
+        return self.otherwise is None and all(span.rate is None for span in self.spans)
+
+    def at(self, moment: datetime) -> float | None:
+        """Bytes a second at a moment (aware); None: no limit."""
+        if not self.spans:
+            return self.otherwise
+        local = moment.astimezone()
+        minute = local.hour * 60 + local.minute
+        return next((span.rate for span in self.spans if span.begins <= minute < span.ends), self.otherwise)
+
+
+FULL_SPEED = Bandwidth()
+
+
+def _rate(written: str) -> float | None:
+    if written == "unlimited":
+        return None
+    found = _RATE.fullmatch(written)
+    rate = float(found[1]) * _UNITS.get(found[2].lower(), 0) if found else 0.0
+    if rate < 1:
+        raise ValueError(f"{written!r} is no rate: {_EXPECTED}")
+    return rate
+
+
+def _spans(hours: str, rate: float | None) -> list[Span]:
+    """One part of the day; two for one that goes over midnight."""
+    found = _SPAN.fullmatch(hours)
+    begins, ends = (_minute(*found.group(1, 2)), _minute(*found.group(3, 4))) if found else (_DAY, _DAY)
+    if begins == ends or begins >= _DAY or ends > _DAY:
+        raise ValueError(f"{hours!r} is no part of a day: expected one such as 01:00-07:00, or else")
+    if begins < ends:
+        return [Span(begins, ends, rate)]
+    return [Span(begins, _DAY, rate), *([Span(0, ends, rate)] if ends else [])]
+
+
+def _minute(hour: str, minute: str) -> int:
+    """Of the day; beyond it where the minutes are none."""
+    return int(hour) * 60 + int(minute) if int(minute) < 60 else _DAY + 1  # noqa: PLR2004  (a clock's own number)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
