@@ -88,7 +88,9 @@ class House:
         """Read items.yml again. Raises ConfigurationError, and then changes nothing."""
         configuration = load_items(self.settings)
         self.registry.configure(
-            hosts=_hosts(configuration), credentials=_credentials(self.settings, configuration, clock=self.clock)
+            hosts=_hosts(configuration),
+            credentials=_credentials(self.settings, configuration, clock=self.clock),
+            bandwidth=configuration.bandwidth,
         )
         self.configuration = configuration
 
@@ -128,6 +130,7 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
             hosts=_hosts(configuration),
             credentials=_credentials(settings, configuration, clock=clock),
             clock=clock,
+            bandwidth=configuration.bandwidth,
             user_agent=f"ferryman/{__version__}",
         )
         stack.push_async_callback(registry.aclose)
@@ -147,7 +150,14 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
 
 def _hosts(configuration: Configuration) -> dict[str, HostOptions]:
     return {
-        host: HostOptions(endpoint=entry.endpoint, api=entry.api, concurrency=entry.concurrency, tls=entry.tls)
+        host: HostOptions(
+            endpoint=entry.endpoint,
+            api=entry.api,
+            concurrency=entry.concurrency,
+            requests_per_second=entry.requests_per_second,
+            bandwidth=entry.bandwidth,
+            tls=entry.tls,
+        )
         for host, entry in configuration.registries.items()
     }
 

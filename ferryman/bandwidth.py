@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-_UNITS = {
-    "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30,
-}  # fmt: skip
-_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([kmg]?i?b)/s", re.IGNORECASE)
+PATTERN = r"^([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([kKMG]i?)?B/s$|^unlimited$"  # of a rate; Mb would be bits, and is refused
+_RATE = re.compile(PATTERN)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
 _ELSE = "else"
 _DAY = 24 * 60  # minutes
@@ -68,8 +67,8 @@ FULL_SPEED = Bandwidth()
 def _rate(written: str) -> float | None:
     if written == "unlimited":
         return None
-    found = _RATE.fullmatch(written)
-    rate = float(found[1]) * _UNITS.get(found[2].lower(), 0) if found else 0.0
+    found = _RATE.match(written)
+    rate = float(found[1]) * _UNITS[(found[2] or "").lower()] if found else 0.0
     if rate < 1:
         raise ValueError(f"{written!r} is no rate: {_EXPECTED}")
     return rate

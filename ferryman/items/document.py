@@ -6,11 +6,12 @@ that), so None always means "not given".
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.model import UNLIMITED, ListerName, Order
 from ferryman.platforms import Platforms
@@ -74,6 +75,14 @@ def _tls(value: object) -> bool | str:
     raise ValueError("expected false (plain HTTP), true (HTTPS), or the path of a CA file")
 
 
+def _bandwidth(value: object) -> Bandwidth:
+    if isinstance(value, dict) and all(isinstance(rate, str) for rate in value.values()):
+        return Bandwidth.parse(value)
+    if isinstance(value, str):
+        return Bandwidth.parse(value)
+    raise ValueError('expected a rate such as 20MB/s, or rates by the time of day: {"01:00-07:00": unlimited, …}')
+
+
 _FROM_ENVIRONMENT = Annotated[str, Field(pattern=r"^\$\{.+\}$")]
 Number = Annotated[
     int,
@@ -90,6 +99,9 @@ PlatformNames = Annotated[
     BeforeValidator(_listed, json_schema_input_type=str | list[str]),
 ]
 Address = Annotated[str, AfterValidator(_address)]
+Rate = Annotated[str, Field(pattern=PATTERN)] | _FROM_ENVIRONMENT
+# Any, a Bandwidth in truth: of that the schema would tell its fields, which nobody writes.
+Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | dict[str, Rate])]
 Tls = Annotated[bool | str, PlainValidator(_tls, json_schema_input_type=bool | str)]
 
 
@@ -159,13 +171,32 @@ class RegistryKeys(_Strict):
     api: Address | None = Field(
         None, repr=False, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."
     )
-    concurrency: Number | None = Field(None, description="Requests, and copies, at once.")
+    concurrency: Number | None = Field(
+        None,
+        description="Requests, and copies, at once: the most. Fewer, as long as the registry says that it is too much.",
+    )
+    requests_per_second: Number | None = Field(None, description="Default: as many as there are.")
+    bandwidth: Speed | None = Field(
+        None,
+        description="The most that is read from it, and written to it, such as 20MB/s, or by the time of day: "
+        '{"01:00-07:00": unlimited, else: 5MB/s}.',
+    )
     tls: Tls | None = Field(
         None,
         description="false: plain HTTP. true: HTTPS. A path, from items.yml's folder: HTTPS with this CA file. "
         "Default: HTTPS, and plain HTTP on loopback.",
     )
     lister: ListerName | None = Field(None, description="How tags are listed. Default: chosen by host.")
+
+
+class FileKeys(_Strict):
+    """What holds for everything in the file."""
+
+    bandwidth: Speed | None = Field(
+        None,
+        description="The most that is read, and written, at all registries together, such as 20MB/s, "
+        'or by the time of day: {"01:00-07:00": unlimited, else: 5MB/s}.',
+    )
 
 
 def platforms_of(names: Sequence[str]) -> Platforms:

@@ -1,6 +1,6 @@
 """The two shapes of items.yml, told apart, and brought into one.
 
-Full:    a mapping with `items:` (a list), and perhaps `defaults:` and `registries:`.
+Full:    a mapping with `items:` (a list), and perhaps `defaults:`, `registries:` and `bandwidth:`.
 Legacy:  a mapping keyed by image name, as the first Ferryman had it. A repeated key is another item.
 """
 
@@ -10,7 +10,7 @@ from ferryman.items.explain import kind, unknown_key
 from ferryman.items.problems import Place, Problems, suggestion
 from ferryman.items.tree import Branch, Entry, Listing, Node
 
-_FULL = ("items", "defaults", "registries")
+_FULL = ("items", "defaults", "registries", "bandwidth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Document:
     items: tuple[RawItem, ...]
     defaults: Branch
     registries: Branch
+    whole: Branch  # the keys that hold for everything in it
 
 
 def divide(root: Node | None, problems: Problems) -> Document:
@@ -63,7 +64,7 @@ def _legacy(root: Branch, problems: Problems) -> Document:
             hint = suggestion(entry.key, _FULL)
             message = f"{entry.key}: found {kind(entry.value)}, expected a mapping with source and target{hint}"
             problems.add(entry.place, message)
-    return Document(tuple(items), defaults=_nothing(root), registries=_nothing(root))
+    return Document(tuple(items), defaults=_nothing(root), registries=_nothing(root), whole=_nothing(root))
 
 
 def _full(root: Branch, problems: Problems) -> Document:
@@ -80,6 +81,7 @@ def _full(root: Branch, problems: Problems) -> Document:
         _listed(sections.get("items"), problems),
         defaults=_mapping(sections.get("defaults"), problems) or _nothing(root),
         registries=_mapping(sections.get("registries"), problems) or _nothing(root),
+        whole=Branch(root.place, tuple(entry for key, entry in sections.items() if key == "bandwidth"), frozenset()),
     )
 
 

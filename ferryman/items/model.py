@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 
@@ -46,7 +47,9 @@ class RegistryEntry:
     password: str | None = field(default=None, repr=False)
     endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
     api: str | None = None  # where the tag API is (Docker Hub, quay)
-    concurrency: int | None = None  # requests, and copies, at once
+    concurrency: int | None = None  # requests, and copies, at once: the most
+    requests_per_second: int | None = None
+    bandwidth: Bandwidth = FULL_SPEED
     tls: bool | str | None = None  # False: plain HTTP; a path: that CA file; None: HTTPS, plain HTTP on loopback
     lister: ListerName | None = None
 
@@ -57,3 +60,4 @@ class Configuration:
 
     items: tuple[Item, ...]
     registries: Mapping[str, RegistryEntry]  # keyed by registry host, lower case
+    bandwidth: Bandwidth = FULL_SPEED  # of all registries together

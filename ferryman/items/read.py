@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ferryman.bandwidth import FULL_SPEED
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.items.convert import to_items
+from ferryman.items.document import FileKeys
+from ferryman.items.explain import checked
 from ferryman.items.forms import divide
 from ferryman.items.model import Configuration
 from ferryman.items.problems import Place, Problems
@@ -19,9 +22,10 @@ def load(path: Path, *, environ: Mapping[str, str], transport: str = "docker") -
     document = divide(root, problems)
     items = to_items(document, problems, transport=transport)
     registries = to_registries(document.registries, problems, folder=path.parent)
+    whole = checked(FileKeys, document.whole, problems)
     if problems:
         raise problems.error()
-    return Configuration(items, registries)
+    return Configuration(items, registries, whole.bandwidth or FULL_SPEED)
 
 
 def _text(path: Path, problems: Problems) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ferryman.bandwidth import FULL_SPEED
 from ferryman.items.document import RegistryKeys
 from ferryman.items.explain import checked, kind
 from ferryman.items.model import RegistryEntry
@@ -45,6 +46,8 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         endpoint=keys.endpoint,
         api=keys.api,
         concurrency=keys.concurrency,
+        requests_per_second=keys.requests_per_second,
+        bandwidth=keys.bandwidth or FULL_SPEED,
         tls=_ca_file(keys.tls, folder, descend(branch, ("tls",)).place, problems),
         lister=keys.lister,
     )

@@ -6,19 +6,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from ferryman.items.document import ItemKeys, LegacyItemKeys, RegistryKeys
+from ferryman.items.document import FileKeys, ItemKeys, LegacyItemKeys, RegistryKeys
 
 _MODELS: list[tuple[type[BaseModel], JsonSchemaMode]] = [
     (ItemKeys, "validation"),
     (LegacyItemKeys, "validation"),
     (RegistryKeys, "validation"),
+    (FileKeys, "validation"),
 ]
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the full form, and of the first Ferryman's mapping by image name."""
     references, document = models_json_schema(_MODELS, schema_generator=_Generator)
-    item, legacy, registry = (references[model] for model in _MODELS)
+    item, legacy, registry, whole = (references[model] for model in _MODELS)
+    whole_keys = document["$defs"].pop(whole["$ref"].rpartition("/")[2])["properties"]
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": "items.yml",
@@ -33,6 +35,7 @@ def schema() -> dict[str, Any]:
                     "type": "object",
                     "additionalProperties": registry,
                 },
+                **whole_keys,
                 "items": {"description": "What to mirror.", "type": "array", "minItems": 1, "items": item},
             },
             "required": ["items"],

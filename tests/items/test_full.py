@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
 from ferryman.platforms import Platforms
 from tests.items.support import read
@@ -74,6 +75,26 @@ def test_registries_are_read(configuration: Configuration) -> None:
 
 def test_a_password_stays_out_of_every_repr(configuration: Configuration) -> None:
     assert "12: {34}" not in repr(configuration)
+
+
+def test_a_registry_has_its_limits_and_all_of_them_one(tmp_path: Path) -> None:
+    text = """\
+bandwidth: ${LINE}
+registries:
+  r.io: {concurrency: 3, requests_per_second: 10, bandwidth: {"01:00-07:00": unlimited, else: 5MB/s}}
+items: [{source: quay.io/a/b, target: r.io/x}]
+"""
+    configuration = read(tmp_path, text, environ={"LINE": "20MiB/s"})
+    assert configuration.bandwidth == Bandwidth(20 * 2**20)
+    assert configuration.registries == {
+        "r.io": RegistryEntry(
+            concurrency=3, requests_per_second=10, bandwidth=Bandwidth(5_000_000, (Span(60, 420, None),))
+        )
+    }
+
+
+def test_an_old_file_may_have_an_image_of_that_name(tmp_path: Path) -> None:
+    assert one(tmp_path, "bandwidth: {source: quay.io/a, target: r.io/x}").name == "bandwidth"
 
 
 def test_docker_hub_has_one_name(tmp_path: Path) -> None:

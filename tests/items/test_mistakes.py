@@ -17,6 +17,9 @@ NOTHING = "found nothing, expected a value: fill it in, or leave the key out"
 ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
 TLS = "expected false (plain HTTP), true (HTTPS), or the path of a CA file"
 TAG = "found a YAML tag (!…), expected none: put the text in quotes if it is none"
+RATE = "is no rate: expected a rate such as 20MB/s, or unlimited"
+RATES = 'expected a rate such as 20MB/s, or rates by the time of day: {"01:00-07:00": unlimited, …}'
+SPAN = "is no part of a day: expected one such as 01:00-07:00, or else"
 PLATFORM = "is not a platform: expected os/architecture[/variant], such as linux/arm64"
 
 SHAPES = [
@@ -38,7 +41,7 @@ SHAPES = [
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\nregistry: {}",
-        "2:1: unknown key 'registry' (did you mean 'registries'?): expected items, defaults, registries",
+        "2:1: unknown key 'registry' (did you mean 'registries'?): expected items, defaults, registries, bandwidth",
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\ndefaults: 3",
@@ -124,7 +127,29 @@ REFERENCES = [
 REGISTRIES = [
     (f"{REGISTRY}username: me", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
     (f"{REGISTRY}username: me\n    password: ''", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
-    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, tls, lister"),
+    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, requests_per_second, bandwidth, tls, lister"),
+    (f"{REGISTRY}requests_per_second: 0", f"4:26: requests_per_second: found 0, {NUMBER}"),
+    (f"{REGISTRY}bandwidth: 20MB", f"4:16: bandwidth: '20MB' {RATE}"),
+    (f"{REGISTRY}bandwidth: 20Mb/s", f"4:16: bandwidth: '20Mb/s' {RATE}"),
+    (f"{REGISTRY}bandwidth: 0.5B/s", f"4:16: bandwidth: '0.5B/s' {RATE}"),
+    (f"{REGISTRY}bandwidth: 20", f"4:16: bandwidth: found 20, {RATES}"),
+    (f"{REGISTRY}bandwidth: [1MB/s]", f"4:16: bandwidth: found a list, {RATES}"),
+    (f"{REGISTRY}bandwidth: {{else: 3}}", f"4:16: bandwidth: found a mapping, {RATES}"),
+    (f"{REGISTRY}bandwidth: {{else: fast}}", f"4:16: bandwidth: 'fast' {RATE}"),
+    (f"{REGISTRY}bandwidth: {{night: 1MB/s}}", f"4:16: bandwidth: 'night' {SPAN}"),
+    (f"{REGISTRY}bandwidth: {{'07:00-07:00': 1MB/s}}", f"4:16: bandwidth: '07:00-07:00' {SPAN}"),
+    (f"{REGISTRY}bandwidth: {{'07:60-08:00': 1MB/s}}", f"4:16: bandwidth: '07:60-08:00' {SPAN}"),
+    (f"{REGISTRY}bandwidth: {{'24:00-07:00': 1MB/s}}", f"4:16: bandwidth: '24:00-07:00' {SPAN}"),
+    (f"{REGISTRY}bandwidth: {{'22:00-24:01': 1MB/s}}", f"4:16: bandwidth: '22:00-24:01' {SPAN}"),
+    (
+        f"{REGISTRY}bandwidth: {{'22:00-06:00': 1MB/s, '05:00-07:00': 2MB/s}}",
+        "4:16: bandwidth: two of its hours are the same, from 05:00 on: expected one rate",
+    ),
+    (
+        "items: [{source: quay.io/a/b, target: r.io/x}]\nbandwidth: slow",
+        f"2:12: bandwidth: 'slow' {RATE}",
+    ),
+    ("bandwidth: 1MB/s", "1:1: found no item, expected at least one under items:"),
     (f"{REGISTRY}endpoint: r.io", f"4:15: endpoint: found text, {ADDRESS}"),
     (f"{REGISTRY}endpoint: https://r.io/v2/", f"4:15: endpoint: found something after the host, {ADDRESS}"),
     (f"{REGISTRY}endpoint: https://my mirror", f"4:15: endpoint: found text, {ADDRESS}"),

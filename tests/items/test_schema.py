@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ferryman import items
-from ferryman.items.document import ItemKeys, RegistryKeys
+from ferryman.items.document import FileKeys, ItemKeys, RegistryKeys
 
 ROOT = Path(__file__).parents[2]
 # The first Ferryman's list. An image that moved has the name by which it is found today.
@@ -43,7 +43,7 @@ def test_the_schema_knows_the_keys_the_defaults_and_no_null() -> None:
 def test_both_forms_are_told_apart() -> None:
     schema = items.schema()
     assert [branch["required"] for branch in schema["if"]["anyOf"]] == [["items"], ["defaults"], ["registries"]]
-    assert set(schema["then"]["properties"]) == {"items", "defaults", "registries"}
+    assert set(schema["then"]["properties"]) == {"items", "defaults", "registries"} | set(FileKeys.model_fields)
     assert schema["else"]["additionalProperties"] == {"$ref": "#/$defs/LegacyItemKeys"}
 
 
