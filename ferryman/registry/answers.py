@@ -81,6 +81,11 @@ def is_limit(answer: Answer) -> bool:
     return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))
 
 
+def error_codes(answer: Answer) -> frozenset[str]:
+    """The codes of the distribution specification that the body names."""
+    return frozenset(code for error in _errors(answer) for code in _strings(error, "code"))
+
+
 def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
     """When the registry wants to be asked again: seconds, a date, unix time, or a message. At most a day off."""
     headers = answer.headers

@@ -5,10 +5,11 @@ Source: OCI distribution specification 1.1; Docker Registry HTTP API V2.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from yarl import URL
@@ -18,21 +19,31 @@ from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, WrongContent
 from ferryman.reference import Reference, Repository, is_tag
 from ferryman.registry import manifests
-from ferryman.registry.answers import login_refused
+from ferryman.registry.answers import error_codes, login_refused, refusal
 from ferryman.registry.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.downloads import Download
 from ferryman.registry.errands import Errands
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts
 from ferryman.registry.links import next_page
-from ferryman.registry.manifests import Described, Manifest
+from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.messages import Answer, Errand
 from ferryman.registry.quota import Quota
 from ferryman.registry.sender import Sender
+from ferryman.registry.uploads import Abilities, InMemory, Session, Uploader, session_of
 
-__all__ = ["Described", "Manifest", "RegistryClient"]
+__all__ = ["Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored"]
 
 _MOST_PAGES = 5000  # a list that never ends is ended here
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """What a registry did when it was asked for a mount."""
+
+    made: bool
+    session: Session | None = None  # an upload that it began instead
 
 
 class RegistryClient:
@@ -56,6 +67,7 @@ class RegistryClient:
         self._clock = clock
         self._hosts = _resolve(hosts)
         self._credentials = credentials
+        self._abilities: dict[str, Abilities] = {}
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
         self._shape(hosts, bandwidth)
 
@@ -102,15 +114,66 @@ class RegistryClient:
         errand = self._errands(repository.registry).get_blob(repository.name, digest)
         answer = await self._sender.send(errand)
         manifests.check(errand, answer, digest)
+        await self._sender.limits.throttle(repository.registry, len(answer.body))
         return answer.body
 
-    async def put_manifest(self, reference: Reference, manifest: Manifest) -> str:
-        """Put the manifest under `reference`'s digest, or its tag where it has none; the digest it then has."""
+    async def put_manifest(self, reference: Reference, manifest: Manifest) -> Stored:
+        """Put the manifest under `reference`'s digest, or its tag where it has none.
+
+        Raises ManifestRefused where the registry does not take it, and WrongContent where it stored something else.
+        """
         errand = self._errands(reference.repository.registry).put_manifest(reference, manifest)
         answer = await self._sender.send(errand)
+        if not answer.ok:
+            error = refusal(errand, answer, now=self._clock.now())
+            if error.temporary:
+                raise error
+            raise ManifestRefused(str(error), registry=error.registry, codes=error_codes(answer))
         digest = reference.digest or manifests.digest_of(manifest.body)
-        manifests.describe(errand, answer, pinned=digest)  # a registry that stored something else says so here
-        return digest
+        return Stored(digest, confirmed=manifests.describe(errand, answer, pinned=digest) is not None)
+
+    async def has_blob(self, repository: Repository, digest: str) -> bool:
+        """Whether a repository that is pushed to has the blob."""
+        return (await self._sender.send(self._errands(repository.registry).head_blob(repository.name, digest))).ok
+
+    async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
+        """Ask the registry to take the blob over from its repository `source` (a name)."""
+        answer = await self._sender.send(
+            self._errands(repository.registry).mount(repository.name, digest, source=source)
+        )
+        if answer.status == HTTPStatus.CREATED:
+            return Mount(made=True)
+        return Mount(made=False, session=session_of(answer) if answer.ok else None)
+
+    def download(self, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]) -> Download:
+        """The blob, to be uploaded elsewhere, within `transfer`; `tell` is told how many bytes have come. Close it."""
+        errands = self._errands(repository.registry)
+        return Download(
+            sender=self._sender, errands=errands, clock=self._clock,
+            name=repository.name, digest=digest, size=size, tell=tell,
+        )  # fmt: skip
+
+    async def upload_blob(
+        self, repository: Repository, digest: str, blob: bytes | Download, *, session: Session | None = None
+    ) -> None:
+        """Bring a blob into a repository; a `session` is what a mount that was not made has left.
+
+        What is wrong with a download is raised as that. A download needs `transfer`.
+        """
+        uploader = Uploader(
+            sender=self._sender, errands=self._errands(repository.registry), clock=self._clock,
+            abilities=self.abilities(repository.registry), name=repository.name, digest=digest,
+            placed=not isinstance(blob, bytes),
+        )  # fmt: skip
+        await uploader.run(InMemory(blob) if isinstance(blob, bytes) else blob, session)
+
+    def transfer(self, source: str, target: str) -> AbstractAsyncContextManager[None]:
+        """A place for requests at both registries, for one download and the upload that it goes into."""
+        return self._sender.limits.transfer({each: self._host(each).concurrency for each in (source, target)})
+
+    def abilities(self, registry: str) -> Abilities:
+        """What the registry turned out to be able to do; whoever knows more may change it."""
+        return self._abilities.setdefault(registry, Abilities())
 
     # Tags
 

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
 
 from yarl import URL
 
@@ -11,11 +11,15 @@ from ferryman.errors import Unsupported
 from ferryman.reference import Reference
 from ferryman.registry.hosts import Host
 from ferryman.registry.manifests import ACCEPT, Manifest
-from ferryman.registry.messages import SMALL, Errand, Request
+from ferryman.registry.messages import SMALL, Body, Errand, Flow, Request
 
 _JSON = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
 _NO_HEAD = frozenset({400, 405, 501})  # what registries say to a HEAD that they do not know
 _LOGIN_REFUSED = frozenset({401})
+_ABSENT = frozenset({404, 405})
+_NO_RANGE = frozenset({416})
+_NO_MOUNT = frozenset({400, 404, 405, 501})  # what registries say that do not mount, or not from there
+_REFUSED_MANIFEST = frozenset({400, 404, 405, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,69 @@ class Errands:
             Request("PUT", url, {"Content-Type": manifest.media_type}, manifest.body),
             _called(reference),
             repository=name,
-            scopes=(f"repository:{name}:pull,push",),
+            scopes=_pushing(name),
             pushes=True,
             needs_login=True,
+            accepts=_REFUSED_MANIFEST,
         )
 
     def get_blob(self, name: str, digest: str) -> Errand:
         return self._read(name, f"blobs/{digest}", f"blob {name}@{digest}")
+
+    def head_blob(self, name: str, digest: str) -> Errand:
+        """Asked where something is pushed to: with the scope of a push, so that one token does for all."""
+        found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
+        return replace(found, scopes=_pushing(name), needs_login=True)
+
+    def download(self, name: str, digest: str, *, offset: int) -> Errand:
+        """The blob from a byte on; the caller holds a place for it."""
+        found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", accepts=_NO_RANGE)
+        found = replace(found, flow=Flow.DOWNLOAD, placed=True)
+        if not offset:
+            return found
+        headers = {**found.request.headers, "Range": f"bytes={offset}-"}
+        return replace(found, request=replace(found.request, headers=headers))
+
+    def mount(self, name: str, digest: str, *, source: str) -> Errand:
+        """Let the registry take the blob over from another of its repositories. A refusal is no error."""
+        query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
+        started = self.start_upload(name, digest, query=f"?{query}", accepts=_NO_MOUNT)
+        return replace(started, scopes=(*_pushing(name), f"repository:{source}:pull"))
+
+    def start_upload(
+        self, name: str, digest: str, *, query: str = "", accepts: frozenset[int] = frozenset(), placed: bool = False
+    ) -> Errand:
+        started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, placed=placed)
+        return replace(started, accepts=accepts, request=replace(started.request, headers={"Content-Length": "0"}))
+
+    def upload(
+        self,
+        method: str,
+        url: URL,
+        name: str,
+        digest: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Body | None = None,
+        placed: bool = False,
+    ) -> Errand:
+        """One request of an upload that is under way: its URL is what the registry named last."""
+        described = dict(headers or {})
+        if body is not None:
+            size = len(body) if isinstance(body, bytes) else body.size
+            described |= {"Content-Type": "application/octet-stream", "Content-Length": f"{size}"}
+        return Errand(
+            self.host,
+            Request(method, url, described, body),
+            f"blob {name}@{digest}",
+            repository=name,
+            scopes=_pushing(name),
+            pushes=True,
+            needs_login=True,
+            flow=Flow.UPLOAD if body is not None else Flow.SMALL,
+            placed=placed,
+            repeats=False,
+        )
 
     def list_tags(self, name: str, *, page_size: int | None) -> Errand:
         size = f"?n={page_size}" if page_size else ""
@@ -100,6 +160,10 @@ class Errands:
         if self.host.api is None:
             raise Unsupported(f"{self.host.name} has no tag API", registry=self.host.name)
         return URL(f"{self.host.api}{path}", encoded=True)
+
+
+def _pushing(name: str) -> tuple[str, ...]:
+    return (f"repository:{name}:pull,push",)
 
 
 def _called(reference: Reference) -> str:

@@ -18,7 +18,7 @@ from ferryman.registry.auth import basic, choose, token_handshake
 from ferryman.registry.challenge import Challenge, parse_challenges
 from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import Host
-from ferryman.registry.messages import Answer, Errand, Request, origin
+from ferryman.registry.messages import Answer, Errand, Flow, Request, origin
 from ferryman.registry.tokens import Grant, Tokens
 
 Origin = tuple[str, str, int | None]
@@ -139,11 +139,15 @@ class Logins:
             (host.name, visit.origin, realm, service, scopes, visit.credential),
             lambda: self._fetch(visit, challenge, scopes),
             other_than=refused.removeprefix("Bearer ") if refused else None,
+            lasting=visit.errand.flow is Flow.UPLOAD,
         )
         return f"Bearer {token}"
 
     async def _fetch(self, visit: _Visit, challenge: Challenge, scopes: frozenset[str]) -> Grant:
-        errand = replace(visit.errand, thing=f"{visit.errand.thing}: its token", limit=_TOKEN_BODY)
+        # No place: those who hold all of them may be the ones that wait for the token.
+        errand = replace(
+            visit.errand, thing=f"{visit.errand.thing}: its token", limit=_TOKEN_BODY, flow=Flow.SMALL, placed=True
+        )
         handshake = token_handshake(
             errand, challenge, at=visit.at, scopes=sorted(scopes), credential=visit.credential, clock=self._clock
         )

@@ -21,7 +21,7 @@ _SCHEMA1 = (
     "application/vnd.docker.distribution.manifest.v1+json",
 )
 # Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
-ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1))
+ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1, "*/*"))
 _VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/plain", "text/html"})
 
 
@@ -41,6 +41,27 @@ class Described:
     digest: str
     media_type: str
     size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of putting a manifest."""
+
+    digest: str
+    confirmed: bool  # the registry itself named the digest that it now has
+
+
+class ManifestRefused(Unsupported):
+    """The registry did not take a manifest."""
+
+    def __init__(self, message: str, *, registry: str | None, codes: frozenset[str]) -> None:
+        super().__init__(message, registry=registry)
+        self._codes = codes
+
+    @property
+    def lacks_content(self) -> bool:
+        """Something that the manifest names is not there."""
+        return not self._codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 def describe(errand: Errand, answer: Answer, *, pinned: str | None) -> Described | None:

@@ -1,8 +1,10 @@
 """Requests and answers as values, so that what decides about them needs no connection."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from http import HTTPStatus
+from typing import Protocol
 
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -22,6 +24,44 @@ def place(url: URL) -> str:
     return url.host_port_subcomponent or ""
 
 
+class Body(Protocol):
+    """A body that is made while it is sent."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, in all."""
+        ...
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it could not be made, when a request broke off for that."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes; every call begins at the beginning."""
+        ...
+
+
+class Content(Protocol):
+    """The body of an answer, taken as it comes. Whoever has it closes it."""
+
+    async def read(self) -> bytes:
+        """The next piece; empty at the end. Raises Unreachable where it breaks off."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back, or up if something is left in it. Idempotent."""
+        ...
+
+
+class Flow(Enum):
+    """How the bytes of a request go."""
+
+    SMALL = auto()  # both bodies in memory; in one of the host's places, within a time
+    DOWNLOAD = auto()  # the answer's body is left to be read; in a place that the caller holds
+    UPLOAD = auto()  # the request's body may be long; in a place that the caller holds
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent to one URL. Headers and body may hold secrets: no repr shows them."""
@@ -29,7 +69,7 @@ class Request:
     method: str
     url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | Body | None = field(default=None, repr=False)
 
     def authorised(self, authorization: str | None) -> "Request":
         """The same with an Authorization header; unchanged without one."""
@@ -53,6 +93,7 @@ class Answer:
     url: URL
     headers: CIMultiDictProxy[str]
     body: bytes = field(default=b"", repr=False)
+    content: Content | None = field(default=None, repr=False)  # of a download that was granted, in place of `body`
 
     @property
     def ok(self) -> bool:
@@ -73,6 +114,9 @@ class Errand:
     logs_in: bool = True  # False: a 401 is final
     limit: int = SMALL  # bytes of the answer's body
     accepts: frozenset[int] = frozenset()  # statuses other than 2xx that the caller deals with
+    flow: Flow = Flow.SMALL
+    placed: bool = False  # it goes in a place that is held already, or needs none
+    repeats: bool = True  # it may be sent again by itself when it fails in passing
 
     @property
     def place(self) -> str:

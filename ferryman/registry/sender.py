@@ -34,7 +34,7 @@ class Sender:
         """The answer, if it is a success or one that the errand accepts. Raises TransferError."""
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            stop=stop_after_attempt(_TRIES if errand.request.method in _REPEATABLE else 1),
+            stop=stop_after_attempt(_TRIES if errand.repeats and errand.request.method in _REPEATABLE else 1),
             wait=wait_exponential(multiplier=0.5, max=4),
             retry=retry_if_exception(self._may_pass),
             reraise=True,
@@ -73,9 +73,12 @@ class Sender:
 
     async def _ask(self, errand: Errand, request: Request) -> Answer:
         """One request, in one of the host's places."""
-        async with self.limits.request(errand.place, errand.host.concurrency):
+        host = errand.host
+        async with self.limits.request(
+            errand.place, host.concurrency, host.requests_per_second, placed=errand.placed
+        ) as turn:
             answer = await self._http.exchange(errand, request)
-        self.limits.read(errand.place, answer.headers)
+            turn.heard(answer.status, answer.headers)
         return answer
 
     async def aclose(self) -> None:

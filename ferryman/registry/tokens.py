@@ -18,19 +18,38 @@ class Grant:
     lifetime: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    token: str = field(repr=False)
+    half_gone_at: datetime
+    ends_at: datetime
+
+
 class Tokens:
     """A cache that fetches. Whoever comes during a flight shares its outcome, an error too."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._cached: dict[Hashable, tuple[str, datetime]] = {}
+        self._cached: dict[Hashable, _Cached] = {}
         self._flights: dict[Hashable, asyncio.Task[str]] = {}
 
-    async def get(self, key: Hashable, fetch: Callable[[], Awaitable[Grant]], *, other_than: str | None = None) -> str:
-        """A good token for `key`. `other_than` was just refused: it is not given out again without asking."""
+    async def get(
+        self,
+        key: Hashable,
+        fetch: Callable[[], Awaitable[Grant]],
+        *,
+        other_than: str | None = None,
+        lasting: bool = False,
+    ) -> str:
+        """A good token for `key`. `other_than` was just refused: it is not given out again without asking.
+
+        `lasting`: it is for a long request, so half of its life must be ahead of it.
+        """
         cached = self._cached.get(key)
-        if cached is not None and cached[0] != other_than and self._clock.now() < cached[1]:
-            return cached[0]
+        if cached is not None and cached.token != other_than:
+            good_until = cached.half_gone_at if lasting else cached.ends_at
+            if self._clock.now() < good_until:
+                return cached.token
         flight = self._flights.get(key)
         if flight is None:
             # A task of its own: who started it may be cancelled while others wait for it.
@@ -41,8 +60,9 @@ class Tokens:
     async def _fly(self, key: Hashable, fetch: Callable[[], Awaitable[Grant]]) -> str:
         grant = await fetch()
         now = self._clock.now()
-        self._cached = {known: entry for known, entry in self._cached.items() if now < entry[1]}
-        self._cached[key] = grant.token, now + grant.lifetime - min(_EARLY, grant.lifetime / 2)
+        self._cached = {known: entry for known, entry in self._cached.items() if now < entry.ends_at}
+        early = min(_EARLY, grant.lifetime / 2)
+        self._cached[key] = _Cached(grant.token, now + grant.lifetime / 2, now + grant.lifetime - early)
         return grant.token
 
     def _landed(self, key: Hashable, flight: asyncio.Task[str]) -> None:

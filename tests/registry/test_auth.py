@@ -90,7 +90,8 @@ def test_an_identity_token_is_posted() -> None:
     going = handshake(credential=IDENTITY)
     request = next(going)
     assert request.method == "POST"
-    assert dict(parse_qsl((request.body or b"").decode())) == {
+    assert isinstance(request.body, bytes)
+    assert dict(parse_qsl(request.body.decode())) == {
         "grant_type": "refresh_token",
         "refresh_token": "refresh-me",
         "client_id": "ferryman",

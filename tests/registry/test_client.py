@@ -17,9 +17,9 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.client import Described, Manifest
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts, proxy_for
-from ferryman.registry.quota import Quota
 from ferryman.registry.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from ferryman.registry.messages import Answer, Errand, Request
+from ferryman.registry.quota import Quota
 from ferryman.registry.tokens import Grant
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
@@ -156,7 +156,8 @@ async def test_a_push_that_stores_something_else_is_noticed(faulty: Faulty, conn
     client = connect()
     with pytest.raises(WrongContent, match=OTHER):
         await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
-    assert await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST)) == DIGEST
+    stored = await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
+    assert stored.digest == DIGEST
 
 
 # Trouble on the way

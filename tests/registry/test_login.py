@@ -215,7 +215,8 @@ async def test_a_push_asks_for_the_right_to_push(faulty: Faulty, connect: Connec
     stored = says(201, Docker_Content_Digest=MANIFEST.digest)
     faulty.on(f"PUT {PATH}", bearer(faulty, answer=stored, scope="repository:team/app:pull,push"))
     faulty.on("GET /token", says(200, {"token": "token"}))
-    assert await connect(logins={faulty.host: LOGIN}).put_manifest(reference(faulty), MANIFEST) == MANIFEST.digest
+    put = await connect(logins={faulty.host: LOGIN}).put_manifest(reference(faulty), MANIFEST)
+    assert put.digest == MANIFEST.digest
     assert faulty.asked[1].query["scope"] == "repository:team/app:pull,push"
     assert (faulty.asked[2].body, faulty.asked[2].headers["Content-Type"]) == (BODY, OCI_MANIFEST)
 

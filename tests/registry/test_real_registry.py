@@ -7,7 +7,7 @@ import pytest
 
 from ferryman.errors import Denied, LoginRefused, NotFound, Unreachable
 from ferryman.reference import Repository
-from ferryman.registry.client import Manifest
+from ferryman.registry.client import Manifest, Stored
 from tests.registry.conftest import Connect
 from tests.support.images import OCI_INDEX, image, index, layer, push
 from tests.support.processes import RegistryServer
@@ -28,7 +28,8 @@ async def test_without_a_login(start_registry: StartRegistry, connect: Connect) 
     assert manifest == Manifest(whole.manifest, OCI_INDEX, whole.digest)
     config = children[0].config_digest
     assert await client.get_blob(repository, config) == children[0].blobs[config]
-    assert await client.put_manifest(repository.tagged("2"), manifest) == whole.digest
+    stored = await client.put_manifest(repository.tagged("2"), manifest)
+    assert stored == Stored(whole.digest, confirmed=True)
     assert (await client.head_manifest(repository.tagged("2"))).digest == whole.digest
     assert [set(names) async for names in client.list_tags(repository)] == [{"1", "2"}]
     with pytest.raises(NotFound):
