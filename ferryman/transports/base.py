@@ -23,6 +23,8 @@ class Copied:
     identical: bool  # the same bytes as the source manifest
     bytes_moved: int
     bytes_reused: int  # layers that the target, or the engine's cache, already had
+    confirmed: bool = False  # the target itself named this digest when the tag was put: it need not be asked again
+    degraded: str | None = None  # what was left out because the target refuses it, as a sentence
 
 
 class Transport(Protocol):

@@ -61,7 +61,7 @@ class DockerCopy:
             _, pushed = await self._ship(choices[0], self._target)
             digest = pushed.digest
         else:
-            digest = await self._registry.put_manifest(self._target, await self._joined(choices))
+            digest = (await self._registry.put_manifest(self._target, await self._joined(choices))).digest
         found = await self._registry.head_manifest(self._target)
         if found.digest != digest:
             raise WrongContent(

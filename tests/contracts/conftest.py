@@ -7,14 +7,17 @@ import pytest
 
 from ferryman.transports.base import Transport
 from tests.support.processes import Engine
-from tests.support.transports import DockerTransports
+from tests.support.transports import DirectTransports, DockerTransports
 
 OpenTransport = Callable[..., Transport]
 
 
-@pytest.fixture(params=["docker"])
-async def open_transport(request: pytest.FixtureRequest, engine: Engine) -> AsyncIterator[OpenTransport]:
+@pytest.fixture(params=["docker", "direct"])
+async def open_transport(request: pytest.FixtureRequest) -> AsyncIterator[OpenTransport]:
     """Open the transport under test. `open_transport(logins={"host": ("user", "password")})`."""
-    openers = {"docker": DockerTransports}
     async with AsyncExitStack() as stack:
-        yield openers[request.param](engine, stack).open
+        if request.param == "direct":
+            yield DirectTransports(stack).open
+        else:
+            engine: Engine = request.getfixturevalue("engine")  # only where it is needed
+            yield DockerTransports(engine, stack).open

@@ -9,18 +9,23 @@ from datetime import timedelta
 from typing import Any
 
 from ferryman.clock import SystemClock
+from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
+from ferryman.transports.blob_ledger import BlobLedger
 from ferryman.transports.cache import ImageLedger
+from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_address import EngineAddress
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.support.processes import Engine
+from tests.transports.blob_ledger import InMemoryBlobLedger
 from tests.transports.ledger import InMemoryLedger
 
 _ACCEPT = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+NATIVE = Platform.of("linux", "amd64")
 NO_LIMIT = 1 << 50
 MINUTES = timedelta(minutes=3)
 
@@ -78,6 +83,27 @@ class DockerTransports:
         return transport
 
 
+class DirectTransports:
+    """Opens transports that need no engine; they are closed together."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.client: RegistryClient | None = None
+
+    def open(
+        self,
+        *,
+        ledger: BlobLedger | None = None,
+        logins: Mapping[str, tuple[str, str]] | None = None,
+        endpoints: Mapping[str, str] | None = None,
+    ) -> DirectTransport:
+        client = self.client = open_client(logins=logins, endpoints=endpoints)
+        self._stack.push_async_callback(client.aclose)
+        return DirectTransport(
+            registry=client, ledger=InMemoryBlobLedger() if ledger is None else ledger, native=NATIVE
+        )
+
+
 def pinned(host: str, name: str, digest: str) -> Reference:
     return Repository.parse(f"{host}/{name}").pinned(digest)
 
@@ -105,6 +131,12 @@ def manifest_at(url: str, name: str, selector: str) -> Found:
     request = urllib.request.Request(f"{url}/v2/{name}/manifests/{selector}", headers={"Accept": _ACCEPT})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return Found(answer.headers["Docker-Content-Digest"], answer.headers["Content-Type"], json.load(answer))
+
+
+def blob_at(url: str, name: str, digest: str) -> Any:
+    """A blob of JSON, asked in the same way."""
+    with urllib.request.urlopen(f"{url}/v2/{name}/blobs/{digest}", timeout=60) as answer:
+        return json.load(answer)
 
 
 def tags_at(url: str, name: str) -> list[str]:

@@ -1,0 +1,30 @@
+"""What the direct transport remembers of its targets, between copies and beyond restarts."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal, Protocol
+
+Kind = Literal["blob", "manifest"]
+
+
+class BlobLedger(Protocol):
+    """Which repositories of a registry hold what. All of it is belief: anything may be deleted there at any time."""
+
+    async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> Mapping[str, Collection[str]]:
+        """The names of the repositories that hold each of these; digests that nobody holds are left out."""
+        ...
+
+    async def remember(self, registry: str, repository: str, held: Mapping[Kind, Collection[str]]) -> None:
+        """The repository holds these."""
+        ...
+
+    async def forget(self, registry: str, repository: str, digests: Collection[str]) -> None:
+        """The repository was found not to hold these. Idempotent."""
+        ...
+
+    async def inabilities(self, registry: str) -> Collection[str]:
+        """What the registry was lately found not to be able to do."""
+        ...
+
+    async def note_inability(self, registry: str, name: str) -> None:
+        """The registry was found not to be able to do this. Idempotent."""
+        ...

@@ -1,0 +1,146 @@
+"""What a manifest of any kind names: blobs, other manifests, a platform. And an index without some of its entries.
+
+Source: OCI image specification 1.1, "Manifest", "Image Index", "Descriptor"; Docker image manifest version 2, schema 2.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ferryman.errors import WrongContent
+from ferryman.platforms import Platform
+from ferryman.reference import is_digest
+from ferryman.registry.client import Manifest
+from ferryman.transports.index import is_index
+
+_LARGEST = 1 << 50  # bytes that a descriptor may promise
+_IMAGE_CONFIGS = frozenset(
+    {"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"}
+)
+_REFERENCE_TYPE = "vnd.docker.reference.type"  # BuildKit's mark of an attestation …
+_REFERENCE_DIGEST = "vnd.docker.reference.digest"  # … and the image that it speaks of
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to content."""
+
+    digest: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child(Descriptor):
+    """An index's reference to a manifest."""
+
+    platform: Platform | None = None  # None: the index does not tell
+    is_attestation: bool = False
+    subject: str | None = None  # the digest of the image that an attestation speaks of
+
+    @property
+    def is_index(self) -> bool:
+        return is_index(self.media_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a manifest names, each digest once."""
+
+    blobs: tuple[Descriptor, ...] = ()  # without those that the registry is not to have: foreign layers
+    config: Descriptor | None = None  # one of `blobs`
+    children: tuple[Child, ...] = ()
+    is_list: bool = False
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its config says which platform it is for; other artifacts run anywhere."""
+        return self.config is not None and self.config.media_type in _IMAGE_CONFIGS
+
+
+def read(manifest: Manifest) -> Contents:
+    """What the manifest names, whatever its media type says. Raises WrongContent for one that makes no sense."""
+    document = _parse(manifest)
+    try:
+        if "manifests" in document or is_index(manifest.media_type):
+            children = {child.digest: child for child in map(_child, document["manifests"])}
+            return Contents(children=tuple(children.values()), is_list=True)
+        config = _descriptor(document["config"]) if document.get("config") else None
+        # `blobs` is what the short-lived artifact manifest called its layers.
+        listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
+        layers = [_descriptor(layer) for layer in listed if not layer.get("urls")]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise WrongContent(f"the manifest {manifest.digest} is malformed: {error!r}") from error
+    blobs = {blob.digest: blob for blob in [*layers, *([config] if config else [])]}
+    return Contents(blobs=tuple(blobs.values()), config=config)
+
+
+def platform_of(config: bytes) -> Platform | None:
+    """What an image's config says that it is for; None where it does not."""
+    try:
+        document = json.loads(config)
+        told = document.get("os"), document.get("architecture"), document.get("variant") or ""
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    os, architecture, variant = (text if isinstance(text, str) else "" for text in told)
+    return Platform.of(os, architecture, variant) if os and architecture else None
+
+
+def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
+    """The index with these children only, by digest; where there is a manifest, that stands in the child's place.
+
+    All else stays as it was written. The same choice gives the same bytes.
+    """
+    document = _parse(index)
+    document["manifests"] = [
+        _replaced(entry, kept[entry["digest"]]) for entry in document["manifests"] if entry["digest"] in kept
+    ]
+    body = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    return Manifest(body, index.media_type, f"sha256:{hashlib.sha256(body).hexdigest()}")
+
+
+def attestations(children: Sequence[Child]) -> frozenset[str]:
+    """The digests of those that are attestations."""
+    return frozenset(child.digest for child in children if child.is_attestation)
+
+
+def _parse(manifest: Manifest) -> dict[str, Any]:
+    try:
+        document = json.loads(manifest.body)
+    except (ValueError, RecursionError) as error:
+        raise WrongContent(f"the manifest {manifest.digest} is no JSON") from error
+    if not isinstance(document, dict):
+        raise WrongContent(f"the manifest {manifest.digest} is no object")
+    return document
+
+
+def _descriptor(entry: Mapping[str, Any]) -> Descriptor:
+    digest, size = entry["digest"], entry["size"]
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise ValueError("a digest that is none")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
+        raise ValueError("a size that is none")
+    return Descriptor(digest, str(entry.get("mediaType") or ""), size)
+
+
+def _child(entry: Mapping[str, Any]) -> Child:
+    described = _descriptor(entry)
+    platform, annotations = entry.get("platform") or {}, entry.get("annotations") or {}
+    os, architecture = platform.get("os"), platform.get("architecture")
+    # Whatever claims no platform in BuildKit's way cannot be run either.
+    is_attestation = _REFERENCE_TYPE in annotations or os == "unknown"
+    subject = annotations.get(_REFERENCE_DIGEST)
+    return Child(
+        described.digest, described.media_type, described.size,
+        platform=Platform.of(os, architecture, platform.get("variant")) if os and architecture else None,
+        is_attestation=is_attestation,
+        subject=subject if isinstance(subject, str) else None,
+    )  # fmt: skip
+
+
+def _replaced(entry: dict[str, Any], by: Manifest | None) -> dict[str, Any]:
+    if by is None:
+        return entry
+    return {**entry, "mediaType": by.media_type, "digest": by.digest, "size": len(by.body)}

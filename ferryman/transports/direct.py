@@ -1,0 +1,36 @@
+"""Copies tags from registry to registry: every platform, the same digests, no engine and no disk."""
+
+from ferryman.platforms import Platform, Platforms
+from ferryman.reference import Reference
+from ferryman.registry.client import RegistryClient
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.blob_ledger import BlobLedger
+from ferryman.transports.direct_copy import DirectCopy, Tools
+from ferryman.transports.memory import Memory
+from ferryman.transports.shared_blobs import SharedBlobs
+
+_LINUX = Platforms(keyword="linux")
+
+
+class DirectTransport:
+    """The Transport that streams. One instance a process; many copies at once."""
+
+    def __init__(self, *, registry: RegistryClient, ledger: BlobLedger, native: Platform) -> None:
+        """`native` is what that word means in items.yml: this machine's platform."""
+        self._memory = Memory(ledger, registry)
+        self._tools = Tools(registry, self._memory, SharedBlobs(), native)
+
+    async def copy(
+        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+    ) -> Copied:
+        """See Transport. `platforms` None is `linux`: an index that has nothing else is copied as it is."""
+        registry = target.repository.registry
+        await self._memory.recall_abilities(registry)
+        copy = DirectCopy(self._tools, source=source, target=target, wanted=platforms or _LINUX, progress=progress)
+        try:
+            return await copy.run()
+        finally:
+            await self._memory.note_abilities(registry)
+
+    async def aclose(self) -> None:
+        """Nothing is kept that would have to be given back."""

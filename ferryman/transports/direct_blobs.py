@@ -1,0 +1,117 @@
+"""How one blob gets into the target's repository: not at all, by a mount, or by a stream, the cheapest first."""
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from ferryman.errors import Permanent, TransferError, WrongContent
+from ferryman.reference import Repository
+from ferryman.registry.client import RegistryClient, Session
+from ferryman.transports.base import ProgressSink
+from ferryman.transports.contents import Descriptor
+from ferryman.transports.direct_tree import Needed
+from ferryman.transports.shared_blobs import SharedBlob
+
+_SMALL = 1024 * 1024  # bytes; what is no larger is read whole before it is sent
+
+
+class Trust(Enum):
+    """Whose word is taken for what the target has; each is less than the one before."""
+
+    LEDGER = auto()
+    TARGET = auto()
+    NOBODY = auto()
+
+
+@dataclass(slots=True)
+class BlobMover:
+    """Brings the blobs of one image from one repository into another."""
+
+    registry: RegistryClient
+    source: Repository
+    target: Repository
+    progress: ProgressSink
+    trust: Trust
+    moved: int = 0  # bytes
+    reused: int = 0
+    landed: set[str] = field(default_factory=set)  # digests that the target holds now
+    stale: dict[str, set[str]] = field(default_factory=dict)  # repository: digests that it was wrongly believed to hold
+
+    async def bring(self, needed: Needed, shared: SharedBlob) -> None:
+        """See to it that the target holds the blob. Raises TransferError."""
+        blob = needed.blob
+        if self.target.name not in shared.repositories:
+            async with shared.moving:
+                if self.target.name not in shared.repositories:
+                    moved = await self._brought(needed, shared)
+                    shared.repositories.add(self.target.name)
+                    self.landed.add(blob.digest)
+                    if moved:
+                        self.moved += blob.size
+                        return
+        self.reused += blob.size
+        self.progress(f"reuse:{_short(blob)}", blob.size, blob.size)
+
+    async def _brought(self, needed: Needed, shared: SharedBlob) -> bool:
+        """False: it was there, or is mounted now."""
+        blob, session = needed.blob, None
+        if shared.repositories and self.registry.abilities(self.target.registry).mounts:
+            mounted, session = await self._mounted(blob, shared)
+            if mounted:
+                return False
+        elif self._is_worth_asking(needed) and await self.registry.has_blob(self.target, blob.digest):
+            return False
+        await self._move(blob, needed.content, session)
+        return True
+
+    def disown(self, digests: Collection[str]) -> None:
+        """The target lacks some of these, and does not say which."""
+        self.landed.clear()
+        self.stale[self.target.name] = set(digests)
+
+    def _is_worth_asking(self, needed: Needed) -> bool:
+        return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not needed.is_config)
+
+    async def _mounted(self, blob: Descriptor, shared: SharedBlob) -> tuple[bool, Session | None]:
+        """Whether it could be mounted from where it is believed to be; if not, the upload that may have begun."""
+        holder = min(shared.repositories)
+        try:
+            mount = await self.registry.mount_blob(self.target, blob.digest, source=holder)
+        except Permanent:  # no right to read there, perhaps: no reason to fail
+            shared.repositories.discard(holder)
+            return False, None
+        if mount.made:
+            return True, None
+        with suppress(TransferError):  # it matters to the next blob, not to this one
+            if await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
+                self.registry.abilities(self.target.registry).mounts = False
+            else:
+                shared.repositories.discard(holder)
+                self.stale.setdefault(holder, set()).add(blob.digest)
+        return False, mount.session
+
+    async def _move(self, blob: Descriptor, content: bytes | None, session: Session | None) -> None:
+        part = f"copy:{_short(blob)}"
+        self.progress(part, 0, blob.size)
+        if content is None and blob.size > _SMALL:
+            await self._stream(blob, session, lambda done: self.progress(part, done, blob.size))
+            return
+        found = await self.registry.get_blob(self.source, blob.digest) if content is None else content
+        if len(found) != blob.size:
+            message = f"{self.source}@{blob.digest} has {len(found)} bytes, and its manifest says {blob.size}"
+            raise WrongContent(message, registry=self.source.registry)
+        await self.registry.upload_blob(self.target, blob.digest, found, session=session)
+        self.progress(part, blob.size, blob.size)
+
+    async def _stream(self, blob: Descriptor, session: Session | None, tell: Callable[[int], None]) -> None:
+        async with self.registry.transfer(self.source.registry, self.target.registry):
+            download = self.registry.download(self.source, blob.digest, blob.size, tell=tell)
+            try:
+                await self.registry.upload_blob(self.target, blob.digest, download, session=session)
+            finally:
+                download.close()
+
+
+def _short(blob: Descriptor) -> str:
+    return blob.digest.partition(":")[2][:12]

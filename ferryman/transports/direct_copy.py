@@ -1,0 +1,172 @@
+"""One tag's way from registry to registry: read what it consists of, bring blobs, put manifests, the tag last."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ferryman import log
+from ferryman.errors import Denied, Unsupported, WrongContent
+from ferryman.platforms import Platform, Platforms
+from ferryman.reference import Reference, Repository
+from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.direct_blobs import BlobMover, Trust
+from ferryman.transports.direct_tree import Node, TreeReader
+from ferryman.transports.memory import Memory
+from ferryman.transports.shared_blobs import SharedBlob, SharedBlobs
+from ferryman.transports.together import together
+
+# Aliyun's registry: unknown manifest class for application/vnd.oci.empty.v1+json
+_ATTESTATION_REFUSED = re.compile(r"manifest class|vnd\.oci\.empty|in-toto", re.IGNORECASE)
+
+
+class _AttestationsRefused(Exception):
+    """The target takes the images, and not what is attested of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all direct copies share."""
+
+    registry: RegistryClient
+    memory: Memory
+    shared: SharedBlobs
+    native: Platform
+
+
+class DirectCopy:
+    """Copies one tag. Made for one `run`."""
+
+    def __init__(
+        self, tools: Tools, *, source: Reference, target: Reference, wanted: Platforms, progress: ProgressSink
+    ) -> None:
+        self._tools = tools
+        self._source = source
+        self._target = target
+        self._progress = progress
+        self._tree = TreeReader(tools.registry, source, wanted, tools.native)
+        self._moved = 0
+        self._reused = 0
+        self._degraded: str | None = None
+
+    async def run(self) -> Copied:
+        """Copy, believing the record; should the target lack something after all, ask it; at last, believe nobody."""
+        for trust in Trust:
+            try:
+                stored = await self._copied(trust)
+            except ManifestRefused as error:
+                if not error.lacks_content:
+                    raise
+                log.get().warning("the target lacks what it was believed to hold", error=str(error))
+            else:
+                return Copied(
+                    stored.digest,
+                    identical=stored.digest == self._source.digest,
+                    bytes_moved=self._moved,
+                    bytes_reused=self._reused,
+                    confirmed=stored.confirmed,
+                    degraded=self._degraded,
+                )
+        raise WrongContent(f"{self._repository} lacks what was just uploaded to it", registry=self._repository.registry)
+
+    async def _copied(self, trust: Trust) -> Stored:
+        abilities = self._tools.registry.abilities(self._repository.registry)
+        if abilities.takes_attestations:
+            try:
+                return await self._shipped(await self._read(trust, attestations=True), trust)
+            except _AttestationsRefused as refusal:
+                log.get().warning("the target refuses attestations", error=str(refusal))
+                abilities.takes_attestations = False
+        return await self._shipped(await self._read(trust, attestations=False), trust)
+
+    async def _read(self, trust: Trust, *, attestations: bool) -> Node:
+        async def known(digests: Collection[str]) -> Collection[str]:
+            return await self._tools.memory.held_by(self._repository, digests) if trust is Trust.LEDGER else ()
+
+        node = await self._tree.read(known=known, attestations=attestations)
+        if self._tree.left_attestations_out:
+            self._degraded = f"{self._repository.registry} refuses attestations: the index was rebuilt without them"
+        return node
+
+    async def _shipped(self, root: Node, trust: Trust) -> Stored:
+        """Blobs, then manifests. What the target has at the end is written down, also if that is not all of it."""
+        blobs = root.blobs()
+        with self._tools.shared.wanted(self._repository.registry, blobs) as shared:
+            await self._recall(shared, trust)
+            shipment = _Shipment(
+                self._tools.registry,
+                self._target,
+                BlobMover(self._tools.registry, self._source.repository, self._repository, self._progress, trust),
+            )
+            try:
+                return await shipment.send(root, shared)
+            except ManifestRefused as error:
+                if error.lacks_content:
+                    shipment.put.clear()
+                    shipment.mover.disown([*blobs, *root.manifests()])
+                raise
+            finally:
+                self._moved += shipment.mover.moved
+                self._reused += shipment.mover.reused
+                await self._write_down(shipment)
+
+    async def _recall(self, shared: Mapping[str, SharedBlob], trust: Trust) -> None:
+        """What is known of the blobs, from earlier copies and from the others that run."""
+        known = await self._tools.memory.holders(self._repository.registry, shared)
+        for digest, blob in shared.items():
+            blob.repositories.update(known.get(digest, ()))
+            if self._source.repository.registry == self._repository.registry:
+                blob.repositories.add(self._source.repository.name)
+            if trust is not Trust.LEDGER:
+                blob.repositories.discard(self._repository.name)
+
+    async def _write_down(self, shipment: "_Shipment") -> None:
+        await self._tools.memory.remember(self._repository, {"blob": shipment.mover.landed, "manifest": shipment.put})
+        for name, digests in shipment.mover.stale.items():
+            await self._tools.memory.forget(Repository(self._repository.registry, name), digests)
+
+    @property
+    def _repository(self) -> Repository:
+        return self._target.repository
+
+
+class _Shipment:
+    """One try at sending a tree."""
+
+    def __init__(self, registry: RegistryClient, target: Reference, mover: BlobMover) -> None:
+        self.mover = mover
+        self.put: set[str] = set()  # digests of the manifests that the target holds now
+        self._registry = registry
+        self._target = target
+
+    async def send(self, root: Node, shared: Mapping[str, SharedBlob]) -> Stored:
+        await together(*(self.mover.bring(needed, shared[digest]) for digest, needed in root.blobs().items()))
+        await self._put_below(root)
+        return await self._put(root, self._target)
+
+    async def _put_below(self, node: Node) -> None:
+        """The children: images first, so that what is refused of attestations is known to be their fault."""
+        for attestations in (False, True):
+            children = [child for child in node.children if child.is_attestation is attestations]
+            await together(*(self._put_child(child) for child in children))
+
+    async def _put_child(self, node: Node) -> None:
+        await self._put_below(node)
+        await self._put(node, self._target.repository.pinned(node.manifest.digest))
+
+    async def _put(self, node: Node, reference: Reference) -> Stored:
+        try:
+            stored = await self._registry.put_manifest(reference, node.manifest)
+        except (Denied, Unsupported) as error:
+            if _is_for_attestations(error, node):
+                raise _AttestationsRefused(str(error)) from error
+            raise
+        self.put.add(stored.digest)
+        return stored
+
+
+def _is_for_attestations(error: Denied | Unsupported, node: Node) -> bool:
+    if isinstance(error, ManifestRefused) and error.lacks_content:
+        return False
+    has_some = any(child.is_attestation for child in node.contents.children)
+    return node.is_attestation or (has_some and _ATTESTATION_REFUSED.search(str(error)) is not None)

@@ -1,0 +1,203 @@
+"""What of a source is to be copied: its manifests read, and its platforms chosen."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, field
+
+from ferryman.errors import NoSuchPlatform, Unsupported, WrongContent
+from ferryman.platforms import Platform, Platforms
+from ferryman.reference import Reference
+from ferryman.registry.client import Manifest, RegistryClient
+from ferryman.transports.contents import Child, Contents, Descriptor, platform_of, read, rebuilt
+from ferryman.transports.together import together
+
+_DEEPEST = 5  # an index in an index in an index …
+_MOST = 500  # manifests of one tag; the largest in the wild have some dozens
+_MOST_BYTES = 32 * 1024 * 1024  # of all manifests of one tag
+_LARGEST_CONFIG = 4 * 1024 * 1024
+
+Known = Callable[[Collection[str]], Awaitable[Collection[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A blob that the target has to have."""
+
+    blob: Descriptor
+    is_config: bool  # of one image alone: nobody else will have brought it
+    content: bytes | None  # where it was read already
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A manifest to be put, and the ones that have to be put before it."""
+
+    manifest: Manifest
+    contents: Contents
+    children: tuple["Node", ...] = ()  # without those that the target is known to have
+    is_attestation: bool = False
+    config: bytes | None = None  # where it was read
+
+    def walk(self) -> Iterator["Node"]:
+        """Every node, children before their parents."""
+        for child in self.children:
+            yield from child.walk()
+        yield self
+
+    def blobs(self) -> dict[str, Needed]:
+        """All the blobs that it and its children need, by digest."""
+        return {
+            blob.digest: Needed(blob, is_config := blob == node.contents.config, node.config if is_config else None)
+            for node in self.walk()
+            for blob in node.contents.blobs
+        }
+
+    def manifests(self) -> set[str]:
+        """The digests of all manifests in it, those too that the target is known to have."""
+        below = {child.digest for node in self.walk() for child in node.contents.children}
+        return {node.manifest.digest for node in self.walk()} | below
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What became of one entry of an index."""
+
+    child: Child
+    kept: bool
+    node: Node | None = None  # None: the target has it already, or it is not kept
+
+    @property
+    def in_place(self) -> Manifest | None:
+        """The manifest that stands in for the entry's own; None: its own."""
+        return self.node.manifest if self.node and self.node.manifest.digest != self.child.digest else None
+
+
+@dataclass(slots=True)
+class TreeReader:
+    """Reads one source. What was read is kept, for another look."""
+
+    registry: RegistryClient
+    source: Reference  # by digest
+    wanted: Platforms
+    native: Platform
+    left_attestations_out: bool = False  # by the last `read`, and there were some
+    _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _bytes: int = 0
+
+    async def read(self, *, known: Known, attestations: bool) -> Node:
+        """The tree under the source, without what is not wanted. `known`: which of these the target has.
+
+        Raises NoSuchPlatform, Unsupported for what is nested too deep or is too much, and what the registry raises.
+        """
+        self.left_attestations_out = False
+        reading = _Reading(self, known, attestations)
+        digest = self.source.digest or ""
+        node = await reading.node(digest, depth=1)
+        if node is None:
+            told = ", ".join(sorted(map(str, reading.seen))) or "no platform at all"
+            raise NoSuchPlatform(
+                f"{self.source} is not made for {self.wanted}; it is for {told}",
+                registry=self.source.repository.registry,
+            )
+        return node
+
+    async def manifest(self, digest: str) -> Manifest:
+        """One manifest, asked for once."""
+        if digest not in self._manifests:
+            if len(self._manifests) == _MOST or self._bytes > _MOST_BYTES:
+                raise Unsupported(f"{self.source} lists too many manifests", registry=self.source.repository.registry)
+            found = self._manifests[digest] = await self.registry.get_manifest(self.source.repository.pinned(digest))
+            self._bytes += len(found.body)
+        return self._manifests[digest]
+
+
+class _Reading:
+    """One look at the source."""
+
+    def __init__(self, reader: TreeReader, known: Known, attestations: bool) -> None:
+        self.seen: set[Platform] = set()
+        self._reader = reader
+        self._known = known
+        self._attestations = attestations
+        self._everything = reader.wanted.keyword == "all"
+
+    async def node(self, digest: str, *, depth: int) -> Node | None:
+        """The manifest and what belongs to it; None: nothing of it is wanted."""
+        manifest = await self._reader.manifest(digest)
+        contents = self._contents(manifest)
+        if contents.is_list:
+            return await self._index(manifest, contents, depth=depth)
+        if depth > 1 or not contents.is_image or self._everything or self._reader.wanted.keyword == "native":
+            return Node(manifest, contents)
+        return await self._admitted(Node(manifest, contents))
+
+    async def _index(self, manifest: Manifest, contents: Contents, *, depth: int) -> Node | None:
+        if depth > _DEEPEST:
+            source = self._reader.source
+            raise Unsupported(f"{source} nests more than {_DEEPEST} indexes", registry=source.repository.registry)
+        known = await self._known([child.digest for child in contents.children])
+        images = [child for child in contents.children if not child.is_attestation]
+        chosen = await together(*(self._choose(child, known, depth) for child in images))
+        kept = [choice for choice in chosen if choice.kept]
+        if not kept and not self._everything:
+            return None
+        kept += await self._attested(contents, {choice.child.digest for choice in kept}, known)
+        if len(kept) == len(contents.children) and not any(choice.in_place for choice in kept):
+            return Node(manifest, contents, _nodes(kept))
+        if depth == 1 and len(kept) == 1:  # an index of one is that one
+            return kept[0].node or await self.node(kept[0].child.digest, depth=2)
+        new = rebuilt(manifest, {choice.child.digest: choice.in_place for choice in kept})
+        return Node(new, self._contents(new), _nodes(kept))
+
+    async def _choose(self, child: Child, known: Collection[str], depth: int) -> _Choice:
+        told = child.platform is not None or self._everything
+        if child.platform is not None and not self._admits(child.platform):
+            return _Choice(child, kept=False)
+        if told and child.digest in known:
+            return _Choice(child, kept=True)
+        node = await self.node(child.digest, depth=depth + 1)
+        if node is not None and not told and node.contents.is_image:
+            node = await self._admitted(node)
+        return _Choice(child, kept=node is not None, node=node)
+
+    async def _attested(self, contents: Contents, images: Collection[str], known: Collection[str]) -> list[_Choice]:
+        """The attestations of the images that are kept; those that name none speak of all."""
+        wanted = [
+            child for child in contents.children if child.is_attestation and (child.subject or "") in {*images, ""}
+        ]
+        if wanted and not self._attestations:
+            self._reader.left_attestations_out = True
+            return []
+        return await together(*(self._attestation(child, known) for child in wanted))
+
+    async def _attestation(self, child: Child, known: Collection[str]) -> _Choice:
+        if child.digest in known:
+            return _Choice(child, kept=True)
+        manifest = await self._reader.manifest(child.digest)
+        return _Choice(child, kept=True, node=Node(manifest, self._contents(manifest), is_attestation=True))
+
+    async def _admitted(self, node: Node) -> Node | None:
+        """The image if it is for a wanted platform, which its config tells; then its config stands in it."""
+        config = node.contents.config
+        if config is None or config.size > _LARGEST_CONFIG:
+            return node
+        content = await self._reader.registry.get_blob(self._reader.source.repository, config.digest)
+        platform = platform_of(content)
+        if platform is not None and not self._admits(platform):
+            return None
+        return Node(node.manifest, node.contents, config=content)
+
+    def _admits(self, platform: Platform) -> bool:
+        self.seen.add(platform)
+        return self._reader.wanted.admits(platform, self._reader.native)
+
+    def _contents(self, manifest: Manifest) -> Contents:
+        try:
+            return read(manifest)
+        except WrongContent as error:
+            raise WrongContent(
+                f"{self._reader.source}: {error}", registry=self._reader.source.repository.registry
+            ) from error
+
+
+def _nodes(choices: Collection[_Choice]) -> tuple[Node, ...]:
+    return tuple(choice.node for choice in choices if choice.node is not None)
