@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from ferryman import history, inspection, oneshot, planner
+from ferryman import history, inspection, oneshot, pauses, planner
 from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, TransferError
 from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag, targets_of
 from ferryman.settings import Settings
-from ferryman.store.records import Outstanding, TagRecord
+from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
 from ferryman.views import documents, tables
 from ferryman.views.live import LiveView, NoView
@@ -169,6 +169,7 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
+        await _print_limits(record, held)
     if troubles := await record.ledger.troubles():
         console.print(tables.troubles_table(troubles))
     console.print(tables.summary_table(await record.ledger.summary(targets)))
@@ -176,6 +177,12 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
         console.print(tables.tags_table(failed[:_SHOWN]))
         if len(failed) > _SHOWN:
             console.print(f"… and {len(failed) - _SHOWN} more: `ferryman status --failed`")
+
+
+async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
+    for state in held:
+        if state.until and (tags := await record.queue.waiting(state.registry)):
+            click.echo(pauses.waits(state.registry, tags, state.until))
 
 
 def _print_services(services: Sequence[Service]) -> None:

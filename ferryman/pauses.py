@@ -8,8 +8,16 @@ import asyncio
 from datetime import datetime
 
 from ferryman import log
+from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
 from ferryman.store.queue import Queue
+
+
+def waits(registry: str, tags: int, until: datetime) -> str:
+    """The sentence for a registry's limit, which lasts for hours at most."""
+    name = "Docker Hub" if registry == DOCKER_HUB else registry
+    counted = "1 tag waits" if tags == 1 else f"{tags} tags wait"
+    return f"{counted} for {name}'s limit; next at {until:%H:%M} UTC"
 
 
 class Pauses:
@@ -31,9 +39,10 @@ class Pauses:
         return True
 
     async def wait(self, registry: str, *, until: datetime, error: str) -> None:
-        """Let none of a registry's tags run before `until`."""
-        await self._queue.hold(registry, until=until, error=error)
-        log.get().warning("registry asks to be left alone", registry=registry, until=until.isoformat())
+        """Let none of a registry's tags run before `until`. Every change of that is logged once."""
+        if await self._queue.hold(registry, until=until, error=error):
+            waiting = waits(registry, await self._queue.waiting(registry), until)
+            log.get().warning(waiting, registry=registry, until=until.isoformat(), error=error)
 
     async def reason(self, registry: str) -> str | None:
         """Why a registry is paused for its login; None: it isn't."""

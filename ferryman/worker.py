@@ -22,7 +22,7 @@ from ferryman.errors import (
 )
 from ferryman.pauses import Pauses
 from ferryman.platforms import Platforms
-from ferryman.reference import Repository
+from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.store.queue import Queue
 from ferryman.store.records import Job
@@ -88,16 +88,19 @@ class Worker:
         self._listener = listener
 
     async def copy(self, job: Job) -> Copied:
-        """Copy, and ask the target what it has now: no transport is trusted. Raises TransferError."""
+        """Copy, and ask the target what it has now, unless it has just said so itself. Raises TransferError."""
         self._listener.started(job)
         source = Repository.parse(job.source).pinned(job.digest)
         target = Repository.parse(job.target).tagged(job.tag)
         for host in (source.repository.registry, target.repository.registry):
             self._registry.forget_refusals(host)  # the queue hands out no tag of a paused registry
+        await self._mind_the_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
         copied = await self._transport.copy(
             source, target, platforms, lambda part, done, total: self._listener.progressed(job, part, done, total)
         )
+        if copied.confirmed:
+            return copied
         found = await self._registry.head_manifest(target)
         if found.digest != copied.digest:
             raise WrongContent(
@@ -105,6 +108,14 @@ class Worker:
                 registry=target.repository.registry,
             )
         return copied
+
+    async def _mind_the_quota(self, source: Reference) -> None:
+        """What is left of a limit on pulls is spread over time, in the queue's order: the newest tags first."""
+        registry = source.repository.registry
+        until = await self._registry.pull_at(source)
+        if until is not None:
+            message = f"{registry}: {self._registry.quota(registry)}; the rest of them is spread over time"
+            raise RateLimited(message, registry=registry, retry_at=until)
 
     async def hand_back(self, job: Job) -> None:
         """This process stops: the job is anybody's again, and the attempt does not count."""
@@ -146,6 +157,8 @@ class Worker:
         log.get().info(
             "synced", digest=copied.digest, moved=copied.bytes_moved, reused=copied.bytes_reused, seconds=seconds
         )
+        if copied.degraded:
+            log.get().warning("copied, but not all of it", left_out=copied.degraded)
         self._listener.ended(job, "synced", copied)
         return await self._queue.succeed(
             job,
@@ -154,14 +167,16 @@ class Worker:
             identical=copied.identical,
             bytes_moved=copied.bytes_moved,
             bytes_reused=copied.bytes_reused,
+            degraded=copied.degraded,
         )
 
     async def _limited(self, job: Job, error: RateLimited) -> bool:
         """A limit holds for all of that registry's tags, and is no attempt of this one."""
         until = error.retry_at or self._clock.now() + _LIMIT_UNKNOWN
-        await self._pauses.wait(_blamed(job, error), until=until, error=str(error))
         self._listener.ended(job, "again", None)
-        return await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
+        kept = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
+        await self._pauses.wait(_blamed(job, error), until=until, error=str(error))
+        return kept
 
     async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> bool:
         """The first one to be refused tells it; the others wait behind the paused registry."""

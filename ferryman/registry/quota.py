@@ -26,6 +26,9 @@ class Quota:
     seen_at: datetime
     since: datetime  # since when what remains has only become less: what was pulled then comes back a window later
 
+    def __str__(self) -> str:
+        return f"{self.remaining} of {self.limit} pulls are left"
+
     def tags_left(self, granted: int = 0) -> int:
         """How many tags the rest is good for, if `granted` are on their way, besides those that were counted."""
         reserve = max(1, int(self.limit * _RESERVE))

@@ -145,10 +145,11 @@ class Queue:
         identical: bool,
         bytes_moved: int,
         bytes_reused: int,
+        degraded: str | None = None,
     ) -> bool:
         """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
         now = self._clock.now()
-        told = {"the_target_digest": target_digest, "is_identical": identical}
+        told = {"the_target_digest": target_digest, "is_identical": identical, "the_degraded": degraded}
         async with self._database.write() as connection:
             row = await _end(connection, _SUCCEED, job, now, told)
             if row is None:
@@ -225,20 +226,21 @@ class Queue:
                 await _hold_back(connection, now)
         return len(rows)
 
-    async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> None:
+    async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:
         """Let none of a registry's queued tags (as source or target) run before `until`; None: before `let_go`.
 
-        A pause only ever gets longer: a rate limit does not end that of a refused login.
+        A pause only ever gets longer: a rate limit does not end that of a refused login. False: it was as long already.
         """
         now = self._clock.now()
         pause = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
         longer = None if until is None else registries.c.until < until
         async with self._database.write(alone=True) as connection:
             adding = connection.insert(registries).values(registry=registry, **pause)
-            await connection.execute(
+            written = await connection.execute(
                 adding.on_conflict_do_update(index_elements=["registry"], set_=pause, where=longer)
             )
             await _hold_back(connection, now)
+        return written.rowcount > 0
 
     async def let_go(self, registry: str | None = None) -> int:
         """Lift the pause of one registry (None: of all).
@@ -269,6 +271,13 @@ class Queue:
             return [
                 RegistryState(row.registry, row.until, row.error, row.since) for row in await connection.execute(paused)
             ]
+
+    async def waiting(self, registry: str) -> int:
+        """How many of a registry's queued tags may not run yet."""
+        later = or_(tags.c.run_at.is_(None), tags.c.run_at > self._clock.now())
+        counting = select(func.count()).select_from(tags).where(status_is("queued"), _touches([registry]), later)
+        async with self._database.read() as connection:
+            return await connection.scalar(counting) or 0
 
     async def fingerprint_of(self, registry: str) -> str | None:
         """The fingerprint that was given to `hold`."""
@@ -432,6 +441,7 @@ _SUCCEED = _ending(
         "mirrored_platforms": bindparam("the_platforms", type_=String),
         "target_digest": bindparam("the_target_digest"),
         "identical": bindparam("is_identical"),
+        "degraded": bindparam("the_degraded", type_=String),
         "synced_at": bindparam("now", type_=tags.c.synced_at.type),
     },
 )
