@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from ferryman import __version__, items, log
 from ferryman.clock import Clock, SystemClock
 from ferryman.crew import Crew
-from ferryman.items.model import Configuration, RegistryEntry
+from ferryman.items.model import Configuration, RegistryEntry, TransportName
 from ferryman.pauses import Pauses
 from ferryman.platforms import Platform
+from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
+from ferryman.store.blobs import Blobs
 from ferryman.store.engine import open_database
 from ferryman.store.images import EngineImages
 from ferryman.store.ledger import Ledger
 from ferryman.store.owners import Owner
 from ferryman.store.queue import Queue
 from ferryman.store.services import Services
+from ferryman.transports.choice import ChosenTransport
+from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.worker import Listener, RetryPolicy, Worker
@@ -37,6 +41,7 @@ class Record:
     ledger: Ledger
     services: Services
     images: EngineImages
+    blobs: Blobs
 
 
 @dataclass(slots=True)
@@ -49,7 +54,7 @@ class House:
     record: Record
     registry: RegistryClient
     pauses: Pauses
-    transport: DockerTransport
+    transport: ChosenTransport
 
     def scheduler(self) -> Scheduler:
         """The half that looks and enqueues."""
@@ -59,7 +64,7 @@ class House:
             registry=self.registry,
             pauses=self.pauses,
             clock=self.clock,
-            native=self.transport.native or Platform.of("linux", platform.machine()),
+            native=self.transport.native or _machine(),
             complete_walk=self.settings.complete_walk,
         )
 
@@ -92,12 +97,13 @@ class House:
             credentials=_credentials(self.settings, configuration, clock=self.clock),
             bandwidth=configuration.bandwidth,
         )
+        self.transport.configure(usual=self.settings.transport, wanted=_transports(configuration, self.settings))
         self.configuration = configuration
 
 
 def load_items(settings: Settings) -> Configuration:
     """The items.yml in force. Raises ConfigurationError."""
-    return items.load(settings.items, environ=os.environ, transport="docker")
+    return items.load(settings.items, environ=os.environ, transport=settings.transport)
 
 
 @asynccontextmanager
@@ -116,12 +122,13 @@ async def open_record(settings: Settings) -> AsyncIterator[Record]:
             ledger=Ledger(database),
             services=Services(database, clock=clock),
             images=EngineImages(database, clock=clock),
+            blobs=Blobs(database, clock=clock),
         )
 
 
 @asynccontextmanager
 async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House]:
-    """Build everything; with `engine`, find the Docker Engine at once. Raises FerrymanError."""
+    """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError."""
     configuration = load_items(settings)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -134,18 +141,37 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
             user_agent=f"ferryman/{__version__}",
         )
         stack.push_async_callback(registry.aclose)
-        transport = DockerTransport(
+        transport = _transport(settings, configuration, record, registry, clock=clock)
+        stack.push_async_callback(transport.aclose)
+        if engine:
+            log.get().info("tags are copied", how=await transport.connect())
+        pauses = Pauses(queue=record.queue, registry=registry)
+        yield House(settings, configuration, clock, record, registry, pauses, transport)
+
+
+def _transport(
+    settings: Settings, configuration: Configuration, record: Record, registry: RegistryClient, *, clock: Clock
+) -> ChosenTransport:
+    transport = ChosenTransport(
+        docker=DockerTransport(
             address=EngineAddress.of(os.environ),
             registry=registry,
             ledger=record.images,
             cache_limit=settings.cache_limit,
             clock=clock,
-        )
-        stack.push_async_callback(transport.aclose)
-        if engine:
-            log.get().info("engine found", engine=await transport.connect())
-        pauses = Pauses(queue=record.queue, registry=registry)
-        yield House(settings, configuration, clock, record, registry, pauses, transport)
+        ),
+        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine()),
+    )
+    transport.configure(usual=settings.transport, wanted=_transports(configuration, settings))
+    return transport
+
+
+def _transports(configuration: Configuration, settings: Settings) -> dict[Repository, TransportName]:
+    return {item.target: item.transport or settings.transport for item in configuration.items}
+
+
+def _machine() -> Platform:
+    return Platform.of("linux", platform.machine())
 
 
 def _hosts(configuration: Configuration) -> dict[str, HostOptions]:

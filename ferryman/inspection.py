@@ -17,7 +17,7 @@ class Finding:
 
 
 async def inspect(house: House) -> list[Finding]:
-    """The configuration (it was read already), the engine, and a login at every registry."""
+    """The configuration (it was read already), the engine (where one is wanted), and a login at every registry."""
     items = house.configuration.items
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets

@@ -79,12 +79,6 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _transport(value: object) -> object:
-    if value == "direct":
-        raise ValueError("expected docker: this version cannot copy directly from registry to registry yet")
-    return value
-
-
 def _database(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(_DATABASES):
         raise ValueError(f"expected a URL that begins with {' or '.join(_DATABASES)}")
@@ -108,7 +102,7 @@ class Settings(BaseModel):
     workers: Number = 4  # copies at once, in one process
     interval: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule("6h")
     complete_walk: Duration = timedelta(days=1)  # how often a repository is listed to its very end
-    transport: Annotated[Literal["docker", "auto"], BeforeValidator(_transport)] = "docker"  # auto: the engine, for now
+    transport: Annotated[Literal["docker", "direct", "auto"], BeforeValidator(_lower)] = "docker"
     max_attempts: Number = 6
     retry_delay: Duration = timedelta(seconds=10)  # before the second attempt; it doubles from there
     lease: Duration = timedelta(seconds=60)  # a silent worker's job goes to another after this: longer for slow disks

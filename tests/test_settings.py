@@ -91,12 +91,7 @@ def test_every_variable_is_read() -> None:
         ("COMPLETE_WALK", "999999999d", f"found '999999999d', {DURATION}"),
         ("CACHE_LIMIT", "lots", "found 'lots', expected a size, such as 20GiB or 500MB"),
         ("CACHE_LIMIT", "20 barrels", "found '20 barrels', expected a size, such as 20GiB or 500MB"),
-        ("TRANSPORT", "skopeo", "found 'skopeo', expected 'docker' or 'auto'"),
-        (
-            "TRANSPORT",
-            "direct",
-            "found 'direct', expected docker: this version cannot copy directly from registry to registry yet",
-        ),
+        ("TRANSPORT", "skopeo", "found 'skopeo', expected 'docker', 'direct' or 'auto'"),
         ("LOG_LEVEL", "loud", "found 'loud', expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "xml", "found 'xml', expected 'text' or 'json'"),
         ("WORKER", "1", "there is no such setting: did you mean FERRYMAN_WORKERS?"),

@@ -34,7 +34,7 @@ RECORD = TagRecord(
     status="failed", reason="denied", source_digest=made_up_digest("source"), pushed_at=NOON,
     platform_digests={"linux/amd64": made_up_digest("amd64")}, first_seen_at=NOON, last_seen_at=NOON, gone_at=None,
     mirrored_digest=made_up_digest("before"), mirrored_platforms=None, target_digest=made_up_digest("target"),
-    identical=False, synced_at=NOON, attempts=6, run_at=None, error=LONG, error_kind="denied",
+    identical=False, degraded=None, synced_at=NOON, attempts=6, run_at=None, error=LONG, error_kind="denied",
 )  # fmt: skip
 JOB = Job(
     id=7, item="etcd", source=RECORD.source, target=RECORD.target, tag="v3.5.0", digest=made_up_digest("source"),
@@ -140,7 +140,7 @@ def test_the_keys_of_a_tags_document_are_stable() -> None:
         "synced_at", "error",
     ]  # fmt: skip
     assert set(list(document)[11:]) == {
-        "error_kind", "reason", "mirrored_digest", "identical", "first_seen_at", "last_seen_at", "gone_at",
+        "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at", "gone_at",
         "next_attempt_at",
     }  # fmt: skip
     assert json.loads(json.dumps(document)) == document

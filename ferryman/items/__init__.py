@@ -1,6 +1,6 @@
 """items.yml: what to mirror, from where and to where, and how to talk to the registries."""
 
-from ferryman.items.model import UNLIMITED, Configuration, Item, ListerName, Order, RegistryEntry, Rules
+from ferryman.items.model import UNLIMITED, Configuration, Item, ListerName, Order, RegistryEntry, Rules, TransportName
 from ferryman.items.read import load
 from ferryman.items.schema import schema
 
@@ -12,6 +12,7 @@ __all__ = [
     "Order",
     "RegistryEntry",
     "Rules",
+    "TransportName",
     "load",
     "schema",
 ]

@@ -14,7 +14,10 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 
 _T = TypeVar("_T")
-_EXPECTED_PLATFORMS = "expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images"
+_EXPECTED_PLATFORMS = (
+    "expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; "
+    "with transport: direct it goes without one"
+)
 
 
 def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
@@ -49,7 +52,10 @@ class _Converter:
             return None
         if source == target:
             self.problems.add(self.raw.place, f"target: {target} is the source itself, expected another repository")
-        return Item(self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms)
+        return Item(
+            self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms,
+            _first(own.transport, self.defaults.transport),
+        )  # fmt: skip
 
     def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
         if key not in self.raw.keys and key not in self.raw_defaults:
@@ -87,7 +93,7 @@ class _Converter:
         if names is None:
             return None
         platforms = platforms_of(names)
-        if platforms.keyword == "all" and transport != "direct":
+        if platforms.keyword == "all" and (_first(own.transport, self.defaults.transport) or transport) == "docker":
             self.problems.add(self._place("platforms"), f"platforms: found 'all', {_EXPECTED_PLATFORMS}")
         return platforms
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.items.environment import FromEnvironment
-from ferryman.items.model import UNLIMITED, ListerName, Order
+from ferryman.items.model import UNLIMITED, ListerName, Order, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 
@@ -149,8 +149,12 @@ class ItemKeys(_Strict):
     platforms: PlatformNames | None = Field(
         None,
         description="native (what a plain `docker pull` gives), linux (every Linux platform), all, "
-        "or one or several os/architecture[/variant].",
-        json_schema_extra={"default": "native"},
+        "or one or several os/architecture[/variant]. Default: native through an engine, linux without one.",
+    )
+    transport: TransportName | None = Field(
+        None,
+        description="docker (through the engine), direct (from registry to registry), or auto (the engine, where one "
+        "answers). Default: FERRYMAN_TRANSPORT.",
     )
 
 

@@ -10,6 +10,7 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 
 Order = Literal["newest", "version", "name"]
+TransportName = Literal["docker", "direct", "auto"]
 ListerName = Literal["google", "dockerhub", "quay", "oci"]
 UNLIMITED = 9999  # the first Ferryman's word for "all of them"; kept as a number, and it is honoured as one
 
@@ -34,6 +35,7 @@ class Item:
     target: Repository
     rules: Rules = Rules()
     platforms: Platforms | None = None  # None: what the transport prefers
+    transport: TransportName | None = None  # None: the setting's
 
     def target_of(self, tag: str) -> Reference:
         return self.target.tagged(tag)

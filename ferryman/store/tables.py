@@ -94,6 +94,7 @@ tags = Table(
     Column("lease_owner", String),
     Column("lease_expires_at", UtcDateTime),
     Column("claimed_at", UtcDateTime),
+    Column("degraded", String),
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -193,6 +194,24 @@ engine_images = Table(
     Column("previous_id", String),
     Column("used_at", UtcDateTime, nullable=False),
     CheckConstraint("role IN ('source', 'target')", name="role"),
+)
+
+blobs = Table(
+    "blobs",  # and manifests, that target registries hold
+    metadata,
+    Column("registry", String, primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("repository", String, primary_key=True),
+    CheckConstraint("kind IN ('blob', 'manifest')", name="kind"),
+)
+
+inabilities = Table(
+    "inabilities",  # of target registries
+    metadata,
+    Column("registry", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("found_at", UtcDateTime, nullable=False),
 )
 
 services = Table(

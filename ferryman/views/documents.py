@@ -28,6 +28,7 @@ def tag_document(record: TagRecord) -> dict[str, Any]:
         "reason": record.reason,
         "mirrored_digest": record.mirrored_digest,
         "identical": record.identical,
+        "degraded": record.degraded,
         "first_seen_at": iso(record.first_seen_at),
         "last_seen_at": iso(record.last_seen_at),
         "gone_at": iso(record.gone_at),

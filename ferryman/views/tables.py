@@ -125,6 +125,8 @@ def _note(record: TagRecord) -> str:
     parts = []
     if record.gone_at:
         parts.append(f"gone upstream since {_when(record.gone_at)}")
+    if record.degraded:
+        parts.append(record.degraded)
     if record.status == "queued" and record.run_at and record.error:
         parts.append(f"next try {_when(record.run_at)}")
     if record.error:

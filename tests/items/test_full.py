@@ -7,7 +7,7 @@ import pytest
 from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
 from ferryman.platforms import Platforms
-from tests.items.support import read
+from tests.items.support import complaints, read
 
 FULL = """\
 defaults:
@@ -148,6 +148,21 @@ def test_platforms_are_a_word_one_or_a_list(tmp_path: Path, written: str, meant:
 def test_the_direct_transport_takes_every_platform(tmp_path: Path) -> None:
     text = "items: [{source: quay.io/a/b, target: r.io/x, platforms: all}]"
     assert read(tmp_path, text, transport="direct").items[0].platforms == Platforms(keyword="all")
+
+
+def test_an_item_may_choose_its_transport(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, transport: direct}\n"
+        "items: [{source: quay.io/a/b, platforms: all}, {source: quay.io/a/c, transport: auto}]"
+    )
+    assert [item.transport for item in read(tmp_path, text, transport="docker").items] == ["direct", "auto"]
+    assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").transport is None
+
+
+def test_every_platform_is_for_an_item_that_an_engine_does_not_carry(tmp_path: Path) -> None:
+    item = "items: [{source: quay.io/a/b, target: r.io/x, platforms: all, transport: docker}]"
+    (complaint,) = complaints(tmp_path, item, transport="direct")
+    assert "platforms: found 'all', expected linux, native or a list" in complaint
 
 
 def test_the_environment_fills_in_numbers_truth_and_keys_where_they_belong(tmp_path: Path) -> None:

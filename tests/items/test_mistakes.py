@@ -95,13 +95,14 @@ ITEMS = [
     (f"{ITEM}tags: {{include: {{a: b}}}}", "4:21: tags.include: found a mapping, expected a list"),
     (f"{ITEM}tags: {{include: [a, null]}}", f"4:25: {NOTHING}"),
     (f"{ITEM}order: oldest", "4:12: order: found 'oldest', expected 'newest', 'version' or 'name'"),
+    (f"{ITEM}transport: skopeo", "4:16: transport: found 'skopeo', expected 'docker', 'direct' or 'auto'"),
     (f"{ITEM}order: [newest]", "4:12: order: found a list, expected 'newest', 'version' or 'name'"),
     (f"{ITEM}platforms: amd64", f"4:16: platforms: 'amd64' {PLATFORM}"),
     (f"{ITEM}platforms: [linux/amd64, linux]", f"4:16: platforms: 'linux' {PLATFORM}"),
     (f"{ITEM}platforms: [linux/amd64, a/b/c/d]", f"4:30: platforms: 'a/b/c/d' {PLATFORM}"),
     (f"{ITEM}platforms: []", "4:16: platforms: the list of platforms is empty: expected native, linux, all or os/architecture …"),
-    (f"{ITEM}platforms: all", "4:16: platforms: found 'all', expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images"),
-    (f"{ITEM}lmit: 3", "4:5: unknown key 'lmit' (did you mean 'limit'?): expected source, target, limit, tag, tags, order, platforms"),
+    (f"{ITEM}platforms: all", "4:16: platforms: found 'all', expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; with transport: direct it goes without one"),
+    (f"{ITEM}lmit: 3", "4:5: unknown key 'lmit' (did you mean 'limit'?): expected source, target, limit, tag, tags, order, platforms, transport"),
     ("Kube: {source: quay.io, target: r.io}", "1:16: source: 'Kube' is not a repository name: expected namespace/image (repository names are lower case)"),
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,8 @@ async def _schema(connection: Transaction) -> dict[str, list[str]]:
     """What the database says of itself: every table, column, constraint and index."""
     if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
         rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in rows}
+        # ADD COLUMN writes the new one behind the last, on its line.
+        return {name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+, \n)", sql)) for name, sql in rows}
     indexes = await connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
     checks = await connection.execute(text("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"))
     columns: dict[str, list[ReflectedColumn]] = await connection.run_sync(
@@ -99,7 +101,7 @@ async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> 
 async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
-    with pytest.raises(StoreError, match=r"newer Ferryman.*0999.*up to 0001.*install the newer"):
+    with pytest.raises(StoreError, match=r"newer Ferryman.*0999.*up to 0002.*install the newer"):
         await open_database(url)
 
 

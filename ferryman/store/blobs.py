@@ -1,0 +1,66 @@
+"""What target registries hold and cannot do, as far as Ferryman knows: belief that saves requests, and may be wrong."""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete, select
+
+from ferryman.clock import Clock
+from ferryman.store.chunks import chunks
+from ferryman.store.engine import Database
+from ferryman.store.tables import blobs, inabilities
+
+Kind = Literal["blob", "manifest"]
+
+_BELIEVED = timedelta(days=30)  # registries learn: what one could not do is tried again after this
+
+
+class Blobs:
+    """The record of every target registry. Every call raises StoreError."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> dict[str, set[str]]:
+        """The names of the repositories that hold each of these; digests that nobody holds are left out."""
+        found: dict[str, set[str]] = {}
+        asking = select(blobs.c.digest, blobs.c.repository).where(blobs.c.registry == registry, blobs.c.kind == kind)
+        async with self._database.read() as connection:
+            for some in chunks(list(digests)):
+                for digest, repository in await connection.execute(asking.where(blobs.c.digest.in_(some))):
+                    found.setdefault(digest, set()).add(repository)
+        return found
+
+    async def remember(self, registry: str, repository: str, held: Mapping[Kind, Collection[str]]) -> None:
+        """The repository holds these. Idempotent."""
+        rows = [
+            {"registry": registry, "digest": digest, "kind": kind, "repository": repository}
+            for kind, digests in held.items()
+            for digest in sorted(digests)  # in one order: on PostgreSQL two writers of the same rows would lock
+        ]
+        async with self._database.write() as connection:
+            for some in chunks(rows):
+                await connection.execute(connection.insert(blobs).on_conflict_do_nothing(), some)
+
+    async def forget(self, registry: str, repository: str, digests: Collection[str]) -> None:
+        """The repository was found not to hold these. Idempotent."""
+        forgetting = delete(blobs).where(blobs.c.registry == registry, blobs.c.repository == repository)
+        async with self._database.write() as connection:
+            for some in chunks(sorted(digests)):
+                await connection.execute(forgetting.where(blobs.c.digest.in_(some)))
+
+    async def inabilities(self, registry: str) -> frozenset[str]:
+        """What the registry was found not to be able to do within the last 30 days."""
+        since = self._clock.now() - _BELIEVED
+        asking = select(inabilities.c.name).where(inabilities.c.registry == registry, inabilities.c.found_at > since)
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(asking)).scalars())
+
+    async def note_inability(self, registry: str, name: str) -> None:
+        """The registry was found not to be able to do this, just now."""
+        row = {"found_at": self._clock.now()}
+        async with self._database.write() as connection:
+            adding = connection.insert(inabilities).values(registry=registry, name=name, **row)
+            await connection.execute(adding.on_conflict_do_update(index_elements=["registry", "name"], set_=row))
