@@ -1,7 +1,10 @@
 """Clocks that a test owns."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
+
+_TURNS = 20  # of the loop, in which whoever does not sleep comes to its next sleep
 
 
 class ManualClock:
@@ -55,3 +58,13 @@ class PatientClock:
             del self._sleepers[alarm]
             alarm.set()
         return self._now
+
+    async def run(self, *work: Awaitable[object]) -> None:
+        """Do all of it to the end: whenever everybody sleeps, time goes on to the first alarm."""
+        tasks = [asyncio.ensure_future(each) for each in work]
+        while not all(task.done() for task in tasks):
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if self._sleepers:
+                self.advance(max(0.0, (min(self._sleepers.values()) - self._now).total_seconds()))
+        await asyncio.gather(*tasks)
