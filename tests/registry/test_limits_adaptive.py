@@ -106,6 +106,9 @@ async def test_a_raised_limit_lets_in_who_waits() -> None:
             await turns()
             assert inside == []
             place.bore()
+            group.create_task(work(4))
+            await turns()
+            assert inside == []  # not before those that came earlier
         await turns()
         assert inside == [0, 1]
         gate.set()

@@ -18,11 +18,9 @@ WINDOW = timedelta(hours=6)
 HUB = "docker.io"
 
 
-def quota(
-    remaining: int, *, limit: int = 100, ago: timedelta = timedelta(), seen_ago: timedelta = timedelta()
-) -> Quota:
+def quota(remaining: int, *, ago: timedelta = timedelta(), seen_ago: timedelta = timedelta()) -> Quota:
     """A quota that was seen a while ago, and whose pulls have become fewer for a while."""
-    return Quota(limit, remaining, WINDOW, seen_at=NOON - seen_ago, since=NOON - ago)
+    return Quota(100, remaining, WINDOW, seen_at=NOON - seen_ago, since=NOON - ago)
 
 
 def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> dict[str, str]:
