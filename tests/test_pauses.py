@@ -4,13 +4,19 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
+import pytest
+
+from ferryman import commands
+from ferryman.clock import SystemClock
 from ferryman.errors import LoginRefused
-from ferryman.reference import Repository
+from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.credentials import Credential, CredentialStore
+from ferryman.settings import Settings
 from tests.conftest import ReadLog
 from tests.support.workplace import Workplace
 
 QUAY = "quay.io"
+NGINX = "docker.io/library/nginx"
 
 
 def log_in_with(workplace: Workplace, logins: Mapping[str, tuple[str, str]]) -> None:
@@ -43,6 +49,33 @@ async def test_a_limit_ends_by_itself_and_is_no_pause(workplace: Workplace) -> N
     assert await workplace.queue.claim() is None
     workplace.clock.advance(300)
     assert await workplace.queue.claim() is not None
+
+
+async def test_every_change_of_a_limit_is_one_line_of_the_log(workplace: Workplace, read_log: ReadLog) -> None:
+    await workplace.enqueue("v1", "v2", source=NGINX)
+    await workplace.enqueue("3.9")
+    soon, later = (workplace.clock.now() + timedelta(minutes=minutes) for minutes in (5, 125))
+    for until in (soon, soon, later, soon):
+        await workplace.pauses.wait(DOCKER_HUB, until=until, error="slow down")
+    await workplace.pauses.wait(QUAY, until=soon, error="slow down")
+    assert [line["event"] for line in read_log()] == [
+        "2 tags wait for Docker Hub's limit; next at 12:05 UTC",
+        "2 tags wait for Docker Hub's limit; next at 14:05 UTC",
+        "1 tag waits for quay.io's limit; next at 12:05 UTC",
+    ]
+
+
+async def test_status_tells_what_waits_for_a_limit(workplace: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    await workplace.enqueue("v1", "v2", source=NGINX)
+    await workplace.enqueue("3.9")
+    until = SystemClock().now() + timedelta(hours=1)
+    await workplace.pauses.wait(DOCKER_HUB, until=until, error="slow down")
+    await workplace.pauses.stop(QUAY, error="wrong password")
+    settings = Settings.load({"FERRYMAN_DATABASE_URL": f"sqlite+aiosqlite:///{workplace.file}"})
+    await commands.status(settings, [], failed=False, everything=False, as_json=False)
+    shown = capsys.readouterr().out
+    assert f"2 tags wait for Docker Hub's limit; next at {until:%H:%M} UTC" in shown.splitlines()
+    assert "quay.io's limit" not in shown
 
 
 async def test_a_refused_login_during_a_limit_is_a_pause(workplace: Workplace) -> None:

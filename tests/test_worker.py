@@ -19,9 +19,13 @@ from ferryman.errors import (
     WrongContent,
 )
 from ferryman.platforms import Platforms
-from ferryman.reference import Reference
+from ferryman.reference import Reference, Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.hosts import HostOptions
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog
+from tests.support.faulty import Faulty, says
 from tests.support.transports import manifest_at
 from tests.support.upstreams import made_up_digest
 from tests.support.workplace import POLICY, SOURCE, Workplace, tiny
@@ -213,6 +217,40 @@ async def test_a_limit_without_a_moment_is_taken_for_a_minute_of_the_source(work
     await workplace.work()
     [state] = await workplace.queue.held()
     assert (state.registry, state.until) == ("quay.io", FIRST + timedelta(minutes=1))
+
+
+async def test_what_is_left_of_a_limit_on_pulls_is_spread_newest_first(workplace: Workplace, read_log: ReadLog) -> None:
+    nginx = "docker.io/library/nginx"
+    tags = ["v4", "v3", "v2", "v1"]  # the newest first
+    quota = {"ratelimit_limit": "100;w=21600", "ratelimit_remaining": "9;w=21600"}  # good for three tags
+    async with Faulty() as hub:
+        hub.on("HEAD /v2/library/nginx/manifests/v4", says(404, **quota))
+        workplace.client = RegistryClient(
+            hosts={"docker.io": HostOptions(endpoint=hub.url)},
+            credentials=CredentialStore(explicit={}, clock=workplace.clock, environment={"HOME": "/nonexistent"}),
+            clock=workplace.clock,
+        )
+        with pytest.raises(NotFound):
+            await workplace.client.head_manifest(Repository.parse(nginx).tagged("v4"))
+        await workplace.enqueue(*tags, source=nginx)
+        await workplace.enqueue("3.9", source=OTHER)
+        await workplace.work(ends=3, size=1)
+        assert sorted(workplace.watcher.outcomes) == [("3.9", "synced"), ("v3", "again"), ("v4", "synced")]
+        waiting = [await workplace.record(tag, nginx) for tag in tags[1:]]
+        assert {(record.status, record.attempts, record.run_at) for record in waiting} == {
+            ("queued", 0, FIRST + timedelta(hours=2))
+        }
+        assert {record.error for record in waiting} == {
+            "docker.io: 9 of 100 pulls are left; the rest of them is spread over time"
+        }
+        workplace.clock.advance(2 * 3600)
+        await workplace.work(ends=2)
+        assert workplace.watcher.outcomes[3:] == [("v3", "synced"), ("v2", "again")]
+        await workplace.client.aclose()
+    assert [line["event"] for line in read_log() if line["event"].endswith("UTC")] == [
+        "3 tags wait for Docker Hub's limit; next at 14:00 UTC",
+        "2 tags wait for Docker Hub's limit; next at 16:00 UTC",
+    ]
 
 
 async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: Workplace, read_log: ReadLog) -> None:

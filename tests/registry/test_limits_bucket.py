@@ -1,6 +1,8 @@
 """So many units a second: never more, in whatever stretch of time, and not much less."""
 
 import asyncio
+import hashlib
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -9,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferryman.bandwidth import Bandwidth
+from ferryman.reference import Repository
 from ferryman.registry.bandwidth import Shaper
 from ferryman.registry.bucket import BURST, Bucket
+from ferryman.registry.hosts import HostOptions
 from ferryman.registry.limits import Limits
+from tests.registry.conftest import Connect
+from tests.registry.test_real_registry import StartRegistry
 from tests.support.clock import ManualClock, PatientClock
 
 ROUNDING = 0.002  # seconds: nobody sleeps less than one thousandth
@@ -198,6 +204,22 @@ async def test_a_reread_limit_holds_for_who_waits_already() -> None:
     shaper.configure(total=Bandwidth(), each={})
     await clock.run(waiting)
     assert clock.now() - START <= timedelta(seconds=1)
+
+
+async def test_bytes_to_and_from_a_real_registry_take_their_time(
+    start_registry: StartRegistry, connect: Connect, clock: ManualClock
+) -> None:
+    server = start_registry()
+    blob = os.urandom(300_000)
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    client = connect(hosts={server.host: HostOptions(bandwidth=Bandwidth(100_000))})
+    for move in (
+        client.upload_blob(Repository(server.host, "team/app"), digest, blob),
+        client.get_blob(Repository(server.host, "team/app"), digest),
+    ):
+        began = clock.now()
+        await move
+        assert 2.8 <= (clock.now() - began).total_seconds() <= 3.2
 
 
 # Requests

@@ -80,6 +80,27 @@ async def test_a_pause_only_gets_longer(scene: Scene) -> None:
     assert await scene.queue.fingerprint_of(SOURCE) == "print"
 
 
+async def test_a_pause_tells_whether_it_is_news(scene: Scene) -> None:
+    longer = START + timedelta(hours=1)
+    assert await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert not await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert await scene.queue.hold(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.hold(SOURCE, until=None, error="refused")
+    assert not await scene.queue.hold(SOURCE, until=longer, error="slow down")
+
+
+async def test_what_waits_for_a_registry_is_counted(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a"), "v2": digest("b"), "v3": digest("c")})
+    await scene.claimed()
+    assert await scene.queue.waiting(SOURCE) == 0
+    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert [await scene.queue.waiting(registry) for registry in (SOURCE, "docker.io")] == [2, 0]
+    scene.clock.advance(timedelta(minutes=1))
+    assert await scene.queue.waiting(SOURCE) == 0
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    assert await scene.queue.waiting(SOURCE) == 2
+
+
 async def test_two_pauses_in_the_way_of_one_tag(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     await scene.queue.hold(SOURCE, until=None, error="refused")
