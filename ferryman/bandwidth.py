@@ -20,7 +20,7 @@ _DAY = 24 * 60  # minutes
 _EXPECTED = "expected a rate such as 20MB/s, or unlimited"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """A part of the day, in minutes from midnight; its end is not in it."""
 
@@ -41,7 +41,8 @@ class Bandwidth:
         """Read a rate, or a table of them. Raises ValueError with a sentence."""
         if isinstance(written, str):
             return cls(_rate(written))
-        spans = sorted(span for hours, rate in written.items() if hours != _ELSE for span in _spans(hours, _rate(rate)))
+        spans = [span for hours, rate in written.items() if hours != _ELSE for span in _spans(hours, _rate(rate))]
+        spans.sort(key=lambda span: span.begins)
         for earlier, later in pairwise(spans):
             if later.begins < earlier.ends:
                 raise ValueError(f"two of its hours are the same, from {_clock(later.begins)} on: expected one rate")

@@ -147,6 +147,10 @@ REGISTRIES = [
         "4:16: bandwidth: two of its hours are the same, from 05:00 on: expected one rate",
     ),
     (
+        f"{REGISTRY}bandwidth: {{'01:00-02:00': 1MB/s, '1:00-2:00': unlimited}}",
+        "4:16: bandwidth: two of its hours are the same, from 01:00 on: expected one rate",
+    ),
+    (
         "items: [{source: quay.io/a/b, target: r.io/x}]\nbandwidth: slow",
         f"2:12: bandwidth: 'slow' {RATE}",
     ),
