@@ -3,7 +3,6 @@
 Source: distribution specification, "Pulling blobs"; RFC 9110, 14 (ranges).
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +14,9 @@ from ferryman.registry.errands import Errands
 from ferryman.registry.messages import Answer, Content
 from ferryman.registry.sender import Sender
 
-_RESUMES = 5  # cuts of one blob after which it is given up; the queue tries again
+_RESUMES = 5  # cuts in a row after which a blob is given up; the queue tries again
+_PROGRESS = 1024 * 1024  # bytes between two cuts that are not in a row
 _WAIT = 0.5  # seconds before the first resumption; it doubles
-_INLINE = 64 * 1024  # bytes that are hashed faster than a thread is woken
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")
 
 
@@ -50,9 +49,9 @@ class Download:
         self._rest = b""  # was taken, and not given out yet
         self._keeps_to_ranges = True
         self._cuts = 0
+        self._cut_at = 0
         self._sum = hashlib.new(digest.partition(":")[0])
         self._summed = 0  # bytes that the sum is over
-        self._summing: asyncio.Future[None] | None = None
 
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
         """So many bytes from `start` on, which is at most where the last call ended.
@@ -62,16 +61,17 @@ class Download:
         self.failure = None
         try:
             if start != self._position - len(self._rest) or start == 0:
-                await self._go_back(start)
+                self._go_back(start)
             left = size
             if not self.size:
-                await self._check()
+                self._check()
             while left:
                 piece = self._rest or await self._arrived()
                 piece, self._rest = piece[:left], piece[left:]
                 left -= len(piece)
                 yield piece
         except TransferError as error:
+            self.close()
             self.failure = error
             raise
 
@@ -81,11 +81,10 @@ class Download:
             self._content.close()
             self._content, self._ahead = None, b""
 
-    async def _go_back(self, position: int) -> None:
+    def _go_back(self, position: int) -> None:
         self.close()
         self._position, self._rest = position, b""
         if position == 0:
-            await self._summed_up()
             self._sum, self._summed = hashlib.new(self._sum.name), 0
 
     async def _arrived(self) -> bytes:
@@ -97,7 +96,8 @@ class Download:
                 piece, self._ahead = self._ahead or await self._more(self._content), b""
             except Unreachable:
                 self.close()
-                self._cuts += 1
+                self._cuts = 1 if self._position - self._cut_at >= _PROGRESS else self._cuts + 1
+                self._cut_at = self._position
                 if self._cuts > _RESUMES:
                     raise
                 await self._clock.sleep(_WAIT * 2 ** (self._cuts - 1))
@@ -147,25 +147,15 @@ class Download:
         begin, self._position = self._position, self._position + len(piece)
         if self._position > self.size:
             raise self._wrong(f"should have {self.size} bytes, and has more")
-        await self._summed_up()
         fresh = piece[max(self._summed - begin, 0) :]  # after a step back, some of it was counted in already
         self._summed += len(fresh)
-        if len(fresh) < _INLINE:
-            self._sum.update(fresh)
-        else:  # beside the sending of the piece
-            self._summing = asyncio.get_running_loop().run_in_executor(None, self._sum.update, fresh)
+        self._sum.update(fresh)  # not in a thread: a piece has 256 KiB at most, and handing it over costs as much
         self._tell(self._position)
         await self._sender.limits.throttle(self._errands.host.name, len(piece))
         if self._position == self.size:
-            await self._check()
+            self._check()
 
-    async def _summed_up(self) -> None:
-        if self._summing is not None:
-            await self._summing
-            self._summing = None
-
-    async def _check(self) -> None:
-        await self._summed_up()
+    def _check(self) -> None:
         self.close()
         found = f"{self._sum.name}:{self._sum.hexdigest()}"
         if found != self._digest:

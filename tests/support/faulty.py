@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,6 +81,7 @@ class Faulty:
         self.host = ""
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Handler]] = defaultdict(list)
+        self._interruptions: dict[str, list[Handler]] = defaultdict(list)
 
     @property
     def url(self) -> str:
@@ -89,6 +90,10 @@ class Faulty:
     def on(self, request: str, *answers: Handler) -> None:
         """Answer "METHOD /path" with these in turn; the last one stays."""
         self._answers[request] = list(answers)
+
+    def interrupt(self, request: str, *answers: Handler) -> None:
+        """Answer the next ones with these, before their bodies are read."""
+        self._interruptions[request] += answers
 
     def times(self, method: str, path: str) -> int:
         return sum(asked.method == method and asked.path == path for asked in self.asked)
@@ -109,12 +114,15 @@ class Faulty:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.asked.append(
-            Asked(
-                request.method, request.path, dict(request.query), request.headers.get("Authorization"),
-                dict(request.headers), await request.read(),
-            )
+        asked = Asked(
+            request.method, request.path, dict(request.query), request.headers.get("Authorization"),
+            dict(request.headers), b"",
         )  # fmt: skip
+        self.asked.append(asked)
+        if interruptions := self._interruptions[f"{request.method} {request.path}"]:
+            return await interruptions.pop(0)(request)  # type: ignore[arg-type]
+        request._read_bytes = await request.content.read()  # `read` itself stops at 1 MiB
+        self.asked[self.asked.index(asked)] = replace(asked, body=request._read_bytes)
         answers = self._answers.get(f"{request.method} {request.path}")
         if not answers:
             return web.Response(status=404)
