@@ -70,14 +70,14 @@ class Index:
 
 def image(
     layers: Sequence[bytes], *, platform: str = "linux/amd64", docker: bool = False,
-    created: str = "2026-01-01T00:00:00Z", os_version: str | None = None,
+    created: str = "2026-01-01T00:00:00Z", os_version: str | None = None, compresslevel: int = 9,
 ) -> Image:  # fmt: skip
     """An image of these uncompressed layers; Docker's media types or OCI's."""
     os, architecture, *variant = platform.split("/")
     blobs: dict[str, bytes] = {}
     descriptors = []
     for uncompressed in layers:
-        packed = gzip.compress(uncompressed, mtime=0)
+        packed = gzip.compress(uncompressed, compresslevel, mtime=0)
         blobs[digest_of(packed)] = packed
         descriptors.append(_descriptor(DOCKER_LAYER if docker else OCI_LAYER, packed))
     config: dict[str, Any] = {
@@ -132,6 +132,21 @@ def push(url: str, name: str, tag: str, what: Image | Index) -> str:
     """Push to the registry at `url` (http://host:port), children first; the digest that `tag` then names."""
     _push_manifest(url, name, tag, what)
     return what.digest
+
+
+def tags_of(url: str, name: str) -> list[str]:
+    """The tags of a small repository."""
+    with urllib.request.urlopen(f"{url}/v2/{name}/tags/list", timeout=60) as answer:
+        found: list[str] = json.load(answer)["tags"]
+    return found
+
+
+def digest_at(url: str, name: str, tag: str) -> str:
+    """What the registry says that the tag names."""
+    accept = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+    request = urllib.request.Request(f"{url}/v2/{name}/manifests/{tag}", method="HEAD", headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.headers["Docker-Content-Digest"])
 
 
 def _push_manifest(url: str, name: str, selector: str, what: Image | Index) -> None:

@@ -23,6 +23,13 @@ def free_port() -> int:
         return port
 
 
+def is_listening(port: int) -> bool:
+    """Whether something on 127.0.0.1 takes connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
 class Process:
     """A server of ours: started, awaited, and stopped by pid."""
 

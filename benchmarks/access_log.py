@@ -1,0 +1,41 @@
+"""What a real registry was asked, by its own access log."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from tests.support.processes import RegistryServer
+
+_LINE = re.compile(r'"([A-Z]+) (/v2/\S*) HTTP/[0-9.]+" ([0-9]{3}) ')
+_PUT = re.compile(r"PUT /v2/\S+/blobs/uploads/\S*[?&]digest=(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that was answered."""
+
+    line: str  # "GET /v2/a/manifests/1"
+    status: int
+
+    @property
+    def discovers(self) -> bool:
+        """Whether it asks for a list of tags, or for a tag's digest."""
+        return "/tags/list" in self.line or (self.line.startswith("HEAD ") and "/manifests/" in self.line)
+
+
+class Listening:
+    """The requests that a registry answers from now on."""
+
+    def __init__(self, server: RegistryServer) -> None:
+        self._server = server
+        self._begin = len(server.access_log())
+
+    def heard(self) -> list[Request]:
+        lines = _LINE.findall(self._server.access_log()[self._begin :])
+        return [Request(f"{method} {path}", int(status)) for method, path, status in lines]
+
+    def uploaded(self) -> Counter[str]:
+        """How often each blob was uploaded, by digest: mounts are no uploads."""
+        puts = (_PUT.fullmatch(request.line) for request in self.heard() if request.status == 201)
+        return Counter(unquote(put[1]) for put in puts if put)
