@@ -143,7 +143,7 @@ class RegistryClient:
         )
         if answer.status == HTTPStatus.CREATED:
             return Mount(made=True)
-        return Mount(made=False, session=session_of(answer) if answer.ok else None)
+        return Mount(made=False, session=session_of(answer, repository.registry) if answer.ok else None)
 
     def download(self, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]) -> Download:
         """The blob, to be uploaded elsewhere, within `transfer`; `tell` is told how many bytes have come. Close it."""

@@ -219,7 +219,7 @@ class Uploader:
 
     async def _started(self) -> Session:
         errand = self._errands.start_upload(self._name, self._digest, placed=self._placed)
-        return session_of(await self._sender.send(errand))
+        return session_of(await self._sender.send(errand), self._errands.host.name)
 
     async def _arrived(self) -> int | None:
         """How much of it the registry says to have; None: it cannot be gone on with."""
@@ -243,7 +243,8 @@ class Uploader:
         )
         answer = await self._sender.send(replace(errand, accepts=accepts))
         if answer.ok and method in {"PATCH", "GET"} and "Location" in answer.headers:
-            self._session = Session(location_of(answer), self._at.least_chunk)
+            location = _location_of(answer, self._errands.host.name)
+            self._session = replace(self._at, location=location)
         return answer
 
     def _part(self, blob: Blob, start: int, size: int) -> Body:
@@ -261,21 +262,25 @@ class Uploader:
         return f"{self._errands.host.name}: the upload of blob {self._name}@{self._digest}"
 
 
-def session_of(answer: Answer) -> Session:
+def session_of(answer: Answer, registry: str) -> Session:
     """The upload that an answer says was begun. Raises WrongContent, and Unsupported for where it must not lead."""
     least = _LEAST.fullmatch(answer.headers.get("OCI-Chunk-Min-Length", ""))
-    return Session(location_of(answer), int(least[0]) if least else 0)
+    return Session(_location_of(answer, registry), int(least[0]) if least else 0)
 
 
-def location_of(answer: Answer) -> URL:
+def _location_of(answer: Answer, registry: str) -> URL:
     """Where an upload goes on: relative or absolute, perhaps at another host, and its query is vital."""
     written = answer.headers.get("Location")
     if written is None:
-        raise WrongContent(f"{answer.url.host}: began an upload without saying where it goes on")
-    location = resolve(answer.url, written)
-    if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:
-        location = location.with_scheme("https").with_port(answer.url.explicit_port)  # it does not know of its proxy
-    forbid_inward(answer.url, location, what="an upload")
+        raise WrongContent(f"{registry} began an upload without saying where it goes on", registry=registry)
+    try:
+        location = resolve(answer.url, written)
+        if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:
+            location = location.with_scheme("https").with_port(answer.url.explicit_port)  # it is behind a proxy
+        forbid_inward(answer.url, location, what="an upload")
+    except Unsupported as error:
+        error.registry = registry
+        raise
     return location
 
 

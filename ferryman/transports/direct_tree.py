@@ -81,6 +81,7 @@ class TreeReader:
     native: Platform
     left_attestations_out: bool = False  # by the last `read`, and there were some
     _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _count: int = 0
     _bytes: int = 0
 
     async def read(self, *, known: Known, attestations: bool) -> Node:
@@ -103,11 +104,16 @@ class TreeReader:
     async def manifest(self, digest: str) -> Manifest:
         """One manifest, asked for once."""
         if digest not in self._manifests:
-            if len(self._manifests) == _MOST or self._bytes > _MOST_BYTES:
-                raise Unsupported(f"{self.source} lists too many manifests", registry=self.source.repository.registry)
+            self._count += 1
+            self._demand_measure()
             found = self._manifests[digest] = await self.registry.get_manifest(self.source.repository.pinned(digest))
             self._bytes += len(found.body)
+            self._demand_measure()
         return self._manifests[digest]
+
+    def _demand_measure(self) -> None:
+        if self._count > _MOST or self._bytes > _MOST_BYTES:
+            raise Unsupported(f"{self.source} lists too many manifests", registry=self.source.repository.registry)
 
 
 class _Reading:

@@ -1,6 +1,7 @@
 """A proxy before a real registry, which breaks what a test asks it to break."""
 
 import asyncio
+import io
 import re
 from collections.abc import Awaitable, Callable
 
@@ -100,7 +101,7 @@ class FaultyProxy:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
-        body = await request.read()
+        body = io.BytesIO(await request.read())
         async with self._session.request(
             request.method, self._upstream + request.raw_path, headers=request.headers, data=body, allow_redirects=False
         ) as answer:

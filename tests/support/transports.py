@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from ferryman.clock import SystemClock
+from ferryman.clock import Clock, SystemClock
 from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
@@ -31,10 +31,13 @@ MINUTES = timedelta(minutes=3)
 
 
 def open_client(
-    *, logins: Mapping[str, tuple[str, str]] | None = None, endpoints: Mapping[str, str] | None = None
+    *,
+    logins: Mapping[str, tuple[str, str]] | None = None,
+    endpoints: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> RegistryClient:
     """A registry client with these logins, by registry, and nothing from this machine's files."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     explicit = {registry: Credential(*login) for registry, login in (logins or {}).items()}
     credentials = CredentialStore(explicit=explicit, clock=clock, environment={"HOME": "/nonexistent"})
     hosts = {registry: HostOptions(endpoint=endpoint) for registry, endpoint in (endpoints or {}).items()}
@@ -96,8 +99,9 @@ class DirectTransports:
         ledger: BlobLedger | None = None,
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
     ) -> DirectTransport:
-        client = self.client = open_client(logins=logins, endpoints=endpoints)
+        client = self.client = open_client(logins=logins, endpoints=endpoints, clock=clock)
         self._stack.push_async_callback(client.aclose)
         return DirectTransport(
             registry=client, ledger=InMemoryBlobLedger() if ledger is None else ledger, native=NATIVE
