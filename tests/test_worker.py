@@ -1,6 +1,7 @@
 """One job, from its claim to its record, on a real database and with a real target."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,6 +88,30 @@ async def test_a_transport_that_tells_another_digest_is_not_believed(workplace: 
     workplace.clock.advance(60)
     await workplace.work()
     assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_a_target_that_has_just_said_what_it_has_is_not_asked_again(workplace: Workplace) -> None:
+    async def told(target: Reference, progress: ProgressSink) -> Copied:
+        return Copied(made_up_digest("told"), identical=True, bytes_moved=1, bytes_reused=0, confirmed=True)
+
+    workplace.transport.on("v1", told)
+    await workplace.enqueue("v1")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.target_digest, record.degraded) == ("synced", made_up_digest("told"), None)
+
+
+async def test_what_a_target_refuses_is_recorded_and_logged(workplace: Workplace, read_log: ReadLog) -> None:
+    reason = "registry.example.com refuses attestations: the index was rebuilt without them"
+
+    async def leave_out(target: Reference, progress: ProgressSink) -> Copied:
+        return replace(await workplace.transport.push(target, progress), degraded=reason)
+
+    workplace.transport.on("v1", leave_out)
+    await workplace.enqueue("v1")
+    await workplace.work()
+    assert (await workplace.record("v1")).degraded == reason
+    assert [line["left_out"] for line in read_log() if line["level"] == "warning"] == [reason]
 
 
 async def test_a_transport_that_brought_nothing_is_tried_again(workplace: Workplace) -> None:

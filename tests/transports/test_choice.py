@@ -1,0 +1,108 @@
+"""Which transport a tag goes by."""
+
+from pathlib import Path
+
+import pytest
+
+from ferryman.clock import SystemClock
+from ferryman.errors import EngineUnavailable
+from ferryman.platforms import Platforms
+from ferryman.reference import Reference, Repository
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.choice import ChosenTransport, TransportName
+from ferryman.transports.direct import DirectTransport
+from ferryman.transports.docker import DockerTransport
+from ferryman.transports.docker_address import EngineAddress
+from tests.support.processes import Engine
+from tests.support.transports import NATIVE, NO_LIMIT, Progress, open_client, pinned
+from tests.support.upstreams import made_up_digest
+from tests.transports.blob_ledger import InMemoryBlobLedger
+from tests.transports.ledger import InMemoryLedger
+
+ONE, TWO = (Repository("registry.example.com", name) for name in ("m/one", "m/two"))
+SOURCE = pinned("quay.io", "a/image", made_up_digest("image"))
+
+
+class Choice:
+    """A choice between two transports that only write down what they were given."""
+
+    def __init__(self, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken: list[str] = []
+        client = open_client()
+        docker = DockerTransport(
+            address=EngineAddress(engine), registry=client, ledger=InMemoryLedger(), cache_limit=NO_LIMIT,
+            clock=SystemClock(),
+        )  # fmt: skip
+        direct = DirectTransport(registry=client, ledger=InMemoryBlobLedger(), native=NATIVE)
+        self.transport = ChosenTransport(docker=docker, direct=direct)
+        for name, transport in (("docker", docker), ("direct", direct)):
+            monkeypatch.setattr(transport, "copy", self._taking(name))
+
+    def _taking(self, name: str):  # type: ignore[no-untyped-def]
+        async def copy(source: Reference, target: Reference, platforms: Platforms | None, sink: ProgressSink) -> Copied:
+            self.taken.append(name)
+            return Copied("", identical=True, bytes_moved=0, bytes_reused=0)
+
+        return copy
+
+    async def way_of(self, target: Repository, platforms: str | None = None) -> str:
+        wanted = Platforms.parse(platforms) if platforms else None
+        await self.transport.copy(SOURCE, target.tagged("1"), wanted, Progress())
+        return self.taken[-1]
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
+    """Where no engine answers."""
+    return Choice(f"unix://{tmp_path}/none.sock", monkeypatch)
+
+
+@pytest.fixture
+def here(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Choice:
+    return Choice(engine.host, monkeypatch)
+
+
+async def test_auto_goes_directly_where_no_engine_answers(nowhere: Choice) -> None:
+    nowhere.transport.configure(usual="auto", wanted={ONE: "auto"})
+
+    assert (await nowhere.transport.connect()).startswith("directly from registry to registry, for no engine answers")
+    assert await nowhere.way_of(ONE) == "direct"
+    assert nowhere.transport.native is None
+    await nowhere.transport.aclose()
+
+
+async def test_auto_goes_through_an_engine_that_answers_but_for_what_none_can_carry(here: Choice) -> None:
+    here.transport.configure(usual="auto", wanted={ONE: "auto", TWO: "direct"})
+
+    told = await here.transport.connect()
+
+    assert told.startswith("through Docker Engine ")
+    assert told.endswith(", and directly where an item says so")
+    assert await here.way_of(ONE) == "docker"
+    assert await here.way_of(ONE, "all") == "direct"
+    assert await here.way_of(TWO) == "direct"
+    await here.transport.aclose()
+
+
+@pytest.mark.parametrize("other", ["auto", "direct"])
+async def test_an_item_that_insists_on_an_engine_needs_one(nowhere: Choice, other: TransportName) -> None:
+    nowhere.transport.configure(usual="auto", wanted={ONE: "docker", TWO: other})
+
+    with pytest.raises(EngineUnavailable):
+        await nowhere.transport.connect()
+    await nowhere.transport.aclose()
+
+
+async def test_no_engine_is_looked_for_where_nothing_wants_one(nowhere: Choice) -> None:
+    nowhere.transport.configure(usual="docker", wanted={ONE: "direct"})
+
+    assert await nowhere.transport.connect() == "directly from registry to registry"
+    assert await nowhere.way_of(ONE) == "direct"
+    await nowhere.transport.aclose()
+
+
+async def test_a_tag_of_an_item_that_is_gone_goes_the_usual_way(nowhere: Choice) -> None:
+    nowhere.transport.configure(usual="docker", wanted={ONE: "direct"})
+
+    assert await nowhere.way_of(TWO) == "docker"
+    await nowhere.transport.aclose()
