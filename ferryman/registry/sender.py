@@ -56,6 +56,9 @@ class Sender:
             if error.retry_at is not None:
                 self.limits.hold(errand.place, error.retry_at)
             raise
+        except Unsupported as error:
+            error.registry = error.registry or errand.host.name  # where it points to does not know who pointed
+            raise
         return answer
 
     async def _follow(self, errand: Errand) -> Answer:
