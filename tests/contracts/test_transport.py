@@ -11,7 +11,6 @@ from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, TransferErro
 from ferryman.platforms import Platforms
 from ferryman.transports.base import Copied, Transport
 from tests.contracts.conftest import OpenTransport
-from tests.support.proxy import FaultyProxy
 from tests.support.images import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -26,6 +25,7 @@ from tests.support.images import (
     push,
 )
 from tests.support.processes import RegistryServer, free_port
+from tests.support.proxy import FaultyProxy
 from tests.support.transports import Progress, manifest_at, pinned, tagged, tags_at
 
 StartRegistry = Callable[..., RegistryServer]
@@ -320,7 +320,7 @@ async def test_cancelling_stops_at_once_and_leaves_the_target_alone(
                 pinned(proxy.host, "a/image", digest), tagged(target.host, "m/a/image", "1"), None, Progress()
             )
         )
-        await proxy.stalled.wait()
+        await proxy.stalls(copying)
         copying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await copying
