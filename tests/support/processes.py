@@ -155,6 +155,8 @@ class Engine:
     def remove(self) -> None:
         """Stop, and give the disk back."""
         self.stop()
+        for mounted in reversed(_mounts_below(self.folder)):  # a killed engine leaves them behind
+            subprocess.run(["umount", "--lazy", mounted], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:
@@ -164,3 +166,8 @@ class Engine:
             client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return client.recv(64).startswith(b"HTTP/1.0 200")
         return False
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
