@@ -65,6 +65,22 @@ async def test_works_for_its_targets_only(workplace: Workplace) -> None:
     assert (await workplace.record("v1")).status == "queued"
 
 
+async def test_two_crews_on_one_database_copy_nothing_twice(workplace: Workplace) -> None:
+    tags = [f"v{number}" for number in range(24)]
+    await workplace.enqueue(*tags)
+    crews = [workplace.crew(size=4, queue=workplace.queue_of(owner)) for owner in ("one", "two")]
+
+    def drain_at_the_end() -> None:
+        if len(workplace.watcher.outcomes) == len(tags):
+            for crew in crews:
+                crew.drain()
+
+    workplace.watcher.on_end = drain_at_the_end
+    await asyncio.gather(*(crew.run() for crew in crews))
+    assert sorted(workplace.transport.asked) == sorted(tags)
+    assert {(await workplace.record(tag)).status for tag in tags} == {"synced"}
+
+
 # Leases
 
 
