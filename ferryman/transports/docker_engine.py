@@ -101,14 +101,11 @@ class DockerEngine:
         self._version = _UNPINNED
         version = await self._ask("version", versioned_api=False)
         await self.aclose()  # the next client speaks the version that was agreed on
-        self._version = _pinned(version)
-        info = await self._ask("info")
-        return EngineIdentity(
-            id=info.get("ID") or info["Name"],
-            version=version["Version"],
-            storage=info["Driver"],
-            native=Platform.of(version["Os"], version["Arch"]),
-        )
+        try:
+            self._version = _pinned(version)
+            return _identity(version, await self._ask("info"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineUnavailable(f"what answers at {self._address.url} is no Docker Engine") from error
 
     async def pull(
         self, errand: Errand, *, platform: Platform | None, credential: Mapping[str, str] | None, sink: ProgressSink
@@ -263,6 +260,15 @@ def _pinned(version: Mapping[str, Any]) -> str:
     return f"v{major}.{minor}"
 
 
+def _identity(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIdentity:
+    return EngineIdentity(
+        id=info.get("ID") or info["Name"],
+        version=version["Version"],
+        storage=info["Driver"],
+        native=Platform.of(version["Os"], version["Arch"]),
+    )
+
+
 def _names(references: list[str] | None) -> frozenset[str]:
     """Engines before 1.43 write `<none>:<none>` where there is none."""
     return frozenset(name for name in references or () if "<none>" not in name)
@@ -271,6 +277,6 @@ def _names(references: list[str] | None) -> frozenset[str]:
 def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:
     if errand is not None:
         return classify(error.message, errand)
-    if error.status == 404:  # noqa: PLR2004 - Not Found
+    if "no such image" in error.message.lower():
         return ImageGone(f"the engine no longer has {subject}")
-    return EngineUnavailable(f"the Docker Engine refused {subject}: {error.message[:300]}")
+    return EngineUnavailable(f"the Docker Engine refused {subject}: {error.message[:300]}; is it one?")
