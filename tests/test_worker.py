@@ -1,6 +1,5 @@
 """One job, from its claim to its record, on a real database and with a real target."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
