@@ -26,7 +26,9 @@ def free_port() -> int:
 class Process:
     """A server of ours: started, awaited, and stopped by pid."""
 
-    def __init__(self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None
+    ) -> None:
         self._command = command
         self._log = log
         self._ready = ready
@@ -35,11 +37,14 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
+            )
         deadline = time.monotonic() + _STARTING
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text(errors='replace')[-4000:]}")
+                said = self._log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"{self._command[0]} did not start:\n{said}")
             time.sleep(0.02)  # another program's readiness cannot be awaited, only asked for
 
     @property
@@ -77,7 +82,10 @@ class RegistryServer:
         config = folder / "config.yml"
         config.write_text(_registry_config(folder, self.host, login))
         self._process = Process(
-            ["docker-registry", "serve", str(config)], log=folder / "log", ready=self._answers, env={"OTEL_TRACES_EXPORTER": "none"}
+            ["docker-registry", "serve", str(config)],
+            log=folder / "log",
+            ready=self._answers,
+            env={"OTEL_TRACES_EXPORTER": "none"},
         )
 
     def start(self) -> "RegistryServer":
