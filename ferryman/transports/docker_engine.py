@@ -7,7 +7,7 @@ hundred stalled pulls from using up the connections of the control calls.
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from ferryman.errors import EngineUnavailable, TransferError, Unreachable, Unsupported
+from ferryman.errors import DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
 from ferryman.platforms import Platform
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
@@ -99,12 +99,12 @@ class DockerEngine:
     async def connect(self) -> EngineIdentity:
         """Find the engine, agree on an API version, and tell which engine it is."""
         self._version = _UNPINNED
-        version = await self._ask("version", versioned_api=False)
-        await self.aclose()  # the next client speaks the version that was agreed on
         try:
+            version = await self._ask("version", versioned_api=False)
+            await self.aclose()  # the next client speaks the version that was agreed on
             self._version = _pinned(version)
             return _identity(version, await self._ask("info"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, Unreachable) as error:
             raise EngineUnavailable(f"what answers at {self._address.url} is no Docker Engine") from error
 
     async def pull(
@@ -213,7 +213,8 @@ class DockerEngine:
         try:
             with self._reached(errand=errand):
                 async with streaming_client(self._address, self._tls, self._version) as docker:
-                    yield docker
+                    with suppress(aiohttp.ClientPayloadError):  # cut off: the terminal message did not come
+                        yield docker
         except Silent as error:
             raise Unreachable(
                 f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
@@ -238,7 +239,7 @@ class DockerEngine:
             raise _failure(error, subject, errand) from error
         except TimeoutError as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {error}") from error
 
     def _absent(self, error: BaseException) -> EngineUnavailable:
@@ -279,4 +280,6 @@ def _failure(error: DockerError, subject: str, errand: Errand | None) -> Transfe
         return classify(error.message, errand)
     if "no such image" in error.message.lower():
         return ImageGone(f"the engine no longer has {subject}")
-    return EngineUnavailable(f"the Docker Engine refused {subject}: {error.message[:300]}; is it one?")
+    if "no space left" in error.message.lower():
+        return DiskFull(f"the engine's disk is full: {error.message[:300]}")
+    return Unreachable(f"the Docker Engine refused {subject}: {error.message[:300]}")

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 
 class KeyedLocks:
@@ -27,11 +28,24 @@ class KeyedLocks:
                 del self._wanted[key], self._locks[key]
 
 
-async def see_through(work: Awaitable[None], *, seconds: float) -> None:
-    """Let `work` end although the caller is cancelled. Raises TimeoutError after `seconds`, and what `work` raises."""
-    task = asyncio.ensure_future(asyncio.wait_for(work, seconds))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+async def see_through(work: Coroutine[Any, Any, None], *, seconds: float) -> bool:
+    """Let `work` end although the caller is cancelled: then it has `seconds`, else all the time it needs.
+
+    False: it did not end in time, and was stopped. Raises what `work` raises.
+    """
+    task = asyncio.ensure_future(work)
+    caller = asyncio.current_task()
+    if caller is None or not caller.cancelling():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=seconds)
+            task.cancel()
+            raise
+        return True
+    ended, _ = await asyncio.wait({task}, timeout=seconds)
+    if not ended:
+        task.cancel()
+        return False
+    await task
+    return True

@@ -55,9 +55,11 @@ class TargetTags:
     async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         work = self._put_back(reference, image_id, previous_id, kept)
         try:
-            await see_through(work, seconds=_TIDYING_SECONDS)
-        except (FerrymanError, TimeoutError) as error:  # it stays in the ledger: `recover` puts it back
-            log.get().warning("a local tag is left behind until the next start", reference=reference, error=str(error))
+            tidy, why = await see_through(work, seconds=_TIDYING_SECONDS), "the engine is too slow"
+        except FerrymanError as error:
+            tidy, why = False, str(error)
+        if not tidy:  # it stays in the ledger: `recover` puts it back
+            log.get().warning("a local tag is left behind until the next start", reference=reference, error=why)
 
     async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         current = await self._engine.inspect(reference)
