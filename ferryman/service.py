@@ -62,6 +62,7 @@ class _Service:
                 await self._cycle(self._scheduler)
             now = self._house.clock.now()
             self._next_cycle_at = self._house.settings.interval.next_after(now)
+            await self._beat()  # `status` tells when it looks again
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout((self._next_cycle_at - now).total_seconds()):
                     await self._hangup.wait()
@@ -89,13 +90,17 @@ class _Service:
 
     async def _live(self) -> None:
         """Give a sign of life, and let go the registries whose credentials have been mended."""
-        record = self._house.record
         while True:
+            await self._beat()
             try:
-                await record.services.beat(
-                    record.owner.name, self._role, next_cycle_at=self._next_cycle_at if self._scheduler else None
-                )
                 await self._house.pauses.lift_mended()
             except StoreError as error:
-                log.get().error("cannot give a sign of life", error=str(error))
+                log.get().error("cannot look for mended credentials", error=str(error))
             await self._house.clock.sleep(_SIGN_OF_LIFE)
+
+    async def _beat(self) -> None:
+        record, next_cycle_at = self._house.record, self._next_cycle_at if self._scheduler else None
+        try:
+            await record.services.beat(record.owner.name, self._role, next_cycle_at=next_cycle_at)
+        except StoreError as error:
+            log.get().error("cannot give a sign of life", error=str(error))
