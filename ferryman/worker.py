@@ -117,6 +117,7 @@ class Worker:
 
     async def hand_back(self, job: Job) -> None:
         """This process stops: the job is anybody's again, and the attempt does not count."""
+        log.get().info("handed back")
         self._listener.ended(job, "stopped", None)
         await self._queue.hand_back(job)
 
