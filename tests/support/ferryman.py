@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROGRAM = (sys.executable, "-m", "ferryman")
+PROGRAM = str(Path(sys.executable).with_name("ferryman"))
 _STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
-_LONGEST_WAIT = 120.0  # seconds; generous, these machines are noisy
+_LONGEST_WAIT = 60.0  # seconds; generous, these machines are noisy
 
 
 def eventually(what: str, condition: Callable[[], bool], *, otherwise: Callable[[], str] = lambda: "") -> None:
@@ -99,7 +99,7 @@ class Ferryman:
         """Run a command whose output is for whoever looks at ours; its exit code."""
         sys.stdout.flush()
         return subprocess.run(
-            [*PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
+            [PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
         ).returncode  # fmt: skip
 
     def run(self, *arguments: str, **environment: str) -> Finished:
@@ -107,7 +107,7 @@ class Ferryman:
         out, err = self._output("out"), self._output("err")
         with out.open("wb") as stdout, err.open("wb") as stderr:
             done = subprocess.run(
-                [*PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
@@ -123,7 +123,7 @@ class Ferryman:
         log = self._output("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
