@@ -253,4 +253,7 @@ def _settings(items: Path | None) -> "Settings":
 def _go(work: "Coroutine[Any, Any, _T]") -> _T:
     import asyncio
 
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:  # by SIGTERM
+        raise KeyboardInterrupt from None
