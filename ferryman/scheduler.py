@@ -96,8 +96,7 @@ class Scheduler:
 
     async def look(self, configuration: Configuration, item: Item) -> Looked:
         """Discover and plan; changes nothing. Raises TransferError."""
-        if reason := await self._pauses.reason(item.source.registry):
-            raise LoginRefused(reason, registry=item.source.registry)
+        await self._pauses.heed(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
         records = await self._ledger.known(str(item.target))
         last = await self._ledger.walk(str(item.target))
