@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.e2e.support import held, layers, names_in, tiny
 from tests.support import images
-from tests.support.ferryman import Ferryman, eventually
+from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer
 from tests.support.proxy import FaultyProxy
 
@@ -26,7 +26,7 @@ def test_it_stops_with_copies_in_flight_and_hands_them_back(
     ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
 
     service = ferryman.start("run")
-    eventually("a copy in flight", proxy.stalled.is_set, otherwise=lambda: service.log)
+    service.until("a copy in flight", proxy.stalled.is_set)
     assert ferryman.run("health").out == "run is alive\n"
     assert service.stop(signal.SIGTERM) == 0
     assert "Traceback" not in service.log
@@ -53,15 +53,15 @@ def test_it_looks_again_by_its_interval_and_reads_items_yml_anew(
     head = f"defaults: {{target: {target.host}/m/}}\n"
     ferryman.items.write_text(f"{head}items: [{{source: {upstream.host}/acme/app}}]")
     service = ferryman.start("run", FERRYMAN_INTERVAL="1s")
-    eventually("the first tag", lambda: set(held(target)) == {"m/app:1"}, otherwise=lambda: service.log)
+    service.until("the first tag", lambda: set(held(target)) == {"m/app:1"})
 
     images.push(upstream.url, "acme/app", "2", tiny("2"))
-    eventually("the next tag", lambda: "m/app:2" in held(target), otherwise=lambda: service.log)
+    service.until("the next tag", lambda: "m/app:2" in held(target))
 
     ferryman.items.write_text(
         f"{head}items: [{{source: {upstream.host}/acme/app}}, {{source: {upstream.host}/acme/lib}}]"
     )
-    eventually("the new item", lambda: "m/lib:1" in held(target), otherwise=lambda: service.log)
+    service.until("the new item", lambda: "m/lib:1" in held(target))
     assert service.stop() == 0
 
 
@@ -75,18 +75,18 @@ def test_sighup_reads_items_yml_and_a_broken_one_changes_nothing(
     ferryman.items.write_text(good)
     service = ferryman.start("run")
     service.tells("cycle done")
-    eventually("the first tag", lambda: "m/app:1" in held(target), otherwise=lambda: service.log)
+    service.until("the first tag", lambda: "m/app:1" in held(target))
 
     ferryman.items.write_text(f"{good}\nitemz: []\n")
     images.push(upstream.url, "acme/app", "2", tiny("2"))
     service.send(signal.SIGHUP)
     service.tells("items.yml is broken")
     assert "items.yml:3:1" in service.log
-    eventually("a tag by the last good file", lambda: "m/app:2" in held(target), otherwise=lambda: service.log)
+    service.until("a tag by the last good file", lambda: "m/app:2" in held(target))
 
     ferryman.items.write_text(f"{head}items: [{{source: {upstream.host}/acme/lib}}]")
     service.send(signal.SIGHUP)
-    eventually("the new item", lambda: "m/lib:1" in held(target), otherwise=lambda: service.log)
+    service.until("the new item", lambda: "m/lib:1" in held(target))
     assert service.stop() == 0
     assert "Traceback" not in service.log
 
@@ -102,12 +102,12 @@ def test_the_halves_apart_on_one_database(ferryman: Ferryman, upstream: Registry
     assert ferryman.run("health").out == "scheduler is alive\n"
 
     workers = [ferryman.start("worker"), ferryman.start("worker")]
-    eventually("all tags", lambda: len(held(target)) == 4, otherwise=lambda: workers[0].log)
-    eventually(
+    workers[0].until("all tags", lambda: len(held(target)) == 4)
+    workers[0].until(
         "all of them in the record", lambda: {each["status"] for each in ferryman.status().values()} == {"synced"}
     )
     assert sorted(ferryman.run("health").out.split()) == sorted(
-        "scheduler is alive worker is alive worker is alive".split()
+        ["scheduler", "is", "alive", "worker", "is", "alive", "worker", "is", "alive"]
     )
     shown = ferryman.run("status").out
     assert "scheduler: alive since" in shown
@@ -129,7 +129,7 @@ def test_no_secret_on_any_command_line(
     proxy.stall(layers(image))
     ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
     service = ferryman.start("run", FERRYMAN_LOG_FORMAT="json")
-    eventually("a copy in flight", proxy.stalled.is_set, otherwise=lambda: service.log)
+    service.until("a copy in flight", proxy.stalled.is_set)
     listed = subprocess.run(["ps", "-eo", "args", "-ww"], capture_output=True, text=True, check=True).stdout
     assert "ferryman run" in listed
     assert target.login[1] not in listed
