@@ -171,7 +171,10 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
         console.print(tables.registries_table(held))
     if troubles := await record.ledger.troubles():
         console.print(tables.troubles_table(troubles))
-    console.print(tables.summary_table(await record.ledger.summary(targets)))
+    if summary := await record.ledger.summary(targets):
+        console.print(tables.summary_table(summary, width=console.width))
+    else:
+        console.print("nothing is recorded yet: `ferryman plan` shows what would be copied, `ferryman sync` copies it")
     if failed := await record.ledger.tags(targets=targets, statuses=["failed"]):
         console.print(tables.tags_table(failed[:_SHOWN]))
         if len(failed) > _SHOWN:

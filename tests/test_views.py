@@ -91,16 +91,29 @@ def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
 
 
+SUMMARY = ItemSummary(
+    "nginx-ingress-controller", RECORD.source, RECORD.target,
+    {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
+)  # fmt: skip
+
+
 def test_a_summary_counts_every_status(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = ItemSummary(
-        "etcd", RECORD.source, RECORD.target,
-        {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
-    )  # fmt: skip
-    headings, row = printed(tables.summary_table([summary]), capsys)
+    headings, row = printed(tables.summary_table([SUMMARY], width=200), capsys)
     assert dict(zip(headings, row, strict=True)) == {
-        "item": "etcd", "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
+        "item": SUMMARY.name, "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
         "running": "2", "failed": "1", "skipped": "-", "gone": "4", "last synced": "2026-05-01 12:00",
     }  # fmt: skip
+
+
+def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole() -> None:
+    console = Console(width=100, file=io.StringIO(), markup=False)
+    table = tables.summary_table([SUMMARY], width=console.width)
+    assert [column.header for column in table.columns if column.header in {"source", "target"}] == []
+    assert console.measure(table).minimum <= console.width
+    with console.capture() as capture:
+        console.print(table)
+    assert "nginx-ingress-controller" in capture.get()
+    assert "2026-05-01 12:00" in capture.get()
 
 
 def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:
