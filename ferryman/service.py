@@ -12,7 +12,7 @@ from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.worker import Unwatched
 
-_GRACE = 5.0  # seconds that running copies get to end by themselves; then they are handed back
+_GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
 _SIGN_OF_LIFE = 15.0  # seconds between two beats, which `ferryman health` looks for
 _KEPT = timedelta(days=30)  # how long every attempt stays readable
 
