@@ -48,7 +48,10 @@ class Crew:
 
     async def run(self) -> None:
         """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once."""
-        await self._rescue()
+        try:
+            await self._rescue()
+        except StoreError as error:  # the first heartbeat tries again
+            log.get().error("cannot look for what stopped workers held", error=str(error))
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
             async with asyncio.TaskGroup() as workers:
