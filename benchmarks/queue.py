@@ -1,4 +1,8 @@
-"""How fast the queue is, against plain sqlite3 doing the same to the same file: `python -m benchmarks.queue`."""
+"""How fast the queue is, against plain sqlite3 doing the same to the same file: `python -m benchmarks.queue`.
+
+The workers copy nothing, so that all of them ask at the same time and share their transactions, as they do when the
+queue is what is slow. A single one has nobody to share with.
+"""
 
 import asyncio
 import resource
@@ -7,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +29,7 @@ _NOW = datetime.now(UTC)
 
 
 async def main() -> None:
-    print(f"{'':<52}{'ferryman':>10}{'sqlite3':>10}{'ratio':>8}")
+    print(f"{'':<64}{'ferryman':>10}{'sqlite3':>10}{'ratio':>8}")
     with tempfile.TemporaryDirectory(prefix="ferryman-benchmark-") as folder:
         file = Path(folder) / "ferryman.db"
         database = await open_database(f"sqlite+aiosqlite:///{file}")
@@ -34,12 +39,16 @@ async def main() -> None:
             _show(f"enqueue {_TAGS:,} tags: rows a second", await _enqueue(queue), _bare_insert(connection))
             resident = _resident()
             _fill(connection)
-            ours = await _ferry(queue)
-            _show(f"claim and finish, {_TAGS * _ITEMS:,} rows: jobs a second", ours, _bare_jobs(connection))
-        _tell("status of one item: milliseconds", await _status(ledger, [_target(5)]))
-        _tell("status of all items: milliseconds", await _status(ledger, None))
-        _tell("resident after enqueueing: MiB", resident)
-        _tell("resident at the end: MiB", _resident())
+            bare = _bare_jobs(connection)
+            for workers in (1, _WORKERS):
+                ours = await _ferry(queue, workers)
+                what = f"claim and finish, {_TAGS * _ITEMS:,} rows, workers {workers}"
+                _show(f"{what}: jobs a second", ours.rate, bare.rate)
+                _show("    milliseconds of CPU a job", ours.cpu, bare.cpu)
+        _show("status of one item: milliseconds", await _status(ledger, [_target(5)]))
+        _show("status of all items: milliseconds", await _status(ledger, None))
+        _show("resident after enqueueing: MiB", resident)
+        _show("resident at the end: MiB", _resident())
         await database.close()
 
 
@@ -99,7 +108,22 @@ def _fill(connection: sqlite3.Connection) -> None:
         )
 
 
-async def _ferry(queue: Queue) -> float:
+@dataclass(frozen=True)
+class _Jobs:
+    rate: float  # jobs a second
+    cpu: float  # milliseconds a job, of all threads: other programs on the machine do not change it much
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> _Jobs:
+        seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        return _Jobs(_JOBS / seconds, cpu * 1000 / _JOBS)
+
+
+async def _ferry(queue: Queue, workers: int) -> _Jobs:
     left = iter(range(_JOBS))
 
     async def work() -> None:
@@ -111,17 +135,17 @@ async def _ferry(queue: Queue) -> float:
                 job, started_at=_NOW, target_digest=job.digest, identical=True, bytes_moved=1, bytes_reused=1
             )
 
-    began = time.perf_counter()
+    watch = _Stopwatch()
     async with asyncio.TaskGroup() as group:
-        for _ in range(_WORKERS):
+        for _ in range(workers):
             group.create_task(work())
-    return _JOBS / (time.perf_counter() - began)
+    return watch.read()
 
 
-def _bare_jobs(connection: sqlite3.Connection) -> float:
+def _bare_jobs(connection: sqlite3.Connection) -> _Jobs:
     """The same statements, one after the other, with nothing to wait for."""
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-    began = time.perf_counter()
+    watch = _Stopwatch()
     for number in range(_JOBS):
         connection.execute("BEGIN IMMEDIATE")
         (tag_id,) = connection.execute(_CLAIM, {"token": str(number), "now": now}).fetchone()
@@ -130,7 +154,7 @@ def _bare_jobs(connection: sqlite3.Connection) -> float:
         for statement in (_FINISH, _ATTEMPT, _HISTORY):
             connection.execute(statement, {"id": tag_id, "token": str(number), "now": now, "digest": _digest(number)})
         connection.execute("COMMIT")
-    return _JOBS / (time.perf_counter() - began)
+    return watch.read()
 
 
 _CLAIM = """
@@ -159,12 +183,13 @@ def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _show(what: str, ours: float, bare: float) -> None:
-    print(f"{what:<52}{ours:>10,.0f}{bare:>10,.0f}{ours / bare:>8.2f}", flush=True)
+def _show(what: str, ours: float, bare: float | None = None) -> None:
+    beside = "" if bare is None else f"{_number(bare)}{ours / bare:>8.2f}"
+    print(f"{what:<64}{_number(ours)}{beside}", flush=True)
 
 
-def _tell(what: str, value: float) -> None:
-    print(f"{what:<52}{value:>10,.0f}", flush=True)
+def _number(value: float) -> str:
+    return f"{value:>10,.0f}" if value >= 10 else f"{value:>10.2f}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     literal,
     null,
     or_,
@@ -62,14 +63,15 @@ UNLEASED: Values = {
 # The statements of every job, built once: building one takes longer than running it.
 
 
-def claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
-    """Claim the first of the due tags that are `among` these. Parameters: now, token, owner, expires_at."""
+def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """Claim the first of the due tags that are `among` these. Parameters: number, now, lease, owner, expires_at."""
     due = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
     in_order = select(tags.c.id).where(due, among).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
-    first = in_order.limit(1).with_for_update(skip_locked=True)
+    # Apart from the UPDATE, or PostgreSQL may run it, and skip what it has locked, more than once.
+    first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
     return (
         update(tags)
-        .where(tags.c.id == first.scalar_subquery())
+        .where(tags.c.id.in_(select(first.c.id)))
         .values(
             status="running",
             # What it waited for is over; what an earlier attempt met stays readable.
@@ -77,7 +79,7 @@ def claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
             reason=null(),
             attempts=tags.c.attempts + 1,
             run_at=null(),
-            lease_token=bindparam("token"),
+            lease_token=bindparam("lease", type_=String) + "-" + cast(tags.c.id, String),  # a token of each one's own
             lease_owner=bindparam("owner"),
             lease_expires_at=bindparam("expires_at"),
             claimed_at=bindparam("now"),
@@ -86,8 +88,9 @@ def claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
     )
 
 
-_JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts")  # as in a Job
-CLAIM = claiming(true())
+_JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
+CLAIM = _claiming(true())
+CLAIM_AMONG = _claiming(tags.c.target.in_(bindparam("targets", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)

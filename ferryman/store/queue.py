@@ -17,11 +17,15 @@ seen, does count as an attempt: the tag may be what hangs; used up, they end in 
 
 The queued tags of a paused registry have their `run_at` moved behind the pause by whatever queues them,
 so `claim` never has to search past them, however many they are.
+
+Claims, and the ends of jobs, that come at the same time share a transaction (see gathering.py).
 """
 
+import asyncio
 import secrets
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,8 +35,9 @@ from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
+from ferryman.store.gathering import Gathering
 from ferryman.store.merge import Merge, rename
-from ferryman.store.moves import CLAIM, END, SUCCEED, UNLEASED, WITHDRAWN, End, Values, choose, claiming, new_round
+from ferryman.store.moves import CLAIM, CLAIM_AMONG, END, SUCCEED, UNLEASED, WITHDRAWN, End, Values, choose, new_round
 from ferryman.store.pauses import freed, hold_back, in_force, lift
 from ferryman.store.records import (
     Applied,
@@ -48,6 +53,22 @@ from ferryman.store.records import (
 from ferryman.store.tables import attempts, history, registries, status_is, tags, walks
 
 _LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
+_Targets = frozenset[str] | None  # None: of all
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What came of a job, and is to be written down."""
+
+    job: Job
+    move: Update
+    told: Values  # the move's parameters, beside those that every end has
+    outcome: Outcome
+    started_at: datetime | None = None  # None: when it was claimed
+    bytes_moved: int = 0
+    bytes_reused: int = 0
+    error: str | None = None
+    error_kind: str | None = None
 
 
 class Queue:
@@ -59,6 +80,9 @@ class Queue:
         self._clock = clock
         self._lease = lease
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
+        turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
+        self._claims = Gathering(self._claim, turn=turn)
+        self._results = Gathering(self._write_down, turn=turn)
 
     async def apply(
         self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
@@ -88,18 +112,30 @@ class Queue:
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
     async def claim(self, targets: Collection[str] | None = None) -> Job | None:
-        """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING."""
-        now = self._clock.now()
-        token = secrets.token_hex(16)
-        told = {"now": now, "token": token, "owner": self._owner, "expires_at": now + self._lease}
-        statement = CLAIM if targets is None else claiming(tags.c.target.in_(targets))
+        """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
+
+        Cancelled, it may have taken one all the same: `reclaim` what this owner holds when the process stops.
+        """
+        return await self._claims.ask(None if targets is None else frozenset(targets))
+
+    async def _claim(self, wishes: Sequence[_Targets]) -> list[Job | None]:
+        """As many tags as are wished for. They start at the same time: it is no matter who gets which."""
         async with self._database.write() as connection:
-            row = (await connection.execute(statement, told)).one_or_none()
-        if row is None:
-            return None
-        return Job(
-            row.id, row.item, row.source, row.target, row.tag, row.source_digest, row.platforms, row.attempts, token
-        )
+            taken = {
+                targets: await self._take(connection, targets, number) for targets, number in Counter(wishes).items()
+            }
+        return [next(taken[targets], None) for targets in wishes]
+
+    async def _take(self, connection: Transaction, targets: _Targets, number: int) -> Iterator[Job]:
+        now = self._clock.now()
+        told: Values = {
+            "number": number, "now": now,
+            "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
+        }  # fmt: skip
+        if targets is not None:
+            told["targets"] = list(targets)
+        rows = await connection.execute(CLAIM if targets is None else CLAIM_AMONG, told)
+        return iter([Job(*row) for row in rows])
 
     async def beat(self) -> frozenset[str]:
         """Renew every lease of this owner in one statement; the tokens that are still ours.
@@ -112,7 +148,8 @@ class Queue:
             .values(lease_expires_at=self._clock.now() + self._lease)
             .returning(tags.c.lease_token)
         )
-        async with self._database.write() as connection:
+        # Alone: several results that are written at once lock their rows in another order, which is a deadlock.
+        async with self._database.write(alone=True) as connection:
             return frozenset((await connection.execute(renewing)).scalars())
 
     async def succeed(
@@ -126,20 +163,10 @@ class Queue:
         bytes_reused: int,
     ) -> bool:
         """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
-        now = self._clock.now()
         told = {"the_target_digest": target_digest, "is_identical": identical}
-        async with self._database.write() as connection:
-            row = await _write_back(connection, SUCCEED, job, now, told)
-            if row is None:
-                return False
-            await _record(
-                connection, job, "synced", started_at, now, bytes_moved=bytes_moved, bytes_reused=bytes_reused
-            )
-            adding = connection.insert(history).on_conflict_do_nothing()
-            await connection.execute(adding, _history_line(job, row))
-            if row.status == "queued":
-                await hold_back(connection, now, among=tags.c.id == job.id)
-        return True
+        return await self._results.ask(
+            _Result(job, SUCCEED, told, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
+        )
 
     async def fail(self, job: Job, *, started_at: datetime, kind: str, error: str, retry_at: datetime | None) -> bool:
         """failed for good, or queued again for `retry_at`. False: the lease was lost."""
@@ -161,17 +188,24 @@ class Queue:
         return await self._end(job, end, "handed-back")
 
     async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
-        now = self._clock.now()
         told = {f"the_{name}": value for name, value in asdict(end).items()}
+        return await self._results.ask(
+            _Result(job, END, told, outcome, started_at, error=end.error, error_kind=end.error_kind)
+        )
+
+    async def _write_down(self, results: Sequence[_Result]) -> list[bool]:
+        """End the jobs whose leases are still ours. False: the lease was lost, nothing was written."""
+        now = self._clock.now()
         async with self._database.write() as connection:
-            row = await _write_back(connection, END, job, now, told)
-            if row is None:
-                return False
-            began = started_at or row.claimed_at
-            await _record(connection, job, outcome, began, now, error=end.error, kind=end.error_kind)
-            if row.status == "queued":
-                await hold_back(connection, now, among=tags.c.id == job.id)
-        return True
+            rows = [await _write_back(connection, result, now) for result in results]
+            ended = [(result, row) for result, row in zip(results, rows, strict=True) if row is not None]
+            if ended:
+                await connection.execute(attempts.insert(), [_attempt(result, row, now) for result, row in ended])
+            if copied := [_history_line(result.job, row) for result, row in ended if result.outcome == "synced"]:
+                await connection.execute(connection.insert(history).on_conflict_do_nothing(), copied)
+            if again := [result.job.id for result, row in ended if row.status == "queued"]:
+                await hold_back(connection, now, among=tags.c.id.in_(again))
+        return [row is not None for row in rows]
 
     async def reclaim(self, dead_owners: Collection[str] = ()) -> int:
         """Queue again what expired leases, and those of dead processes, hold; the latter's attempts don't count.
@@ -303,34 +337,20 @@ class Queue:
             return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at)
 
 
-async def _write_back(
-    connection: Transaction, ending: Update, job: Job, now: datetime, told: Values
-) -> Row[Any] | None:
+async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
     """End a job under its lease. None: it was lost, nothing was written."""
+    job = result.job
     mine = {"the_id": job.id, "the_token": job.token, "the_digest": job.digest, "the_platforms": job.platforms}
-    return (await connection.execute(ending, {**mine, "now": now, **told})).one_or_none()
+    return (await connection.execute(result.move, {**mine, "now": now, **result.told})).one_or_none()
 
 
-async def _record(
-    connection: Transaction,
-    job: Job,
-    outcome: Outcome,
-    started_at: datetime,
-    finished_at: datetime,
-    *,
-    bytes_moved: int = 0,
-    bytes_reused: int = 0,
-    error: str | None = None,
-    kind: str | None = None,
-) -> None:
-    await connection.execute(
-        attempts.insert(),
-        {
-            "tag_id": job.id, "started_at": started_at, "finished_at": finished_at, "outcome": outcome,
-            "digest": job.digest, "bytes_moved": bytes_moved, "bytes_reused": bytes_reused,
-            "error": error, "error_kind": kind,
-        },
-    )  # fmt: skip
+def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "tag_id": result.job.id, "started_at": result.started_at or row.claimed_at, "finished_at": now,
+        "outcome": result.outcome, "digest": result.job.digest,
+        "bytes_moved": result.bytes_moved, "bytes_reused": result.bytes_reused,
+        "error": result.error, "error_kind": result.error_kind,
+    }  # fmt: skip
 
 
 def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
