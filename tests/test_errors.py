@@ -74,3 +74,7 @@ def test_a_configuration_error_tells_every_problem_on_a_line_of_its_own() -> Non
     error = ConfigurationError(problems)
     assert error.problems == tuple(problems)
     assert str(error) == "items.yml:1: first\nitems.yml:2: second"
+
+
+def test_a_message_of_a_stranger_is_always_text() -> None:
+    assert str(errors.Denied("no \ud800 here")).encode() == b"no ? here"

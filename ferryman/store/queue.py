@@ -50,7 +50,7 @@ from ferryman.store.records import (
     Verdict,
     Walk,
 )  # fmt: skip
-from ferryman.store.tables import attempts, history, registries, status_is, tags, walks
+from ferryman.store.tables import attempts, history, registries, status_is, tags, troubles, walks
 
 _LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
 _Targets = frozenset[str] | None  # None: of all
@@ -316,6 +316,7 @@ class Queue:
             number = 0
             for status in (status_is("queued"), status_is("failed")):  # each has an index of its own
                 number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
+            await connection.execute(delete(troubles).where(troubles.c.target.not_in(targets)))
         return number
 
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:

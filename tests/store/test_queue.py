@@ -402,6 +402,14 @@ async def test_items_that_are_no_more(scene: Scene) -> None:
     assert await scene.queue.claim() is None
 
 
+async def test_the_trouble_of_items_that_are_no_more_is_forgotten(scene: Scene) -> None:
+    await scene.ledger.note_trouble(ITEM, "no such host", now=START)
+    await scene.queue.withdraw_items({ITEM.target})
+    assert [trouble.error for trouble in await scene.ledger.troubles()] == ["no such host"]
+    await scene.queue.withdraw_items({"registry.example.com/other"})
+    assert await scene.ledger.troubles() == []
+
+
 async def test_an_item_with_another_name_source_and_platforms(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     moved = ItemKey("etcd3", "gcr.io/etcd-development/etcd", ITEM.target, "linux")
