@@ -163,7 +163,10 @@ def plan(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also the tags that the rules leave out.")
 @json_option
 def status(item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, as_json: bool) -> None:
-    """Show what is mirrored, what is missing, and why. With ITEM: tag by tag."""
+    """Show what is mirrored, what is missing, and why.
+
+    With ITEM: tag by tag. With ITEM:TAG: that tag, and every attempt of the last 30 days.
+    """
     from ferryman import commands
 
     _go(commands.status(_settings(items), item, failed=failed, everything=everything, as_json=as_json))

@@ -15,7 +15,7 @@ from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, TransferError
 from ferryman.scheduler import Cycle, Looked
-from ferryman.selection import Named, select, target_and_tag, targets_of
+from ferryman.selection import Named, select, target_and_tag
 from ferryman.settings import Settings
 from ferryman.store.records import Outstanding, TagRecord
 from ferryman.store.services import Service
@@ -74,18 +74,32 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
 
 
 async def status(settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, as_json: bool) -> None:
-    """The record: an overview, or tag by tag where items are named or tags are asked for."""
+    """The record: an overview, or tag by tag; a tag that is named comes with its attempts."""
     async with open_record(settings) as record:
-        targets = targets_of(await _known(settings, record), names) if names else None
         if not (as_json or names or failed or everything):
             _print_services(await record.services.list())
             await _print_overview(record, None)
             return
-        shown = await _shown(record, targets, failed=failed, everything=everything)
+        wanted = [target_and_tag(await _known(settings, record), name) for name in names]
+        targets = {target for several, _ in wanted for target in several} if names else None
+        if any(tag for _, tag in wanted):
+            named = [each for each in await record.ledger.tags(targets=targets) if _is_named(each, wanted)]
+            attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
+        else:
+            named = await _shown(record, targets, failed=failed, everything=everything)
+            attempts = {}
     if as_json:
-        _print_json([documents.tag_document(each) for each in shown])
-    else:
-        tables.console().print(tables.tags_table(shown))
+        _print_json([documents.tag_document(each, attempts.get(each.id)) for each in named])
+        return
+    console = tables.console()
+    console.print(tables.tags_table(named))
+    for each in named:
+        if each.id in attempts:
+            console.print(tables.attempts_table(each, attempts[each.id]))
+
+
+def _is_named(record: TagRecord, wanted: Sequence[tuple[set[str], str | None]]) -> bool:
+    return any(record.target in targets and tag in {None, record.tag} for targets, tag in wanted)
 
 
 async def requeue(settings: Settings, what: str) -> None:

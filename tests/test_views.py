@@ -20,7 +20,7 @@ from ferryman.planner import Decision
 from ferryman.reference import Repository
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import Job, Outstanding, RegistryState, TagRecord, Walk
+from ferryman.store.records import Attempt, Job, Outstanding, RegistryState, TagRecord, Walk
 from ferryman.transports.base import Copied
 from ferryman.views import documents, tables
 from ferryman.views.live import LiveView, NoView
@@ -88,6 +88,29 @@ def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -
     rows = printed(tables.tags_table([waiting, gone, left_out]), capsys)
     assert [row[-1] for row in rows[1:]] == [
         "next try 2026-05-01 12:05; cut", "gone upstream since 2026-05-01 12:00", "excluded",
+    ]  # fmt: skip
+
+
+ATTEMPT = Attempt(
+    started_at=NOON, finished_at=NOON + timedelta(seconds=90), outcome="failed", digest=made_up_digest("source"),
+    bytes_moved=2_500_000, bytes_reused=0, error=LONG, error_kind="denied",
+)  # fmt: skip
+
+
+def test_attempts_tell_when_how_long_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.attempts_table(RECORD, [ATTEMPT]), capsys)
+    assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
+    assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
+    assert row[-1] == LONG
+
+
+def test_the_attempts_of_a_tag_as_json() -> None:
+    assert documents.tag_document(RECORD, [ATTEMPT])["attempt_log"] == [
+        {
+            "started_at": "2026-05-01T12:00:00Z", "finished_at": "2026-05-01T12:01:30Z", "outcome": "failed",
+            "source_digest": made_up_digest("source"), "bytes_moved": 2_500_000, "bytes_reused": 0,
+            "error": LONG, "error_kind": "denied",
+        }
     ]  # fmt: skip
 
 

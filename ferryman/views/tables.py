@@ -5,13 +5,14 @@ from datetime import datetime
 
 from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from ferryman.inspection import Finding
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import RegistryState, TagRecord
+from ferryman.store.records import Attempt, RegistryState, TagRecord
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
 _ROOM_FOR_TARGET, _ROOM_FOR_SOURCE = 130, 170  # columns of a terminal
@@ -73,6 +74,22 @@ def tags_table(tags: Iterable[TagRecord]) -> Table:
             _short(record.source_digest),
             _short(record.target_digest),
             Text(_note(record)),
+        )
+    return table
+
+
+def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
+    """Every attempt at one tag, oldest first."""
+    table = _table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
+    for attempt in attempts:
+        table.add_row(
+            _when(attempt.started_at),
+            f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s",
+            _coloured(attempt.outcome),
+            decimal(attempt.bytes_moved),
+            decimal(attempt.bytes_reused),
+            _short(attempt.digest),
+            Text(attempt.error or ""),
         )
     return table
 
