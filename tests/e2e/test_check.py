@@ -60,9 +60,8 @@ items:
     target: {target.host}/m/
 """
     )
-    for command in ("sync", "plan", "check", "run", "import-history"):
-        done = ferryman.run(command)
-        assert done.code == 2, command
+    for done in ferryman.run_all(["sync"], ["plan"], ["check"], ["run"], ["import-history"]):
+        assert done.code == 2, done.err
         assert done.out == ""
         errors = done.err.splitlines()
         assert all(error.startswith("error: items.yml:") for error in errors), done.err
@@ -77,8 +76,7 @@ items:
 def test_no_engine(install: Callable[..., Ferryman], upstream: RegistryServer, target: RegistryServer) -> None:
     ferryman = install(host="tcp://127.0.0.1:1")
     ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {target.host}/m/}}]")
-    for command in ("sync", "run", "worker"):
-        done = ferryman.run(command)
+    for done in ferryman.run_all(["sync"], ["run"], ["worker"]):
         assert done.code == 3, done.err
         (error,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
         assert "tcp://127.0.0.1:1" in error

@@ -22,13 +22,12 @@ def items(ferryman: Ferryman) -> None:
 
 
 def test_help_of_everything(ferryman: Ferryman) -> None:
-    overview = ferryman.run("--help")
+    overview, *each = ferryman.run_all(["--help"], *([command, "--help"] for command in COMMANDS))
     assert overview.code == 0
-    for command in COMMANDS:
+    for command, helped in zip(COMMANDS, each, strict=True):
         assert f"  {command} " in overview.out
-        helped = ferryman.run(command, "--help")
         assert helped.code == 0
-        assert helped.out.startswith("Usage: ")
+        assert helped.out.startswith(f"Usage: ferryman {command} ")
     assert "..." not in overview.out.partition("Commands:")[2]
 
 
@@ -67,14 +66,16 @@ def test_wrong_settings_are_named_all_at_once(ferryman: Ferryman) -> None:
 
 
 def test_wrong_usage(ferryman: Ferryman) -> None:
-    assert ferryman.run("synch").code == 2
-    assert ferryman.run("requeue").code == 2
-    assert ferryman.run("requeue", "flanel").code == 2
-    zone = ferryman.run("export-history", "--tz", "Asia/Shangri-La")
-    assert zone.code == 2
+    typo, nothing, unknown, zone, missing = ferryman.run_all(
+        ["synch"],
+        ["requeue"],
+        ["requeue", "flanel"],
+        ["export-history", "--tz", "Asia/Shangri-La"],
+        ["plan", "--items", "elsewhere.yml"],
+    )
+    assert [done.code for done in (typo, nothing, unknown, zone, missing)] == [2] * 5
+    assert "did you mean 'flannel'?" in unknown.err
     assert "Asia/Shangri-La" in zone.err
-    missing = ferryman.run("plan", "--items", "elsewhere.yml")
-    assert missing.code == 2
     assert "elsewhere.yml" in missing.err
 
 

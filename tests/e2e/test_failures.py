@@ -10,7 +10,7 @@ from tests.e2e.support import held, layers, names_in, tiny
 from tests.support import images
 from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer, free_port
-from tests.support.proxy import FaultyProxy
+from tests.support.proxy import Fault, FaultyProxy
 
 TAGS = [f"1.{number}" for number in range(12)]
 
@@ -49,6 +49,36 @@ def test_a_wrong_password_pauses_the_registry_and_the_right_one_resumes_it(
     assert mended.code == 0, mended.err
     assert len(held(target)) == len(TAGS)
     assert by_status(ferryman) == {"synced": len(TAGS)}
+
+
+def test_a_source_that_refuses_the_login(ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer) -> None:
+    """With items.yml's own credentials, the password in the environment. `target` is the source here."""
+    assert target.login is not None
+    images.push(upstream.url, "acme/app", "1", tiny("1"))
+    ferryman.items.write_text(
+        f"""
+registries: {{"{target.host}": {{username: {target.login[0]}, password: "${{SOURCE_PASSWORD}}"}}}}
+defaults: {{target: {upstream.host}/m/}}
+items:
+  - {{source: {target.host}/acme/one}}
+  - {{source: {target.host}/acme/two}}
+  - {{source: {target.host}/acme/three}}
+  - {{source: {upstream.host}/acme/app}}
+"""
+    )
+    done = ferryman.run("sync", SOURCE_PASSWORD="wrong")
+    assert done.code == 1
+    assert done.err.count("level=error") == 2, done.err  # that it was refused, and that it is paused
+    assert set(held(upstream)) == {"acme/app:1", "m/app:1"}
+    assert 0 < refused(target) <= 3
+    before = refused(target)
+    assert ferryman.run("sync", SOURCE_PASSWORD="wrong").code == 1
+    assert refused(target) == before
+
+    mended = ferryman.run("sync", SOURCE_PASSWORD=target.login[1])
+    assert mended.code == 1, mended.err  # there is nothing at acme/one, two and three
+    assert refused(target) == before
+    assert "paused" not in ferryman.run("status").out
 
 
 def refused(server: RegistryServer) -> int:
@@ -127,7 +157,7 @@ def test_errors_that_pass_are_tried_again_and_others_are_not(
     assert set(held(target)) == {f"m/app:{tag}" for tag in made}
 
 
-def times(proxy: FaultyProxy, number: int, *, status: int) -> Callable[..., object]:
+def times(proxy: FaultyProxy, number: int, *, status: int) -> Fault:
     """Answer with the status so often, and then as the registry does."""
     left = [None] * number
 
@@ -140,7 +170,7 @@ def times(proxy: FaultyProxy, number: int, *, status: int) -> Callable[..., obje
     return respond
 
 
-def another(image: images.Image) -> Callable[..., object]:
+def another(image: images.Image) -> Fault:
     """Answer with another image's manifest."""
 
     async def respond(_: web.Request) -> web.StreamResponse:

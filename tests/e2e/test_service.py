@@ -1,5 +1,6 @@
 """The long-running service: its timetable, its signals, its halves, and a stop with copies in flight."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -115,6 +116,21 @@ def test_the_halves_apart_on_one_database(ferryman: Ferryman, upstream: Registry
     assert [each.stop() for each in (scheduler, *workers)] == [0, 0, 0]
 
 
+def test_it_stops_while_a_source_stalls(
+    ferryman: Ferryman,
+    upstream: RegistryServer,
+    target: RegistryServer,
+    proxied: Callable[[RegistryServer], FaultyProxy],
+) -> None:
+    proxy = proxied(upstream)
+    proxy.stall("GET .*/tags/list")
+    ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
+    service = ferryman.start("run")
+    service.until("a stall", proxy.stalled.is_set)
+    assert service.stop() == 0
+    assert "Traceback" not in service.log
+
+
 def test_no_secret_on_any_command_line(
     ferryman: Ferryman,
     upstream: RegistryServer,
@@ -134,3 +150,7 @@ def test_no_secret_on_any_command_line(
     assert "ferryman run" in listed
     assert target.login[1] not in listed
     assert service.stop() == 0
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    assert all({"time", "level", "event"} <= line.keys() for line in lines)
+    (handed_back,) = [line for line in lines if line["event"] == "handed back"]
+    assert (handed_back["item"], handed_back["tag"]) == ("app", "1")

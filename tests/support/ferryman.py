@@ -1,6 +1,7 @@
 """The program as a user calls it: a process of its own, in a folder of its own."""
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +90,7 @@ class Ferryman:
         own = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
         self.environment = own | {"DOCKER_HOST": engine, "DOCKER_CONFIG": str(folder)} | dict(environment or {})
         self._started: list[Running] = []
-        self._count = 0
+        self._numbers = itertools.count(1)
 
     @property
     def database(self) -> Path:
@@ -116,6 +118,11 @@ class Ferryman:
                 check=False,
             )
         return Finished(done.returncode, out.read_text(), err.read_text())
+
+    def run_all(self, *commands: Sequence[str]) -> list[Finished]:
+        """Run commands that do not mind one another, side by side."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
     def run_on_a_terminal(self, *arguments: str) -> tuple[int, str]:
         """Run a command as one who looks at it; its exit code and everything that the terminal was sent."""
@@ -167,5 +174,4 @@ class Ferryman:
             running.stop(signal.SIGKILL)
 
     def _output(self, kind: str) -> Path:
-        self._count += 1
-        return self._outputs / f"{self._count:03}.{kind}"
+        return self._outputs / f"{next(self._numbers):03}.{kind}"

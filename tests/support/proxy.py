@@ -78,7 +78,7 @@ class FaultyProxy:
         async def respond(request: web.Request) -> web.StreamResponse:
             self.stalled.set()
             await gate.wait()
-            return await self._pass_on(request)
+            return await self.pass_on(request)
 
         self.fail(pattern, respond)
         return gate
@@ -113,9 +113,9 @@ class FaultyProxy:
         for pattern, fault in self._faults:
             if pattern.search(line):
                 return await fault(request)
-        return await self._pass_on(request)
+        return await self.pass_on(request)
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
         url, body = URL(self._upstream + request.raw_path, encoded=True), await request.read()
         async with self._session.request(
