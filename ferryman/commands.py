@@ -91,6 +91,9 @@ async def status(settings: Settings, names: Sequence[str], *, failed: bool, ever
     if as_json:
         _print_json([documents.tag_document(each, attempts.get(each.id)) for each in named])
         return
+    if not named:
+        click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
+        return
     console = tables.console()
     console.print(tables.tags_table(named))
     for each in named:
@@ -183,7 +186,8 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
-    if troubles := await record.ledger.troubles():
+    troubles = await record.ledger.troubles()
+    if troubles := [trouble for trouble in troubles if targets is None or trouble.target in targets]:
         console.print(tables.troubles_table(troubles))
     if summary := await record.ledger.summary(targets):
         console.print(tables.summary_table(summary, width=console.width))

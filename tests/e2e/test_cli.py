@@ -101,4 +101,5 @@ def test_status_of_an_empty_record(ferryman: Ferryman) -> None:
     done = ferryman.run("status")
     assert done.code == 0
     assert "no service is running" in done.out
+    assert ferryman.run("status", "--failed").out == "nothing has failed\n"
     assert ferryman.run("health").code == 1
