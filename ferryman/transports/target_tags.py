@@ -32,8 +32,7 @@ class TargetTags:
         repository, _ = split_tag(reference)
         # The second lock: a push leaves a digest at the image that would look like the user's to another push.
         async with self._locks.holding(reference), self._locks.holding(f"{repository} {image.id}"):
-            previous = await self._engine.inspect(reference)
-            previous_id = previous.id if previous else None
+            previous_id = await self._previous(reference)
             kept = await self._digests(image.id, repository)
             await self._ledger.remember(
                 self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
@@ -52,6 +51,16 @@ class TargetTags:
             if entry.reference not in self._borrowed and entry.image_id is not None:
                 await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
 
+    async def _previous(self, reference: str) -> str | None:
+        """The image that the user has under the name. What another process of ours has there just now is not theirs."""
+        current = await self._engine.inspect(reference)
+        if current is None:
+            return None
+        for entry in await self._ledger.of_role(self._engine_id, "target"):
+            if entry.reference == reference and entry.image_id == current.id:
+                return entry.previous_id
+        return current.id
+
     async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         work = self._put_back(reference, image_id, previous_id, kept)
         try:
@@ -63,14 +72,13 @@ class TargetTags:
 
     async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         current = await self._engine.inspect(reference)
-        if current is not None and current.id == image_id != previous_id:
-            # Removing the tag takes the digest that the push left along; moving it does not.
-            if previous_id is None or not await self._restored(previous_id, reference):
-                await self._engine.remove(reference)
-            else:
-                repository, _ = split_tag(reference)
-                for digest in await self._digests(image_id, repository) - kept:
-                    await self._engine.remove(f"{repository}@{digest}")
+        ours = current is not None and current.id == image_id != previous_id
+        if ours and (previous_id is None or not await self._restored(previous_id, reference)):
+            await self._engine.remove(reference)  # takes the digest that the push left along
+        elif image_id != previous_id:  # moving the tag does not, whether we or another process of ours moved it
+            repository, _ = split_tag(reference)
+            for digest in await self._digests(image_id, repository) - kept:
+                await self._engine.remove(f"{repository}@{digest}")
         await self._ledger.forget(self._engine_id, reference)
 
     async def _restored(self, image_id: str, reference: str) -> bool:
