@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from ferryman import log
 from ferryman.errors import FerrymanError
-from ferryman.transports.cache import ImageLedger
+from ferryman.transports.cache import ImageLedger, PulledImage
 from ferryman.transports.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.docker_errors import ImageGone
 from ferryman.transports.locks import KeyedLocks, see_through
@@ -56,10 +56,12 @@ class TargetTags:
         current = await self._engine.inspect(reference)
         if current is None:
             return None
-        for entry in await self._ledger.of_role(self._engine_id, "target"):
-            if entry.reference == reference and entry.image_id == current.id:
-                return entry.previous_id
-        return current.id
+        entry = await self._entry(reference)
+        return entry.previous_id if entry is not None and entry.image_id == current.id else current.id
+
+    async def _entry(self, reference: str) -> PulledImage | None:
+        entries = await self._ledger.of_role(self._engine_id, "target")
+        return next((entry for entry in entries if entry.reference == reference), None)
 
     async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         work = self._put_back(reference, image_id, previous_id, kept)
@@ -79,7 +81,9 @@ class TargetTags:
             repository, _ = split_tag(reference)
             for digest in await self._digests(image_id, repository) - kept:
                 await self._engine.remove(f"{repository}@{digest}")
-        await self._ledger.forget(self._engine_id, reference)
+        entry = await self._entry(reference)
+        if entry is not None and entry.image_id == image_id:  # otherwise another process of ours has the name now
+            await self._ledger.forget(self._engine_id, reference)
 
     async def _restored(self, image_id: str, reference: str) -> bool:
         try:
