@@ -11,7 +11,7 @@ from ferryman.errors import FerrymanError
 from ferryman.transports.cache import ImageLedger, PulledImage
 from ferryman.transports.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.docker_errors import ImageGone
-from ferryman.transports.locks import KeyedLocks, see_through
+from ferryman.transports.locks import KeyedLocks, held_on_machine, holding_on_machine, see_through
 
 _TIDYING_SECONDS = 5
 
@@ -28,10 +28,14 @@ class TargetTags:
 
     @asynccontextmanager
     async def borrowed(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
-        """Let `reference` name the image; nobody else in this process uses it meanwhile. Raises ImageGone."""
+        """Let `reference` name the image; nobody else on this machine uses it meanwhile. Raises ImageGone."""
         repository, _ = split_tag(reference)
         # The second lock: a push leaves a digest at the image that would look like the user's to another push.
-        async with self._locks.holding(reference), self._locks.holding(f"{repository} {image.id}"):
+        async with (
+            self._locks.holding(reference),
+            self._locks.holding(f"{repository} {image.id}"),
+            holding_on_machine(self._key(reference)),
+        ):
             previous_id = await self._previous(reference)
             kept = await self._digests(image.id, repository)
             await self._ledger.remember(
@@ -48,8 +52,14 @@ class TargetTags:
     async def recover(self) -> None:
         """Undo what a crash left."""
         for entry in await self._ledger.of_role(self._engine_id, "target"):
-            if entry.reference not in self._borrowed and entry.image_id is not None:
-                await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+            if entry.reference in self._borrowed or entry.image_id is None:
+                continue
+            with held_on_machine(self._key(entry.reference)) as free:
+                if free:  # otherwise a living process is at it
+                    await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+
+    def _key(self, reference: str) -> str:
+        return f"{self._engine_id} {reference}"
 
     async def _previous(self, reference: str) -> str | None:
         """The image that the user has under the name. What another process of ours has there just now is not theirs."""
