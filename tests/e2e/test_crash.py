@@ -123,3 +123,30 @@ def stop_both(one: Running, other: Running) -> tuple[int, int]:
 
 def finished(ferryman: Ferryman) -> bool:
     return {record["status"] for record in ferryman.status().values()} == {"synced"}
+
+
+def test_two_workers_on_one_engine_leave_nothing_in_it(
+    ferryman: Ferryman, engine: Engine, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    for tag in TAGS[:10]:
+        images.push(upstream.url, "acme/app", tag, several(f"shared {tag}", "linux/amd64", "linux/arm64"))
+    ferryman.items.write_text(
+        f"""
+items:
+  - source: {upstream.host}/acme/app
+    target: {target.host}/m/
+    platforms: [linux/amd64, linux/arm64]
+"""
+    )
+    service = ferryman.start("run", FERRYMAN_LEASE="6s")
+    doomed = ferryman.start("worker")
+    doomed.tells("started")
+    service.tells("synced")
+    doomed.stop(signal.SIGKILL)
+    service.until("all of them", lambda: finished(ferryman))
+    assert service.stop() == 0
+    done = ferryman.run("sync")  # whoever finds the engine clears up after the dead
+    assert done.code == 0, done.err
+    records = ferryman.status()
+    assert {f"m/{name}": record["target_digest"] for name, record in records.items()} == held(target)
+    assert names_in(engine, target) == []
