@@ -30,10 +30,10 @@ _MEASURE_SECONDS = 600  # `system/df` reads every layer; deleting unlinks them
 _NO_CONNECTION = 900  # aiodocker's own status
 
 _MENDS = {
-    errno.ENOENT: "is the engine running, and is its socket mounted into this container?",
+    errno.ENOENT: "start the engine, mount its socket into this container, or set DOCKER_HOST to where it is",
     errno.EACCES: "this user may not use the socket: add it to the socket's group",
     errno.EPERM: "this user may not use the socket: add it to the socket's group",
-    errno.ECONNREFUSED: "nothing listens there: start the engine",
+    errno.ECONNREFUSED: "nothing listens there: start the engine, or set DOCKER_HOST to where it is",
 }
 _OTHER_MEND = "start it, or set DOCKER_HOST to where it is"
 

@@ -31,7 +31,7 @@ def test_each_thing_that_does_not_work_is_told(ferryman: Ferryman, target: Regis
     told = {finding["what"]: finding["told"] for finding in done.json if not finding["works"]}
     assert told.keys() == {"engine", f"target {target.host}", f"source {nowhere}"}
     assert str(missing) in told["engine"]
-    assert "is the engine running" in told["engine"]
+    assert "set DOCKER_HOST" in told["engine"]
     assert USER in told[f"target {target.host}"]
     assert nowhere in told[f"source {nowhere}"]
 

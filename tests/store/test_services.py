@@ -22,3 +22,12 @@ async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
     await services.drop("one")
     await services.drop("one")
     assert [service.owner for service in await services.list()] == ["two"]
+
+
+async def test_killed_processes_are_forgotten_in_time(database: Database, clock: ManualClock) -> None:
+    services = Services(database, clock=clock)
+    await services.beat("killed", "run")
+    later = clock.advance(timedelta(days=1))
+    await services.beat("alive", "run")
+    await services.forget(later)
+    assert [service.owner for service in await services.list()] == ["alive"]
