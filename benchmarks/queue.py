@@ -1,11 +1,17 @@
-"""How fast the queue is, against plain sqlite3 doing the same to the same file: `python -m benchmarks.queue`."""
+"""How fast the queue is, against plain sqlite3 doing the same to the same file: `python -m benchmarks.queue`.
+
+The workers copy nothing, so that all of them ask at the same time and share their transactions, as they do when the
+queue is what is slow. A single one has nobody to share with.
+"""
 
 import asyncio
 import resource
 import sqlite3
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,34 +22,33 @@ from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
 
 _TAGS = 100_000  # that are enqueued at once
-_ROWS = 1_000_000  # that the table has in the end
+_ITEMS = 10  # of as many tags each, so the table has 1,000,000 rows in the end
 _JOBS = 4_000
 _WORKERS = 8
 _NOW = datetime.now(UTC)
 
 
 async def main() -> None:
-    print(f"{'':44}{'ferryman':>14}{'bare sqlite3':>14}{'ratio':>8}")
+    print(f"{'':<64}{'ferryman':>10}{'sqlite3':>10}{'ratio':>8}")
     with tempfile.TemporaryDirectory(prefix="ferryman-benchmark-") as folder:
         file = Path(folder) / "ferryman.db"
         database = await open_database(f"sqlite+aiosqlite:///{file}")
         queue = Queue(database, owner="benchmark", clock=SystemClock(), lease=timedelta(minutes=5), max_attempts=6)
         ledger = Ledger(database)
-        ours = await _enqueue(queue, item=0)
-        _show(f"enqueue {_TAGS:,} tags, rows a second", ours, _bare_insert(file))
-        resident = _resident()
-        _fill(file)
-        ours = await _ferry(queue)
-        _show(f"claim and finish over {_ROWS:,} rows, jobs a second", ours, _bare_jobs(file))
-        began = time.perf_counter()
-        (summary,) = await ledger.summary([_target(5)])
-        _tell("status of one item, milliseconds", (time.perf_counter() - began) * 1000)
-        began = time.perf_counter()
-        everything = await ledger.summary()
-        _tell("status of everything, milliseconds", (time.perf_counter() - began) * 1000)
-        _tell("memory after enqueueing, MiB", resident)
-        _tell("memory at the end, MiB", _resident())
-        print(f"{summary.name}: {summary.counts['synced']:,} synced; {len(everything)} items", file=sys.stderr)
+        with _bare(file) as connection:
+            _show(f"enqueue {_TAGS:,} tags: rows a second", await _enqueue(queue), _bare_insert(connection))
+            resident = _resident()
+            _fill(connection)
+            bare = _bare_jobs(connection)
+            for workers in (1, _WORKERS):
+                ours = await _ferry(queue, workers)
+                what = f"claim and finish, {_TAGS * _ITEMS:,} rows, workers {workers}"
+                _show(f"{what}: jobs a second", ours.rate, bare.rate)
+                _show("    milliseconds of CPU a job", ours.cpu, bare.cpu)
+        _show("status of one item: milliseconds", await _status(ledger, [_target(5)]))
+        _show("status of all items: milliseconds", await _status(ledger, None))
+        _show("resident after enqueueing: MiB", resident)
+        _show("resident at the end: MiB", _resident())
         await database.close()
 
 
@@ -55,47 +60,70 @@ def _digest(number: int) -> str:
     return f"sha256:{number:064x}"
 
 
-async def _enqueue(queue: Queue, *, item: int) -> float:
+async def _enqueue(queue: Queue) -> float:
     seen = [SeenTag(f"v{number}", _digest(number), _NOW) for number in range(_TAGS)]
     verdicts = [Verdict(each.tag, "copy", "new", rank) for rank, each in enumerate(seen)]
-    key = ItemKey(f"image{item}", f"quay.io/upstream/image{item}", _target(item), None)
+    item = ItemKey("image0", "quay.io/upstream/image0", _target(0), None)
     began = time.perf_counter()
-    await queue.apply(key, seen, gone=(), verdicts=verdicts, walk=Walk(_NOW, _NOW, ""))
+    await queue.apply(item, seen, gone=(), verdicts=verdicts, walk=Walk(_NOW, _NOW, ""))
     return _TAGS / (time.perf_counter() - began)
 
 
-def _bare_insert(file: Path) -> float:
-    """The same rows, the same indexes, no one between."""
+@contextmanager
+def _bare(file: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(file, isolation_level=None)
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(tags)") if row[1] != "id"]
-    template = dict(connection.execute(f"SELECT {', '.join(columns)} FROM tags LIMIT 1").fetchone() and {})
-    row = dict(zip(columns, connection.execute(f"SELECT {', '.join(columns)} FROM tags LIMIT 1").fetchone(), strict=True))
-    rows = [tuple({**row, **template, "target": _target(1), "tag": f"v{number}", "rank": number}.values()) for number in range(_TAGS)]
-    marks = ", ".join("?" for _ in columns)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    yield connection
+    connection.close()
+
+
+def _columns(connection: sqlite3.Connection) -> list[str]:
+    return [row[1] for row in connection.execute("PRAGMA table_info(tags)") if row[1] != "id"]
+
+
+def _bare_insert(connection: sqlite3.Connection) -> float:
+    """The same rows under the same indexes, with nothing between."""
+    columns = _columns(connection)
+    listed = ", ".join(columns)
+    first = dict(zip(columns, connection.execute(f"SELECT {listed} FROM tags LIMIT 1").fetchone(), strict=True))
+    rows = [
+        tuple({**first, "target": _target(1), "tag": f"v{number}", "rank": number}.values()) for number in range(_TAGS)
+    ]
     began = time.perf_counter()
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(f"INSERT INTO tags ({', '.join(columns)}) VALUES ({marks})", rows)
+    connection.executemany(f"INSERT INTO tags ({listed}) VALUES ({', '.join('?' * len(columns))})", rows)
     connection.execute("COMMIT")
-    taken = time.perf_counter() - began
-    connection.close()
-    return _TAGS / taken
+    return _TAGS / (time.perf_counter() - began)
 
 
-def _fill(file: Path) -> None:
-    """Copies of the first item as synced ones, until the table is as large as it should be."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(tags)") if row[1] != "id"]
-    given = {"item": "'image' || ?1", "target": "?2", "status": "'synced'", "mirrored_digest": "source_digest", "synced_at": "first_seen_at"}
-    for item in range(2, _ROWS // _TAGS):
+def _fill(connection: sqlite3.Connection) -> None:
+    """Copies of the first item, as synced, until the table is as large as it should be."""
+    columns = _columns(connection)
+    synced = {"target": "?", "status": "'synced'", "mirrored_digest": "source_digest", "synced_at": "first_seen_at"}
+    chosen = ", ".join(synced.get(name, name) for name in columns)
+    for item in range(2, _ITEMS):
         connection.execute(
-            f"INSERT INTO tags ({', '.join(columns)}) SELECT {', '.join(given.get(name, name) for name in columns)}"
-            " FROM tags WHERE target = ?3",
-            (item, _target(item), _target(0)),
+            f"INSERT INTO tags ({', '.join(columns)}) SELECT {chosen} FROM tags WHERE target = ?",
+            (_target(item), _target(0)),
         )
-    connection.close()
 
 
-async def _ferry(queue: Queue) -> float:
+@dataclass(frozen=True)
+class _Jobs:
+    rate: float  # jobs a second
+    cpu: float  # milliseconds a job, of all threads: other programs on the machine do not change it much
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> _Jobs:
+        seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        return _Jobs(_JOBS / seconds, cpu * 1000 / _JOBS)
+
+
+async def _ferry(queue: Queue, workers: int) -> _Jobs:
     left = iter(range(_JOBS))
 
     async def work() -> None:
@@ -107,54 +135,61 @@ async def _ferry(queue: Queue) -> float:
                 job, started_at=_NOW, target_digest=job.digest, identical=True, bytes_moved=1, bytes_reused=1
             )
 
-    began = time.perf_counter()
+    watch = _Stopwatch()
     async with asyncio.TaskGroup() as group:
-        for _ in range(_WORKERS):
+        for _ in range(workers):
             group.create_task(work())
-    return _JOBS / (time.perf_counter() - began)
+    return watch.read()
 
 
-def _bare_jobs(file: Path) -> float:
-    """The same statements by one connection with nothing to wait for."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("PRAGMA synchronous = NORMAL")
+def _bare_jobs(connection: sqlite3.Connection) -> _Jobs:
+    """The same statements, one after the other, with nothing to wait for."""
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-    began = time.perf_counter()
+    watch = _Stopwatch()
     for number in range(_JOBS):
         connection.execute("BEGIN IMMEDIATE")
-        (tag_id,) = connection.execute(
-            "UPDATE tags SET status = 'running', attempts = attempts + 1, run_at = NULL, lease_token = ?, lease_owner = 'bare'"
-            " WHERE id = (SELECT id FROM tags WHERE status = 'queued' AND run_at IS NOT NULL AND run_at <= ?"
-            " ORDER BY rank, run_at, id LIMIT 1) RETURNING id",
-            (str(number), now),
-        ).fetchone()
+        (tag_id,) = connection.execute(_CLAIM, {"token": str(number), "now": now}).fetchone()
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(
-            "UPDATE tags SET status = 'synced', lease_token = NULL, lease_owner = NULL, synced_at = ? WHERE id = ? AND lease_token = ?",
-            (now, tag_id, str(number)),
-        )
-        connection.execute(
-            "INSERT INTO attempts (tag_id, started_at, finished_at, outcome, bytes_moved, bytes_reused) VALUES (?, ?, ?, 'synced', 1, 1)",
-            (tag_id, now, now),
-        )
-        connection.execute("INSERT INTO history (tag_id, digest) VALUES (?, ?)", (tag_id, _digest(number)))
+        for statement in (_FINISH, _ATTEMPT, _HISTORY):
+            connection.execute(statement, {"id": tag_id, "token": str(number), "now": now, "digest": _digest(number)})
         connection.execute("COMMIT")
-    taken = time.perf_counter() - began
-    connection.close()
-    return _JOBS / taken
+    return watch.read()
+
+
+_CLAIM = """
+    UPDATE tags SET status = 'running', attempts = attempts + 1, run_at = NULL, lease_token = :token
+    WHERE id = (SELECT id FROM tags WHERE status = 'queued' AND run_at IS NOT NULL AND run_at <= :now
+                ORDER BY rank, run_at, id LIMIT 1)
+    RETURNING id
+"""
+_FINISH = (
+    "UPDATE tags SET status = 'synced', lease_token = NULL, synced_at = :now WHERE id = :id AND lease_token = :token"
+)
+_ATTEMPT = """
+    INSERT INTO attempts (tag_id, started_at, finished_at, outcome, bytes_moved, bytes_reused)
+    VALUES (:id, :now, :now, 'synced', 1, 1)
+"""
+_HISTORY = "INSERT INTO history (tag_id, digest) VALUES (:id, :digest)"
+
+
+async def _status(ledger: Ledger, targets: list[str] | None) -> float:
+    began = time.perf_counter()
+    await ledger.summary(targets)
+    return (time.perf_counter() - began) * 1000
 
 
 def _resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _show(what: str, ours: float, bare: float) -> None:
-    print(f"{what:<50}{ours:>10,.0f}{bare:>12,.0f}{ours / bare:>8.2f}", flush=True)
+def _show(what: str, ours: float, bare: float | None = None) -> None:
+    beside = "" if bare is None else f"{_number(bare)}{ours / bare:>8.2f}"
+    print(f"{what:<64}{_number(ours)}{beside}", flush=True)
 
 
-def _tell(what: str, value: float) -> None:
-    print(f"{what:<50}{value:>10,.0f}", flush=True)
+def _number(value: float) -> str:
+    return f"{value:>10,.0f}" if value >= 10 else f"{value:>10.2f}"
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ def _complete_items(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def _complete_requeue(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`failed`, and the items."""
+    words = [CompletionItem("failed")] if "failed".startswith(incomplete) else []
+    return words + _complete_items(ctx, param, incomplete)
+
+
 items_option = click.option(
     "--items",
     type=click.Path(path_type=Path),
@@ -133,7 +139,7 @@ def worker(items: Path | None) -> None:
 @items_option
 @json_option
 def sync(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
-    """Make one cycle to the end: look at every ITEM (default: all), copy what is new."""
+    """Make one cycle to the end. Looks at every ITEM (default: all), copies what is new."""
     from ferryman import commands
 
     sys.exit(_go(commands.sync(_settings(items), item, as_json=as_json)))
@@ -157,14 +163,17 @@ def plan(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also the tags that the rules leave out.")
 @json_option
 def status(item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, as_json: bool) -> None:
-    """Show what is mirrored, what is missing, and why. With ITEM: tag by tag."""
+    """Show what is mirrored, what is missing, and why.
+
+    With ITEM: tag by tag. With ITEM:TAG: that tag, and every attempt of the last 30 days.
+    """
     from ferryman import commands
 
     _go(commands.status(_settings(items), item, failed=failed, everything=everything, as_json=as_json))
 
 
 @main.command()
-@click.argument("what", metavar="failed | ITEM | ITEM:TAG", shell_complete=_complete_items)
+@click.argument("what", metavar="failed | ITEM | ITEM:TAG", shell_complete=_complete_requeue)
 @items_option
 def requeue(what: str, items: Path | None) -> None:
     """Try again: everything that failed, an item, or one tag. Also lets paused registries go."""
@@ -199,7 +208,7 @@ def import_history(folder: Path, zone: "ZoneInfo", items: Path | None) -> None:
 @items_option
 @json_option
 def check(items: Path | None, as_json: bool) -> None:
-    """Try the configuration, the engine, and a login at every registry. Copies nothing."""
+    """Try the configuration, the engine, and every login. Copies nothing."""
     from ferryman import commands
 
     sys.exit(_go(commands.check(_settings(items), as_json=as_json)))
@@ -208,7 +217,10 @@ def check(items: Path | None, as_json: bool) -> None:
 @main.command()
 @items_option
 def health(items: Path | None) -> None:
-    """Tell whether a service is alive on this database (exit 0), for container health checks."""
+    """Tell whether a service is alive on this database.
+
+    Exit codes: 0 one is, 1 none is. Made for container health checks.
+    """
     from ferryman import commands
 
     sys.exit(_go(commands.health(_settings(items))))
@@ -244,4 +256,7 @@ def _settings(items: Path | None) -> "Settings":
 def _go(work: "Coroutine[Any, Any, _T]") -> _T:
     import asyncio
 
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:  # by SIGTERM
+        raise KeyboardInterrupt from None

@@ -15,7 +15,7 @@ from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, TransferError
 from ferryman.scheduler import Cycle, Looked
-from ferryman.selection import Named, select, target_and_tag, targets_of
+from ferryman.selection import Named, select, target_and_tag
 from ferryman.settings import Settings
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
@@ -74,18 +74,35 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
 
 
 async def status(settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, as_json: bool) -> None:
-    """The record: an overview, or tag by tag where items are named or tags are asked for."""
+    """The record: an overview, or tag by tag; a tag that is named comes with its attempts."""
     async with open_record(settings) as record:
-        targets = targets_of(await _known(settings, record), names) if names else None
         if not (as_json or names or failed or everything):
             _print_services(await record.services.list())
             await _print_overview(record, None)
             return
-        shown = await _shown(record, targets, failed=failed, everything=everything)
+        wanted = [target_and_tag(await _known(settings, record), name) for name in names]
+        targets = {target for several, _ in wanted for target in several} if names else None
+        if any(tag for _, tag in wanted):
+            named = [each for each in await record.ledger.tags(targets=targets) if _is_named(each, wanted)]
+            attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
+        else:
+            named = await _shown(record, targets, failed=failed, everything=everything)
+            attempts = {}
     if as_json:
-        _print_json([documents.tag_document(each) for each in shown])
-    else:
-        tables.console().print(tables.tags_table(shown))
+        _print_json([documents.tag_document(each, attempts.get(each.id)) for each in named])
+        return
+    if not named:
+        click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
+        return
+    console = tables.console()
+    console.print(tables.tags_table(named))
+    for each in named:
+        if each.id in attempts:
+            console.print(tables.attempts_table(each, attempts[each.id]))
+
+
+def _is_named(record: TagRecord, wanted: Sequence[tuple[set[str], str | None]]) -> bool:
+    return any(record.target in targets and tag in {None, record.tag} for targets, tag in wanted)
 
 
 async def requeue(settings: Settings, what: str) -> None:
@@ -170,9 +187,13 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
         await _print_limits(record, held)
-    if troubles := await record.ledger.troubles():
+    troubles = await record.ledger.troubles()
+    if troubles := [trouble for trouble in troubles if targets is None or trouble.target in targets]:
         console.print(tables.troubles_table(troubles))
-    console.print(tables.summary_table(await record.ledger.summary(targets)))
+    if summary := await record.ledger.summary(targets):
+        console.print(tables.summary_table(summary, width=console.width))
+    else:
+        console.print("nothing is recorded yet: `ferryman plan` shows what would be copied, `ferryman sync` copies it")
     if failed := await record.ledger.tags(targets=targets, statuses=["failed"]):
         console.print(tables.tags_table(failed[:_SHOWN]))
         if len(failed) > _SHOWN:

@@ -42,12 +42,16 @@ class Crew:
         self._owner = owner
         self._targets = targets  # claim for these only; None: for all
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
+        self._unrecorded: list[Job] = []  # ended without a result in the record, and perhaps still leased to us
         self._draining = asyncio.Event()
         self._engine_lost_at: datetime | None = None
 
     async def run(self) -> None:
         """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once."""
-        await self._rescue()
+        try:
+            await self._rescue()
+        except StoreError as error:  # the first heartbeat tries again
+            log.get().error("cannot look for what stopped workers held", error=str(error))
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
             async with asyncio.TaskGroup() as workers:
@@ -99,11 +103,13 @@ class Crew:
             del self._copies[job.token]
         if copy.cancelled():
             self._worker.abandon(job)
+            self._unrecorded.append(job)
             return
         try:
             await self._worker.settle(job, copy, started_at)
         except StoreError as error:
             log.get().error("cannot record the result: the tag will be copied again", error=str(error))
+            self._unrecorded.append(job)
         await self._mind_the_engine(copy.exception())
 
     async def _mind_the_engine(self, error: BaseException | None) -> None:
@@ -125,6 +131,7 @@ class Crew:
             try:
                 alive = await self._queue.beat()
                 renewed_at = self._clock.now()
+                await self._give_back()
                 await self._rescue()
             except StoreError as error:
                 log.get().error("cannot renew the leases", error=str(error))
@@ -134,6 +141,12 @@ class Crew:
             for token in held - alive:
                 if copy := self._copies.get(token):
                     copy.cancel()
+
+    async def _give_back(self) -> None:
+        """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""
+        while self._unrecorded:
+            await self._queue.hand_back(self._unrecorded[-1])  # does nothing where the lease was lost
+            self._unrecorded.pop()
 
     async def _rescue(self) -> None:
         dead = self._owner.dead_owners()

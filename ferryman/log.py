@@ -5,7 +5,7 @@ import sys
 from typing import Literal, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["text", "json"]
 
@@ -18,18 +18,17 @@ def configure(*, level: str, form: Format) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.format_exc_info,  # a traceback becomes one field: one line an event
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if form == "json"
-        else structlog.processors.LogfmtRenderer(
-            key_order=["time", "level", "event", "item", "tag"], drop_missing=True, bool_as_flag=False
-        )
+    logfmt = structlog.processors.LogfmtRenderer(
+        key_order=["time", "level", "event", "item", "tag"], drop_missing=True, bool_as_flag=False
+    )
+    renderers: list[Processor] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=False)] if form == "json" else [_without_returns, logfmt]
     )
     handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
@@ -47,6 +46,11 @@ def configure(*, level: str, form: Format) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _without_returns(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
+    """logfmt escapes line feeds only, and a carriage return lets a line overwrite itself on a terminal."""
+    return {name: value.replace("\r", "\\r") if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def get() -> FilteringBoundLogger:

@@ -35,10 +35,11 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
     targets = {str(item.target) for item in items}
     crew = house.crew(listener=view, targets=targets)
     working = asyncio.create_task(crew.run(), name="crew")
+    watch = _Watch(house, targets, view)
     looking = asyncio.create_task(house.scheduler().cycle(house.configuration, items), name="cycle")
     try:
         with _stopped_by_sigterm():
-            while not await _is_finished(house, targets, looking, view):
+            while not await watch.sees_the_end(looking):
                 _demand_engine(crew)
                 await asyncio.wait([working], timeout=_LOOK_AGAIN)
                 if working.done():
@@ -51,13 +52,27 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
         await house.record.queue.reclaim([house.record.owner.name])  # what was claimed in the moment of the stop
 
 
-async def _is_finished(house: House, targets: Collection[str], looking: "asyncio.Task[Cycle]", view: View) -> bool:
-    looked = looking.done()  # before the question: what it enqueues until then is in the answer
-    left = await house.record.queue.outstanding(targets)
-    view.queue(left)
-    if not looked or left.due or left.running:
-        return looked and looking.exception() is not None
-    return left.next_at is None or left.next_at > house.clock.now() + PATIENCE
+class _Watch:
+    """Sees when a cycle is over: nothing is left that may run soon, or nothing has come to an end for long."""
+
+    def __init__(self, house: House, targets: Collection[str], view: View) -> None:
+        self._house = house
+        self._targets = targets
+        self._view = view
+        self._number = -1  # tags that are left
+        self._since = house.clock.now()  # when that number last was another one
+
+    async def sees_the_end(self, looking: "asyncio.Task[Cycle]") -> bool:
+        looked = looking.done()  # before the question: what it enqueues until then is in the answer
+        left = await self._house.record.queue.outstanding(self._targets)
+        self._view.queue(left)
+        now, number = self._house.clock.now(), left.due + left.waiting + left.running
+        if number != self._number:
+            self._number, self._since = number, now
+        if not looked or left.due or left.running:
+            return looked and looking.exception() is not None
+        may_run_soon = left.next_at is not None and left.next_at <= now + PATIENCE
+        return not may_run_soon or now - self._since > PATIENCE  # a limit that ends and begins again, for one
 
 
 def _demand_engine(crew: Crew) -> None:

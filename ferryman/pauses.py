@@ -8,6 +8,7 @@ import asyncio
 from datetime import datetime
 
 from ferryman import log
+from ferryman.errors import LoginRefused
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
 from ferryman.store.queue import Queue
@@ -43,6 +44,18 @@ class Pauses:
         if await self._queue.hold(registry, until=until, error=error):
             waiting = waits(registry, await self._queue.waiting(registry), until)
             log.get().warning(waiting, registry=registry, until=until.isoformat(), error=error)
+
+    async def heed(self, registry: str) -> None:
+        """Mind what this process, an earlier one, or another one met there. Raises LoginRefused for a refused login.
+
+        A limit is minded by the registry's client: it waits for a short one, and refuses to ask before a long one ends.
+        """
+        for state in await self._queue.held():
+            if state.registry != registry:
+                continue
+            if state.until is None:
+                raise LoginRefused(state.error, registry=registry)
+            self._registry.hold(registry, state.until)
 
     async def reason(self, registry: str) -> str | None:
         """Why a registry is paused for its login; None: it isn't."""

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armhf": "arm",
+    "armel": "arm",
+    "i386": "386",
+}
 Keyword = Literal["native", "linux", "all"]
 
 
@@ -21,12 +28,14 @@ class Platform:
 
     @classmethod
     def of(cls, os: str, architecture: str, variant: str | None = None) -> "Platform":
-        architecture = _ARCHITECTURES.get(architecture.lower(), architecture.lower())
-        variant = (variant or "").lower()
+        architecture, variant = architecture.lower(), (variant or "").lower()
+        if architecture == "armel":
+            variant = "v6"
+        architecture = _ARCHITECTURES.get(architecture, architecture)
         if (architecture, variant) in {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1")}:
             variant = ""
-        if architecture == "arm" and variant in {"", "7"}:
-            variant = "v7"
+        if architecture == "arm":
+            variant = {"": "v7", "5": "v5", "6": "v6", "7": "v7", "8": "v8"}.get(variant, variant)
         return cls(os.lower(), architecture, variant)
 
     @classmethod

@@ -5,6 +5,7 @@ Grammar: distribution specification, "Pull" (`<name>`, `<reference>`), and Docke
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
@@ -29,8 +30,11 @@ def is_digest(text: str) -> bool:
 
 def is_loopback(registry: str) -> bool:
     """Whether a registry host is this machine: plain HTTP by default, as Docker treats it."""
-    host = registry if registry.startswith("[") else registry.rsplit(":", 1)[0]
-    return host == "localhost" or host.startswith(("127.", "[::1]"))
+    host = registry[1:].partition("]")[0] if registry.startswith("[") else registry.partition(":")[0]
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name; `127.0.0.1.example.com` is somebody else's
+        return False
 
 
 def parse_registry(text: str) -> str:

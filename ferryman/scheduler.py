@@ -13,7 +13,7 @@ from ferryman.discovery.base import TagLister, UpstreamTag
 from ferryman.discovery.choose import ListerName, lister_for
 from ferryman.discovery.contents import platform_digests
 from ferryman.discovery.survey import Survey, survey
-from ferryman.errors import LoginRefused, RateLimited, TransferError
+from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError
 from ferryman.items.model import Configuration, Item
 from ferryman.pauses import Pauses
 from ferryman.planner import Decision, Mirrored, Selection
@@ -81,15 +81,22 @@ class Scheduler:
                     except TransferError as error:
                         failed[str(item.target)] = str(error)
                         await self._cannot_look(item, error)
-                        return 0
+                    except StoreError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
+                        failed[str(item.target)] = await self._defect(item, error)
+                    return 0
 
-        enqueued = await asyncio.gather(*(one(item) for item in items))
-        return Cycle(enqueued=sum(enqueued), failed=failed)
+        try:
+            async with asyncio.TaskGroup() as group:
+                looks = [group.create_task(one(item)) for item in items]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return Cycle(enqueued=sum(look.result() for look in looks), failed=failed)
 
     async def look(self, configuration: Configuration, item: Item) -> Looked:
         """Discover and plan; changes nothing. Raises TransferError."""
-        if reason := await self._pauses.reason(item.source.registry):
-            raise LoginRefused(reason, registry=item.source.registry)
+        await self._pauses.heed(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
         records = await self._ledger.known(str(item.target))
         last = await self._ledger.walk(str(item.target))
@@ -171,6 +178,12 @@ class Scheduler:
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
             await self._pauses.wait(error.registry, until=error.retry_at, error=str(error))
         log.get().error("cannot look at the source", source=str(item.source), kind=error.kind, error=str(error))
+
+    async def _defect(self, item: Item, error: Exception) -> str:
+        log.get().error("cannot look at the source: a defect in Ferryman", exc_info=error)
+        message = f"defect in Ferryman, see the log: {type(error).__name__}"
+        await self._ledger.note_trouble(_key(item), message, now=self._clock.now())
+        return message
 
 
 def _key(item: Item) -> ItemKey:

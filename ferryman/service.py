@@ -12,8 +12,9 @@ from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.worker import Unwatched
 
-_GRACE = 5.0  # seconds that running copies get to end by themselves; then they are handed back
+_GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
 _SIGN_OF_LIFE = 15.0  # seconds between two beats, which `ferryman health` looks for
+_LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
 _KEPT = timedelta(days=30)  # how long every attempt stays readable
 
 
@@ -62,6 +63,7 @@ class _Service:
                 await self._cycle(self._scheduler)
             now = self._house.clock.now()
             self._next_cycle_at = self._house.settings.interval.next_after(now)
+            await self._beat()  # `status` tells when it looks again
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout((self._next_cycle_at - now).total_seconds()):
                     await self._hangup.wait()
@@ -74,6 +76,7 @@ class _Service:
             await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
             cycle = await scheduler.cycle(configuration, configuration.items)
             await self._house.record.ledger.forget_attempts(self._house.clock.now() - _KEPT)
+            await self._house.record.services.forget(self._house.clock.now() - _LONG_SILENT)
         except StoreError as error:
             log.get().error("the cycle ended early; the next one goes on", error=str(error))
         else:
@@ -89,13 +92,17 @@ class _Service:
 
     async def _live(self) -> None:
         """Give a sign of life, and let go the registries whose credentials have been mended."""
-        record = self._house.record
         while True:
+            await self._beat()
             try:
-                await record.services.beat(
-                    record.owner.name, self._role, next_cycle_at=self._next_cycle_at if self._scheduler else None
-                )
                 await self._house.pauses.lift_mended()
             except StoreError as error:
-                log.get().error("cannot give a sign of life", error=str(error))
+                log.get().error("cannot look for mended credentials", error=str(error))
             await self._house.clock.sleep(_SIGN_OF_LIFE)
+
+    async def _beat(self) -> None:
+        record, next_cycle_at = self._house.record, self._next_cycle_at if self._scheduler else None
+        try:
+            await record.services.beat(record.owner.name, self._role, next_cycle_at=next_cycle_at)
+        except StoreError as error:
+            log.get().error("cannot give a sign of life", error=str(error))

@@ -16,6 +16,7 @@ from ferryman.errors import (
     EngineUnavailable,
     LoginRefused,
     NoSuchPlatform,
+    NotFound,
     RateLimited,
     TransferError,
     WrongContent,
@@ -29,6 +30,7 @@ from ferryman.store.records import Job
 from ferryman.transports.base import Copied, Transport
 
 _LIMIT_UNKNOWN = timedelta(seconds=60)  # how long to leave a registry alone that says "too many" and no more
+_SHORTEST_LIMIT = timedelta(seconds=1)  # no attempt is counted: nothing else would slow a "Retry-After: 0" down
 
 
 class Listener(Protocol):
@@ -99,15 +101,21 @@ class Worker:
         copied = await self._transport.copy(
             source, target, platforms, lambda part, done, total: self._listener.progressed(job, part, done, total)
         )
-        if copied.confirmed:
-            return copied
-        found = await self._registry.head_manifest(target)
-        if found.digest != copied.digest:
+        if not copied.confirmed:
+            await self._verify(target, copied)
+        return copied
+
+    async def _verify(self, target: Reference, copied: Copied) -> None:
+        """The target may be late, or somebody else's doing may be in the way: both are worth another attempt."""
+        try:
+            found = (await self._registry.head_manifest(target)).digest
+        except NotFound:
+            found = "nothing"
+        if found != copied.digest:
             raise WrongContent(
-                f"{target} names {found.digest} after the copy, expected {copied.digest}: does anything else write it?",
+                f"{target} names {found} after the copy, expected {copied.digest}: does anything else write it?",
                 registry=target.repository.registry,
             )
-        return copied
 
     async def _mind_the_quota(self, source: Reference) -> None:
         """What is left of a limit on pulls is spread over time, in the queue's order: the newest tags first."""
@@ -119,6 +127,7 @@ class Worker:
 
     async def hand_back(self, job: Job) -> None:
         """This process stops: the job is anybody's again, and the attempt does not count."""
+        log.get().info("handed back")
         self._listener.ended(job, "stopped", None)
         await self._queue.hand_back(job)
 
@@ -172,7 +181,8 @@ class Worker:
 
     async def _limited(self, job: Job, error: RateLimited) -> bool:
         """A limit holds for all of that registry's tags, and is no attempt of this one."""
-        until = error.retry_at or self._clock.now() + _LIMIT_UNKNOWN
+        now = self._clock.now()
+        until = max(error.retry_at or now + _LIMIT_UNKNOWN, now + _SHORTEST_LIMIT)
         self._listener.ended(job, "again", None)
         kept = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
         await self._pauses.wait(_blamed(job, error), until=until, error=str(error))

@@ -65,7 +65,7 @@ async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIte
     client = open_client()
     place = Workplace(database, target_registry, client, f"workplace-{secrets.token_hex(4)}")
     yield place
-    place.owner.release()
+    await place.close()
     await client.aclose()
     await database.close()
 

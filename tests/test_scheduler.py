@@ -1,18 +1,23 @@
 """Cycle after cycle over upstreams that change, on a real database: what is asked, what is enqueued, what is told."""
 
+import asyncio
 import re
 import sqlite3
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ferryman.discovery.base import Page
-from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound
+from ferryman.discovery.base import Page, UpstreamTag
+from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.pauses import Pauses
+from ferryman.planner import Selection
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
@@ -26,6 +31,7 @@ from ferryman.store.records import ItemKey, Job, TagRecord
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
 from tests.support.images import Index, image, index, layer
+from tests.support.transports import open_client
 from tests.support.upstreams import NOON, DockerHub, Google, Quay, Upstream, made_up_digest
 
 TARGET = "registry.example.com/mirror"
@@ -62,6 +68,11 @@ class World:
         self.registries: dict[str, RegistryEntry] = {}
         self.scheduler = self.restarted()
 
+    @property
+    def file(self) -> Path:
+        assert self.database.file is not None
+        return self.database.file
+
     def restarted(self) -> Scheduler:
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
@@ -93,16 +104,15 @@ class World:
         """What a crew would do; the number of tags."""
         number = 0
         while job := await self.queue.claim():
-            await self.queue.succeed(
-                job,
-                started_at=self.clock.now(),
-                target_digest=job.digest,
-                identical=True,
-                bytes_moved=1,
-                bytes_reused=0,
-            )
+            await self.succeed(job)
             number += 1
         return number
+
+    async def succeed(self, job: Job) -> None:
+        now, digest = self.clock.now(), job.digest
+        await self.queue.succeed(
+            job, started_at=now, target_digest=digest, identical=True, bytes_moved=1, bytes_reused=0
+        )
 
     async def take_over(self, one: Item, tag: str, digest: str) -> None:
         """What import-history does."""
@@ -111,8 +121,7 @@ class World:
 
     def dump(self) -> list[str]:
         """Everything that the database holds."""
-        assert self.database.file is not None
-        direct = sqlite3.connect(self.database.file)
+        direct = sqlite3.connect(self.file)
         try:
             return list(direct.iterdump())
         finally:
@@ -200,6 +209,29 @@ async def test_what_is_no_longer_wanted_leaves_the_queue(world: World, google: G
     await world.cycle(replace(PAUSE, rules=Rules(limit=1)))
     assert await world.statuses(PAUSE) == {"1.3": "queued", "1.2": "skipped", "1.1": "skipped"}
     assert {record.reason for record in (await world.known(PAUSE)).values()} == {"new", "beyond-limit"}
+
+
+async def test_what_was_mirrored_stays_so_when_the_rules_leave_it_out(world: World, google: Google) -> None:
+    google.fill("google/pause", 3)
+    await world.cycle(PAUSE)
+    await world.copy_everything()
+    await world.cycle(replace(PAUSE, rules=Rules(limit=1)))
+    assert set((await world.statuses(PAUSE)).values()) == {"synced"}
+    assert (await world.cycle(PAUSE)).enqueued == 0
+
+
+async def test_an_item_whose_source_has_moved_is_not_copied_again(world: World, google: Google, quay: Quay) -> None:
+    for tag in ("3.8", "3.9"):
+        google.put("google/pause", tag, digest=made_up_digest(tag))
+        quay.put("kubernetes/pause", tag, digest=made_up_digest(tag))
+    await world.cycle(PAUSE)
+    await world.copy_everything()
+    quay.delete("kubernetes/pause", "3.8")
+    quay.put("kubernetes/pause", "3.10")
+    assert (await world.cycle(item("quay.io/kubernetes/pause"))).enqueued == 1
+    known = await world.known(PAUSE)
+    assert {record.source for record in known.values()} == {"quay.io/kubernetes/pause"}
+    assert [tag for tag, record in known.items() if record.gone_at] == ["3.8"]
 
 
 async def test_a_tag_that_upstream_drops_keeps_its_record_marked_as_gone(world: World, google: Google) -> None:
@@ -414,6 +446,22 @@ async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google,
     assert (cycle.enqueued, list(cycle.failed)) == (1, [str(FLANNEL.target)])
 
 
+async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(world: World, quay: Quay) -> None:
+    class Endless:
+        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+            await asyncio.Event().wait()
+            yield Page(())
+
+    quay.put("coreos/flannel", "v1")
+    world.scheduler._listers["gcr.io", None] = Endless()
+    with sqlite3.connect(world.file) as direct:
+        direct.execute("CREATE TRIGGER fault BEFORE INSERT ON walks BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    direct.close()
+    with pytest.raises(StoreError, match="disk is full"):
+        await world.cycle(PAUSE, FLANNEL)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_failed_look_leaves_what_is_known(world: World, google: Google) -> None:
     google.put("google/pause", "3.9")
     await world.cycle(PAUSE)
@@ -485,6 +533,87 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     assert [line["event"] for line in read_log() if line["level"] == "error"] == [
         "registry paused until its credentials change, or `ferryman requeue`", "cannot look at the source",
     ]  # fmt: skip
+
+
+# Any history
+
+
+class Shelf:
+    """A repository in memory, listed newest first, three tags a page."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, UpstreamTag] = {}
+        self._now = NOON
+
+    def push(self, name: str, content: str) -> None:
+        self._now += timedelta(minutes=1)
+        self.tags[name] = UpstreamTag(name, made_up_digest(f"{name} {content}"), self._now)
+
+    async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        newest_first = sorted(self.tags.values(), key=lambda tag: tag.pushed_at or NOON, reverse=True)
+        for start in range(0, len(newest_first), 3):
+            yield Page(newest_first[start : start + 3], newest_first=True)
+
+
+steps = st.one_of(
+    st.tuples(st.just("push"), st.sampled_from("abcdefgh"), st.sampled_from("12")),
+    st.tuples(st.just("delete"), st.sampled_from("abcdefgh")),
+    st.tuples(st.just("cycle")),
+    st.tuples(st.just("copy"), st.integers(1, 4)),
+    st.tuples(st.just("limit"), st.integers(0, 9)),
+    st.tuples(st.just("hours"), st.sampled_from([6, 25])),
+)
+
+
+@given(st.lists(steps, max_size=25))
+@settings(max_examples=30)
+def test_whatever_happens_the_wanted_tags_are_mirrored_in_the_end_and_none_twice(
+    history: list[tuple[object, ...]],
+) -> None:
+    asyncio.run(live_through(history))
+
+
+async def live_through(history: list[tuple[object, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
+        client = open_client()
+        world, shelf, one = World(database, client, ManualClock(), {}), Shelf(), PAUSE
+        world.scheduler._listers["gcr.io", None] = shelf
+        for what, *told in history:
+            match what, told:
+                case "push", [str(name), str(content)]:
+                    shelf.push(name, content)
+                case "delete", [str(name)]:
+                    shelf.tags.pop(name, None)
+                case "cycle", []:
+                    await world.cycle(one)
+                case "copy", [int(number)]:
+                    await copy_some(world, number)
+                case "limit", [int(limit)]:
+                    one = replace(one, rules=Rules(limit=limit))
+                case "hours", [int(hours)]:
+                    world.clock.advance(hours * 3600)
+        world.clock.advance(DAY)
+        await world.cycle(one)
+        await copy_some(world, 99)
+        assert (await world.cycle(one)).enqueued == 0
+        known = await world.known(one)
+        for tag in Selection(one.rules, None, Platform.parse("linux/amd64")).chosen(shelf.tags.values()):
+            assert (known[tag.name].status, known[tag.name].mirrored_digest) == ("synced", tag.digest)
+        assert {name for name, record in known.items() if record.gone_at is None} == shelf.tags.keys()
+        await client.aclose()
+        await database.close()
+
+
+async def copy_some(world: World, number: int) -> None:
+    for _ in range(number):
+        job = await world.queue.claim()
+        if job is None:
+            return
+        before = await world.ledger.tag(job.target, job.tag)
+        assert before is not None
+        assert before.mirrored_digest != job.digest
+        await world.succeed(job)
 
 
 # Looking only

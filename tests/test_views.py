@@ -20,7 +20,7 @@ from ferryman.planner import Decision
 from ferryman.reference import Repository
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import Job, Outstanding, RegistryState, TagRecord, Walk
+from ferryman.store.records import Attempt, Job, Outstanding, RegistryState, TagRecord, Walk
 from ferryman.transports.base import Copied
 from ferryman.views import documents, tables
 from ferryman.views.live import LiveView, NoView
@@ -91,16 +91,52 @@ def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
 
 
+ATTEMPT = Attempt(
+    started_at=NOON, finished_at=NOON + timedelta(seconds=90), outcome="failed", digest=made_up_digest("source"),
+    bytes_moved=2_500_000, bytes_reused=0, error=LONG, error_kind="denied",
+)  # fmt: skip
+
+
+def test_attempts_tell_when_how_long_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.attempts_table(RECORD, [ATTEMPT]), capsys)
+    assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
+    assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
+    assert row[-1] == LONG
+
+
+def test_the_attempts_of_a_tag_as_json() -> None:
+    assert documents.tag_document(RECORD, [ATTEMPT])["attempt_log"] == [
+        {
+            "started_at": "2026-05-01T12:00:00Z", "finished_at": "2026-05-01T12:01:30Z", "outcome": "failed",
+            "source_digest": made_up_digest("source"), "bytes_moved": 2_500_000, "bytes_reused": 0,
+            "error": LONG, "error_kind": "denied",
+        }
+    ]  # fmt: skip
+
+
+SUMMARY = ItemSummary(
+    "nginx-ingress-controller", RECORD.source, RECORD.target,
+    {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
+)  # fmt: skip
+
+
 def test_a_summary_counts_every_status(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = ItemSummary(
-        "etcd", RECORD.source, RECORD.target,
-        {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
-    )  # fmt: skip
-    headings, row = printed(tables.summary_table([summary]), capsys)
+    headings, row = printed(tables.summary_table([SUMMARY], width=200), capsys)
     assert dict(zip(headings, row, strict=True)) == {
-        "item": "etcd", "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
+        "item": SUMMARY.name, "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
         "running": "2", "failed": "1", "skipped": "-", "gone": "4", "last synced": "2026-05-01 12:00",
     }  # fmt: skip
+
+
+def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole() -> None:
+    console = Console(width=100, file=io.StringIO(), markup=False)
+    table = tables.summary_table([SUMMARY], width=console.width)
+    assert [column.header for column in table.columns if column.header in {"source", "target"}] == []
+    assert console.measure(table).minimum <= console.width
+    with console.capture() as capture:
+        console.print(table)
+    assert "nginx-ingress-controller" in capture.get()
+    assert "2026-05-01 12:00" in capture.get()
 
 
 def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:

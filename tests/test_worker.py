@@ -1,6 +1,5 @@
 """One job, from its claim to its record, on a real database and with a real target."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -278,6 +277,15 @@ async def test_what_is_left_of_a_limit_on_pulls_is_spread_newest_first(workplace
     ]
 
 
+async def test_a_limit_that_is_over_at_once_still_leaves_the_registry_a_moment(workplace: Workplace) -> None:
+    workplace.transport.fail(RateLimited("slow down", registry="quay.io", retry_at=FIRST), "v1")  # Retry-After: 0
+    await workplace.enqueue("v1")
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert record.run_at is not None
+    assert record.run_at > workplace.clock.now()  # it counts as no attempt: nothing else would ever slow it down
+
+
 async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: Workplace, read_log: ReadLog) -> None:
     tags = [f"v{number}" for number in range(12)]
     workplace.transport.fail(LoginRefused("wrong password", registry="quay.io"), *tags)
@@ -305,7 +313,7 @@ async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: 
 async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(workplace: Workplace, read_log: ReadLog) -> None:
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
-    working = asyncio.create_task(workplace.work())
+    working = workplace.start(workplace.work())
     await gate.reached.wait()
     other = workplace.queue_of("other")
     await other.reclaim([workplace.owner.name])

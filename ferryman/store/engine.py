@@ -95,10 +95,10 @@ class Database:
             try:
                 await unbroken(_begin(connection))
                 yield Transaction(connection)
-                await unbroken(connection.commit())
-            finally:
-                if connection.sync_connection is not None:  # it could be opened
-                    await unbroken(connection.close())  # which rolls back what was not committed
+            except BaseException:
+                await unbroken(_roll_back(connection))
+                raise
+            await unbroken(_commit(connection))
 
     async def close(self) -> None:
         """Give the connections back. Idempotent."""
@@ -147,6 +147,18 @@ async def _start_stream(connection: AsyncConnection, statement: Executable) -> A
 async def _begin(connection: AsyncConnection) -> None:
     await connection.start()
     await connection.begin()
+
+
+async def _roll_back(connection: AsyncConnection) -> None:
+    if connection.sync_connection is not None:  # it was opened
+        await connection.close()
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    finally:
+        await connection.close()
 
 
 _SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_ADVISORY_LOCK})")

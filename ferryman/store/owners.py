@@ -43,9 +43,12 @@ class Owner:
             ) from error
 
     def dead_owners(self) -> set[str]:
-        """The processes that ended without a `release`. Reclaim what they held, then `bury` them."""
-        visible = [file for file in self._folder.iterdir() if not file.name.startswith(".")]
-        return {file.name for file in visible if _is_free(file)}
+        """The processes that ended without a `release`. Reclaim what they held, then `bury` them. Raises StoreError."""
+        try:
+            visible = [file for file in self._folder.iterdir() if not file.name.startswith(".")]
+            return {file.name for file in visible if _is_free(file)}
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
     def bury(self, dead: Collection[str]) -> None:
         """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead."""

@@ -42,6 +42,11 @@ class Services:
         async with self._database.read() as connection:
             return [Service(*row) for row in await connection.execute(asking)]
 
+    async def forget(self, before: datetime) -> None:
+        """Drop the processes that were last heard of before: killed ones do not say goodbye."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(services).where(services.c.beat_at < before))
+
     async def drop(self, owner: str) -> None:
         """The process has ended. Idempotent."""
         async with self._database.write() as connection:

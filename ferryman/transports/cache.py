@@ -131,24 +131,26 @@ class ImageCache:
             return
         self._added = 0
         entries = await self._ledger.least_recent(self._engine_id)
-        ours = {entry.image_id for entry in entries}
-        self._measured = await self._measure(ours)
+        self._measured = await self._measure(entries)
         for entry in entries:
             if self._measured <= self._limit:
                 break
             if await self._evict(entry):
-                self._measured = await self._measure(ours)
+                self._measured = await self._measure(entries)
 
-    async def _measure(self, ours: set[str | None]) -> int:
+    async def _measure(self, entries: Sequence[PulledImage]) -> int:
         """Bytes that our images take: the larger of two lower bounds, since layers are shared with the user's images.
 
         The one takes all that the user's images could fill off the whole, the other counts what only one image of
-        ours has. An image that somebody tagged is no longer ours alone: removing our reference would free nothing.
+        ours has. An image that somebody tagged is no longer ours alone, unless that is a running copy's target tag:
+        removing our reference would free nothing.
         """
         usage = await self._engine.disk_usage()
-        kept = sum(image.size for image in usage.images if image.id not in ours or image.tagged)
-        alone = sum(image.size - image.shared for image in usage.images if image.id in ours and not image.tagged)
-        return max(usage.layers - kept, alone)
+        pulled = {entry.image_id for entry in entries}
+        running = {entry.image_id for entry in entries if self._in_use[entry.reference]}
+        ours = {image for image in usage.images if image.id in pulled and (image.id in running or not image.tagged)}
+        kept = sum(image.size for image in usage.images if image not in ours)
+        return max(usage.layers - kept, sum(image.size - image.shared for image in ours))
 
     async def _evict(self, entry: PulledImage) -> bool:
         async with self._removing:

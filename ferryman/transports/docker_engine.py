@@ -7,7 +7,7 @@ hundred stalled pulls from using up the connections of the control calls.
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from ferryman.errors import EngineUnavailable, TransferError, Unreachable, Unsupported
+from ferryman.errors import DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
 from ferryman.platforms import Platform
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
@@ -30,10 +30,10 @@ _MEASURE_SECONDS = 600  # `system/df` reads every layer; deleting unlinks them
 _NO_CONNECTION = 900  # aiodocker's own status
 
 _MENDS = {
-    errno.ENOENT: "is the engine running, and is its socket mounted into this container?",
+    errno.ENOENT: "start the engine, mount its socket into this container, or set DOCKER_HOST to where it is",
     errno.EACCES: "this user may not use the socket: add it to the socket's group",
     errno.EPERM: "this user may not use the socket: add it to the socket's group",
-    errno.ECONNREFUSED: "nothing listens there: start the engine",
+    errno.ECONNREFUSED: "nothing listens there: start the engine, or set DOCKER_HOST to where it is",
 }
 _OTHER_MEND = "start it, or set DOCKER_HOST to where it is"
 
@@ -99,16 +99,13 @@ class DockerEngine:
     async def connect(self) -> EngineIdentity:
         """Find the engine, agree on an API version, and tell which engine it is."""
         self._version = _UNPINNED
-        version = await self._ask("version", versioned_api=False)
-        await self.aclose()  # the next client speaks the version that was agreed on
-        self._version = _pinned(version)
-        info = await self._ask("info")
-        return EngineIdentity(
-            id=info.get("ID") or info["Name"],
-            version=version["Version"],
-            storage=info["Driver"],
-            native=Platform.of(version["Os"], version["Arch"]),
-        )
+        try:
+            version = await self._ask("version", versioned_api=False)
+            await self.aclose()  # the next client speaks the version that was agreed on
+            self._version = _pinned(version)
+            return _identity(version, await self._ask("info"))
+        except (KeyError, TypeError, ValueError, Unreachable) as error:
+            raise EngineUnavailable(f"what answers at {self._address.url} is no Docker Engine") from error
 
     async def pull(
         self, errand: Errand, *, platform: Platform | None, credential: Mapping[str, str] | None, sink: ProgressSink
@@ -216,7 +213,8 @@ class DockerEngine:
         try:
             with self._reached(errand=errand):
                 async with streaming_client(self._address, self._tls, self._version) as docker:
-                    yield docker
+                    with suppress(aiohttp.ClientPayloadError):  # cut off: the terminal message did not come
+                        yield docker
         except Silent as error:
             raise Unreachable(
                 f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
@@ -241,7 +239,7 @@ class DockerEngine:
             raise _failure(error, subject, errand) from error
         except TimeoutError as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {error}") from error
 
     def _absent(self, error: BaseException) -> EngineUnavailable:
@@ -263,6 +261,15 @@ def _pinned(version: Mapping[str, Any]) -> str:
     return f"v{major}.{minor}"
 
 
+def _identity(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIdentity:
+    return EngineIdentity(
+        id=info.get("ID") or info["Name"],
+        version=version["Version"],
+        storage=info["Driver"],
+        native=Platform.of(version["Os"], version["Arch"]),
+    )
+
+
 def _names(references: list[str] | None) -> frozenset[str]:
     """Engines before 1.43 write `<none>:<none>` where there is none."""
     return frozenset(name for name in references or () if "<none>" not in name)
@@ -271,6 +278,8 @@ def _names(references: list[str] | None) -> frozenset[str]:
 def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:
     if errand is not None:
         return classify(error.message, errand)
-    if error.status == 404:  # noqa: PLR2004 - Not Found
+    if "no such image" in error.message.lower():
         return ImageGone(f"the engine no longer has {subject}")
-    return EngineUnavailable(f"the Docker Engine refused {subject}: {error.message[:300]}")
+    if "no space left" in error.message.lower():
+        return DiskFull(f"the engine's disk is full: {error.message[:300]}")
+    return Unreachable(f"the Docker Engine refused {subject}: {error.message[:300]}")

@@ -1,9 +1,15 @@
-"""Order among this process's copies."""
+"""Order among copies: this process's, and this machine's."""
 
 import asyncio
+import errno
+import hashlib
+import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+_LOOK_AGAIN = 0.05  # seconds between two looks whether another process has let go
 
 
 class KeyedLocks:
@@ -27,11 +33,53 @@ class KeyedLocks:
                 del self._wanted[key], self._locks[key]
 
 
-async def see_through(work: Awaitable[None], *, seconds: float) -> None:
-    """Let `work` end although the caller is cancelled. Raises TimeoutError after `seconds`, and what `work` raises."""
-    task = asyncio.ensure_future(asyncio.wait_for(work, seconds))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+@asynccontextmanager
+async def holding_on_machine(key: str) -> AsyncIterator[None]:
+    """Wait until no other process here holds `key`."""
+    while True:
+        with held_on_machine(key) as held:
+            if held:
+                yield
+                return
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+@contextmanager
+def held_on_machine(key: str) -> Iterator[bool]:
+    """Hold `key` among this machine's processes; False: another one does. The kernel takes it from one that dies.
+
+    The lock is an abstract socket's name: it needs no file, but containers with networks of their own do not see it.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+        try:
+            lock.bind(f"\0ferryman-{hashlib.sha256(key.encode()).hexdigest()}")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            held = False
+        else:
+            held = True
+        yield held
+
+
+async def see_through(work: Coroutine[Any, Any, None], *, seconds: float) -> bool:
+    """Let `work` end although the caller is cancelled: then it has `seconds`, else all the time it needs.
+
+    False: it did not end in time, and was stopped. Raises what `work` raises.
+    """
+    task = asyncio.ensure_future(work)
+    caller = asyncio.current_task()
+    if caller is None or not caller.cancelling():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=seconds)
+            task.cancel()
+            raise
+        return True
+    ended, _ = await asyncio.wait({task}, timeout=seconds)
+    if not ended:
+        task.cancel()
+        return False
+    await task
+    return True

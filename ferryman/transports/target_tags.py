@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 from ferryman import log
 from ferryman.errors import FerrymanError
-from ferryman.transports.cache import ImageLedger
+from ferryman.transports.cache import ImageLedger, PulledImage
 from ferryman.transports.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.docker_errors import ImageGone
-from ferryman.transports.locks import KeyedLocks, see_through
+from ferryman.transports.locks import KeyedLocks, held_on_machine, holding_on_machine, see_through
 
 _TIDYING_SECONDS = 5
 
@@ -28,12 +28,15 @@ class TargetTags:
 
     @asynccontextmanager
     async def borrowed(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
-        """Let `reference` name the image; nobody else in this process uses it meanwhile. Raises ImageGone."""
+        """Let `reference` name the image; nobody else on this machine uses it meanwhile. Raises ImageGone."""
         repository, _ = split_tag(reference)
         # The second lock: a push leaves a digest at the image that would look like the user's to another push.
-        async with self._locks.holding(reference), self._locks.holding(f"{repository} {image.id}"):
-            previous = await self._engine.inspect(reference)
-            previous_id = previous.id if previous else None
+        async with (
+            self._locks.holding(reference),
+            self._locks.holding(f"{repository} {image.id}"),
+            holding_on_machine(self._key(reference)),
+        ):
+            previous_id = await self._previous(reference)
             kept = await self._digests(image.id, repository)
             await self._ledger.remember(
                 self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
@@ -49,27 +52,48 @@ class TargetTags:
     async def recover(self) -> None:
         """Undo what a crash left."""
         for entry in await self._ledger.of_role(self._engine_id, "target"):
-            if entry.reference not in self._borrowed and entry.image_id is not None:
-                await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+            if entry.reference in self._borrowed or entry.image_id is None:
+                continue
+            with held_on_machine(self._key(entry.reference)) as free:
+                if free:  # otherwise a living process is at it
+                    await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+
+    def _key(self, reference: str) -> str:
+        return f"{self._engine_id} {reference}"
+
+    async def _previous(self, reference: str) -> str | None:
+        """The image that the user has under the name. What another process of ours has there just now is not theirs."""
+        current = await self._engine.inspect(reference)
+        if current is None:
+            return None
+        entry = await self._entry(reference)
+        return entry.previous_id if entry is not None and entry.image_id == current.id else current.id
+
+    async def _entry(self, reference: str) -> PulledImage | None:
+        entries = await self._ledger.of_role(self._engine_id, "target")
+        return next((entry for entry in entries if entry.reference == reference), None)
 
     async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         work = self._put_back(reference, image_id, previous_id, kept)
         try:
-            await see_through(work, seconds=_TIDYING_SECONDS)
-        except (FerrymanError, TimeoutError) as error:  # it stays in the ledger: `recover` puts it back
-            log.get().warning("a local tag is left behind until the next start", reference=reference, error=str(error))
+            tidy, why = await see_through(work, seconds=_TIDYING_SECONDS), "the engine is too slow"
+        except FerrymanError as error:
+            tidy, why = False, str(error)
+        if not tidy:  # it stays in the ledger: `recover` puts it back
+            log.get().warning("a local tag is left behind until the next start", reference=reference, error=why)
 
     async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         current = await self._engine.inspect(reference)
-        if current is not None and current.id == image_id != previous_id:
-            # Removing the tag takes the digest that the push left along; moving it does not.
-            if previous_id is None or not await self._restored(previous_id, reference):
-                await self._engine.remove(reference)
-            else:
-                repository, _ = split_tag(reference)
-                for digest in await self._digests(image_id, repository) - kept:
-                    await self._engine.remove(f"{repository}@{digest}")
-        await self._ledger.forget(self._engine_id, reference)
+        ours = current is not None and current.id == image_id != previous_id
+        if ours and (previous_id is None or not await self._restored(previous_id, reference)):
+            await self._engine.remove(reference)  # takes the digest that the push left along
+        elif image_id != previous_id:  # moving the tag does not, whether we or another process of ours moved it
+            repository, _ = split_tag(reference)
+            for digest in await self._digests(image_id, repository) - kept:
+                await self._engine.remove(f"{repository}@{digest}")
+        entry = await self._entry(reference)
+        if entry is not None and entry.image_id == image_id:  # otherwise another process of ours has the name now
+            await self._ledger.forget(self._engine_id, reference)
 
     async def _restored(self, image_id: str, reference: str) -> bool:
         try:

@@ -1,17 +1,18 @@
 """What `--json` prints: stable, documented in the README."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ferryman.inspection import Finding
 from ferryman.planner import Decision
 from ferryman.scheduler import Looked
-from ferryman.store.records import TagRecord
+from ferryman.store.records import Attempt, TagRecord
 
 
-def tag_document(record: TagRecord) -> dict[str, Any]:
-    """One object of `status --json`."""
+def tag_document(record: TagRecord, attempts: Sequence[Attempt] | None = None) -> dict[str, Any]:
+    """One object of `status --json`; with its attempts where the tag was named."""
+    log = {} if attempts is None else {"attempt_log": [_attempt_document(each) for each in attempts]}
     return {
         "item": record.item,
         "source": record.source,
@@ -33,6 +34,19 @@ def tag_document(record: TagRecord) -> dict[str, Any]:
         "last_seen_at": iso(record.last_seen_at),
         "gone_at": iso(record.gone_at),
         "next_attempt_at": iso(record.run_at) if record.status == "queued" else None,
+    } | log
+
+
+def _attempt_document(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "outcome": attempt.outcome,
+        "source_digest": attempt.digest,
+        "bytes_moved": attempt.bytes_moved,
+        "bytes_reused": attempt.bytes_reused,
+        "error": attempt.error,
+        "error_kind": attempt.error_kind,
     }
 
 

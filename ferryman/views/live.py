@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -31,7 +32,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._copies = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -40,7 +41,7 @@ class LiveView:
         self._whole = Progress(
             TextColumn("tags"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -83,7 +84,9 @@ class LiveView:
 
     def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
         """Add up the parts: layers come in any order, and their totals one by one."""
-        parts = self._parts[job.token]
+        parts = self._parts.get(job.token)
+        if parts is None:  # a last word of a copy that was stopped
+            return
         parts[part] = (done, total or done)
         self._copies.update(
             self._tasks[job.token],

@@ -5,15 +5,17 @@ from datetime import datetime
 
 from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from ferryman.inspection import Finding
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import RegistryState, TagRecord
+from ferryman.store.records import Attempt, RegistryState, TagRecord
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
+_ROOM_FOR_TARGET, _ROOM_FOR_SOURCE = 130, 170  # columns of a terminal
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
     "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim",
@@ -44,17 +46,17 @@ def plan_table(looked: Iterable[Looked]) -> Table:
     return table
 
 
-def summary_table(items: Sequence[ItemSummary]) -> Table:
-    """A line an item: how many tags stand where."""
-    table = _table(
-        "item", "source", "target", "synced", "queued", "running", "failed", "skipped", "gone", "last synced"
-    )
+def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
+    """A line an item: how many tags stand where. On a narrow terminal the numbers matter more than the names."""
+    named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
+    table = _table("item", *named, "synced", "queued", "running", "failed", "skipped", "gone", "last synced")
     for item in items:
+        names = [getattr(item, name) for name in named]
         counts = [
             Text(str(count) if count else "-", style=_COLOURS[status] if count else "dim")
             for status, count in item.counts.items()
         ]
-        table.add_row(item.name, item.source, item.target, *counts, str(item.gone or "-"), _when(item.last_synced_at))
+        table.add_row(item.name, *names, *counts, str(item.gone or "-"), _when(item.last_synced_at))
     return table
 
 
@@ -72,6 +74,22 @@ def tags_table(tags: Iterable[TagRecord]) -> Table:
             _short(record.source_digest),
             _short(record.target_digest),
             Text(_note(record)),
+        )
+    return table
+
+
+def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
+    """Every attempt at one tag, oldest first."""
+    table = _table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
+    for attempt in attempts:
+        table.add_row(
+            _when(attempt.started_at),
+            f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s",
+            _coloured(attempt.outcome),
+            decimal(attempt.bytes_moved),
+            decimal(attempt.bytes_reused),
+            _short(attempt.digest),
+            Text(attempt.error or ""),
         )
     return table
 

@@ -322,7 +322,7 @@ async def test_cancelling_stops_at_once_and_leaves_the_target_alone(
                 pinned(proxy.host, "a/image", digest), tagged(target.host, "m/a/image", "1"), None, Progress()
             )
         )
-        await proxy.stalled.wait()
+        await proxy.stalls(copying)
         copying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await copying

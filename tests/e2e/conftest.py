@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import PASSWORD, USER
-from tests.support.faults import FaultyProxy
 from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer
+from tests.support.proxy import FaultyProxy
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """What the end-to-end tests push, and how they look at what arrived: with no code of Ferryman's."""
 
 import base64
+import contextlib
 import json
 import subprocess
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from tests.support.images import (
@@ -44,10 +47,11 @@ def held(server: RegistryServer) -> dict[str, str]:
     """Every tag of a registry, as `repository:tag`, and the digest that it names."""
     found = {}
     for name in _ask(server, "GET", "/v2/_catalog?n=1000")[1]["repositories"]:
-        for tag in _ask(server, "GET", f"/v2/{name}/tags/list")[1]["tags"] or []:
-            if tag != _HELPER_TAG:
-                found[f"{name}:{tag}"] = _ask(server, "HEAD", f"/v2/{name}/manifests/{tag}")[0]
-    return found
+        with _half_pushed_apart():
+            for tag in _ask(server, "GET", f"/v2/{name}/tags/list")[1]["tags"] or []:
+                with _half_pushed_apart():
+                    found[f"{name}:{tag}"] = _ask(server, "HEAD", f"/v2/{name}/manifests/{tag}")[0]
+    return {name: digest for name, digest in found.items() if not name.endswith(f":{_HELPER_TAG}")}
 
 
 def manifest(server: RegistryServer, name: str, selector: str) -> Any:
@@ -73,6 +77,24 @@ def names_in(engine: Engine, server: RegistryServer) -> list[str]:
     """What the engine holds under names of this registry."""
     listed = docker(engine, "images", "--all", "--digests", "--format", "{{.Repository}}:{{.Tag}}@{{.Digest}}")
     return [name for name in listed.splitlines() if name.startswith(f"{server.host}/")]
+
+
+def layers(*made: Image) -> str:
+    """A pattern for the requests for these images' layers: discovery asks for manifests and configs only."""
+    return (
+        f"^GET .*/blobs/({'|'.join(layer['digest'] for each in made for layer in json.loads(each.manifest)['layers'])})"
+    )
+
+
+@contextlib.contextmanager
+def _half_pushed_apart() -> Iterator[None]:
+    """A registry lists repositories and tags a moment before it has them."""
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != 404:
+            raise
 
 
 def _ask(server: RegistryServer, method: str, path: str) -> tuple[str, Any]:

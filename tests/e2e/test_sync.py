@@ -38,7 +38,7 @@ def test_a_cycle_copies_what_is_new_and_the_next_one_what_changed(
     assert names_in(engine, target) == []
 
     changed = images.push(upstream.url, "acme/app", "1.1", tiny("1.1 rebuilt"))
-    pushes = target.access_log().count('http.request.method=PUT')
+    pushes = target.access_log().count("http.request.method=PUT")
     second = ferryman.run("sync")
     assert second.code == 0, second.err
     after = ferryman.status()
@@ -47,11 +47,11 @@ def test_a_cycle_copies_what_is_new_and_the_next_one_what_changed(
     assert after["app:1.1"]["target_digest"] == held(target)["mirror/app:1.1"] != records["app:1.1"]["target_digest"]
     assert pushes > 0
 
-    pushes = target.access_log().count('http.request.method=PUT')
+    pushes = target.access_log().count("http.request.method=PUT")
     third = ferryman.run("sync", "--json")
     assert third.code == 0, third.err
     assert {record["tag"]: record["status"] for record in third.json} == {"1.0": "synced", "1.1": "synced"}
-    assert target.access_log().count('http.request.method=PUT') == pushes
+    assert target.access_log().count("http.request.method=PUT") == pushes
 
 
 def test_rules_choose_the_tags(ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer) -> None:
@@ -83,13 +83,16 @@ items:
         "all": {"1.10", "1.9", "1.8", "1.11-rc1", "b", "c", "edge"},
     }
     shown = ferryman.status("newest")
-    assert {name for name in shown} == {"newest:1.10", "newest:1.9"}
+    assert set(shown) == {"newest:1.10", "newest:1.9"}
     everything = ferryman.status("newest", "--all")
     assert everything["newest:edge"]["status"] == "skipped"
     assert everything["newest:edge"]["reason"] == "beyond-limit"
 
 
-def test_platforms(ferryman: Ferryman, engine: Engine, upstream: RegistryServer, target: RegistryServer) -> None:
+def test_platforms(
+    ferryman: Ferryman, engine: Engine, upstream: RegistryServer, start_registry: Callable[..., RegistryServer]
+) -> None:
+    target = start_registry()
     index = several("app", "linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64", attested=True)
     images.push(upstream.url, "acme/app", "1", index)
     images.push(upstream.url, "acme/arm", "1", tiny("arm", platform="linux/arm64"))
@@ -116,9 +119,105 @@ items:
     assert "m/none:1" not in held(target)
     assert "linux/s390x" in ferryman.run("status", "none", "--all").out
 
-
     for platform, architecture in (("linux/amd64", "amd64"), ("linux/arm64", "arm64")):
         docker(engine, "pull", "--quiet", "--platform", platform, f"{target.host}/m/two:1")
         told = docker(engine, "inspect", "--format", "{{.Architecture}}", f"{target.host}/m/two:1")
         assert told.strip() == architecture
         docker(engine, "rmi", f"{target.host}/m/two:1")
+
+
+def test_the_big_registries_by_their_apis(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer, start_registry: Callable[..., RegistryServer]
+) -> None:
+    quays = start_registry()
+    with DockerHub() as hub, Quay() as quay, Google() as google:
+        for tag in ("1.0", "1.1"):
+            hub.put("library/web", tag, digest=images.push(upstream.url, "library/web", tag, tiny(f"web {tag}")))
+            quay.put("acme/net", tag, digest=images.push(quays.url, "acme/net", tag, tiny(f"net {tag}")))
+            google.push("pause", tag, tiny(f"pause {tag}"))
+        hub.put("library/web", "1.1-windowsservercore", images=[{"os": "windows", "architecture": "amd64"}])
+        ferryman.items.write_text(
+            f"""
+registries:
+  docker.io: {{endpoint: "{upstream.url}", api: "{hub.url}"}}
+  quay.io: {{endpoint: "{quays.url}", api: "{quay.url}"}}
+  registry.k8s.io: {{endpoint: "{google.url}"}}
+defaults: {{target: {target.host}/m/}}
+items: [{{source: docker.io/web}}, {{source: quay.io/acme/net}}, {{source: registry.k8s.io/pause}}]
+"""
+        )
+        done = ferryman.run("sync")
+        assert done.code == 0, done.err
+        assert set(held(target)) == {f"m/{name}:{tag}" for name in ("web", "net", "pause") for tag in ("1.0", "1.1")}
+        asked = hub.asked() + quay.asked() + google.asked(beginning="GET /v2/pause/tags/list")
+        done = ferryman.run("sync")
+        assert done.code == 0, done.err
+        again = hub.asked() + quay.asked() + google.asked(beginning="GET /v2/pause/tags/list")
+        assert again - asked == 3
+    names = {f"{record['source']}:{record['tag']}" for record in ferryman.status().values()}
+    assert "docker.io/library/web:1.0" in names
+
+
+def test_the_old_items_yml_with_a_name_twice(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    for namespace in ("one", "two"):
+        images.push(upstream.url, f"{namespace}/app", "1", tiny(namespace))
+        images.push(upstream.url, f"{namespace}/app", "2", tiny(f"{namespace} 2", created="2026-02-01T00:00:00Z"))
+    ferryman.items.write_text(
+        f"""
+app:
+  source: {upstream.host}/one
+  target: {target.host}/first/
+  limit: 1
+app:
+  source: {upstream.host}/two/
+  target: {target.host}/second/
+  tag:
+    limit: 1
+"""
+    )
+    done = ferryman.run("sync")
+    assert done.code == 0, done.err
+    assert set(held(target)) == {"first/app:2", "second/app:2"}
+
+
+def test_an_item_alone_a_tag_that_goes_and_an_item_that_goes(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    with DockerHub() as hub:
+        for name in ("a", "b"):
+            hub.put(f"acme/{name}", "1", digest=images.push(upstream.url, f"acme/{name}", "1", tiny(name)))
+        hub.put("acme/a", "2", digest=images.push(upstream.url, "acme/a", "2", tiny("a 2")))
+        head = f'registries: {{docker.io: {{endpoint: "{upstream.url}", api: "{hub.url}"}}}}\n'
+        head += f"defaults: {{target: {target.host}/m/}}\n"
+        ferryman.items.write_text(head + "items: [{source: docker.io/acme/a}, {source: docker.io/acme/b}]")
+        assert ferryman.run("sync", "c").code == 2
+        done = ferryman.run("sync", "a")
+        assert done.code == 0, done.err
+        assert set(held(target)) == {"m/a:1", "m/a:2"}
+
+        hub.delete("acme/a", "2")
+        ferryman.items.write_text(head + "items: [{source: docker.io/acme/a}]")
+        done = ferryman.run("sync", FERRYMAN_COMPLETE_WALK="1ms")
+        assert done.code == 0, done.err
+    records = ferryman.status()
+    assert records["a:2"]["status"] == "synced"
+    assert records["a:2"]["gone_at"] is not None
+    assert records["a:1"]["gone_at"] is None
+    assert set(held(target)) == {"m/a:1", "m/a:2"}
+
+
+def test_the_live_view_ends_with_the_summary(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    for tag in ("1.0", "1.1", "1.2"):
+        images.push(upstream.url, "acme/app", tag, tiny(f"seen live {tag}"))
+    ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {target.host}/mirror/}}]")
+    code, shown = ferryman.run_on_a_terminal("sync")
+    assert code == 0, shown
+    bars, _, summary = shown.rpartition("\x1b[?25h")  # the cursor is given back
+    assert "\x1b[?25l" in bars
+    assert "app:1.0" in bars
+    assert f"{target.host}/mirror/app" in summary
+    assert "\x1b[?25l" not in summary

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from ferryman.errors import StoreError
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, Job, Outstanding, Status
 from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
@@ -269,6 +270,66 @@ async def test_claims_for_some_items_only(scene: Scene) -> None:
     assert await scene.queue.claim({ITEM.target, "registry.example.com/other"}) is not None
 
 
+async def test_claims_at_the_same_time_take_the_first_of_all(scene: Scene) -> None:
+    other = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/mirror/pause", None)
+    await scene.walk({f"v{number}": digest("a") for number in range(6)})
+    await scene.walk({"3.9": digest("c")}, item=other)
+    nothing = {"registry.example.com/none"}
+    wishes = [{other.target}, None, {ITEM.target}, nothing, None, {other.target}, None]
+    first, *taken = [job and job.tag for job in await asyncio.gather(*map(scene.queue.claim, wishes))]
+    assert first == "3.9"
+    assert {taken[0], taken[3], taken[5]} == {"v0", "v1", "v2"}
+    assert (taken[1], taken[2], taken[4]) == ("v3", None, None)
+    assert len(await scene.queue.beat()) == 5  # a token of its own for each
+
+
+async def test_claims_at_the_same_time_share_what_is_left(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a"), "v2": digest("a")})
+    jobs = await asyncio.gather(*(scene.queue.claim() for _ in range(8)))
+    assert sorted(job.tag for job in jobs if job) == ["v1", "v2"]
+
+
+async def test_a_claim_that_was_cancelled_is_reclaimed_at_the_stop(scene: Scene) -> None:
+    await scene.walk({f"v{number}": digest("a") for number in range(20)})
+    claims = [asyncio.create_task(scene.queue.claim()) for _ in range(20)]
+    await asyncio.wait(claims, return_when=asyncio.FIRST_COMPLETED)
+    for claim in claims:
+        claim.cancel()
+    await asyncio.wait(claims)
+    held = [job for claim in claims if not claim.cancelled() and (job := claim.result())]
+    assert await scene.queue.reclaim(["me"]) >= len(held) > 0
+    outstanding = await scene.queue.outstanding()
+    assert (outstanding.due, outstanding.running) == (20, 0)
+
+
+async def test_results_at_the_same_time(scene: Scene) -> None:
+    await scene.walk({name: digest("a") for name in MOVES} | {"lost": digest("a")})
+    jobs = {job.tag: job for job in [await scene.claimed() for _ in range(len(MOVES) + 1)]}
+    lost = replace(jobs.pop("lost"), token="another's")
+    ends = [MOVES[name][0](scene, job) for name, job in jobs.items()]
+    kept = await asyncio.gather(*ends, scene.succeed(lost), scene.succeed(jobs["succeed"]))
+    assert kept == [True] * len(MOVES) + [False, False]
+    for name, (_, status, counted) in MOVES.items():
+        record = await scene.record(name)
+        assert (record.status, record.attempts) == (status, counted)
+        assert len(await scene.ledger.attempts(record.id)) == 1
+    assert (await scene.record("lost")).status == "running"
+    assert [line.tag for _, line in await scene.ledger.history()] == ["succeed"]
+
+
+async def test_a_result_that_cannot_be_written_spoils_no_other(scene: Scene) -> None:
+    await scene.walk({f"v{number}": digest("a") for number in range(4)})
+    jobs = [await scene.claimed() for _ in range(4)]
+    impossible = scene.queue.succeed(
+        jobs[0], started_at=START, target_digest=digest("f"), identical=True, bytes_moved=2**63, bytes_reused=0
+    )
+    ends = [scene.succeed(jobs[1]), impossible, scene.succeed(jobs[2]), scene.succeed(jobs[3])]
+    kept = await asyncio.gather(*ends, return_exceptions=True)
+    assert isinstance(kept.pop(1), StoreError | OverflowError)
+    assert kept == [True, True, True]
+    assert (await scene.record(jobs[0].tag)).status == "running"
+
+
 async def test_eight_workers_never_get_the_same_tag(scene: Scene, queue_of: Callable[[str], Queue]) -> None:
     await scene.walk({f"v{number}": digest("a") for number in range(200)})
 
@@ -339,6 +400,14 @@ async def test_items_that_are_no_more(scene: Scene) -> None:
     assert {tag: record.status for tag, record in (await scene.ledger.known(ITEM.target)).items()} == expected
     assert await scene.fail(job, retry_at=START)
     assert await scene.queue.claim() is None
+
+
+async def test_the_trouble_of_items_that_are_no_more_is_forgotten(scene: Scene) -> None:
+    await scene.ledger.note_trouble(ITEM, "no such host", now=START)
+    await scene.queue.withdraw_items({ITEM.target})
+    assert [trouble.error for trouble in await scene.ledger.troubles()] == ["no such host"]
+    await scene.queue.withdraw_items({"registry.example.com/other"})
+    assert await scene.ledger.troubles() == []
 
 
 async def test_an_item_with_another_name_source_and_platforms(scene: Scene) -> None:

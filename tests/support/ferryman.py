@@ -1,28 +1,24 @@
 """The program as a user calls it: a process of its own, in a folder of its own."""
 
+import contextlib
+import itertools
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROGRAM = (sys.executable, "-m", "ferryman")
+PROGRAM = str(Path(sys.executable).with_name("ferryman"))
 _STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
-_LONGEST_WAIT = 120.0  # seconds; generous, these machines are noisy
-
-
-def eventually(what: str, condition: Callable[[], bool], *, otherwise: Callable[[], str] = lambda: "") -> None:
-    """Wait for another program's state, which can only be asked for, again and again."""
-    deadline = time.monotonic() + _LONGEST_WAIT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never came: {what}\n{otherwise()}")
-        time.sleep(0.05)
+_LONGEST_WAIT = 60.0  # seconds; generous, these machines are noisy
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,17 @@ class Running:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
-    def tells(self, text: str, *, times: int = 1) -> None:
-        """Wait until its log holds the text so often."""
-        eventually(
-            f"{text!r} in the log", lambda: self.log.count(text) >= times or self.ended, otherwise=lambda: self.log
-        )
-        assert self.log.count(text) >= times, f"it ended without {text!r}:\n{self.log}"
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait while it works for what can only be asked for, again and again."""
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while not condition():
+            assert not self.ended, f"it ended without {what}:\n{self.log}"
+            assert time.monotonic() < deadline, f"never came: {what}\n{self.log}"
+            time.sleep(0.05)
+
+    def tells(self, text: str) -> None:
+        """Wait until its log holds the text."""
+        self.until(f"{text!r} in its log", lambda: text in self.log)
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -89,7 +90,7 @@ class Ferryman:
         own = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
         self.environment = own | {"DOCKER_HOST": engine, "DOCKER_CONFIG": str(folder)} | dict(environment or {})
         self._started: list[Running] = []
-        self._count = 0
+        self._numbers = itertools.count(1)
 
     @property
     def database(self) -> Path:
@@ -99,7 +100,7 @@ class Ferryman:
         """Run a command whose output is for whoever looks at ours; its exit code."""
         sys.stdout.flush()
         return subprocess.run(
-            [*PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
+            [PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
         ).returncode  # fmt: skip
 
     def run(self, *arguments: str, **environment: str) -> Finished:
@@ -107,7 +108,7 @@ class Ferryman:
         out, err = self._output("out"), self._output("err")
         with out.open("wb") as stdout, err.open("wb") as stderr:
             done = subprocess.run(
-                [*PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
@@ -118,12 +119,39 @@ class Ferryman:
             )
         return Finished(done.returncode, out.read_text(), err.read_text())
 
+    def run_all(self, *commands: Sequence[str]) -> list[Finished]:
+        """Run commands that do not mind one another, side by side."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return list(pool.map(lambda arguments: self.run(*arguments), commands))
+
+    def run_on_a_terminal(self, *arguments: str) -> tuple[int, str]:
+        """Run a command as one who looks at it; its exit code and everything that the terminal was sent."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (40, 160))
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            cwd=self.folder,
+            env=self.environment | {"TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        told = bytearray()
+        with contextlib.suppress(OSError):  # so a terminal says that nobody is at it any more
+            while piece := os.read(ours, 65536):
+                told += piece
+        os.close(ours)
+        self._output("tty").write_bytes(told)
+        return process.wait(timeout=_LONGEST_WAIT), told.decode(errors="replace")
+
     def start(self, *arguments: str, **environment: str) -> Running:
         """Start a command; `close` stops what is left of it."""
         log = self._output("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*PROGRAM, *arguments],
+                [PROGRAM, *arguments],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,
@@ -146,5 +174,4 @@ class Ferryman:
             running.stop(signal.SIGKILL)
 
     def _output(self, kind: str) -> Path:
-        self._count += 1
-        return self._outputs / f"{self._count:03}.{kind}"
+        return self._outputs / f"{next(self._numbers):03}.{kind}"

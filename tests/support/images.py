@@ -99,7 +99,12 @@ def image(
     return Image(json.dumps(manifest, indent=2).encode(), str(manifest["mediaType"]), blobs, described)
 
 
-def index(images: Sequence["Image | Index"], *, docker: bool = False, annotations: Mapping[int, Mapping[str, str]] | None = None) -> Index:
+def index(
+    images: Sequence["Image | Index"],
+    *,
+    docker: bool = False,
+    annotations: Mapping[int, Mapping[str, str]] | None = None,
+) -> Index:
     """An index over these images, in order; `annotations` by position."""
     descriptors = []
     for position, child in enumerate(images):
@@ -110,21 +115,26 @@ def index(images: Sequence["Image | Index"], *, docker: bool = False, annotation
             descriptor["annotations"] = dict(annotations[position])
         descriptors.append(descriptor)
     media_type = DOCKER_LIST if docker else OCI_INDEX
-    return Index(json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": descriptors}, indent=2).encode(), media_type, images)
+    document = {"schemaVersion": 2, "mediaType": media_type, "manifests": descriptors}
+    return Index(json.dumps(document, indent=2).encode(), media_type, images)
 
 
 def attestation(subject: Image) -> tuple[Image, dict[str, str]]:
     """What buildkit adds for an image: the attestation, and its descriptor's annotations."""
-    statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": subject.digest}]}).encode()
-    config = json.dumps({"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers", "diff_ids": [digest_of(statement)]}}).encode()
+    about = {"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": subject.digest}]}
+    statement = json.dumps(about).encode()
+    rootfs = {"type": "layers", "diff_ids": [digest_of(statement)]}
+    config = json.dumps({"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": rootfs}).encode()
     manifest = {
         "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": _descriptor(OCI_CONFIG, config),
         "layers": [_descriptor("application/vnd.in-toto+json", statement)],
     }  # fmt: skip
     made = Image(
-        json.dumps(manifest, indent=2).encode(), OCI_MANIFEST, {digest_of(statement): statement, digest_of(config): config},
+        json.dumps(manifest, indent=2).encode(),
+        OCI_MANIFEST,
+        {digest_of(statement): statement, digest_of(config): config},
         {"os": "unknown", "architecture": "unknown"},
-    )  # fmt: skip
+    )
     return made, {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": subject.digest}
 
 

@@ -14,7 +14,7 @@ _USER = "postgres"  # the server refuses to run as root; Debian's package makes 
 
 
 class PostgresServer:
-    """One cluster in a temporary folder. Everybody on this machine may log in: it lives for the length of a test run."""
+    """One cluster in a temporary folder. Everybody on this machine may log in: it lives for one test run."""
 
     def __init__(self) -> None:
         # Not pytest's folder: only root may enter that one, and the server is not root.

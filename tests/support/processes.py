@@ -33,7 +33,9 @@ def is_listening(port: int) -> bool:
 class Process:
     """A server of ours: started, awaited, and stopped by pid."""
 
-    def __init__(self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None
+    ) -> None:
         self._command = command
         self._log = log
         self._ready = ready
@@ -42,11 +44,14 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._env, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
+            )
         deadline = time.monotonic() + _STARTING
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text(errors='replace')[-4000:]}")
+                said = self._log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"{self._command[0]} did not start:\n{said}")
             time.sleep(0.02)  # another program's readiness cannot be awaited, only asked for
 
     @property
@@ -84,7 +89,10 @@ class RegistryServer:
         config = folder / "config.yml"
         config.write_text(_registry_config(folder, self.host, login))
         self._process = Process(
-            ["docker-registry", "serve", str(config)], log=folder / "log", ready=self._answers, env={"OTEL_TRACES_EXPORTER": "none"}
+            ["docker-registry", "serve", str(config)],
+            log=folder / "log",
+            ready=self._answers,
+            env={"OTEL_TRACES_EXPORTER": "none"},
         )
 
     def start(self) -> "RegistryServer":
@@ -164,6 +172,8 @@ class Engine:
     def remove(self) -> None:
         """Stop, and give the disk back."""
         self.stop()
+        for mounted in reversed(_mounts_below(self.folder)):  # a killed engine leaves them behind
+            subprocess.run(["umount", "--lazy", mounted], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:
@@ -173,3 +183,8 @@ class Engine:
             client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return client.recv(64).startswith(b"HTTP/1.0 200")
         return False
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]

@@ -3,9 +3,12 @@
 import asyncio
 import io
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, web
+from multidict import CIMultiDict
+from yarl import URL
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,11 +34,17 @@ class FaultyProxy:
         """Answer the requests whose "METHOD path" the pattern matches with the fault. The last one set wins."""
         self._faults.insert(0, (re.compile(pattern), fault))
 
-    def answer(self, pattern: str, status: int, body: str, **headers: str) -> None:
-        """Answer with JSON of one's own."""
+    def mend(self) -> None:
+        """Break nothing any more; requests that meet a fault already keep it."""
+        self._faults.clear()
+
+    def answer(self, pattern: str, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
+        """Answer with something else, JSON if the headers do not say what it is."""
 
         async def respond(_: web.Request) -> web.StreamResponse:
-            return web.Response(status=status, text=body, content_type="application/json", headers=headers)
+            return web.Response(
+                status=status, body=body.encode(), headers={"Content-Type": "application/json", **(headers or {})}
+            )
 
         self.fail(pattern, respond)
 
@@ -70,10 +79,18 @@ class FaultyProxy:
         async def respond(request: web.Request) -> web.StreamResponse:
             self.stalled.set()
             await gate.wait()
-            return await self._pass_on(request)
+            return await self.pass_on(request)
 
         self.fail(pattern, respond)
         return gate
+
+    async def stalls(self, copying: asyncio.Future[Any]) -> None:
+        """Until a request of `copying` is held up. Raises what `copying` raises if it ends before."""
+        waiting = asyncio.ensure_future(self.stalled.wait())
+        await asyncio.wait({waiting, copying}, return_when=asyncio.FIRST_COMPLETED)
+        if not self.stalled.is_set():
+            waiting.cancel()
+            raise AssertionError("the copy ended before it met the fault") from copying.exception()
 
     async def start(self) -> "FaultyProxy":
         app = web.Application(client_max_size=1 << 30)
@@ -97,16 +114,21 @@ class FaultyProxy:
         for pattern, fault in self._faults:
             if pattern.search(line):
                 return await fault(request)
-        return await self._pass_on(request)
+        return await self.pass_on(request)
 
-    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+    async def pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
-        body = io.BytesIO(await request.read())
+        url, body = URL(self._upstream + request.raw_path, encoded=True), io.BytesIO(await request.read())
         async with self._session.request(
-            request.method, self._upstream + request.raw_path, headers=request.headers, data=body, allow_redirects=False
+            request.method, url, headers=_end_to_end(request.headers), data=body, allow_redirects=False
         ) as answer:
-            headers = {name: value for name, value in answer.headers.items() if name != "Transfer-Encoding"}
             if request.method == "HEAD":
-                return web.Response(status=answer.status, headers=headers)
-            headers.pop("Content-Length", None)
+                return web.Response(status=answer.status, headers=answer.headers)
+            headers = _end_to_end(answer.headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
+
+
+def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """Without those that tell how the body is framed: it is framed anew. Engines send Accept several times."""
+    framing = {"content-length", "transfer-encoding", "connection"}
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in framing)

@@ -1,6 +1,8 @@
 """Transports as the tests open them, and what they copy between."""
 
 import json
+import os
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -19,7 +21,7 @@ from ferryman.transports.cache import ImageLedger
 from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_address import EngineAddress
-from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image, image, layer
 from tests.support.processes import Engine
 from tests.transports.blob_ledger import InMemoryBlobLedger
 from tests.transports.ledger import InMemoryLedger
@@ -52,6 +54,11 @@ class Progress:
 
     def __call__(self, part: str, done: int, total: int | None) -> None:
         self.told.append((part, done, total))
+
+
+def fresh_image(size: int = 2000, *, platform: str = "linux/amd64") -> Image:
+    """An image that no engine has seen before."""
+    return image([layer({"file": os.urandom(size)})], platform=platform)
 
 
 class DockerTransports:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ferryman.crew import Crew
 from ferryman.pauses import Pauses
@@ -147,6 +148,7 @@ class Workplace:
         self.transport = ScriptedTransport(target)
         self.watcher = Watcher()
         self._name = name
+        self._background: list[asyncio.Task[object]] = []
 
     @property
     def file(self) -> Path:
@@ -195,6 +197,17 @@ class Workplace:
         crew = self.crew(size=size, ends=ends)
         await crew.run()
         return crew
+
+    def start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
+        """Let it go on in the background; it ends with the test."""
+        self._background.append(asyncio.create_task(work))
+        return self._background[-1]
+
+    async def close(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self.owner.release()
 
     async def record(self, tag: str, source: str = SOURCE) -> TagRecord:
         found = await self.ledger.tag(self.item(source).target, tag)

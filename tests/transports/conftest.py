@@ -1,87 +1,82 @@
-"""Two real registries, and direct copies between them."""
+"""Two real registries, and an engine or direct copies between them."""
 
-import re
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
-from ferryman.platforms import Platforms
-from ferryman.registry.client import RegistryClient
-from ferryman.registry.messages import Answer, Errand, Request
-from ferryman.transports.base import Copied
-from ferryman.transports.direct import DirectTransport
 from tests.support.clock import ManualClock
-from tests.support.images import Image, Index, push
-from tests.support.processes import RegistryServer
-from tests.support.transports import DirectTransports, Progress, pinned, tagged
+from tests.support.processes import Engine, RegistryServer
+from tests.support.proxy import FaultyProxy
+from tests.support.transports import DirectTransports, DockerTransports
 from tests.transports.blob_ledger import InMemoryBlobLedger
+from tests.transports.line import Line
 
 StartRegistry = Callable[..., RegistryServer]
+StartProxy = Callable[[RegistryServer], Awaitable[FaultyProxy]]
 
 
-class Line:
-    """A direct transport between a source and a target, with a record of every request."""
+class Shell:
+    """The user at the engine, with Docker's own command line."""
 
-    def __init__(
-        self, transport: DirectTransport, client: RegistryClient, source: RegistryServer, target: RegistryServer
-    ) -> None:
-        self.transport = transport
-        self.client = client
-        self.source = source
-        self.target = target
-        self.progress = Progress()
-        self._requests: list[tuple[str, str]] = []  # host, "METHOD kind"
-        self._watch(client)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
-    async def copy(
-        self, what: Image | Index, platforms: str | None = None, *, tag: str = "1", name: str = "a/image"
-    ) -> Copied:
-        """Push it to the source, and copy it."""
-        push(self.source.url, name, tag, what)
-        return await self.copy_digest(what.digest, platforms, tag=tag, name=name)
-
-    async def copy_digest(
-        self,
-        digest: str,
-        platforms: str | None = None,
-        *,
-        tag: str = "1",
-        name: str = "a/image",
-        source: str | None = None,
-        target: str | None = None,
-    ) -> Copied:
-        """`source` and `target` are other hosts: proxies before the two."""
-        return await self.transport.copy(
-            pinned(source or self.source.host, name, digest),
-            tagged(target or self.target.host, f"m/{name}", tag),
-            Platforms.parse(platforms) if platforms else None,
-            self.progress,
+    def __call__(self, *command: str) -> str:
+        done = subprocess.run(
+            ["/usr/bin/docker", "--host", self._engine.host, *command], check=True, capture_output=True, text=True
         )
+        return done.stdout.strip()
 
-    def asked(self, host: str) -> list[str]:
-        """What was asked of a host since the last call: "GET manifest", "PUT blob" …, in alphabetical order."""
-        found = sorted(request for asked, request in self._requests if asked == host)
-        self._requests = [each for each in self._requests if each[0] != host]
-        return found
+    def has(self, reference: str) -> bool:
+        """Whether the engine has an image under this reference."""
+        command = ["/usr/bin/docker", "--host", self._engine.host, "image", "inspect", reference]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
-    def _watch(self, client: RegistryClient) -> None:
-        http = client._sender._http
-        exchange = http.exchange
+    def image_id(self, reference: str) -> str:
+        return self("image", "inspect", "--format", "{{.Id}}", reference)
 
-        async def watched(errand: Errand, request: Request) -> Answer:
-            host = f"{request.url.host}:{request.url.port}"
-            self._requests.append((host, f"{request.method} {_kind(str(request.url))}"))
-            return await exchange(errand, request)
-
-        http.exchange = watched  # type: ignore[method-assign]
+    def references(self, image_id: str) -> set[str]:
+        """Every tag and digest of an image."""
+        form = "{{range .RepoTags}}{{.}} {{end}}{{range .RepoDigests}}{{.}} {{end}}"
+        return set(self("image", "inspect", "--format", form, image_id).split())
 
 
-def _kind(url: str) -> str:
-    if "mount=" in url:
-        return "mount"
-    found = re.search(r"/(manifest|blob)s/(uploads)?", url)
-    return "other" if found is None else "upload" if found[2] else found[1]
+@pytest.fixture
+def docker(engine: Engine) -> Shell:
+    return Shell(engine)
+
+
+@pytest.fixture
+def source(start_registry: StartRegistry) -> RegistryServer:
+    return start_registry()
+
+
+@pytest.fixture
+def target(start_registry: StartRegistry) -> RegistryServer:
+    return start_registry()
+
+
+@pytest.fixture
+async def transports(engine: Engine) -> AsyncIterator[DockerTransports]:
+    async with AsyncExitStack() as stack:
+        yield DockerTransports(engine, stack)
+
+
+@pytest.fixture
+async def start_proxy() -> AsyncIterator[StartProxy]:
+    """Start proxies before registries; they stop with the test."""
+    started: list[FaultyProxy] = []
+
+    async def start(server: RegistryServer) -> FaultyProxy:
+        proxy = FaultyProxy(server.url)
+        started.append(proxy)
+        return await proxy.start()
+
+    yield start
+    for proxy in started:
+        await proxy.stop()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.support.images import (
 )
 from tests.support.processes import RegistryServer
 from tests.support.transports import DirectTransports, Progress, manifest_at, pinned, tagged, tags_at
-from tests.transports.conftest import Line
+from tests.transports.line import Line
 
 StartRegistry = Callable[..., RegistryServer]
 

@@ -14,7 +14,7 @@ from tests.support.processes import RegistryServer
 from tests.support.proxy import FaultyProxy
 from tests.support.transports import manifest_at
 from tests.transports.blob_ledger import InMemoryBlobLedger
-from tests.transports.conftest import Line
+from tests.transports.line import Line
 
 BASE = layer({"base": os.urandom(300_000)})
 UPLOAD = ["POST upload", "PUT upload"]
@@ -183,7 +183,7 @@ async def test_a_registry_that_mounts_nothing_is_not_asked_again(line: Line, led
     proxy = await FaultyProxy(line.target.url).start()
 
     async def begin_instead(request: web.Request) -> web.StreamResponse:
-        return await proxy._pass_on(request.clone(rel_url=request.path))
+        return await proxy.pass_on(request.clone(rel_url=request.path))
 
     proxy.fail("POST .*/blobs/uploads/$", begin_instead)
     made = variant("first", BASE)  # one layer, so that no two mounts go out at once

@@ -14,7 +14,7 @@ from tests.support.images import Image, Index, attestation, image, index, layer,
 from tests.support.proxy import Fault, FaultyProxy
 from tests.support.transports import manifest_at, tags_at
 from tests.transports.blob_ledger import InMemoryBlobLedger
-from tests.transports.conftest import Line
+from tests.transports.line import Line
 
 LARGE = image([layer({"file": os.urandom(5_000_000)})])
 LAYER = next(digest for digest in LARGE.blobs if digest != LARGE.config_digest)
@@ -56,9 +56,9 @@ def first(proxy: FaultyProxy, fault: Fault, *, times: int = 1, size: int | None 
     async def respond(request: web.Request) -> web.StreamResponse:
         nonlocal left
         if size is not None and request.content_length != size:
-            return await proxy._pass_on(request)
+            return await proxy.pass_on(request)
         left -= 1
-        return await (fault(request) if left >= 0 else proxy._pass_on(request))
+        return await (fault(request) if left >= 0 else proxy.pass_on(request))
 
     return respond
 
@@ -138,7 +138,7 @@ async def test_attestations_that_are_refused_are_left_out_loudly(
         body = await request.read()
         refused = b"in-toto" if where == "attestation" else b"attestation-manifest"
         if refused not in body:
-            return await between.target._pass_on(request)
+            return await between.target.pass_on(request)
         return web.json_response({"errors": [{"code": "DENIED", "message": REFUSED}]}, status=403)
 
     between.target.fail("PUT .*/manifests/", refuse)
@@ -237,4 +237,4 @@ class Counted:
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         number, self.seen = self.seen, self.seen + 1
         hit = number >= self._at if self._lasting else number == self._at
-        return await (self._fault(request) if hit else self._proxy._pass_on(request))
+        return await (self._fault(request) if hit else self._proxy.pass_on(request))

@@ -1,0 +1,67 @@
+"""`ferryman plan`: what would be done with every tag, and why. It copies nothing and needs no engine."""
+
+from collections.abc import Callable
+
+from tests.e2e.support import held, tiny
+from tests.support import images
+from tests.support.ferryman import Ferryman
+from tests.support.processes import RegistryServer, free_port
+
+
+def test_every_tag_has_a_reason(ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer) -> None:
+    for day, tag in enumerate(["0.9", "1.0", "1.1", "1.2-rc1", "1.2"], start=1):
+        images.push(upstream.url, "acme/app", tag, tiny(tag, created=f"2026-01-{day:02}T00:00:00Z"))
+    ferryman.items.write_text(
+        f"""
+items:
+  - source: {upstream.host}/acme/app
+    target: {target.host}/m/
+    limit: 3
+    tags: {{exclude: ['.*-rc.*']}}
+"""
+    )
+    assert planned(ferryman) == {
+        "1.2": ("copy", "new"), "1.1": ("copy", "new"), "1.0": ("copy", "new"), "0.9": ("skip", "beyond-limit"),
+        "1.2-rc1": ("skip", "excluded"),
+    }  # fmt: skip
+    assert held(target) == {}
+    assert ferryman.status() == {}
+
+    done = ferryman.run("sync")
+    assert done.code == 0, done.err
+    images.push(upstream.url, "acme/app", "1.1", tiny("1.1 again", created="2026-01-09T00:00:00Z"))
+    assert planned(ferryman) == {
+        "1.2": ("keep", "up-to-date"), "1.1": ("copy", "changed"), "1.0": ("keep", "up-to-date"),
+        "0.9": ("skip", "beyond-limit"), "1.2-rc1": ("skip", "excluded"),
+    }  # fmt: skip
+    table = ferryman.run("plan").out
+    assert "excluded by '.*-rc.*'" in table
+    assert "not among the first 3 by newest" in table
+
+
+def test_one_item_that_cannot_be_looked_at(
+    install: Callable[..., Ferryman], upstream: RegistryServer, target: RegistryServer
+) -> None:
+    ferryman = install(host="unix:///nonexistent.sock")
+    nowhere = f"127.0.0.1:{free_port()}"
+    images.push(upstream.url, "acme/app", "1", tiny("1"))
+    ferryman.items.write_text(
+        f"""
+defaults: {{target: {target.host}/m/}}
+items: [{{source: {upstream.host}/acme/app}}, {{source: {nowhere}/acme/gone}}]
+"""
+    )
+    done = ferryman.run("plan", "--json")
+    assert done.code == 1
+    assert [(each["item"], each["tag"], each["action"]) for each in done.json] == [("app", "1", "copy")]
+    assert f"error: gone: {nowhere}" in done.err
+    assert ferryman.run("plan", "app").code == 0
+    unknown = ferryman.run("plan", "ap")
+    assert unknown.code == 2
+    assert "did you mean 'app'?" in unknown.err
+
+
+def planned(ferryman: Ferryman) -> dict[str, tuple[str, str]]:
+    done = ferryman.run("plan", "--json")
+    assert done.code == 0, done.err
+    return {each["tag"]: (each["action"], each["reason"]) for each in done.json}

@@ -1,0 +1,33 @@
+"""Signs of life, on both databases."""
+
+from datetime import timedelta
+
+from ferryman.store.engine import Database
+from ferryman.store.services import Service, Services
+from tests.store.scene import START, ManualClock
+
+
+async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
+    services = Services(database, clock=clock)
+    await services.beat("one", "worker")
+    later = clock.advance(timedelta(seconds=15))
+    await services.beat("two", "run", next_cycle_at=START + timedelta(hours=6))
+    assert await services.list() == [
+        Service("two", "run", later, later, START + timedelta(hours=6)),
+        Service("one", "worker", START, START, None),
+    ]
+    clock.advance(timedelta(seconds=15))
+    await services.beat("one", "worker")
+    assert (await services.list())[0] == Service("one", "worker", START, clock.now(), None)
+    await services.drop("one")
+    await services.drop("one")
+    assert [service.owner for service in await services.list()] == ["two"]
+
+
+async def test_killed_processes_are_forgotten_in_time(database: Database, clock: ManualClock) -> None:
+    services = Services(database, clock=clock)
+    await services.beat("killed", "run")
+    later = clock.advance(timedelta(days=1))
+    await services.beat("alive", "run")
+    await services.forget(later)
+    assert [service.owner for service in await services.list()] == ["alive"]

@@ -1,0 +1,136 @@
+"""The log: one line an event, whatever is in it."""
+
+import json
+import logging
+import shlex
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ferryman import log
+from ferryman.log import Format
+
+pytestmark = pytest.mark.usefixtures("untouched_logging")
+FORMS: list[Format] = ["text", "json"]
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was logged, which must be one line."""
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert told.err.endswith("\n")
+    assert "\r" not in told.err
+    return told.err.removesuffix("\n")
+
+
+def fields_of(line: str, form: Format) -> dict[str, Any]:
+    """A line read back."""
+    if form == "json":
+        document: dict[str, Any] = json.loads(line)
+        return document
+    return dict(part.split("=", 1) for part in shlex.split(line))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_event_is_one_line_that_can_be_read_back(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form=form)
+    log.get().info("will be tried again", kind="unreachable", error="no connection: a = b", seconds=1.5)
+    fields = fields_of(one_line(capsys), form)
+    assert fields.pop("time").endswith("Z")
+    assert {name: str(value) for name, value in fields.items()} == {
+        "level": "info", "event": "will be tried again", "kind": "unreachable", "error": "no connection: a = b",
+        "seconds": "1.5",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_traceback_is_a_field(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form=form)
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError("first\nsecond")
+    log.get().error("failed by a defect in Ferryman", exc_info=caught.value)
+    line = one_line(capsys)
+    assert "Traceback (most recent call last)" in line
+    assert "RuntimeError: first\\nsecond" in line
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_librarys_line_goes_the_same_way(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form=form)
+    with pytest.raises(ValueError, match="a") as caught:
+        raise ValueError("a\nb")
+    logging.getLogger("somebody.else").error("it %s\nand %s", "broke", "fell", exc_info=caught.value)
+    line = one_line(capsys)
+    assert "it broke\\nand fell" in line
+    assert "ValueError: a\\nb" in line
+    assert fields_of(line, form)["level"] == "error"
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(st.text(), st.text())
+@example("first\nsecond", "first\r\nsecond\rthird")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_in_an_event_makes_two_lines_of_it(
+    capsys: pytest.CaptureFixture[str], form: Format, event: str, told: str
+) -> None:
+    log.configure(level="INFO", form=form)
+    log.get().info(event.encode("utf-8", "replace").decode(), told=told.encode("utf-8", "replace").decode())
+    one_line(capsys)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_jobs_lines_carry_its_item_and_tag(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form=form)
+    with structlog.contextvars.bound_contextvars(item="etcd", tag="v3.5.0"):
+        log.get().info("synced")
+        fields = fields_of(one_line(capsys), form)
+        assert (fields["item"], fields["tag"]) == ("etcd", "v3.5.0")
+        logging.getLogger("somebody.else").warning("slow")
+        fields = fields_of(one_line(capsys), form)
+        assert (fields["item"], fields["tag"]) == ("etcd", "v3.5.0")
+    log.get().info("cycle done")
+    assert "item" not in fields_of(one_line(capsys), form)
+
+
+def test_text_begins_with_what_people_look_for(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form="text")
+    with structlog.contextvars.bound_contextvars(attempt=1, tag="v3.5.0", item="etcd"):
+        log.get().info("synced", digest="sha256:a")
+    names = [part.split("=", 1)[0] for part in shlex.split(one_line(capsys))]
+    assert names[:5] == ["time", "level", "event", "item", "tag"]
+    assert set(names[5:]) == {"attempt", "digest"}
+
+
+def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="WARNING", form="text")
+    log.get().info("looked")
+    logging.getLogger("somebody.else").info("looked too")
+    assert capsys.readouterr().err == ""
+    log.get().warning("cannot look at a tag")
+    assert fields_of(one_line(capsys), "text")["level"] == "warning"
+
+
+@pytest.mark.parametrize("name", ["aiosqlite", "alembic", "asyncio", "aiohttp.client"])
+def test_chatty_libraries_are_heard_from_warnings_on(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="DEBUG", form="text")
+    logging.getLogger(name).info("executing functools.partial(…)")
+    assert capsys.readouterr().err == ""
+    logging.getLogger(name).warning("slow callback")
+    one_line(capsys)
+
+
+def test_configuring_again_takes_the_place_of_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form="text")
+    log.configure(level="INFO", form="json")
+    log.get().info("once")
+    assert json.loads(one_line(capsys))["event"] == "once"
+
+
+def test_other_scripts_stay_readable_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form="json")
+    log.get().info("synced", item="镜像")
+    assert "镜像" in one_line(capsys)

@@ -1,0 +1,154 @@
+"""Registries, repositories, tags and digests, as people and strangers write them."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferryman.reference import (
+    DIGEST,
+    TAG,
+    Reference,
+    Repository,
+    is_digest,
+    is_loopback,
+    is_tag,
+    parse_registry,
+)
+
+DIGEST_A = f"sha256:{'a' * 64}"
+hosts = st.one_of(
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?){1,3}", fullmatch=True),
+    st.just("localhost"),
+    st.just("[::1]:5000"),
+)
+ports = st.one_of(st.just(""), st.integers(1, 65535).map(lambda port: f":{port}"))
+registries = st.tuples(hosts, ports).map(lambda pair: pair[0] if ":" in pair[0] else "".join(pair))
+components = st.from_regex(r"[a-z0-9]{1,4}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}", fullmatch=True)
+names = st.lists(components, min_size=1, max_size=4).map("/".join)
+tags = st.from_regex(TAG, fullmatch=True, alphabet=string.printable)
+digests = st.from_regex(DIGEST, fullmatch=True, alphabet=string.printable)
+
+
+@given(registries, names)
+def test_a_repository_is_read_back_as_it_was_written(registry: str, name: str) -> None:
+    repository = Repository.parse(f"{registry}/{name}")
+    assert Repository.parse(str(repository)) == repository
+    assert repository.registry == parse_registry(registry)
+    assert repository.name in {name, f"library/{name}"}
+    assert "/".join(part for part in (repository.namespace, repository.image) if part) == repository.name
+
+
+@given(st.text())
+def test_any_text_is_a_repository_or_a_value_error(text: str) -> None:
+    try:
+        repository = Repository.parse(text)
+    except ValueError:
+        return
+    assert Repository.parse(str(repository)) == repository
+
+
+@pytest.mark.parametrize(
+    ("text", "registry", "name"),
+    [
+        ("quay.io/coreos/flannel", "quay.io", "coreos/flannel"),
+        ("docker.io/nginx", "docker.io", "library/nginx"),
+        ("docker.io/library/nginx", "docker.io", "library/nginx"),
+        ("index.docker.io/nginx", "docker.io", "library/nginx"),
+        ("registry-1.docker.io/bitnami/nginx", "docker.io", "bitnami/nginx"),
+        ("localhost/app", "localhost", "app"),
+        ("localhost:5000/a/b", "localhost:5000", "a/b"),
+        ("127.0.0.1:5000/app", "127.0.0.1:5000", "app"),
+        ("[::1]:5000/app", "[::1]:5000", "app"),
+        ("Registry.Example.COM:8443/app", "registry.example.com:8443", "app"),
+        ("ghcr.io/a.b/c__d/e-f", "ghcr.io", "a.b/c__d/e-f"),
+        ("quay.io/prometheus/node--exporter", "quay.io", "prometheus/node--exporter"),
+        (f"quay.io/{'a' * 255}", "quay.io", "a" * 255),
+    ],
+)
+def test_repositories(text: str, registry: str, name: str) -> None:
+    assert Repository.parse(text) == Repository(registry, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nginx", "expected registry/namespace/image, such as docker.io/nginx"),
+        ("library/nginx", "expected registry/namespace/image, such as docker.io/library/nginx"),
+        ("quay.io", "names no registry"),
+        ("quay.io/", "is not a repository name"),
+        ("quay.io//a", "is not a repository name"),
+        ("quay.io/a/", "is not a repository name"),
+        ("quay.io/CoreOS/flannel", "repository names are lower case"),
+        ("quay.io/a/b:v1", "is not a repository name"),
+        ("quay.io/../etc", "is not a repository name"),
+        (f"quay.io/{'a' * 256}", "is not a repository name"),
+        ("quay.io:/a", "is not a registry host"),
+        ("quay.io:99999/a", "is not a registry host"),
+        ("https://quay.io/a", "is not a registry host"),
+        ("user@quay.io/a", "is not a registry host"),
+        ("quay.io\n/a", "is not a registry host"),
+        ("quay.io/a\n", "is not a repository name"),
+    ],
+)
+def test_impossible_repositories(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        Repository.parse(text)
+
+
+@given(tags)
+def test_tags(tag: str) -> None:
+    assert is_tag(tag)
+    assert Reference(Repository("quay.io", "a/b"), tag=tag).selector == tag
+
+
+@given(tags, st.sampled_from(["/", "\n", "\t", " ", "..\\", "\0", ":", "@", "ü"]), st.integers(0, 128))
+def test_what_could_leave_a_path_a_line_or_a_column_is_no_tag(tag: str, bad: str, at: int) -> None:
+    assert not is_tag(tag[:at] + bad + tag[at:])
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "-a", ".a", "a" * 129, "v1\n", "a/b", "a:b"])
+def test_no_tags(text: str) -> None:
+    assert not is_tag(text)
+
+
+@given(digests)
+def test_digests(digest: str) -> None:
+    assert is_digest(digest)
+    assert not is_digest(f"{digest}\n")
+    assert not is_digest(digest.upper())
+    assert not is_digest(digest[:-1])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Unknown", "sha256:", f"md5:{'a' * 32}", f"sha256:{'g' * 64}", f"sha256:{'a' * 65}"]
+)
+def test_no_digests(text: str) -> None:
+    assert not is_digest(text)
+
+
+def test_a_reference_is_written_as_docker_writes_it() -> None:
+    repository = Repository.parse("quay.io/coreos/etcd")
+    assert str(repository.tagged("v1")) == "quay.io/coreos/etcd:v1"
+    assert str(repository.pinned(DIGEST_A)) == f"quay.io/coreos/etcd@{DIGEST_A}"
+    both = Reference(repository, tag="v1", digest=DIGEST_A)
+    assert str(both) == f"quay.io/coreos/etcd:v1@{DIGEST_A}"
+    assert both.selector == DIGEST_A
+
+
+def test_a_reference_to_nothing_selects_nothing() -> None:
+    with pytest.raises(ValueError, match="neither tag nor digest"):
+        _ = Reference(Repository("quay.io", "a/b")).selector
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:5000", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:5000"])
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["quay.io", "localhost.example.com", "10.0.0.1:5000", "128.0.0.1", "[::2]:5000", "127.0.0.1.example.com"]
+)
+def test_other_machines(host: str) -> None:
+    assert not is_loopback(host)

@@ -1,0 +1,176 @@
+"""What Ferryman pulled stays, up to a budget; what others pulled stays anyhow."""
+
+import asyncio
+
+import pytest
+
+from ferryman.errors import TransferError
+from ferryman.transports.docker import DockerTransport
+from tests.support.images import digest_of, push
+from tests.support.processes import RegistryServer
+from tests.support.transports import DockerTransports, Progress, fresh_image, pinned, tagged
+from tests.transports.conftest import Shell, StartProxy
+from tests.transports.ledger import InMemoryLedger
+
+SIZE = 100_000
+
+
+class Yard:
+    """Copies images of one size through an engine's cache, and knows them by the engine's references."""
+
+    def __init__(self, source: RegistryServer, target: str, docker: Shell) -> None:
+        self._source = source
+        self._target = target
+        self._docker = docker
+
+    def add(self, tag: str) -> str:
+        """Push a new image to the source; its reference."""
+        return f"{self._source.host}/a/b@{push(self._source.url, 'a/b', tag, fresh_image(SIZE))}"
+
+    async def copy(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
+        digest = reference.partition("@")[2]
+        await transport.copy(
+            pinned(self._source.host, "a/b", digest), tagged(self._target, "m/b", tag), None, Progress()
+        )
+
+    def kept(self, *references: str) -> list[bool]:
+        return [self._docker.has(reference) for reference in references]
+
+
+@pytest.fixture
+def yard(source: RegistryServer, target: RegistryServer, docker: Shell) -> Yard:
+    return Yard(source, target.host, docker)
+
+
+async def test_keeps_what_fits(transports: DockerTransports, yard: Yard) -> None:
+    transport = transports.open(cache_limit=3 * SIZE)
+    one, two = yard.add("1"), yard.add("2")
+
+    await yard.copy(transport, one)
+    await yard.copy(transport, two)
+
+    assert yard.kept(one, two) == [True, True]
+
+
+async def test_removes_what_was_not_used_for_the_longest_time(transports: DockerTransports, yard: Yard) -> None:
+    ledger = InMemoryLedger()
+    transport = transports.open(cache_limit=2 * SIZE + SIZE // 2, ledger=ledger)
+    one, two, three = yard.add("1"), yard.add("2"), yard.add("3")
+    await yard.copy(transport, one)
+    await yard.copy(transport, two)
+    await yard.copy(transport, one, tag="again")
+
+    await yard.copy(transport, three)
+
+    assert yard.kept(one, two, three) == [True, False, True]
+    assert {entry.reference for entry in ledger.entries.values()} == {one, three}
+
+
+async def test_keeps_to_the_budget_when_copies_fail(
+    transports: DockerTransports, yard: Yard, target: RegistryServer
+) -> None:
+    transport = transports.open(cache_limit=SIZE // 2)
+    reference = yard.add("1")
+    target.stop()
+
+    with pytest.raises(TransferError):
+        await yard.copy(transport, reference)
+    assert yard.kept(reference) == [False]
+
+
+async def test_leaves_what_the_user_pulled(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+    ledger = InMemoryLedger()
+    transport = transports.open(cache_limit=0, ledger=ledger)
+    mine, other = yard.add("1"), yard.add("2")
+    docker("pull", "--quiet", mine)
+
+    await yard.copy(transport, mine)
+    await yard.copy(transport, other)
+
+    assert yard.kept(mine, other) == [True, False]
+    assert ledger.entries == {}
+
+
+async def test_leaves_what_the_user_tagged(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+    ledger = InMemoryLedger()
+    roomy, tight = transports.open(ledger=ledger), transports.open(ledger=ledger, cache_limit=0)
+    reference, other = yard.add("1"), yard.add("2")
+    await yard.copy(roomy, reference)
+    docker("tag", reference, "mine.example/kept:1")
+
+    await yard.copy(tight, other)
+
+    assert yard.kept("mine.example/kept:1", reference, other) == [True, True, False]
+
+
+async def test_leaves_what_a_container_uses(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+    ledger = InMemoryLedger()
+    roomy, tight = transports.open(ledger=ledger), transports.open(ledger=ledger, cache_limit=0)
+    used, other = yard.add("1"), yard.add("2")
+    await yard.copy(roomy, used)
+    container = docker("create", "--network=none", used)
+
+    await yard.copy(tight, other)
+    assert yard.kept(used, other) == [True, False]
+
+    docker("rm", container)
+    await yard.copy(tight, other)
+    assert yard.kept(used, other) == [False, False]
+
+
+async def test_leaves_what_a_running_copy_uses(
+    transports: DockerTransports, source: RegistryServer, target: RegistryServer, docker: Shell, start_proxy: StartProxy
+) -> None:
+    proxy = await start_proxy(target)
+    gate = proxy.hold("POST /v2/m/b/blobs/uploads/")
+    slow, quick = Yard(source, proxy.host, docker), Yard(source, target.host, docker)
+    transport = transports.open(cache_limit=0)
+    used, other = slow.add("1"), quick.add("2")
+    copying = asyncio.ensure_future(slow.copy(transport, used))
+    await proxy.stalls(copying)
+
+    await quick.copy(transport, other)
+    assert quick.kept(used, other) == [True, False]
+
+    gate.set()
+    await copying
+    assert quick.kept(used) == [False]
+
+
+async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTransports, yard: Yard) -> None:
+    transport = transports.open(cache_limit=0)
+    references = [yard.add(f"{n}") for n in range(6)]
+
+    async with asyncio.TaskGroup() as group:
+        for n, reference in enumerate(references):
+            group.create_task(yard.copy(transport, reference, tag=f"{n}"))
+
+    assert yard.kept(*references) == [False] * 6
+
+
+async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+    ledger = InMemoryLedger()
+    engine_id = docker("info", "--format", "{{.ID}}")
+    ended, never = yard.add("1"), f"nowhere.example/a@{digest_of(b'never')}"
+    docker("pull", "--quiet", ended)
+    for reference in (ended, never):
+        await ledger.remember(engine_id, reference, role="source")
+
+    await transports.open(ledger=ledger).connect()
+
+    [entry] = await ledger.least_recent(engine_id)
+    assert (entry.reference, entry.image_id) == (ended, docker.image_id(ended))
+
+
+async def test_forgets_a_pull_that_failed(
+    transports: DockerTransports, source: RegistryServer, yard: Yard, start_proxy: StartProxy, docker: Shell
+) -> None:
+    ledger, proxy = InMemoryLedger(), await start_proxy(source)
+    proxy.answer("GET .*/blobs/", 404, "{}")
+    digest = yard.add("1").partition("@")[2]
+
+    with pytest.raises(TransferError):
+        await transports.open(ledger=ledger).copy(
+            pinned(proxy.host, "a/b", digest), tagged("127.0.0.1:1", "m/b", "1"), None, Progress()
+        )
+    assert ledger.entries == {}

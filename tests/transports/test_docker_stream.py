@@ -1,0 +1,151 @@
+"""The progress stream, without an engine: messages as engines write them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ferryman.transports.docker_stream import Layers, Silent, Watchdog
+from tests.support.transports import Progress
+
+DIGEST = f"sha256:{'d' * 64}"
+SOON = timedelta(seconds=0.05)
+
+
+def progress(status: str, layer: str, current: int = 0, total: int = 0) -> dict[str, Any]:
+    return {"status": status, "id": layer, "progressDetail": {"current": current, "total": total} if total else {}}
+
+
+def take(layers: Layers, *messages: Mapping[str, Any]) -> Layers:
+    for message in messages:
+        layers.take(message)
+    return layers
+
+
+def test_counts_what_a_pull_downloaded() -> None:
+    told = Progress()
+    layers = take(
+        Layers("pull", told),
+        {"status": "Pulling from a/b", "id": "1"},
+        progress("Already exists", "base"),
+        progress("Pulling fs layer", "top"),
+        progress("Downloading", "top", 300, 1000),
+        progress("Download complete", "top"),
+        progress("Extracting", "top", 500, 1000),
+        progress("Pull complete", "top"),
+    )
+
+    assert layers.moved == 1000
+    assert told.told == [("pull:top", 300, 1000), ("pull:top", 1000, 1000), ("pull:top", 1000, 1000)]
+
+
+@pytest.mark.parametrize("status", ["Status: Downloaded newer image for a", "Status: Image is up to date for a"])
+def test_a_pull_ends_with_its_status(status: str) -> None:
+    layers = take(Layers("pull", Progress()), {"status": f"Digest: {DIGEST}"})
+    assert not layers.ended
+
+    assert take(layers, {"status": status}).ended
+
+
+def test_counts_what_a_push_uploaded() -> None:
+    layers = take(
+        Layers("push", Progress()),
+        {"status": "The push refers to repository [r/a]"},
+        progress("Layer already exists", "one"),
+        progress("Mounted from m/x", "two"),
+        progress("Pushing", "three", 4096, 4),
+        progress("Pushed", "three"),
+    )
+
+    assert layers.moved == 4
+    assert not layers.ended
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"status": f"1.2: digest: {DIGEST} size: 949"},
+        {"progressDetail": {}, "aux": {"Tag": "1.2", "Digest": DIGEST, "Size": 949}},
+    ],
+)
+def test_a_push_ends_with_its_digest(message: Mapping[str, Any]) -> None:
+    layers = take(Layers("push", Progress()), message)
+
+    assert (layers.ended, layers.digest) == (True, DIGEST)
+
+
+def test_notices_that_only_a_part_of_an_index_was_pushed() -> None:
+    aux = {"manifestPushedInsteadOfIndex": True, "originalIndex": {}, "selectedManifest": {}}
+
+    assert take(Layers("push", Progress()), {"aux": aux}).pushed_a_part
+
+
+async def speak(
+    *messages: Mapping[str, Any], then: asyncio.Event | None = None
+) -> AsyncGenerator[Mapping[str, Any], None]:
+    for message in messages:
+        yield message
+    if then is not None:
+        await then.wait()
+
+
+async def test_follows_a_stream_to_its_end() -> None:
+    layers = Layers("pull", Progress())
+
+    await Watchdog(timedelta(minutes=1)).follow(speak({"status": "Status: Downloaded newer image for a"}), layers)
+
+    assert layers.ended
+
+
+async def test_ends_a_stream_that_fell_silent() -> None:
+    with pytest.raises(Silent):
+        await Watchdog(SOON).follow(
+            speak(progress("Downloading", "a", 1, 9), then=asyncio.Event()), Layers("pull", Progress())
+        )
+
+
+async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
+    async def fail() -> AsyncGenerator[Mapping[str, Any], None]:
+        yield progress("Downloading", "a", 1, 9)
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await Watchdog(timedelta(minutes=1)).follow(fail(), Layers("pull", Progress()))
+
+
+async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
+    """Engines move three layers at a time: whoever waits for its turn says nothing."""
+    watchdog, release = Watchdog(timedelta(seconds=0.5)), asyncio.Event()
+    waiting = Layers("pull", Progress())
+
+    async def busy() -> AsyncGenerator[Mapping[str, Any], None]:
+        for done in range(20):
+            yield progress("Downloading", "other", done, 20)
+            await asyncio.sleep(0.1)
+        release.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watchdog.follow(speak(progress("Waiting", "mine"), then=release), waiting))
+        group.create_task(watchdog.follow(busy(), Layers("pull", Progress())))
+
+    assert waiting.queued
+
+
+async def test_a_pull_that_stalls_is_ended_although_others_go_on() -> None:
+    watchdog, stop = Watchdog(timedelta(seconds=0.3)), asyncio.Event()
+
+    async def busy() -> AsyncGenerator[Mapping[str, Any], None]:
+        while not stop.is_set():
+            yield progress("Downloading", "other", 1, 20)
+            await asyncio.sleep(0.02)
+
+    other = asyncio.ensure_future(watchdog.follow(busy(), Layers("pull", Progress())))
+    with pytest.raises(Silent):
+        await watchdog.follow(
+            speak(progress("Downloading", "mine", 1, 9), progress("Waiting", "next"), then=asyncio.Event()),
+            Layers("pull", Progress()),
+        )
+    stop.set()
+    await other
