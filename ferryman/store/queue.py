@@ -47,6 +47,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from ferryman.bell import Bell
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.chunks import chunks
@@ -80,6 +81,7 @@ class Queue:
         self._clock = clock
         self._lease = lease
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
+        self.filled = Bell()  # this process has made tags due
 
     async def apply(
         self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
@@ -106,6 +108,8 @@ class Queue:
                 .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
             )
             await _hold_back(connection, now)
+        if merge.enqueued:
+            self.filled.ring()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
     async def claim(self, targets: Collection[str] | None = None) -> Job | None:
@@ -262,6 +266,7 @@ class Queue:
             await connection.execute(lifting if registry is None else lifting.where(registries.c.registry == registry))
             number = (await connection.execute(update(tags).where(freed).values(due))).rowcount
             await _hold_back(connection, now)
+        self.filled.ring()
         return number
 
     async def held(self) -> list[RegistryState]:
