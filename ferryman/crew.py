@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from ferryman import log
+from ferryman.bell import Bell
 from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.store.owners import Owner
@@ -44,6 +45,8 @@ class Crew:
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
         self._unrecorded: list[Job] = []  # ended without a result in the record, and perhaps still leased to us
         self._draining = asyncio.Event()
+        self._idle = 0  # workers that found nothing to do
+        self.idles = Bell()  # all of them did
         self._engine_lost_at: datetime | None = None
 
     async def run(self) -> None:
@@ -62,6 +65,7 @@ class Crew:
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining.set()
+        self._queue.filled.ring()  # for those who wait for work
 
     @property
     def engine_lost_for(self) -> timedelta:
@@ -70,16 +74,29 @@ class Crew:
 
     async def _work(self) -> None:
         while not self._draining.is_set():
+            filled = self._queue.filled.next()  # before the claim: what is enqueued after it must not be missed
             try:
                 job = await self._queue.claim(self._targets)
             except StoreError as error:
                 log.get().error("cannot claim", error=str(error))
                 job = None
             if job is None:
-                await self._rest(_POLL)
+                await self._wait_for_work(filled)
             else:
                 with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
                     await self._ferry(job)
+
+    async def _wait_for_work(self, filled: asyncio.Event) -> None:
+        """Until this process enqueues something; others may do so as well, without a word."""
+        self._idle += 1
+        if self._idle == self._size:
+            self.idles.ring()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL):
+                    await filled.wait()
+        finally:
+            self._idle -= 1
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -37,13 +37,19 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
     working = asyncio.create_task(crew.run(), name="crew")
     watch = _Watch(house, targets, view)
     looking = asyncio.create_task(house.scheduler().cycle(house.configuration, items), name="cycle")
+    for task in (working, looking):
+        task.add_done_callback(lambda _: crew.idles.ring())
     try:
         with _stopped_by_sigterm():
+            news = crew.idles.next()
             while not await watch.sees_the_end(looking):
                 _demand_engine(crew)
-                await asyncio.wait([working], timeout=_LOOK_AGAIN)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN):
+                        await news.wait()
                 if working.done():
                     await working  # raises what ended it
+                news = crew.idles.next()
         return await looking
     finally:
         for task in (looking, working):

@@ -22,7 +22,7 @@ ROWS = (
     ("discovery", "transports"),
     ("registry", "store", "items", "settings"),
     ("bandwidth", "log", "platforms", "reference", "retry", "versions"),
-    ("clock", "errors"),
+    ("bell", "clock", "errors"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 

@@ -56,6 +56,34 @@ async def test_finds_what_is_queued_while_it_idles(workplace: Workplace) -> None
     assert (await workplace.record("v1")).status == "synced"
 
 
+async def test_is_called_by_what_its_own_process_enqueues(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferryman.crew._POLL", 3600.0)
+    crew = workplace.crew(ends=1, size=2)
+    idles = crew.idles.next()
+    working = asyncio.create_task(crew.run())
+    await idles.wait()
+    await workplace.enqueue("v1")
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_tells_when_nothing_is_left(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1", "v2")
+    crew = workplace.crew(size=2)
+    idles = crew.idles.next()
+    working = asyncio.create_task(crew.run())
+    await gate.reached.wait()
+    assert not idles.is_set()
+    gate.open()
+    await idles.wait()
+    assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
+    crew.drain()
+    await working
+
+
 async def test_works_for_its_targets_only(workplace: Workplace) -> None:
     await workplace.enqueue("v1")
     await workplace.enqueue("3.9", source="registry.k8s.io/pause")

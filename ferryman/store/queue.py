@@ -31,6 +31,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Update, and_, case, delete, func, not_, null, or_, select, update
 
+from ferryman.bell import Bell
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.chunks import chunks
@@ -83,6 +84,7 @@ class Queue:
         turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
         self._claims = Gathering(self._claim, turn=turn)
         self._results = Gathering(self._write_down, turn=turn)
+        self.filled = Bell()  # this process has made tags due
 
     async def apply(
         self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
@@ -109,6 +111,8 @@ class Queue:
                 .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
             )
             await hold_back(connection, now)
+        if merge.enqueued:
+            self.filled.ring()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
     async def claim(self, targets: Collection[str] | None = None) -> Job | None:
@@ -275,6 +279,7 @@ class Queue:
             await connection.execute(lifting if registry is None else lifting.where(registries.c.registry == registry))
             number = (await connection.execute(update(tags).where(released).values(due))).rowcount
             await hold_back(connection, now)
+        self.filled.ring()
         return number
 
     async def held(self) -> list[RegistryState]:
