@@ -1,7 +1,7 @@
 """What an answer that is no success means: one error of the house, in one sentence.
 
 Source: distribution specification, "Error Codes"; what registries really send differs, so statuses decide
-and bodies are only quoted, cut and without control characters.
+and bodies are only quoted, as `quoted` does it.
 """
 
 import json
@@ -25,9 +25,12 @@ from ferryman.errors import (
 from ferryman.registry.messages import Answer, Errand
 
 _QUOTED = 300  # characters of a body
+_READ = 4096  # characters of it that are looked at: a signed URL may stand before what matters
 _PAUSE = timedelta(seconds=60)  # what "too many requests" means where nothing more is said
 _LONGEST_PAUSE = timedelta(days=1)
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+# What signs a URL stands in its query. The query of one without a host is known by its "=".
+_QUERY = re.compile(r"(?P<url>://[^\s\"'<>?#]*+)[?#][^\s\"'<>]*|\?[^\s\"'<>?=]*+=[^\s\"'<>]*")
 _GHCR_WAIT = re.compile(r"retry-after:\s*((?:[0-9.]+(?:h|ms|m|µs|μs|us|ns|s))+)")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|µs|μs|us|ns|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9}
@@ -97,8 +100,8 @@ def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
 
 
 def quoted(text: str) -> str:
-    """What a stranger wrote, fit for one line of a log."""
-    line = _CONTROL.sub(" ", text).strip()
+    """What a stranger wrote, fit for one line of a log: cut, and without control characters and URLs' queries."""
+    line = _QUERY.sub(r"\g<url>", _CONTROL.sub(" ", text[:_READ])).strip()
     return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
 
 

@@ -17,6 +17,7 @@ from aiodocker import Docker, DockerError
 
 from ferryman.errors import DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
 from ferryman.platforms import Platform
+from ferryman.registry.answers import quoted
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_client import control_client, streaming_client
@@ -240,14 +241,15 @@ class DockerEngine:
         except TimeoutError as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
         except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
-            raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {error}") from error
+            why = quoted(str(error))
+            raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {why}") from error
 
     def _absent(self, error: BaseException) -> EngineUnavailable:
         cause = error.__context__
         refused = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else None
         why = (refused.strerror if refused else None) or str(cause or error)
         mend = _MENDS.get(refused.errno or 0, _OTHER_MEND) if refused else _OTHER_MEND
-        return EngineUnavailable(f"no Docker Engine at {self._address.url}: {why}; {mend}")
+        return EngineUnavailable(f"no Docker Engine at {self._address.url}: {quoted(why)}; {mend}")
 
 
 def split_tag(reference: str) -> tuple[str, str]:
@@ -281,5 +283,5 @@ def _failure(error: DockerError, subject: str, errand: Errand | None) -> Transfe
     if "no such image" in error.message.lower():
         return ImageGone(f"the engine no longer has {subject}")
     if "no space left" in error.message.lower():
-        return DiskFull(f"the engine's disk is full: {error.message[:300]}")
-    return Unreachable(f"the Docker Engine refused {subject}: {error.message[:300]}")
+        return DiskFull(f"the engine's disk is full: {quoted(error.message)}")
+    return Unreachable(f"the Docker Engine refused {subject}: {quoted(error.message)}")

@@ -20,8 +20,7 @@ from ferryman.errors import (
     Unsupported,
     WrongContent,
 )
-
-_LONGEST_QUOTE = 300
+from ferryman.registry.answers import quoted
 
 
 class ImageGone(Unreachable):
@@ -133,8 +132,7 @@ _OTHERWISE = _Rule("", Unreachable, "the registry, or the way there, failed")
 def classify(text: str, errand: Errand) -> TransferError:
     """The error that the engine's `text` means."""
     rule = next((rule for rule in _RULES if _fits(rule, text, errand)), _OTHERWISE)
-    quote = text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
-    message = f"the engine could not {errand.doing} {errand.reference}: {rule.mend} ({quote})"
+    message = f"the engine could not {errand.doing} {errand.reference}: {rule.mend} ({quoted(text)})"
     return rule.error(message, registry=errand.registry if rule.blames_registry else None)
 
 

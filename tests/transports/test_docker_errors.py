@@ -89,5 +89,24 @@ def test_blames_the_registry_as_people_write_it() -> None:
     assert classify("toomanyrequests: slow down", errand).registry == "docker.io"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            'Get "https://cdn.example/blob/1?expires=9&signature=s3cr3t": dial tcp: i/o timeout',
+            '(Get "https://cdn.example/blob/1": dial tcp: i/o timeout)',
+        ),
+        ("parsing /v2/blob?X-Amz-Signature=s3cr3t failed", "(parsing /v2/blob failed)"),
+        (f"Put https://cdn.example/?sig={'s3cr3t' * 400} reset by peer", "(Put https://cdn.example/ reset by peer)"),
+        ("\x1b[2J\x1b]0;title\x07broken\r\n2026-01-01 forged line", "([2J ]0;title broken 2026-01-01 forged line)"),
+    ],
+)
+def test_quotes_what_may_be_shown(text: str, told: str) -> None:
+    message = str(classify(text, Errand("pull", "r/a:1", "r")))
+
+    assert message.endswith(told)
+    assert "s3cr3t" not in message
+
+
 def test_cuts_a_long_text() -> None:
     assert len(str(classify("x" * 100_000, Errand("pull", "r/a:1", "r")))) < 1000
