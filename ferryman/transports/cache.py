@@ -7,7 +7,7 @@ before the pull, and only if the engine did not have it: whatever else is in the
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Literal, Protocol
 
 from ferryman import log
@@ -17,6 +17,7 @@ from ferryman.transports.locks import see_through
 
 Role = Literal["source", "target"]  # pulled and kept; tagged only for the time of a push
 _SETTLING_SECONDS = 5
+_LAST_SECONDS = 30  # for the trim that is under way when all is done
 
 
 class PulledImage(Protocol):
@@ -62,7 +63,7 @@ class ImageCache:
         self._limit = limit
         self._in_use: Counter[str] = Counter()
         self._removing = asyncio.Lock()  # between looking whether an image is in use and removing it
-        self._trimming = asyncio.Lock()
+        self._trimming: asyncio.Task[None] | None = None
         self._trim_due = False
         self._measured: int | None = None
         self._added = 0  # since it was measured; at most, for shared layers are counted twice
@@ -96,21 +97,33 @@ class ImageCache:
             if entry.image_id is None and not self._in_use[entry.reference]:
                 await self._settle(entry.reference)
 
-    async def trim(self) -> None:
-        """Remove the least recently used images until the budget is kept. A failure is logged, for the copy is done.
+    def trim(self) -> None:
+        """See to it that the least recently used images go, until the budget is kept.
 
-        One at a time: measuring is slow. Whoever comes meanwhile leaves it to the one that is at it.
+        In the background, for measuring is slow, and one for all: no copy waits for what others have pulled.
         """
         self._trim_due = True
-        if self._trimming.locked():
-            return
-        async with self._trimming:
-            while self._trim_due:
-                self._trim_due = False
-                try:
-                    await self._trim()
-                except FerrymanError as error:
-                    log.get().warning("the engine's cache could not be trimmed", error=str(error))
+        if self._trimming is None or self._trimming.done():
+            self._trimming = asyncio.create_task(self._trim_while_due(), name="trim")
+
+    async def trimmed(self) -> None:
+        """Until no trim is under way."""
+        if self._trimming is not None:
+            await self._trimming
+
+    async def aclose(self) -> None:
+        """Let the trim that is under way end; stop it when it takes long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await see_through(self.trimmed(), seconds=_SETTLING_SECONDS)
+
+    async def _trim_while_due(self) -> None:
+        while self._trim_due:
+            self._trim_due = False
+            try:
+                await self._trim()
+            except FerrymanError as error:  # the copies are done all the same
+                log.get().warning("the engine's cache could not be trimmed", error=str(error))
 
     async def _settle_quietly(self, reference: str) -> None:
         try:
@@ -129,7 +142,7 @@ class ImageCache:
     async def _trim(self) -> None:
         if self._measured is not None and self._measured + self._added <= self._limit:
             return
-        self._added = 0
+        self._measured, self._added = None, 0  # should measuring fail, nothing is known
         entries = await self._ledger.least_recent(self._engine_id)
         self._measured = await self._measure(entries)
         for entry in entries:

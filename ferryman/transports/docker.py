@@ -77,13 +77,15 @@ class DockerTransport:
             raise
         except TransferError as error:
             self._heed(error)
-            await workshop.cache.trim()  # what was pulled stays: failures must not fill the disk either
+            workshop.cache.trim()  # what was pulled stays: failures must not fill the disk either
             raise
-        await workshop.cache.trim()
+        workshop.cache.trim()
         return copied
 
     async def aclose(self) -> None:
-        """Close the connections to the engine."""
+        """Let the cache come to rest, and close the connections to the engine."""
+        if self._workshop is not None:
+            await self._workshop.cache.aclose()
         await self._engine.aclose()
 
     async def _connected(self) -> Workshop:

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from ferryman.errors import TransferError
+from ferryman.errors import TransferError, Unreachable
 from ferryman.transports.docker import DockerTransport
+from ferryman.transports.docker_engine import DiskUsage, DockerEngine
 from tests.support.images import digest_of, push
 from tests.support.processes import RegistryServer
 from tests.support.transports import DockerTransports, Progress, fresh_image, pinned, tagged
@@ -28,6 +29,14 @@ class Yard:
         return f"{self._source.host}/a/b@{push(self._source.url, 'a/b', tag, fresh_image(SIZE))}"
 
     async def copy(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
+        """Copy, and wait for the cache to come to rest."""
+        try:
+            await self.pass_on(transport, reference, tag)
+        finally:
+            assert transport._workshop is not None
+            await transport._workshop.cache.trimmed()
+
+    async def pass_on(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
         digest = reference.partition("@")[2]
         await transport.copy(
             pinned(self._source.host, "a/b", digest), tagged(self._target, "m/b", tag), None, Progress()
@@ -146,6 +155,49 @@ async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTr
             group.create_task(yard.copy(transport, reference, tag=f"{n}"))
 
     assert yard.kept(*references) == [False] * 6
+
+
+async def test_no_copy_waits_for_the_cache(
+    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, measure = asyncio.Event(), DockerEngine.disk_usage
+
+    async def measure_slowly(engine: DockerEngine) -> DiskUsage:
+        await gate.wait()
+        return await measure(engine)
+
+    monkeypatch.setattr(DockerEngine, "disk_usage", measure_slowly)
+    transport = transports.open(cache_limit=0)
+    references = [yard.add(f"{n}") for n in range(3)]
+
+    async with asyncio.timeout(60):
+        for n, reference in enumerate(references):
+            await yard.pass_on(transport, reference, tag=f"{n}")
+    assert yard.kept(*references) == [True] * 3
+
+    gate.set()
+    await transport.aclose()
+    assert yard.kept(*references) == [False] * 3
+
+
+async def test_measures_again_what_could_not_be_measured(
+    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, fails = DockerEngine.disk_usage, iter([False, True])
+
+    async def measure_at_last(engine: DockerEngine) -> DiskUsage:
+        if next(fails, False):
+            raise Unreachable("the engine is busy")
+        return await measure(engine)
+
+    monkeypatch.setattr(DockerEngine, "disk_usage", measure_at_last)
+    transport = transports.open(cache_limit=2 * SIZE + SIZE // 2)
+    references = [yard.add(f"{n}") for n in range(4)]
+
+    for reference in references:
+        await yard.copy(transport, reference)
+
+    assert yard.kept(*references) == [False, False, True, True]
 
 
 async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
