@@ -44,6 +44,7 @@ class Crew:
         self._targets = targets  # claim for these only; None: for all
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
         self._unrecorded: list[Job] = []  # ended without a result in the record, and perhaps still leased to us
+        self._beat: asyncio.Task[frozenset[str]] | None = None  # a question to the database that has no answer yet
         self._draining = asyncio.Event()
         self._idle = 0  # workers that found nothing to do
         self.idles = Bell()  # all of them did
@@ -140,24 +141,48 @@ class Crew:
         await self._rest(_ENGINE_PAUSE)
 
     async def _heartbeat(self) -> None:
-        """Renew the leases; stop the copies whose lease is gone, or must be taken to be gone."""
-        renewed_at = self._clock.now()
+        """Renew the leases; stop the copies whose lease is gone, or ends before the database answers."""
+        often = self._lease.total_seconds() / 3
+        ends_at, pause = self._clock.now() + self._lease, often
         while True:
-            await self._clock.sleep(self._lease.total_seconds() / 3)
+            await self._clock.sleep(pause)
             held = set(self._copies)  # before the beat: what is claimed during it is not in its answer
-            try:
-                alive = await self._queue.beat()
-                renewed_at = self._clock.now()
-                await self._give_back()
-                await self._rescue()
-            except StoreError as error:
-                log.get().error("cannot renew the leases", error=str(error))
-                if self._clock.now() - renewed_at < self._lease:
+            began_at = self._clock.now()
+            alive = await self._renewed(before=ends_at)
+            if alive is None:
+                pause = often / 4
+                if self._clock.now() < ends_at:
                     continue
-                alive = frozenset()
-            for token in held - alive:
+            else:
+                ends_at, pause = began_at + self._lease, often
+                await self._tidy()
+            for token in held - (alive or frozenset()):
                 if copy := self._copies.get(token):
                     copy.cancel()
+
+    async def _renewed(self, *, before: datetime) -> frozenset[str] | None:
+        """The tokens of the leases that are still ours; None: the database fails, or is silent for too long.
+
+        A question to the database cannot be taken back: one without an answer is waited for in the next round, too.
+        """
+        beat = self._beat = self._beat or asyncio.create_task(self._queue.beat(), name="beat")
+        left = (before - self._clock.now()).total_seconds()
+        await asyncio.wait([beat], timeout=max(left, _POLL))
+        try:
+            if beat.done():
+                self._beat = None
+                return beat.result()
+            raise StoreError("the database does not answer")  # noqa: TRY301 - told like its other failures
+        except StoreError as error:
+            log.get().error("cannot renew the leases", error=str(error))
+            return None
+
+    async def _tidy(self) -> None:
+        try:
+            await self._give_back()
+            await self._rescue()
+        except StoreError as error:
+            log.get().error("cannot take over what stopped workers held", error=str(error))
 
     async def _give_back(self) -> None:
         """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""

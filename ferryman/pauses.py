@@ -51,11 +51,10 @@ class Pauses:
         A limit is minded by the registry's client: it waits for a short one, and refuses to ask before a long one ends.
         """
         for state in await self._queue.held():
-            if state.registry != registry:
-                continue
-            if state.until is None:
+            if state.until is not None:
+                self._registry.hold(state.registry, state.until)  # each: a tag API has a host, and limits, of its own
+            elif state.registry == registry:
                 raise LoginRefused(state.error, registry=registry)
-            self._registry.hold(registry, state.until)
 
     async def reason(self, registry: str) -> str | None:
         """Why a registry is paused for its login; None: it isn't."""

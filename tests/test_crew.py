@@ -189,6 +189,28 @@ async def test_copies_stop_when_the_leases_cannot_be_renewed_in_time(workplace: 
     assert [line["error"] for line in read_log() if line["level"] == "error"] == ["the disk is full"] * 3
 
 
+async def test_copies_stop_when_the_database_stays_silent(workplace: Workplace, read_log: ReadLog) -> None:
+    asked = asyncio.Event()
+
+    class Silent(Queue):
+        async def beat(self) -> frozenset[str]:
+            asked.set()
+            await asyncio.Event().wait()
+            return frozenset()
+
+    queue = Silent(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    await gate.reached.wait()
+    await workplace.clock.asleep()
+    workplace.clock.advance(BEAT)
+    await asked.wait()
+    workplace.clock.advance(2 * BEAT)
+    await working
+    assert workplace.transport.cancelled == ["v1"]
+
+
 # What dead workers held
 
 

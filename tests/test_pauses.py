@@ -151,3 +151,11 @@ async def test_a_lifted_login_is_really_tried_again(workplace: Workplace) -> Non
     assert job is not None
     await workplace.worker().copy(job)
     assert await workplace.client.credential_for_engine(QUAY, Repository.parse(job.source).name) is not None
+
+
+async def test_the_limit_of_a_tag_api_is_minded_by_the_next_process(workplace: Workplace) -> None:
+    until = SystemClock().now() + timedelta(hours=1)  # the clock of the client
+    await workplace.pauses.wait("hub.docker.com", until=until, error="slow down")
+    await workplace.pauses.heed(DOCKER_HUB)
+    assert workplace.client.held_until("hub.docker.com") == until
+    assert workplace.client.held_until(DOCKER_HUB) is None

@@ -3,6 +3,7 @@
 Source: Docker Hub API reference, and recorded traffic. `media_type` is a config's there: it is never used.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ class DockerHubLister:
         self._client = client
         self._names = OciLister(client)
         self._token: str | None = None
+        self._signing_in = asyncio.Lock()  # many repositories are private at once, and Hub locks an account soon
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         async def ask(page: int) -> tuple[Sequence[UpstreamTag], bool]:
@@ -37,13 +39,23 @@ class DockerHubLister:
     async def _ask(self, repository: Repository, page: int) -> Any:
         path = f"/v2/repositories/{repository.name}/tags"
         query = {"page_size": "100", "page": str(page)}
+        token = self._token
         try:
-            return await self._client.get_api(repository.registry, path, query=query, bearer=self._token)
-        except (Denied, NotFound):
-            self._token = await self._sign_in(repository.registry)
-            if self._token is None:
+            return await self._client.get_api(repository.registry, path, query=query, bearer=token)
+        except (Denied, NotFound) as error:
+            if isinstance(error, NotFound) and token is not None:
+                raise  # signed in, and still not there
+            token = await self._other_token(repository.registry, than=token)
+            if token is None:
                 raise
-        return await self._client.get_api(repository.registry, path, query=query, bearer=self._token)
+        return await self._client.get_api(repository.registry, path, query=query, bearer=token)
+
+    async def _other_token(self, registry: str, *, than: str | None) -> str | None:
+        """Sign in, unless another repository's look has just done so; None: there is no login."""
+        async with self._signing_in:
+            if self._token == than:
+                self._token = await self._sign_in(registry)
+            return self._token
 
     async def _sign_in(self, registry: str) -> str | None:
         credential = await self._client.credential_for_api(registry)

@@ -24,6 +24,7 @@ class TagState:
     first_seen_at: datetime | None = None
     gone_at: datetime | None = None
     mirrored_digest: str | None = None
+    synced_at: datetime | None = None
     attempts: int = 0
     run_at: datetime | None = None
     error: str | None = None
@@ -49,6 +50,8 @@ class TagState:
 
     def judge(self, verdict: Verdict, now: datetime) -> None:
         """Do what the planner decided. A running tag keeps running, whatever it says."""
+        if self._is_ahead_of(verdict):
+            return
         if verdict.action == "copy" and self.source_digest is None:
             self._leave_out("no-digest")
         elif verdict.action == "copy":
@@ -57,6 +60,14 @@ class TagState:
             self._leave_out(verdict.reason)
         else:
             self._have(adopt=verdict.action == "adopt")
+
+    def _is_ahead_of(self, verdict: Verdict) -> bool:
+        """Whether the tag was copied, or requeued, while the planner still looked at what it was before."""
+        if (self.status, self.synced_at) == (verdict.status, verdict.synced_at):
+            return False
+        if verdict.action == "copy":
+            return self.status == "synced" and self.mirrored_digest == self.source_digest
+        return self.status == "queued" and verdict.action != "skip"
 
     def _want(self, verdict: Verdict, now: datetime) -> None:
         self.rank = verdict.rank

@@ -1,5 +1,6 @@
 """Docker Hub: pages, platforms, sign-in, and every way in which its API gives up."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from ferryman.discovery.base import UpstreamTag
 from ferryman.discovery.dockerhub import DockerHubLister
 from ferryman.errors import LoginRefused, NotFound, RateLimited
 from ferryman.platforms import Platform
+from ferryman.reference import Repository
 from tests.discovery.conftest import Connect
 from tests.discovery.support import NGINX, names_of, tags_of, walk
 from tests.support.upstreams import NOON, DockerHub, made_up_digest
@@ -129,6 +131,27 @@ async def test_a_refused_sign_in_is_an_error_and_not_tried_again(hub: DockerHub,
     for _ in range(2):
         with pytest.raises(LoginRefused):
             await walk(lister, NGINX)
+    assert hub.requests[SIGN_IN] == 1
+
+
+async def test_looks_side_by_side_sign_in_once(hub: DockerHub, connect: Connect) -> None:
+    hub.fill(NAME, 5)
+    hub.private, hub.login = True, ("user", "secret")
+    client = await connect({"docker.io": hub}, login=("user", "wrong"))
+    lister = DockerHubLister(client)
+    looks = await asyncio.gather(*(walk(lister, NGINX) for _ in range(8)), return_exceptions=True)
+    assert {type(look) for look in looks} == {LoginRefused}
+    assert hub.requests[SIGN_IN] == 1
+
+
+async def test_what_is_missing_is_no_reason_to_sign_in_again(hub: DockerHub, connect: Connect) -> None:
+    hub.fill(NAME, 5)
+    hub.private, hub.login = True, ("user", "secret")
+    lister = DockerHubLister(await connect({"docker.io": hub}, login=("user", "secret")))
+    await walk(lister, NGINX)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await walk(lister, Repository.parse("docker.io/library/none"))
     assert hub.requests[SIGN_IN] == 1
 
 

@@ -389,6 +389,39 @@ async def test_reclaim_minds_what_was_withdrawn(scene: Scene) -> None:
     assert (await scene.record()).status == "skipped"
 
 
+async def test_a_tag_that_was_copied_during_a_look_is_not_copied_again(scene: Scene) -> None:
+    job = await scene.running()
+    known = await scene.ledger.known(ITEM.target)
+    await scene.succeed(job)
+    applied = await scene.walk({"v1": digest("a")}, known=known)
+    assert (applied.enqueued, (await scene.record()).status) == (0, "synced")
+
+
+async def test_a_tag_that_changed_and_was_copied_during_a_look_is_copied_again(scene: Scene) -> None:
+    job = await scene.running()
+    known = await scene.ledger.known(ITEM.target)
+    await scene.succeed(job)
+    applied = await scene.walk({"v1": digest("b")}, known=known)
+    assert (applied.enqueued, (await scene.record()).status) == (1, "queued")
+
+
+async def test_a_requeue_during_a_look_is_not_taken_back(scene: Scene) -> None:
+    await scene.succeed(await scene.running())
+    known = await scene.ledger.known(ITEM.target)
+    await scene.queue.requeue(targets=[ITEM.target])
+    await scene.walk({"v1": digest("a")}, verdicts={"v1": "keep"}, known=known)
+    assert (await scene.record()).status == "queued"
+
+
+async def test_a_look_that_began_before_the_last_one_changes_nothing(scene: Scene) -> None:
+    began_at = scene.clock.now()
+    scene.clock.advance(timedelta(seconds=1))
+    await scene.walk({"v1": digest("b")})
+    assert (await scene.walk({"v1": digest("a"), "v2": digest("a")}, began_at=began_at)).enqueued == 0
+    assert (await scene.record()).source_digest == digest("b")
+    assert await scene.ledger.tag(ITEM.target, "v2") is None
+
+
 async def test_items_that_are_no_more(scene: Scene) -> None:
     await scene.succeed(await scene.running("synced"))
     await scene.fail(await scene.running("failed"))
