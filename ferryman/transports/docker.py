@@ -96,7 +96,6 @@ class DockerTransport:
             return self._workshop
 
     async def _introduced(self) -> Workshop:
-        await self._engine.aclose()
         identity = await self._engine.connect()
         workshop = self._workshop
         if workshop is None or workshop.identity != identity:

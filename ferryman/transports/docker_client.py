@@ -17,6 +17,34 @@ def control_client(address: EngineAddress, tls: ssl.SSLContext | None, version: 
     return Docker(url=address.endpoint, ssl_context=tls, api_version=version)
 
 
+class SharedClient:
+    """A client for everybody's short calls. Once it is retired, it closes with the last of them."""
+
+    def __init__(self, docker: Docker) -> None:
+        self._docker = docker
+        self._calls = 0
+        self._retired = False
+
+    @asynccontextmanager
+    async def calling(self) -> AsyncIterator[Docker]:
+        """For the time of one call."""
+        self._calls += 1
+        try:
+            yield self._docker
+        finally:
+            self._calls -= 1
+            await self._close_when_idle()
+
+    async def retire(self) -> None:
+        """Let the calls that are under way be the last. Idempotent."""
+        self._retired = True
+        await self._close_when_idle()
+
+    async def _close_when_idle(self) -> None:
+        if self._retired and not self._calls:
+            await self._docker.close()
+
+
 @asynccontextmanager
 async def streaming_client(address: EngineAddress, tls: ssl.SSLContext | None, version: str) -> AsyncIterator[Docker]:
     """A client for one pull or push. Leaving it stops the engine: cancelling aiodocker alone does not."""

@@ -20,7 +20,7 @@ from ferryman.platforms import Platform
 from ferryman.registry.answers import quoted
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
-from ferryman.transports.docker_client import control_client, streaming_client
+from ferryman.transports.docker_client import SharedClient, control_client, streaming_client
 from ferryman.transports.docker_errors import Errand, ImageGone, classify
 from ferryman.transports.docker_stream import Layers, Silent, Watchdog
 
@@ -95,18 +95,21 @@ class DockerEngine:
         self._tls = address.tls()
         self._watchdog = Watchdog(silence)
         self._version = _UNPINNED
-        self._control: Docker | None = None
+        self._shared: SharedClient | None = None
 
     async def connect(self) -> EngineIdentity:
-        """Find the engine, agree on an API version, and tell which engine it is."""
-        self._version = _UNPINNED
+        """Find the engine, agree on an API version, and tell which engine it is. Calls under way are left alone."""
         try:
-            version = await self._ask("version", versioned_api=False)
-            await self.aclose()  # the next client speaks the version that was agreed on
-            self._version = _pinned(version)
-            return _identity(version, await self._ask("info"))
+            async with control_client(self._address, self._tls, _UNPINNED) as docker:
+                version, info = await self._asked(docker, "version"), await self._asked(docker, "info")
+            identity, pinned = _identity(version, info), _pinned(version)
         except (KeyError, TypeError, ValueError, Unreachable) as error:
             raise EngineUnavailable(f"what answers at {self._address.url} is no Docker Engine") from error
+        before, self._shared = self._shared, SharedClient(control_client(self._address, self._tls, pinned))
+        self._version = pinned
+        if before is not None:
+            await before.retire()
+        return identity
 
     async def pull(
         self, errand: Errand, *, platform: Platform | None, credential: Mapping[str, str] | None, sink: ProgressSink
@@ -156,19 +159,17 @@ class DockerEngine:
     async def tag(self, image_id: str, reference: str) -> None:
         """Let the local tag `reference` name the image. Raises ImageGone."""
         repository, tag = split_tag(reference)
-        with self._reached(reference):
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await self._controlling().images.tag(image_id, repository, tag=tag)
+        async with self._calling(reference) as docker:
+            await docker.images.tag(image_id, repository, tag=tag)
 
     async def remove(self, reference: str) -> bool:
         """Remove one reference, and the layers that nothing else needs. False: a container uses the image.
 
         Never forced: that would take the user's own tags along.
         """
-        with self._reached(reference):
+        async with self._calling(reference, seconds=_MEASURE_SECONDS) as docker:
             try:
-                async with asyncio.timeout(_MEASURE_SECONDS):
-                    await self._controlling().images.delete(reference)
+                await docker.images.delete(reference)
             except DockerError as error:
                 if error.status == 409:  # noqa: PLR2004 - Conflict
                     return False
@@ -191,23 +192,42 @@ class DockerEngine:
         return DiskUsage(layers=found.get("LayersSize") or 0, images=images)
 
     async def aclose(self) -> None:
-        """Close the control connection."""
-        if self._control is not None:
-            await self._control.close()
-            self._control = None
+        """Close the control connections when the calls that are under way have ended."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            await shared.retire()
 
-    def _controlling(self) -> Docker:
-        if self._control is None:
-            self._control = control_client(self._address, self._tls, self._version)
-        return self._control
-
-    async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS, versioned_api: bool = True) -> dict[str, Any]:
-        with self._reached(path):
-            async with asyncio.timeout(seconds):
-                docker = self._controlling()
-                # `system/df` has no public form.
-                answer: dict[str, Any] = await docker._query_json(path, versioned_api=versioned_api)  # noqa: SLF001
+    async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+        async with self._calling(path, seconds=seconds) as docker:
+            # `system/df` has no public form.
+            answer: dict[str, Any] = await docker._query_json(path)  # noqa: SLF001
         return answer
+
+    @asynccontextmanager
+    async def _calling(self, subject: str, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[Docker]:
+        """The client for one call. Whether an engine that does not answer it in time is lost, a ping decides."""
+        if self._shared is None:
+            raise EngineUnavailable(f"the connection to the Docker Engine at {self._address.url} is closed")
+        with self._reached(subject):
+            try:
+                async with asyncio.timeout(seconds), self._shared.calling() as docker:
+                    yield docker
+            except TimeoutError as error:
+                await self._ping()
+                raise Unreachable(
+                    f"the Docker Engine at {self._address.url} is slow: {subject} took more than {seconds:.0f} s"
+                ) from error
+
+    async def _ping(self) -> None:
+        """Raises EngineUnavailable where a new connection gets no answer."""
+        async with control_client(self._address, self._tls, _UNPINNED) as docker:
+            await self._asked(docker, "_ping")
+
+    async def _asked(self, docker: Docker, path: str) -> Any:
+        """What any version of the engine answers; in its own version, for none is agreed on."""
+        with self._reached(path):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await docker._query_json(path, versioned_api=False)  # noqa: SLF001
 
     @asynccontextmanager
     async def _working(self, errand: Errand) -> AsyncIterator[Docker]:
@@ -224,7 +244,7 @@ class DockerEngine:
 
     async def _cut_short(self, errand: Errand) -> TransferError:
         """What a stream means that ended without its terminal message: aiodocker takes a lost engine for success."""
-        await self._ask("version")  # raises EngineUnavailable if that is what happened
+        await self._ping()
         return Unreachable(
             f"the engine ended its {errand.doing} of {errand.reference} without a word", registry=errand.registry
         )

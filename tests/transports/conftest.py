@@ -1,5 +1,6 @@
 """Two real registries, and an engine or direct copies between them."""
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -46,6 +47,23 @@ class Shell:
 @pytest.fixture
 def docker(engine: Engine) -> Shell:
     return Shell(engine)
+
+
+@pytest.fixture
+async def engine_over_tcp(engine: Engine) -> AsyncIterator[str]:
+    """host:port of the engine."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        engine_reader, engine_writer = await asyncio.open_unix_connection(str(engine.socket))
+        await asyncio.gather(pump(reader, engine_writer), pump(engine_reader, writer))
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.fixture

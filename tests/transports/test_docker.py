@@ -71,23 +71,12 @@ async def test_something_else_behind_the_port(transports: DockerTransports, sour
 
 
 async def test_finds_an_engine_over_tcp(
-    transports: DockerTransports, engine: Engine, source: RegistryServer, target: RegistryServer
+    transports: DockerTransports, engine_over_tcp: str, source: RegistryServer, target: RegistryServer
 ) -> None:
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        engine_reader, engine_writer = await asyncio.open_unix_connection(str(engine.socket))
-        await asyncio.gather(pump(reader, engine_writer), pump(engine_reader, writer))
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
-
     made = fresh_image()
-    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        transport = transports.open(engine=f"tcp://127.0.0.1:{port}")
-        await copy(transport, source.host, target.host, push(source.url, "a/b", "1", made))
-        await transport.aclose()
+    transport = transports.open(engine=f"tcp://{engine_over_tcp}")
+    await copy(transport, source.host, target.host, push(source.url, "a/b", "1", made))
+    await transport.aclose()  # while the engine can still be reached
 
     assert manifest_at(target.url, "m/b", "1").config == made.config_digest
 
