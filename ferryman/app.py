@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from ferryman import __version__, items, log
 from ferryman.clock import Clock, SystemClock
 from ferryman.crew import Crew
-from ferryman.items.model import Configuration, RegistryEntry, TransportName
+from ferryman.items.model import Configuration, RegistryEntry
 from ferryman.pauses import Pauses
 from ferryman.platforms import Platform
-from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
@@ -97,7 +96,7 @@ class House:
             credentials=_credentials(self.settings, configuration, clock=self.clock),
             bandwidth=configuration.bandwidth,
         )
-        self.transport.configure(usual=self.settings.transport, wanted=_transports(configuration, self.settings))
+        _configure(self.transport, configuration, self.settings)
         self.configuration = configuration
 
 
@@ -162,12 +161,16 @@ def _transport(
         ),
         direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine()),
     )
-    transport.configure(usual=settings.transport, wanted=_transports(configuration, settings))
+    _configure(transport, configuration, settings)
     return transport
 
 
-def _transports(configuration: Configuration, settings: Settings) -> dict[Repository, TransportName]:
-    return {item.target: item.transport or settings.transport for item in configuration.items}
+def _configure(transport: ChosenTransport, configuration: Configuration, settings: Settings) -> None:
+    transport.configure(
+        usual=settings.transport,
+        wanted={item.target: item.transport or settings.transport for item in configuration.items},
+        with_referrers=frozenset(item.target for item in configuration.items if item.rules.referrers),
+    )
 
 
 def _machine() -> Platform:

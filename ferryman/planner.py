@@ -10,20 +10,22 @@ from typing import Any, Literal
 from ferryman.discovery.base import UpstreamTag
 from ferryman.items.model import Rules
 from ferryman.platforms import Platform, Platforms
-from ferryman.reference import is_tag
+from ferryman.reference import is_tag, subject_of
 from ferryman.store.records import Status
 from ferryman.versions import name_key, version_key
 
 Action = Literal["copy", "keep", "adopt", "skip"]  # as a Verdict's
 Reason = Literal[
     "new",  # copy: never mirrored
+    "referrers",  # copy: upstream has other signatures, or their like, of an image that was mirrored
     "changed",  # copy: upstream's digest, or the platforms asked for, are others than those that were mirrored
     "retry",  # copy: it failed before
     "queued",  # copy: it waits in the queue, or runs
     "up-to-date",  # keep or adopt: the target has it
     "excluded",  # skip: a pattern of `exclude`
     "not-included",  # skip: no pattern of `include`
-    "signature",  # skip: cosign's, or a list of referrers
+    "signature",  # skip: cosign's, or a list of referrers, of an image that is not wanted
+    "rebuilt",  # skip: the same, of an index that is mirrored in part only
     "windows",  # skip: for Windows only
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
@@ -32,11 +34,11 @@ Reason = Literal[
 # The user's own rules: of no interest in a list of what is missing.
 BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit"})
 
-_SIGNATURE = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _WINDOWS = re.compile(r"windowsservercore|nanoserver|windows", re.IGNORECASE)
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_.-]|\\[.-])+")
 _AMD64 = Platform("linux", "amd64")  # the old history's digests from Docker Hub are this platform's
 _SAME_PUSH = timedelta(days=1)  # the old history's times have no zone, so they may be off by hours
+_REFERRED_ANEW = "upstream has other signatures, or their like, of it now"
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,6 +52,7 @@ class Mirrored:
     imported: bool = False  # taken over from the old history, not copied by us
     pushed_at: datetime | None = None
     lacking: str | None = None  # the digest that was found to have none of the platforms that are wanted today
+    referred_anew: bool = False  # upstream has other referrers of its digest than those that were mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ def plan(
     names = {tag.name for tag in wanted}
     rest = selection.in_order(tag for tag in tags if tag.name not in names)
     outcomes = [(tag, _fate(tag, mirrored.get(tag.name), platforms)) for tag in wanted]
-    outcomes += [(tag, _Fate("skip", *(selection.obstacle(tag) or selection.beyond))) for tag in rest]
+    outcomes += [
+        (tag, _Fate("skip", *(selection.lost_subject(tag, wanted) or selection.obstacle(tag) or selection.beyond)))
+        for tag in rest
+    ]
     return [
         Decision(
             tag=tag.name, action=fate.action, reason=fate.reason, detail=fate.detail, rank=rank, digest=tag.digest,
@@ -98,6 +104,8 @@ def fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
     """Everything that decides which tags are wanted, as stable text: another text asks for a complete walk."""
     patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
     told: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
+    if rules.referrers:
+        told["referrers"] = True
     return json.dumps(told | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False)
 
 
@@ -123,7 +131,11 @@ class Selection:
         return self._obstacle_in_name(name) is None
 
     def chosen(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
-        """The wanted ones of these, first rank first. Pinned tags take no place from the limit."""
+        """The wanted ones of these, first rank first. Pinned tags take no place from the limit.
+
+        Neither does what belongs to the others: it comes after them.
+        """
+        tags = list(tags)
         left = self._rules.limit
         chosen = []
         for tag in self.in_order(tag for tag in tags if self.obstacle(tag) is None):
@@ -132,7 +144,22 @@ class Selection:
             elif left > 0:
                 chosen.append(tag)
                 left -= 1
-        return chosen
+        return chosen + self._belonging_to(chosen, tags)
+
+    def unclear(self, tags: Iterable[UpstreamTag]) -> list[str]:
+        """Wanted tags of which the platforms have to be known, to tell what belongs to them."""
+        tags = list(tags)
+        if not self._rules.referrers or not any(subject_of(tag.name) for tag in tags):
+            return []
+        return [tag.name for tag in self.chosen(tags) if tag.platforms is None and not subject_of(tag.name)]
+
+    def lost_subject(self, tag: UpstreamTag, wanted: Iterable[UpstreamTag]) -> tuple[Reason, str] | None:
+        """Why what belongs to a wanted tag is left out all the same: the tag's index is not copied as it is."""
+        subject = subject_of(tag.name) if self._rules.referrers else None
+        owner = next((each.name for each in wanted if each.digest == subject), None) if subject else None
+        if owner is None or self._exclusion(tag.name):
+            return None
+        return "rebuilt", f"belongs to the whole index {owner}, of which platforms leaves something out"
 
     def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
         """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
@@ -144,6 +171,28 @@ class Selection:
     def obstacle(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Which rule leaves the tag out, the limit aside."""
         return self._obstacle_in_platforms(tag) or self._obstacle_in_name(tag.name, told=bool(tag.platforms))
+
+    def _belonging_to(self, wanted: Sequence[UpstreamTag], tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        """Cosign's tags, and lists of referrers, of these images; of those tags too, and so on."""
+        if not self._rules.referrers:
+            return []
+        waiting: dict[str, list[UpstreamTag]] = {}
+        for tag in tags:
+            subject = subject_of(tag.name)
+            if subject and not self.is_pinned(tag.name) and not self._exclusion(tag.name):
+                waiting.setdefault(subject, []).append(tag)
+        found: list[UpstreamTag] = []
+        subjects = {digest for tag in wanted for digest in self._copied_whole(tag)}
+        while belonging := [tag for subject in subjects for tag in waiting.pop(subject, ())]:
+            found += self.in_order(belonging)
+            subjects = {tag.digest for tag in belonging if tag.digest}
+        return found
+
+    def _copied_whole(self, tag: UpstreamTag) -> set[str]:
+        """The digests in an image that the target has too, if nobody refuses anything."""
+        told = tag.platforms or {}
+        kept = {digest for platform, digest in told.items() if digest and self._wants(platform)}
+        return kept | {tag.digest} if tag.digest and all(map(self._wants, told)) else kept
 
     def in_order(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
         """newest: by push time, unknown last, then by version. version: highest first. name: last name first."""
@@ -172,16 +221,18 @@ class Selection:
     def _obstacle_in_name(self, name: str, *, told: bool = False) -> tuple[Reason, str] | None:
         if self.is_pinned(name):
             return None
-        if _SIGNATURE.fullmatch(name):
+        if subject_of(name):
             return "signature", "a signature, an attestation or a list of referrers"
         if self._rules.include and not any(pattern.fullmatch(name) for pattern in self._rules.include):
             return "not-included", "no pattern of include matches"
-        for pattern in self._rules.exclude:
-            if pattern.fullmatch(name):
-                return "excluded", f"excluded by {pattern.pattern!r}"
+        if pattern := self._exclusion(name):
+            return "excluded", f"excluded by {pattern.pattern!r}"
         if not told and not self._wants_windows and _WINDOWS.search(name):
             return "windows", "for Windows, by its name"
         return None
+
+    def _exclusion(self, name: str) -> re.Pattern[str] | None:
+        return next((pattern for pattern in self._rules.exclude if pattern.fullmatch(name)), None)
 
 
 def _literal(pattern: re.Pattern[str]) -> str | None:
@@ -212,7 +263,8 @@ def _fate(tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None
         return _Fate("copy", "queued")
     if record.status == "failed":
         return _Fate("copy", "retry", "failed before")
-    return _fate_of_imported(tag, record) if record.imported else _fate_of_mirrored(tag, record, platforms)
+    fate = _fate_of_imported(tag, record) if record.imported else _fate_of_mirrored(tag, record, platforms)
+    return _Fate("copy", "referrers", _REFERRED_ANEW) if fate.action != "copy" and record.referred_anew else fate
 
 
 def _fate_of_imported(tag: UpstreamTag, record: Mirrored) -> _Fate:

@@ -11,6 +11,7 @@ HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_REFERRERS_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 
 DOCKER_HUB = "docker.io"
 _LONGEST_NAME = 255
@@ -26,6 +27,18 @@ def is_tag(text: str) -> bool:
 def is_digest(text: str) -> bool:
     """Whether `text` is a well-formed digest."""
     return DIGEST.fullmatch(text) is not None
+
+
+def subject_of(tag: str) -> str | None:
+    """The digest of the manifest that a tag of cosign's (`sha256-….sig`), or a referrers tag, speaks of."""
+    found = _REFERRERS_TAG.fullmatch(tag)
+    return f"sha256:{found[1]}" if found else None
+
+
+def referrers_tag(digest: str) -> str:
+    """The tag that lists what refers to a manifest where no API does (distribution specification, its schema)."""
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}-{encoded[:64]}"
 
 
 def is_loopback(registry: str) -> bool:

@@ -12,12 +12,14 @@ from ferryman.clock import Clock
 from ferryman.discovery.base import TagLister, UpstreamTag
 from ferryman.discovery.choose import ListerName, lister_for
 from ferryman.discovery.contents import platform_digests
+from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError
 from ferryman.items.model import Configuration, Item
 from ferryman.pauses import Pauses
 from ferryman.planner import Decision, Mirrored, Selection
 from ferryman.platforms import Platform
+from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
@@ -115,6 +117,10 @@ class Scheduler:
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         found, decisions = await self._planned(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
+        if complete and item.rules.referrers:
+            anew = await self._referred_anew(item, decisions, records)
+            mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
+            decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
         return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules))
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
@@ -138,6 +144,18 @@ class Scheduler:
         return found, planner.plan(item.rules, item.platforms, self._native, tags, mirrored)
 
     async def _with_platforms(self, item: Item, tag: UpstreamTag) -> UpstreamTag:
+    async def _referred_anew(
+        self, item: Item, decisions: Sequence[Decision], records: Mapping[str, TagRecord]
+    ) -> list[str]:
+        """The mirrored tags of which upstream has other referrers now; those that are tags show in its list."""
+        kept = {
+            each.tag: each.digest
+            for each in decisions
+            if each.action in {"keep", "adopt"} and each.digest and not subject_of(each.tag)
+        }
+        now = await fingerprints(self._registry, item.source, set(kept.values()))
+        return [tag for tag, digest in kept.items() if digest in now and now[digest] != (records[tag].referrers or "")]
+
         try:
             digests = await platform_digests(self._registry, item.source.pinned(tag.digest or ""))
         except (RateLimited, LoginRefused):
@@ -220,5 +238,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
 
 
 def _seen(tag: UpstreamTag) -> SeenTag:
-    platforms = {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms else None
+    platforms = (
+        {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms is not None else None
+    )
     return SeenTag(tag.name, tag.digest, tag.pushed_at, platforms)

@@ -177,6 +177,7 @@ class Worker:
             bytes_moved=copied.bytes_moved,
             bytes_reused=copied.bytes_reused,
             degraded=copied.degraded,
+            referrers=copied.referrers,
         )
 
     async def _limited(self, job: Job, error: RateLimited) -> bool:

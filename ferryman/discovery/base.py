@@ -59,6 +59,10 @@ class Choice(Protocol):
         """The wanted ones, were these all the tags that there are."""
         ...
 
+    def unclear(self, tags: Iterable[UpstreamTag]) -> Sequence[str]:
+        """Names of those of which the platforms have to be known before `chosen` can be sure."""
+        ...
+
     def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
         """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ferryman.discovery.base import Choice, UpstreamTag
-from ferryman.discovery.contents import created_at
+from ferryman.discovery.contents import created_at, platform_digests
 from ferryman.discovery.view import View
 from ferryman.errors import Denied, LoginRefused, NotFound, RateLimited, TransferError, Unreachable
 from ferryman.reference import DOCKER_HUB, Repository
@@ -38,17 +38,26 @@ class CloserLook:
             admitted = [name for name in tags if choice.admits(name)]
             await self._each([name for name in admitted if name in doubtful], self._take_digest)
             await self._each([name for name in admitted if self._lacks_age(name)], self._take_age)
+        await self._settle(choice)
+        if unclear := choice.unclear(tags.values()):
+            await self._each(unclear, self._take_platforms)
+            await self._settle(choice)
+        chosen = [tag.name for tag in choice.chosen(tags.values()) if choice.admits(tag.name)]
+        await self._each([name for name in chosen if self._lacks_age(name)], self._take_age)
+
+    async def _settle(self, choice: Choice) -> None:
+        """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
+        tags, doubtful = self._view.tags, self._view.doubtful
         while asked := [tag.name for tag in choice.chosen(tags.values()) if tag.name in doubtful]:
             await self._each(asked, self._take_digest)
-        chosen = [tag.name for tag in choice.chosen(tags.values())]
-        await self._each([name for name in chosen if self._lacks_age(name)], self._take_age)
 
     def _order_hangs_on_age(self, choice: Choice) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
         if not choice.by_time or self._view.newest_first or self._repository.registry == DOCKER_HUB:
             return False
         tags = self._view.tags
-        return len(choice.chosen(tags.values())) < sum(choice.admits(name) for name in tags)
+        chosen = {tag.name for tag in choice.chosen(tags.values())}
+        return any(choice.admits(name) and name not in chosen for name in tags)
 
     async def _each(self, names: Collection[str], look: Callable[[str], Awaitable[None]]) -> None:
         waiting = iter(names)
@@ -89,6 +98,18 @@ class CloserLook:
         answer = await self._patiently(created_at(self._client, self._repository.pinned(tag.digest or "")))
         if not isinstance(answer, TransferError):  # the age of an image that cannot be read is unknown
             self._view.tags[name] = replace(tag, pushed_at=answer)
+
+    async def _take_platforms(self, name: str) -> None:
+        """Once for a digest: they are recorded. Docker Hub's list tells them, and counts a GET as a pull."""
+        tag = self._view.tags[name]
+        if tag.digest is None or self._repository.registry == DOCKER_HUB:
+            return
+        answer = await self._patiently(platform_digests(self._client, self._repository.pinned(tag.digest)))
+        if isinstance(answer, TransferError):
+            self.problems[name] = answer
+        else:
+            self._view.seen.add(name)
+            self._view.tags[name] = replace(tag, platforms=answer)
 
     async def _patiently(self, question: Awaitable[Answer]) -> Answer | TransferError:
         """An answer, or one tag's own trouble. Raises what is the whole registry's."""

@@ -18,6 +18,9 @@ _EXPECTED_PLATFORMS = (
     "expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; "
     "with transport: direct it goes without one"
 )
+_EXPECTED_REFERRERS = (
+    "expected false: a Docker Engine cannot carry signatures and their like; with transport: direct they go along"
+)
 
 
 def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
@@ -44,7 +47,9 @@ class _Converter:
         """The Item; None, and the reason in `problems`, for one that cannot be made."""
         own = checked(ItemKeys if self.raw.image is None else LegacyItemKeys, self.raw.keys, self.problems)
         _check_limit(self.raw.keys, self.problems)
+        transport = _first(own.transport, self.defaults.transport) or transport
         platforms = self._platforms(own, transport)
+        self._check_referrers(own, transport)
         source = self._source(self._required("source", own.source, self.defaults.source))
         prefix = self._required("target", own.target, self.defaults.target)
         target = self._target(prefix, source) if source else None
@@ -93,9 +98,13 @@ class _Converter:
         if names is None:
             return None
         platforms = platforms_of(names)
-        if platforms.keyword == "all" and (_first(own.transport, self.defaults.transport) or transport) == "docker":
+        if platforms.keyword == "all" and transport == "docker":
             self.problems.add(self._place("platforms"), f"platforms: found 'all', {_EXPECTED_PLATFORMS}")
         return platforms
+
+    def _check_referrers(self, own: ItemKeys, transport: str) -> None:
+        if _first(own.referrers, self.defaults.referrers) and transport == "docker":
+            self.problems.add(self._place("referrers"), f"referrers: found true, {_EXPECTED_REFERRERS}")
 
     def _place(self, key: str) -> Place:
         """Where the value that counts stands: at the item, or among the defaults."""
@@ -111,6 +120,7 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
         exclude=tuple(_first(tags.exclude, inherited.exclude) or ()),
         pin=tuple(_first(tags.pin, inherited.pin) or ()),
         order=_first(own.order, defaults.order) or "newest",
+        referrers=_first(own.referrers, defaults.referrers) or False,
     )
 
 

@@ -26,6 +26,10 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, FromEnvironment) and re.fullmatch("[0-9]{1,18}", value) else value
 
 
+def _truth(value: object) -> object:
+    return value == "true" if isinstance(value, FromEnvironment) and value in {"true", "false"} else value
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list | dict) else [value]
 
@@ -89,6 +93,7 @@ Number = Annotated[
     Field(ge=1),
     BeforeValidator(_number, json_schema_input_type=Annotated[int, Field(ge=1)] | _FROM_ENVIRONMENT),
 ]
+Truth = Annotated[bool, BeforeValidator(_truth, json_schema_input_type=bool | _FROM_ENVIRONMENT)]
 Expression = Annotated[re.Pattern[str], BeforeValidator(_expression, json_schema_input_type=re.Pattern[str])]
 Expressions = Annotated[
     list[Expression], BeforeValidator(_listed, json_schema_input_type=re.Pattern[str] | list[re.Pattern[str]])
@@ -155,6 +160,12 @@ class ItemKeys(_Strict):
         None,
         description="docker (through the engine), direct (from registry to registry), or auto (the engine, where one "
         "answers). Default: FERRYMAN_TRANSPORT.",
+    )
+    referrers: Truth | None = Field(
+        None,
+        description="Also what belongs to an image: signatures, attestations and the like, by the referrers API, its "
+        "fall-back tag and cosign's tags. Goes directly from registry to registry only.",
+        json_schema_extra={"default": False},
     )
 
 

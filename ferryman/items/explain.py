@@ -17,6 +17,7 @@ _NUMBER = "a whole number of at least 1"
 _EXPECTED = {
     "int_type": _NUMBER,
     "greater_than_equal": _NUMBER,
+    "bool_type": "true or false",
     "string_type": "text",
     "pattern_type": "a regular expression",
     "list_type": "a list",

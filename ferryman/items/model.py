@@ -24,6 +24,7 @@ class Rules:
     exclude: tuple[re.Pattern[str], ...] = ()
     pin: tuple[re.Pattern[str], ...] = ()  # always kept
     order: Order = "newest"
+    referrers: bool = False  # what belongs to the wanted images too: signatures and their like; against no limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from yarl import URL
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
-from ferryman.errors import Denied, LoginRefused, WrongContent
+from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
 from ferryman.reference import Reference, Repository, is_tag
 from ferryman.registry import manifests
 from ferryman.registry.answers import error_codes, login_refused, refusal
@@ -30,10 +30,13 @@ from ferryman.registry.links import next_page
 from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.messages import Answer, Errand
 from ferryman.registry.quota import Quota
+from ferryman.registry.referrers import Referrer, has_subject, referrers_in
 from ferryman.registry.sender import Sender
 from ferryman.registry.uploads import Abilities, InMemory, Session, Uploader, session_of
 
-__all__ = ["Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored"]
+__all__ = [
+    "Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "Referrer", "RegistryClient", "Session", "Stored",
+]  # fmt: skip
 
 _MOST_PAGES = 5000  # a list that never ends is ended here
 
@@ -130,6 +133,8 @@ class RegistryClient:
                 raise error
             raise ManifestRefused(str(error), registry=error.registry, codes=error_codes(answer))
         digest = reference.digest or manifests.digest_of(manifest.body)
+        if "OCI-Subject" not in answer.headers and has_subject(manifest):
+            self.abilities(reference.repository.registry).lists_referrers = False
         return Stored(digest, confirmed=manifests.describe(errand, answer, pinned=digest) is not None)
 
     async def has_blob(self, repository: Repository, digest: str) -> bool:
@@ -199,26 +204,53 @@ class RegistryClient:
         return merged
 
     async def _pages(self, repository: Repository, *, page_size: int | None) -> AsyncIterator[dict[str, Any]]:
-        """The documents of tags/list; the end is where no page follows, never a short page."""
+        """The documents of tags/list."""
         errand = self._errands(repository.registry).list_tags(repository.name, page_size=page_size)
-        visited: set[URL] = set()
-        while errand.request.url not in visited:
-            if len(visited) == _MOST_PAGES:
-                raise WrongContent(f"{repository}: more than {_MOST_PAGES} pages of tags", registry=repository.registry)
-            visited.add(errand.request.url)
-            answer = await self._sender.send(errand)
-            document = await _json(errand, answer)
-            if not isinstance(document, dict):
-                raise WrongContent(f"{repository}: its list of tags is none", registry=repository.registry)
+        async for document in self._documents(errand):
             tags, by_digest = document.get("tags"), document.get("manifest")
             yield document | {
                 "tags": tags if isinstance(tags, list) else [],  # null where there are none
                 "manifest": by_digest if isinstance(by_digest, dict) else {},
             }
+
+    async def _documents(self, errand: Errand) -> AsyncIterator[dict[str, Any]]:
+        """What a list consists of; the end is where no page follows, never a short page."""
+        registry, about = errand.host.name, f"{errand.host.name}: {errand.thing}"
+        visited: set[URL] = set()
+        while errand.request.url not in visited:
+            if len(visited) == _MOST_PAGES:
+                raise WrongContent(f"{about}: more than {_MOST_PAGES} pages", registry=registry)
+            visited.add(errand.request.url)
+            answer = await self._sender.send(errand)
+            document = await _json(errand, answer)
+            if not isinstance(document, dict):
+                raise WrongContent(f"{about}: what it answers is no list", registry=registry)
+            yield document
             following = next_page(answer.headers.getall("Link", []), answer.url)
             if following is None:
                 return
             errand = replace(errand, request=errand.request.moved(following))
+
+    # Referrers
+
+    async def list_referrers(self, subject: Reference) -> list[Referrer] | None:
+        """What refers to a manifest, of every type; None: the registry has no API for that."""
+        errand = self._errands(subject.repository.registry).list_referrers(subject)
+        found: dict[str, Referrer] = {}
+        try:
+            async for document in self._documents(errand):
+                found |= {each.digest: each for each in referrers_in(document)}
+        except (NotFound, Unsupported):
+            return None
+        return list(found.values())
+
+    async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
+        """What a referrers tag lists; nothing where there is no such tag."""
+        try:
+            manifest = await self.get_manifest(tag)
+        except NotFound:
+            return []
+        return referrers_in(json.loads(manifest.body))
 
     # The registry's own API
 

@@ -10,7 +10,7 @@ from yarl import URL
 from ferryman.errors import Unsupported
 from ferryman.reference import Reference
 from ferryman.registry.hosts import Host
-from ferryman.registry.manifests import ACCEPT, Manifest
+from ferryman.registry.manifests import ACCEPT, OCI_INDEX, Manifest
 from ferryman.registry.messages import SMALL, Body, Errand, Flow, Request
 
 _JSON = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
@@ -114,6 +114,10 @@ class Errands:
     def list_tags(self, name: str, *, page_size: int | None) -> Errand:
         size = f"?n={page_size}" if page_size else ""
         return self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_JSON)
+
+    def list_referrers(self, subject: Reference) -> Errand:
+        name, digest = subject.repository.name, subject.selector
+        return self._read(name, f"referrers/{digest}", f"referrers of {name}@{digest}", accept=f"{OCI_INDEX}, */*")
 
     def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None) -> Errand:
         url = self._api(f"{path}?{urlencode(query)}" if query else path)

@@ -95,6 +95,7 @@ class Abilities:
     takes_large_bodies: bool = True
     takes_chunks: bool = True
     takes_attestations: bool = True
+    lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
 
 
 @dataclass(frozen=True, slots=True)

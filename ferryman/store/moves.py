@@ -142,6 +142,7 @@ SUCCEED = _ending(
         "target_digest": bindparam("the_target_digest"),
         "identical": bindparam("is_identical"),
         "degraded": bindparam("the_degraded", type_=String),
+        "referrers": bindparam("the_referrers", type_=String),
         "synced_at": bindparam("now", type_=tags.c.synced_at.type),
     },
 )

@@ -168,8 +168,12 @@ class Queue:
         degraded: str | None = None,
     ) -> bool:
         """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
-        told = {"the_target_digest": target_digest, "is_identical": identical, "the_degraded": degraded}
+        told = {
+            "the_target_digest": target_digest, "is_identical": identical,
+            "the_degraded": degraded, "the_referrers": referrers,
+        }  # fmt: skip
         return await self._results.ask(
+        referrers: str | None = None,
             _Result(job, SUCCEED, told, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
         )
 

@@ -30,7 +30,8 @@ class TagRecord:
     mirrored_platforms: str | None  # the platforms asked for when it was mirrored; None: imported, or never
     target_digest: str | None  # what the target answered for the tag after the copy
     identical: bool | None  # the copy is byte for byte upstream's manifest
-    degraded: str | None  # what the copy had to leave out, because the target refuses it
+    degraded: str | None  # what the copy had to leave out
+    referrers: str | None  # fingerprint of what referred to upstream's manifest when it was copied, where known
     synced_at: datetime | None  # None with a mirrored digest or status synced: taken over from the old history
     attempts: int  # of the present round
     run_at: datetime | None  # queued: not before; None: held until its registry is let go

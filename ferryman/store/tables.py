@@ -95,6 +95,7 @@ tags = Table(
     Column("lease_expires_at", UtcDateTime),
     Column("claimed_at", UtcDateTime),
     Column("degraded", String),
+    Column("referrers", String),  # fingerprint
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),

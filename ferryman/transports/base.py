@@ -24,7 +24,8 @@ class Copied:
     bytes_moved: int
     bytes_reused: int  # layers that the target, or the engine's cache, already had
     confirmed: bool = False  # the target itself named this digest when the tag was put: it need not be asked again
-    degraded: str | None = None  # what was left out because the target refuses it, as a sentence
+    degraded: str | None = None  # what was left out, because the target refuses it for one, as a sentence
+    referrers: str | None = None  # fingerprint of what refers to the source, as its API lists it; None: not known
 
 
 class Transport(Protocol):

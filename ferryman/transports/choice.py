@@ -1,12 +1,12 @@
 """Which transport a tag goes by: its item may say, and `auto` is decided once, at the start."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from ferryman.errors import EngineUnavailable
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.transports.base import Copied, ProgressSink, Transport
+from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 
@@ -21,12 +21,25 @@ class ChosenTransport:
         self._direct = direct
         self._usual: TransportName = "auto"
         self._wanted: Mapping[Repository, TransportName] = {}
+        self._with_referrers: Collection[Repository] = ()
         self._engine_answers = False
 
-    def configure(self, *, usual: TransportName, wanted: Mapping[Repository, TransportName]) -> None:
-        """Set what is wanted: by target repository, and for those that are not among them."""
+    def configure(
+        self,
+        *,
+        usual: TransportName,
+        wanted: Mapping[Repository, TransportName],
+        with_referrers: Collection[Repository] = (),
+    ) -> None:
+        """Set what is wanted: by target repository, and for those that are not among them.
+
+        What goes to those `with_referrers` goes directly, unless an engine is insisted on.
+        """
         self._usual = usual
-        self._wanted = wanted
+        self._wanted = {
+            target: "direct" if name == "auto" and target in with_referrers else name for target, name in wanted.items()
+        }
+        self._with_referrers = with_referrers
 
     @property
     def native(self) -> Platform | None:
@@ -54,15 +67,17 @@ class ChosenTransport:
         self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
     ) -> Copied:
         """See Transport."""
-        return await self._for(target.repository, platforms).copy(source, target, platforms, progress)
+        if self._goes_through_engine(target.repository, platforms):
+            return await self._docker.copy(source, target, platforms, progress)
+        referrers = target.repository in self._with_referrers
+        return await self._direct.copy(source, target, platforms, progress, referrers=referrers)
 
     async def aclose(self) -> None:
         """Close both."""
         await self._docker.aclose()
         await self._direct.aclose()
 
-    def _for(self, target: Repository, platforms: Platforms | None) -> Transport:
+    def _goes_through_engine(self, target: Repository, platforms: Platforms | None) -> bool:
         name = self._wanted.get(target, self._usual)
         everything = platforms is not None and platforms.keyword == "all"  # which no engine can carry
-        goes_through_engine = name == "docker" or (name == "auto" and self._engine_answers and not everything)
-        return self._docker if goes_through_engine else self._direct
+        return name == "docker" or (name == "auto" and self._engine_answers and not everything)

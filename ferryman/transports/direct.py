@@ -1,11 +1,12 @@
 """Copies tags from registry to registry: every platform, the same digests, no engine and no disk."""
 
 from ferryman.platforms import Platform, Platforms
-from ferryman.reference import Reference
+from ferryman.reference import Reference, subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.blob_ledger import BlobLedger
 from ferryman.transports.direct_copy import DirectCopy, Tools
+from ferryman.transports.direct_referrers import EVERYTHING, ReferringCopy
 from ferryman.transports.memory import Memory
 from ferryman.transports.shared_blobs import SharedBlobs
 
@@ -21,14 +22,24 @@ class DirectTransport:
         self._tools = Tools(registry, self._memory, SharedBlobs(), native)
 
     async def copy(
-        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+        self,
+        source: Reference,
+        target: Reference,
+        platforms: Platforms | None,
+        progress: ProgressSink,
+        *,
+        referrers: bool = False,
     ) -> Copied:
-        """See Transport. `platforms` None is `linux`: an index that has nothing else is copied as it is."""
+        """See Transport. `platforms` None is `linux`: an index that has nothing else is copied as it is.
+
+        `referrers`: bring along what refers to the images.
+        """
         registry = target.repository.registry
         await self._memory.recall_abilities(registry)
-        copy = DirectCopy(self._tools, source=source, target=target, wanted=platforms or _LINUX, progress=progress)
+        wanted = EVERYTHING if subject_of(target.tag or "") else platforms or _LINUX  # a signature is for no platform
+        kind = ReferringCopy if referrers else DirectCopy
         try:
-            return await copy.run()
+            return await kind(self._tools, source=source, target=target, wanted=wanted, progress=progress).run()
         finally:
             await self._memory.note_abilities(registry)
 

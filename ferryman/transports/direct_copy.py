@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ferryman import log
 from ferryman.errors import Denied, Unsupported, WrongContent
@@ -12,6 +12,7 @@ from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_blobs import BlobMover, Trust
 from ferryman.transports.direct_tree import Node, TreeReader
+from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.memory import Memory
 from ferryman.transports.shared_blobs import SharedBlob, SharedBlobs
 from ferryman.transports.together import together
@@ -32,6 +33,7 @@ class Tools:
     memory: Memory
     shared: SharedBlobs
     native: Platform
+    lists: KeyedLocks = field(default_factory=KeyedLocks)  # of referrers at targets, by their tags
 
 
 class DirectCopy:
@@ -48,6 +50,7 @@ class DirectCopy:
         self._moved = 0
         self._reused = 0
         self._degraded: str | None = None
+        self.verbatim: set[str] = set()  # digests of images and indexes that the target has as the source does
 
     async def run(self) -> Copied:
         """Copy, believing the record; should the target lack something after all, ask it; at last, believe nobody."""
@@ -86,6 +89,7 @@ class DirectCopy:
         node = await self._tree.read(known=known, attestations=attestations)
         if self._tree.left_attestations_out:
             self._degraded = f"{self._repository.registry} refuses attestations: the index was rebuilt without them"
+        self.verbatim = node.verbatim()
         return node
 
     async def _shipped(self, root: Node, trust: Trust) -> Stored:

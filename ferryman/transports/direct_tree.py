@@ -36,6 +36,7 @@ class Node:
     children: tuple["Node", ...] = ()  # without those that the target is known to have
     is_attestation: bool = False
     config: bytes | None = None  # where it was read
+    is_rebuilt: bool = False  # an index that the source does not have in this form
 
     def walk(self) -> Iterator["Node"]:
         """Every node, children before their parents."""
@@ -55,6 +56,11 @@ class Node:
         """The digests of all manifests in it, those too that the target is known to have."""
         below = {child.digest for node in self.walk() for child in node.contents.children}
         return {node.manifest.digest for node in self.walk()} | below
+
+    def verbatim(self) -> set[str]:
+        """The digests of the images and indexes in it that are the source's own, without attestations."""
+        below = {child.digest for node in self.walk() for child in node.contents.children if not child.is_attestation}
+        return (below | {self.manifest.digest}) - {node.manifest.digest for node in self.walk() if node.is_rebuilt}
 
 
 @dataclass(slots=True)
@@ -152,7 +158,7 @@ class _Reading:
         if depth == 1 and len(kept) == 1:  # an index of one is that one
             return kept[0].node or await self.node(kept[0].child.digest, depth=2)
         new = rebuilt(manifest, {choice.child.digest: choice.in_place for choice in kept})
-        return Node(new, self._contents(new), _nodes(kept))
+        return Node(new, self._contents(new), _nodes(kept), is_rebuilt=True)
 
     async def _choose(self, child: Child, known: Collection[str], depth: int) -> _Choice:
         told = child.platform is not None or self._everything

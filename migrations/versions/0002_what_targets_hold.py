@@ -27,9 +27,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("registry", "name", name="pk_inabilities"),
     )
     op.add_column("tags", sa.Column("degraded", sa.String()))
+    op.add_column("tags", sa.Column("referrers", sa.String()))
 
 
 def downgrade() -> None:
+    op.drop_column("tags", "referrers")
     op.drop_column("tags", "degraded")
     op.drop_table("inabilities")
     op.drop_table("blobs")

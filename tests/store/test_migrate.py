@@ -36,8 +36,8 @@ async def _schema(connection: Transaction) -> dict[str, list[str]]:
     """What the database says of itself: every table, column, constraint and index."""
     if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
         rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        # ADD COLUMN writes the new one behind the last, on its line.
-        return {name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+, \n)", sql)) for name, sql in rows}
+        # ADD COLUMN writes the new ones behind the last, on its line.
+        return {name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+, )", sql)) for name, sql in rows}
     indexes = await connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
     checks = await connection.execute(text("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"))
     columns: dict[str, list[ReflectedColumn]] = await connection.run_sync(

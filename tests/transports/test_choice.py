@@ -39,8 +39,15 @@ class Choice:
             monkeypatch.setattr(transport, "copy", self._taking(name))
 
     def _taking(self, name: str):  # type: ignore[no-untyped-def]
-        async def copy(source: Reference, target: Reference, platforms: Platforms | None, sink: ProgressSink) -> Copied:
-            self.taken.append(name)
+        async def copy(
+            source: Reference,
+            target: Reference,
+            platforms: Platforms | None,
+            sink: ProgressSink,
+            *,
+            referrers: bool = False,
+        ) -> Copied:
+            self.taken.append(f"{name}, with referrers" if referrers else name)
             return Copied("", identical=True, bytes_moved=0, bytes_reused=0)
 
         return copy
@@ -81,6 +88,16 @@ async def test_auto_goes_through_an_engine_that_answers_but_for_what_none_can_ca
     assert await here.way_of(ONE) == "docker"
     assert await here.way_of(ONE, "all") == "direct"
     assert await here.way_of(TWO) == "direct"
+    await here.transport.aclose()
+
+
+async def test_referrers_go_directly_where_they_are_wanted(here: Choice) -> None:
+    here.transport.configure(usual="auto", wanted={ONE: "auto", TWO: "auto"}, with_referrers={ONE})
+
+    await here.transport.connect()
+
+    assert await here.way_of(ONE) == "direct, with referrers"
+    assert await here.way_of(TWO) == "docker"
     await here.transport.aclose()
 
 
