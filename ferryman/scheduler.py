@@ -116,11 +116,11 @@ class Scheduler:
         )
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         found, decisions = await self._planned(item, found, mirrored)
-        completed_at = now if complete or last is None else last.completed_at
         if complete and item.rules.referrers:
             anew = await self._referred_anew(item, decisions, records)
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
             decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
+        completed_at = now if complete or last is None else last.completed_at
         return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules))
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
@@ -143,7 +143,6 @@ class Scheduler:
         found = replace(found, tags=tags, seen=found.seen | uncertain)
         return found, planner.plan(item.rules, item.platforms, self._native, tags, mirrored)
 
-    async def _with_platforms(self, item: Item, tag: UpstreamTag) -> UpstreamTag:
     async def _referred_anew(
         self, item: Item, decisions: Sequence[Decision], records: Mapping[str, TagRecord]
     ) -> list[str]:
@@ -156,6 +155,7 @@ class Scheduler:
         now = await fingerprints(self._registry, item.source, set(kept.values()))
         return [tag for tag, digest in kept.items() if digest in now and now[digest] != (records[tag].referrers or "")]
 
+    async def _with_platforms(self, item: Item, tag: UpstreamTag) -> UpstreamTag:
         try:
             digests = await platform_digests(self._registry, item.source.pinned(tag.digest or ""))
         except (RateLimited, LoginRefused):

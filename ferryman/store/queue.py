@@ -166,6 +166,7 @@ class Queue:
         bytes_moved: int,
         bytes_reused: int,
         degraded: str | None = None,
+        referrers: str | None = None,
     ) -> bool:
         """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
         told = {
@@ -173,7 +174,6 @@ class Queue:
             "the_degraded": degraded, "the_referrers": referrers,
         }  # fmt: skip
         return await self._results.ask(
-        referrers: str | None = None,
             _Result(job, SUCCEED, told, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
         )
 
