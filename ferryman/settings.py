@@ -23,6 +23,7 @@ _DURATION = re.compile(
 # Kubernetes puts these into every container beside a Service that is named ferryman.
 _KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
 _LONGEST = timedelta(days=3650)
+_SHORTEST_LEASE = timedelta(seconds=3)
 _DATABASES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
 
@@ -67,6 +68,13 @@ def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _lease(duration: timedelta) -> timedelta:
+    """A worker shows every third of its lease that it lives: a slow disk must not be taken for its death."""
+    if duration < _SHORTEST_LEASE:
+        raise ValueError("expected at least 3s: a worker that is merely slow would lose its tags")
+    return duration
+
+
 def _schedule(value: object) -> object:
     return Schedule(value) if isinstance(value, str) else value
 
@@ -105,7 +113,8 @@ class Settings(BaseModel):
     transport: Annotated[Literal["docker", "direct", "auto"], BeforeValidator(_lower)] = "docker"
     max_attempts: Number = 6
     retry_delay: Duration = timedelta(seconds=10)  # before the second attempt; it doubles from there
-    lease: Duration = timedelta(seconds=60)  # a silent worker's job goes to another after this: longer for slow disks
+    # A silent worker's job goes to another after this: longer for slow disks.
+    lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=60)
     cache_limit: ByteSize = ByteSize(20 * 2**30)  # bytes of pulled images that the engine keeps
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"

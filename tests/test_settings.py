@@ -15,6 +15,7 @@ NOW = datetime(2026, 1, 1, 5, 59, 30, 500, tzinfo=UTC)
 NUMBER = "expected a whole number of at least 1"
 DURATION = "expected a duration of at most ten years, such as 10s, 6h, 1d or 1h30m"
 SCHEDULE = "expected a duration such as 6h, or a cron expression such as '0 */6 * * *'"
+LEASE = "expected at least 3s: a worker that is merely slow would lose its tags"
 
 
 def complaints(**environ: str) -> list[str]:
@@ -88,6 +89,8 @@ def test_every_variable_is_read() -> None:
         ("RETRY_DELAY", "0s", f"found '0s', {DURATION}"),
         ("RETRY_DELAY", "-1s", f"found '-1s', {DURATION}"),
         ("LEASE", "1s1h", f"found '1s1h', {DURATION}"),
+        ("LEASE", "1ms", f"found '1ms', {LEASE}"),
+        ("LEASE", "2s999ms", f"found '2s999ms', {LEASE}"),
         ("COMPLETE_WALK", "999999999d", f"found '999999999d', {DURATION}"),
         ("CACHE_LIMIT", "lots", "found 'lots', expected a size, such as 20GiB or 500MB"),
         ("CACHE_LIMIT", "20 barrels", "found '20 barrels', expected a size, such as 20GiB or 500MB"),
