@@ -5,6 +5,7 @@ What a command needs is imported when it runs: `ferryman --help`, and every comp
 
 # ruff: noqa: PLC0415
 
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +38,11 @@ class _Cli(click.Group):
             ctx.exit(EXIT_CONFIGURATION)
         except FerrymanError as error:
             click.echo(f"error: {error}", err=True)
+            ctx.exit(EXIT_UNUSABLE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read has seen enough: click ends quietly
+                raise
+            click.echo(f"error: {error.strerror or error}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except KeyboardInterrupt:
             click.echo("stopped; what was running is queued again", err=True)

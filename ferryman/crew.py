@@ -49,6 +49,7 @@ class Crew:
         self._idle = 0  # workers that found nothing to do
         self.idles = Bell()  # all of them did
         self._engine_lost_at: datetime | None = None
+        self._store_lost: tuple[datetime, StoreError] | None = None  # since when claims fail, and the first failure
 
     async def run(self) -> None:
         """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once."""
@@ -73,19 +74,34 @@ class Crew:
         """How long the Docker Engine has been away, as far as the crew has seen; zero: it answers."""
         return self._clock.now() - self._engine_lost_at if self._engine_lost_at else timedelta()
 
+    def demand_a_database(self, *, within: timedelta) -> None:
+        """Raises the StoreError that every claim has met for so long."""
+        if self._store_lost and self._clock.now() - self._store_lost[0] > within:
+            raise self._store_lost[1]
+
     async def _work(self) -> None:
         while not self._draining.is_set():
             filled = self._queue.filled.next()  # before the claim: what is enqueued after it must not be missed
-            try:
-                job = await self._queue.claim(self._targets)
-            except StoreError as error:
-                log.get().error("cannot claim", error=str(error))
-                job = None
+            job = await self._claimed()
             if job is None:
                 await self._wait_for_work(filled)
             else:
                 with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
                     await self._ferry(job)
+
+    async def _claimed(self) -> Job | None:
+        """The next job; None: there is none, or the database does not give one, which is logged once."""
+        try:
+            job = await self._queue.claim(self._targets)
+        except StoreError as error:
+            if self._store_lost is None:
+                self._store_lost = self._clock.now(), error
+                log.get().error("cannot claim; trying again", error=str(error))
+            return None
+        if self._store_lost is not None:
+            self._store_lost = None
+            log.get().info("the database gives work again")
+        return job
 
     async def _wait_for_work(self, filled: asyncio.Event) -> None:
         """Until this process enqueues something; others may do so as well, without a word."""

@@ -17,6 +17,7 @@ from ferryman.worker import Listener
 
 _LOOK_AGAIN = 0.5  # seconds between two looks at what is left
 PATIENCE = timedelta(minutes=15)  # it waits for retries, but not for a limit that lasts for hours
+_DATABASE_PATIENCE = timedelta(minutes=2)  # for a disk that is full: the service waits for it, a sync ends
 
 
 class View(Listener, Protocol):
@@ -44,6 +45,7 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
             news = crew.idles.next()
             while not await watch.sees_the_end(looking):
                 _demand_engine(crew)
+                crew.demand_a_database(within=_DATABASE_PATIENCE)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_AGAIN):
                         await news.wait()

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.reference import Reference
 from ferryman.store.queue import Queue
+from ferryman.store.records import Job
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
@@ -209,6 +211,30 @@ async def test_copies_stop_when_the_database_stays_silent(workplace: Workplace, 
     workplace.clock.advance(2 * BEAT)
     await working
     assert workplace.transport.cancelled == ["v1"]
+
+
+async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
+    workplace: Workplace, read_log: ReadLog
+) -> None:
+    failed = asyncio.Semaphore(0)
+
+    class Full(Queue):
+        async def claim(self, targets: Collection[str] | None = None) -> Job | None:
+            failed.release()
+            raise StoreError("the disk is full")
+
+    queue = Full(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    crew = workplace.crew(ends=1, queue=queue)
+    working = workplace.start(crew.run())
+    for _ in range(2):
+        await failed.acquire()
+    crew.demand_a_database(within=timedelta(minutes=2))
+    workplace.clock.advance(121)
+    with pytest.raises(StoreError, match="the disk is full"):
+        crew.demand_a_database(within=timedelta(minutes=2))
+    working.cancel()
+    await asyncio.wait([working])
+    assert [line["event"] for line in read_log() if line["level"] == "error"].count("cannot claim; trying again") == 1
 
 
 # What dead workers held

@@ -128,15 +128,25 @@ def test_a_summary_counts_every_status(capsys: pytest.CaptureFixture[str]) -> No
     }  # fmt: skip
 
 
-def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole() -> None:
-    console = Console(width=100, file=io.StringIO(), markup=False)
+@pytest.mark.parametrize("width", [80, 100, 130, 150, 170])
+def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), markup=False)
     table = tables.summary_table([SUMMARY], width=console.width)
-    assert [column.header for column in table.columns if column.header in {"source", "target"}] == []
-    assert console.measure(table).minimum <= console.width
+    assert console.measure(table).maximum <= width
     with console.capture() as capture:
         console.print(table)
     assert "nginx-ingress-controller" in capture.get()
-    assert "2026-05-01 12:00" in capture.get()
+    assert "2026-05-01" in capture.get()
+
+
+def test_on_a_narrow_terminal_what_is_wrong_stands_below_the_tags() -> None:
+    console = Console(width=80, file=io.StringIO(), markup=False)
+    with console.capture() as capture:
+        console.print(tables.tags_table([RECORD]))
+    lines = capture.get().splitlines()
+    [row] = [line for line in lines if "failed" in line]
+    assert row.split() == ["etcd", "v3.5.0", "failed", "6", "2026-05-01", "12:00"]
+    assert " ".join(" ".join(lines[lines.index(row) + 1 :]).split()) == f"etcd:v3.5.0: {LONG}"
 
 
 def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +15,8 @@ from ferryman.store.ledger import ItemSummary, Trouble
 from ferryman.store.records import Attempt, RegistryState, TagRecord
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
-_ROOM_FOR_TARGET, _ROOM_FOR_SOURCE = 130, 170  # columns of a terminal
+# Columns of a terminal.
+_ROOM_FOR_TIMES, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 100, 130, 150, 170
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
     "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim",
@@ -49,33 +50,53 @@ def plan_table(looked: Iterable[Looked]) -> Table:
 def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
     """A line an item: how many tags stand where. On a narrow terminal the numbers matter more than the names."""
     named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
-    table = _table("item", *named, "synced", "queued", "running", "failed", "skipped", "gone", "last synced")
+    gone = ["gone"] if width >= _ROOM_FOR_TIMES else []
+    table = _table("item", *named, "synced", "queued", "running", "failed", "skipped", *gone, "last synced")
     for item in items:
         names = [getattr(item, name) for name in named]
         counts = [
             Text(str(count) if count else "-", style=_COLOURS[status] if count else "dim")
             for status, count in item.counts.items()
         ]
-        table.add_row(item.name, *names, *counts, str(item.gone or "-"), _when(item.last_synced_at))
+        last = _when(item.last_synced_at)
+        ends = [str(item.gone or "-"), last] if gone else [last.partition(" ")[0]]
+        table.add_row(item.name, *names, *counts, *ends)
     return table
 
 
-def tags_table(tags: Iterable[TagRecord]) -> Table:
-    """A line a tag, with what is wrong with it."""
-    table = _table("item", "tag", "status", "tries", "pushed", "synced", "source digest", "target digest", "note")
-    for record in tags:
-        table.add_row(
-            record.item,
-            record.tag,
-            _coloured(record.status),
-            str(record.attempts),
-            _when(record.pushed_at),
-            _when(record.synced_at),
-            _short(record.source_digest),
-            _short(record.target_digest),
-            Text(_note(record)),
-        )
-    return table
+def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
+    """A line a tag, with what is wrong with it. On a narrow terminal what is wrong stands below, unbroken."""
+    return _Tags(tags)
+
+
+class _Tags:
+    """A table that minds how much room there is."""
+
+    def __init__(self, tags: Iterable[TagRecord]) -> None:
+        self._tags = list(tags)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= _ROOM_FOR_NOTES:
+            yield self._table("pushed", "synced", "source digest", "target digest", "note")
+            return
+        yield self._table("synced")
+        for record in self._tags:
+            if note := _note(record):
+                yield Text(f"{record.item}:{record.tag}: {note}")
+
+    def _table(self, *columns: str) -> Table:
+        table = _table("item", "tag", "status", "tries", *columns)
+        for record in self._tags:
+            told = {
+                "pushed": _when(record.pushed_at),
+                "synced": _when(record.synced_at),
+                "source digest": _short(record.source_digest),
+                "target digest": _short(record.target_digest),
+                "note": Text(_note(record)),
+            }
+            cells = [told[column] for column in columns]
+            table.add_row(record.item, record.tag, _coloured(record.status), str(record.attempts), *cells)
+        return table
 
 
 def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:

@@ -1,6 +1,9 @@
 """What needs no registry: help, completion, the schema, settings that are wrong."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +36,13 @@ def test_help_of_everything(ferryman: Ferryman) -> None:
 
 def test_the_version(ferryman: Ferryman) -> None:
     assert ferryman.run("version").out == ferryman.run("--version").out.replace(", version", "")
+
+
+def test_output_that_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "ferryman", "schema"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "error: No space left on device\n")
 
 
 def test_completion_of_commands_and_items(ferryman: Ferryman) -> None:
