@@ -45,9 +45,14 @@ def divide(root: Node | None, problems: Problems) -> Document:
 
 
 def _is_full(root: Branch) -> bool:
-    """A legacy file may hold an image called `items`: what has a source is an image."""
-    return not root.broken.isdisjoint(_FULL) or any(
-        entry.key in _FULL and (isinstance(entry.value, Listing) or not _is_image(entry)) for entry in root.entries
+    """A legacy file may hold an image called `items`: what has a source is an image, unless it is all there is.
+
+    `items:` alone, and a mapping below it, is a list whose "- " was forgotten.
+    """
+    return (
+        not root.broken.isdisjoint(_FULL)
+        or all(entry.key == "items" for entry in root.entries)
+        or any(entry.key in _FULL and not _is_image(entry) for entry in root.entries)
     )
 
 
@@ -58,11 +63,12 @@ def _is_image(entry: Entry) -> bool:
 def _legacy(root: Branch, problems: Problems) -> Document:
     items = []
     for entry in root.entries:
-        if isinstance(entry.value, Branch):
+        hint = suggestion(entry.key, _FULL)
+        if isinstance(entry.value, Branch) and ("source" in entry.value or not hint):
             items.append(RawItem(entry.value, entry.place, image=entry.key))
         else:
-            hint = suggestion(entry.key, _FULL)
-            message = f"{entry.key}: found {kind(entry.value)}, expected a mapping with source and target{hint}"
+            found = "a mapping without source" if isinstance(entry.value, Branch) else kind(entry.value)
+            message = f"{entry.key}: found {found}, expected a mapping with source and target{hint}"
             problems.add(entry.place, message)
     return Document(tuple(items), defaults=_nothing(root), registries=_nothing(root), whole=_nothing(root))
 

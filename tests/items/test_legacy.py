@@ -91,6 +91,11 @@ registries: {source: quay.io/a, target: r.example.com/a/}
     assert [str(item.source) for item in made] == ["quay.io/a/items", "quay.io/a/registries"]
 
 
+def test_an_image_may_be_called_nearly_as_a_section_is(tmp_path: Path) -> None:
+    (item,) = read(tmp_path, "registry: {source: docker.io/, target: r.example.com/hub/}").items
+    assert str(item.source) == "docker.io/library/registry"
+
+
 def test_merged_keys_and_aliases_are_understood(tmp_path: Path) -> None:
     made = read(
         tmp_path,

@@ -32,9 +32,27 @@ SHAPES = [
     ("items:\n", f"1:7: {NOTHING}"),
     ("items: 3", "1:8: items: found a number, expected a list (- source: …)"),
     ("items: {a: {b: 1}}", "1:8: items: found a mapping, expected a list (- source: …)"),
+    ("items:\n  source: quay.io/a/b\n  target: x.io/y/", "2:3: items: found a mapping, expected a list (- source: …)"),
+    (
+        "items: {source: quay.io/a/b, target: x.io/y/}\nbandwidth: 1MB/s",
+        "1:8: items: found a mapping, expected a list (- source: …)",
+    ),
+    (
+        "defaults: {source: quay.io/a/b}\nitems: {source: quay.io/a/b, target: x.io/y/}",
+        "2:8: items: found a mapping, expected a list (- source: …)",
+    ),
     ("items: [a]", "1:9: items: found text, expected a mapping with source and target"),
     ("items: [null]", f"1:9: {NOTHING}"),
     ("itms: [a]", "1:1: itms: found a list, expected a mapping with source and target (did you mean 'items'?)"),
+    ("itmes: [a]", "1:1: itmes: found a list, expected a mapping with source and target (did you mean 'items'?)"),
+    (
+        "kube: {source: k8s.gcr.io/, target: r.io/}\ndefault: {target: r.io/}",
+        "2:1: default: found a mapping without source, expected a mapping with source and target (did you mean 'defaults'?)",
+    ),
+    (
+        "items: [{source: quay.io/a/b, target: r.io/x}]\ndefault: {limit: 3}",
+        "2:1: unknown key 'default' (did you mean 'defaults'?): expected items, defaults, registries, bandwidth",
+    ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\nitems: []",
         "2:1: the key 'items' is repeated: line 1 has it already",
@@ -210,6 +228,14 @@ items:
     assert [line.split(":")[:2] for line in complaints(tmp_path, text)] == [
         ["1", "12"], ["1", "38"], ["3", "23"], ["3", "36"], ["5", "13"], ["7", "12"], ["8", "5"], ["8", "5"], ["9", "5"],
     ]  # fmt: skip
+
+
+def test_two_section_names_that_are_nearly_right_are_both_recognized(tmp_path: Path) -> None:
+    text = "default: {target: r.io/x/}\nitmes: [{source: quay.io/a/b}]"
+    assert complaints(tmp_path, text) == [
+        "1:1: default: found a mapping without source, expected a mapping with source and target (did you mean 'defaults'?)",
+        "2:1: itmes: found a list, expected a mapping with source and target (did you mean 'items'?)",
+    ]
 
 
 def test_an_inherited_mistake_is_reported_once_where_it_stands(tmp_path: Path) -> None:
