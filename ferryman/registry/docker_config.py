@@ -7,11 +7,11 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ferryman import log
 from ferryman.clock import Clock
@@ -19,6 +19,7 @@ from ferryman.reference import DOCKER_HUB
 from ferryman.registry.credential import Credential
 from ferryman.registry.helper import HelperMissing, ask_helper
 
+_T = TypeVar("_T")
 HUB_KEY = "https://index.docker.io/v1/"  # what Docker files its own registry's login under
 _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://")
@@ -28,12 +29,13 @@ _HELPER_ANSWERS = timedelta(seconds=60)  # how long a helper's answer is used
 
 @dataclass(frozen=True, slots=True)
 class LoginFile:
-    """One such document. Its `auths` are kept as they are: only what is looked up has to be right."""
+    """One such document. What is wrong with an entry counts only where that entry is the one looked for."""
 
     name: str  # as it is called in an error
-    auths: Mapping[str, Mapping[str, Any]] = field(repr=False)  # by host, or host/namespace…
+    logins: Mapping[str, Credential]  # by host, or host/namespace…
     helpers: Mapping[str, str]  # by host
     store: str | None
+    unusable: Mapping[tuple[str, str], str]  # by section and host: what is wrong, with nothing quoted but the key
 
     @classmethod
     def parse(cls, text: str, *, name: str) -> "LoginFile":
@@ -44,39 +46,30 @@ class LoginFile:
             raise ValueError(f"{name} is no JSON") from None  # json's own error carries the text
         if not isinstance(document, dict):
             raise ValueError(f"{name} is no JSON object")  # noqa: TRY004  (a mistake in a file, not in a call)
-        auths = {key: entry for key, entry in _mapping(document, "auths").items() if isinstance(entry, dict)}
-        helpers = {
-            host_of(key): name for key, name in _mapping(document, "credHelpers").items() if isinstance(name, str)
-        }
+        unusable: dict[tuple[str, str], str] = {}
+        logins = _section(document, "auths", _login, unusable)
+        helpers = _section(document, "credHelpers", _helper, unusable)
         store = document.get("credsStore")
-        # Docker's own spelling goes last: it wins over every other one of the same host.
-        spelt = sorted(auths, key=lambda key: key == HUB_KEY)
-        return cls(
-            name, {host_of(key): auths[key] for key in spelt}, helpers, store if isinstance(store, str) else None
-        )
+        if not isinstance(store, str | None):
+            unusable["credsStore", ""] = "`credsStore` is not the name of a helper"
+        return cls(name, logins, helpers, store if isinstance(store, str) else None, unusable)
 
     def credential(self, host: str, repository: str) -> Credential | None:
         """What the file itself holds; the longest of Podman's `host/namespace/repository` that fits."""
         for key in _narrowing(host, repository):
-            entry = self.auths.get(key)
-            if entry is not None and (credential := self._decode(key, entry)) is not None:
-                return credential
+            self._check("auths", key)
+            if key in self.logins:
+                return self.logins[key]
         return None
 
-    def _decode(self, key: str, entry: Mapping[str, Any]) -> Credential | None:
-        username, password = entry.get("username"), entry.get("password")
-        packed, identity = entry.get("auth"), entry.get("identitytoken")
-        if isinstance(packed, str) and packed:
-            try:
-                username, _, password = base64.b64decode(packed).decode().partition(":")
-            except ValueError:
-                raise ValueError(f"{self.name}: `auth` of {key} is not base64 of user:password") from None
-            password = password.rstrip("\0")
-        if isinstance(identity, str) and identity:
-            return Credential(str(username or _TOKEN_USER), identity, is_identity_token=True)
-        if isinstance(username, str) and isinstance(password, str) and username:
-            return Credential(username, password)
-        return None
+    def helper(self, host: str) -> str | None:
+        """The host's own helper. Raises ValueError where its name is none."""
+        self._check("credHelpers", host)
+        return self.helpers.get(host)
+
+    def _check(self, section: str, key: str) -> None:
+        if (section, key) in self.unusable:
+            raise ValueError(f"{self.name}: {self.unusable[section, key]}")
 
 
 def host_of(key: str) -> str:
@@ -98,11 +91,15 @@ class DockerConfig:
         self._read: dict[Path, tuple[tuple[int, ...], LoginFile]] = {}
         self._answers: dict[tuple[str, str], tuple[datetime, Credential | None]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
-        self._missing: set[str] = set()
+        self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
         """The login for a host, or for one repository of it. Raises ValueError where a file or a helper fails."""
-        for file in await asyncio.to_thread(lambda: list(self._files())):
+        files = await asyncio.to_thread(lambda: list(self._files()))
+        for file in files:
+            for reason in file.unusable.values():
+                self._warn("cannot use a login", f"{file.name}: {reason}")
+        for file in files:
             credential = await self._from_helpers(file, host) or file.credential(host, repository)
             if credential is not None:
                 return credential
@@ -134,7 +131,7 @@ class DockerConfig:
 
     async def _from_helpers(self, file: LoginFile, host: str) -> Credential | None:
         """Ask the host's own helper, or else the one for all hosts; Docker does without that one, too."""
-        own = file.helpers.get(host)
+        own = file.helper(host)
         helper = own or file.store
         if helper is None:
             return None
@@ -143,10 +140,13 @@ class DockerConfig:
         except HelperMissing as error:
             if own is not None:
                 raise ValueError(f"{file.name} names {error} for {host}") from error
-            if helper not in self._missing:
-                self._missing.add(helper)
-                log.get().warning("no logins from a helper", reason=f"{file.name} names {error}")
+            self._warn("no logins from a helper", f"{file.name} names {error}")
             return None
+
+    def _warn(self, event: str, reason: str) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
+            log.get().warning(event, reason=reason)
 
     async def _ask(self, helper: str, server: str) -> Credential | None:
         async with self._asking.setdefault(server, asyncio.Lock()):
@@ -158,9 +158,61 @@ class DockerConfig:
             return known[1]
 
 
-def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = document.get(key)
-    return value if isinstance(value, dict) else {}
+def _section(
+    document: Mapping[str, Any],
+    section: str,
+    read: Callable[[Any], _T | None],
+    unusable: dict[tuple[str, str], str],
+) -> dict[str, _T]:
+    """What one section says, by host; what cannot be read of it goes to `unusable`. Null stands for nothing."""
+    written = document.get(section) or {}
+    if not isinstance(written, dict):
+        unusable[section, ""] = f"`{section}` is no JSON object"
+        return {}
+    found: dict[str, _T] = {}
+    # Docker's own spelling goes last: it wins over every other one of the same host.
+    for host, key in {host_of(key): key for key in sorted(written, key=lambda key: key == HUB_KEY)}.items():
+        try:
+            value = None if written[key] is None else read(written[key])
+        except ValueError as error:
+            unusable[section, host] = f"`{section}` of {key} {error}"
+        else:
+            if value is not None:
+                found[host] = value
+    return found
+
+
+def _login(entry: Any) -> Credential | None:
+    """Docker leaves an empty entry where a helper keeps the login. Raises ValueError for one that holds none."""
+    if not isinstance(entry, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004  (a mistake in a file, not in a call)
+    username, password, packed, identity = (
+        entry.get(key) or "" for key in ("username", "password", "auth", "identitytoken")
+    )
+    if not all(isinstance(value, str) for value in (username, password, packed, identity)):
+        raise ValueError("holds something other than text")
+    if packed:
+        username, password = _unpacked(packed)
+    if identity:
+        return Credential(username or _TOKEN_USER, identity, is_identity_token=True)
+    return Credential(username, password) if username and (packed or password) else None
+
+
+def _unpacked(packed: str) -> tuple[str, str]:
+    try:
+        # Line breaks are no mistake to Docker; what is no base64 in any other way is.
+        username, colon, password = base64.b64decode("".join(packed.split()), validate=True).decode().partition(":")
+    except ValueError:
+        username = colon = password = ""
+    if not username or not colon:
+        raise ValueError("has an `auth` that is not base64 of user:password")
+    return username, password.rstrip("\0")
+
+
+def _helper(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ValueError("is not the name of a helper")  # noqa: TRY004  (a mistake in a file, not in a call)
+    return name
 
 
 def _narrowing(host: str, repository: str) -> Iterator[str]:

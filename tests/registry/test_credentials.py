@@ -93,6 +93,7 @@ def test_spellings_of_a_host(key: str, host: str) -> None:
         ({}, None),
         ({"auth": ""}, None),
         ({"email": "a@b"}, None),
+        ({"username": "me"}, None),
     ],
 )
 async def test_entries(home: Home, entry: dict[str, str], expected: Credential | None) -> None:
@@ -157,6 +158,12 @@ async def test_a_changed_file_is_read_again(home: Home) -> None:
         ("{", "no JSON"),
         ("[]", "no JSON object"),
         (json.dumps({"auths": {"quay.io": {"auth": "s3cr3t!"}}}), "not base64"),
+        (json.dumps({"auths": {"quay.io": {"auth": "!!!"}}}), "`auths` of quay.io has an `auth` that is not base64"),
+        (json.dumps({"auths": {"quay.io": packed("s3cr3t")}}), "is not base64 of user:password"),
+        (json.dumps({"auths": {"quay.io": packed(":s3cr3t")}}), "is not base64 of user:password"),
+        (json.dumps({"auths": {"quay.io": "s3cr3t"}}), "`auths` of quay.io is no JSON object"),
+        (json.dumps({"auths": {"quay.io": {"auth": ["s3cr3t"]}}}), "holds something other than text"),
+        (json.dumps({"credHelpers": {"quay.io": 5}}), "`credHelpers` of quay.io is not the name of a helper"),
         (json.dumps({"credHelpers": {"quay.io": "../evil"}}), "no name of a credential helper"),
         (json.dumps({"credHelpers": {"quay.io": "absent"}}), "docker-credential-absent, which is not installed"),
     ],
@@ -167,6 +174,46 @@ async def test_what_is_wrong_is_told_in_a_sentence(home: Home, text: str, says: 
         await home.store().find(host("quay.io"))
     assert "s3cr3t" not in str(raised.value)
     assert raised.value.registry == "quay.io"
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"auths": {"quay.io": {"auth": "!!!s3cr3t"}}}, "`auths` of quay.io has an `auth` that is not base64"),
+        ({"auths": ["s3cr3t"]}, "`auths` is no JSON object"),
+        ({"credHelpers": {"quay.io": {"s3cr3t": 5}}}, "`credHelpers` of quay.io is not the name of a helper"),
+        ({"credHelpers": "s3cr3t"}, "`credHelpers` is no JSON object"),
+        ({"credsStore": ["s3cr3t"]}, "`credsStore` is not the name of a helper"),
+    ],
+)
+async def test_what_is_wrong_with_another_entry_is_told_once(
+    home: Home, capsys: pytest.CaptureFixture[str], document: dict[str, Any], says: str
+) -> None:
+    home.write(document)
+    store = home.store()
+    assert [await store.find(host(name)) for name in ("gcr.io", "gcr.io", "docker.io")] == [None, None, None]
+    told = capsys.readouterr().out
+    assert told.count(f"{home.config}: {says}") == 1
+    assert "s3cr3t" not in told
+
+
+async def test_what_docker_writes_and_means_nothing_by_is_no_mistake(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = {
+        "auths": {"quay.io": {}, "gcr.io": None, "ghcr.io": {"auth": ""}},
+        "credHelpers": None,
+        "credsStore": None,
+    }
+    home.write(nothing)
+    assert [await home.docker().find(name) for name in ("quay.io", "gcr.io", "ghcr.io")] == [None, None, None]
+    assert capsys.readouterr().out == ""
+
+
+async def test_a_login_of_several_lines(home: Home) -> None:
+    wrapped = base64.encodebytes(f"me:{'x' * 100}".encode()).decode()
+    home.write({"auths": {"quay.io": {"auth": wrapped}}})
+    assert await home.docker().find("quay.io") == Credential("me", "x" * 100)
 
 
 async def test_a_helper_is_asked_over_pipes(home: Home) -> None:
