@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -36,6 +36,7 @@ class Looked:
     survey: Survey
     decisions: Sequence[Decision]
     walk: Walk
+    records: Mapping[str, TagRecord] = field(default_factory=dict)  # what was known of the tags before
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Scheduler:
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
             decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
         completed_at = now if complete or last is None else last.completed_at
-        return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules))
+        return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules), records)
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
         """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
@@ -173,7 +174,7 @@ class Scheduler:
             _key(item),
             [_seen(tag) for tag in looked.survey.tags if tag.name in looked.survey.seen],
             gone=looked.survey.gone,
-            verdicts=[Verdict(each.tag, each.action, each.reason, each.rank) for each in looked.decisions],
+            verdicts=[_verdict(decision, looked.records.get(decision.tag)) for decision in looked.decisions],
             walk=looked.walk,
         )
         await self._ledger.forget_trouble(str(item.target))
@@ -207,6 +208,17 @@ class Scheduler:
 def _key(item: Item) -> ItemKey:
     platforms = str(item.platforms) if item.platforms else None
     return ItemKey(item.name, str(item.source), str(item.target), platforms)
+
+
+def _verdict(decision: Decision, record: TagRecord | None) -> Verdict:
+    return Verdict(
+        decision.tag,
+        decision.action,
+        decision.reason,
+        decision.rank,
+        status=record.status if record else None,
+        synced_at=record.synced_at if record else None,
+    )
 
 
 def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:

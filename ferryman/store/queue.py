@@ -95,12 +95,16 @@ class Queue:
         A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
         A tag that is queued already keeps its attempts and run_at (a new digest starts a new round).
         Tags of a paused registry are enqueued held. Tags of `gone` leave the queue.
+        A walk that began before the last one that was applied knows less than the record: it changes nothing.
         """
         now = self._clock.now()
         merge = Merge(
             item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in verdicts}, now
         )
         async with self._database.write(alone=True) as connection:
+            newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at)
+            if await connection.scalar(select(walks.c.target).where(newer)):
+                return Applied(enqueued=0, withdrawn=0)
             await rename(connection, item, now)
             for names in chunks(merge.names):
                 await merge.write(connection, names)

@@ -110,6 +110,9 @@ class Verdict:
     action: Literal["copy", "keep", "adopt", "skip"]
     reason: str
     rank: int = 0  # place among its item's wanted tags, newest 0: every item's newest goes first
+    # The tag as the planner knew it: workers and users go on while a walk is under way.
+    status: Status | None = None
+    synced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
