@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
@@ -29,6 +29,9 @@ _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _BUSY = 30_000  # milliseconds that SQLite waits for another process's write
+_CONNECTING = 10.0  # seconds that PostgreSQL may take to let us in
+_SILENCE = 30.0  # seconds that it may take over one statement, or over a lock of another process
+_MIGRATING = 1800.0  # the same for the statement of a migration, which may make a large table anew
 _PATIENCE = 120.0  # seconds that a task waits for the process's own writer
 _READERS = 4
 _FETCHED = 1000  # rows that a stream has in hand
@@ -177,7 +180,9 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
     if (file := _file_of(parsed)) is not None:
         _make_folder(file)
     with as_store_errors(name):
-        engine = _make_engine(parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False)
+        engine = _make_engine(
+            parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False, command_timeout=_MIGRATING
+        )
         try:
             async with engine.begin() as connection:
                 if file is None:
@@ -229,18 +234,33 @@ def _make_folder(file: Path) -> None:
         raise StoreError(f"the state database's folder {file.parent} cannot be made: {error.strerror}") from error
 
 
-def _make_engine(url: URL, *, begin: str, connections: int, foreign_keys: bool = True) -> AsyncEngine:
+def _make_engine(
+    url: URL, *, begin: str, connections: int, foreign_keys: bool = True, command_timeout: float | None = None
+) -> AsyncEngine:
+    """`command_timeout` is PostgreSQL's, in seconds; SQLite has no server that could fall silent."""
+    on_sqlite = url.get_backend_name() == "sqlite"
+    limits = {"timeout": _CONNECTING, "command_timeout": command_timeout or _SILENCE}
     engine = create_async_engine(
         url,
+        connect_args={} if on_sqlite else limits,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_PATIENCE,
-        pool_pre_ping=url.get_backend_name() != "sqlite",
+        pool_pre_ping=not on_sqlite,
         hide_parameters=True,
     )
-    if url.get_backend_name() == "sqlite":
+    if on_sqlite:
         _obey_sqlite(engine, begin=begin, foreign_keys=foreign_keys)
+    else:
+        _leave_the_silent(engine)
     return engine
+
+
+def _leave_the_silent(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True  # or ROLLBACK would be said to the same silence
 
 
 def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:

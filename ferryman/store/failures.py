@@ -48,6 +48,11 @@ def as_store_errors(database: str) -> Iterator[None]:
         raise StoreError(f"the state database {database}: install ferryman[postgresql] for it") from error
     except NoSuchModuleError as error:
         raise StoreError(f"the state database {database}: only SQLite and PostgreSQL are supported") from error
+    except TimeoutError as error:  # asyncpg's own limits
+        raise StoreError(
+            f"the state database {database} has not answered for long: the server or the way to it hangs,"
+            " or another program has held it locked"
+        ) from error
     except OSError as error:  # asyncpg's connecting raises it bare
         raise StoreError(f"the state database {database} cannot be reached: {brief(error)}") from error
 
