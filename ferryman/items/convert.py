@@ -21,6 +21,7 @@ _EXPECTED_PLATFORMS = (
 _EXPECTED_REFERRERS = (
     "expected false: a Docker Engine cannot carry signatures and their like; with transport: direct they go along"
 )
+_ANY_IMAGE = "image"  # stands in for a source that is wrong: what is wrong with the target is told all the same
 
 
 def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
@@ -52,7 +53,7 @@ class _Converter:
         self._check_referrers(own, transport)
         source = self._source(self._required("source", own.source, self.defaults.source))
         prefix = self._required("target", own.target, self.defaults.target)
-        target = self._target(prefix, source) if source else None
+        target = self._target(prefix, (self.raw.image or source.image) if source else _ANY_IMAGE)
         if source is None or target is None:
             return None
         if source == target:
@@ -74,12 +75,12 @@ class _Converter:
         image = self.raw.image
         return self._repository("source", written if image is None else f"{written.rstrip('/')}/{image}")
 
-    def _target(self, written: str | None, source: Repository) -> Repository | None:
+    def _target(self, written: str | None, image: str) -> Repository | None:
         if written is None:
             return None
         if self.raw.image is not None:
-            return self._repository("target", f"{written.rstrip('/')}/{self.raw.image}")
-        return self._repository("target", written + source.image if written.endswith("/") else written)
+            return self._repository("target", f"{written.rstrip('/')}/{image}")
+        return self._repository("target", written + image if written.endswith("/") else written)
 
     def _repository(self, key: str, text: str) -> Repository | None:
         try:

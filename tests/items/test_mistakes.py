@@ -230,6 +230,24 @@ items:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("target", ["mirror", "mirror/", "https://r.io/x/", "r.io/X/"])
+def test_a_wrong_source_does_not_hide_a_wrong_target(tmp_path: Path, target: str) -> None:
+    source, wrong = complaints(tmp_path, f"items:\n  - source: nginx\n    target: {target}")
+    assert source.startswith("2:13: source: ")
+    assert wrong.startswith("3:13: target: ")
+
+
+def test_an_impossible_name_in_the_old_form_is_told_once_for_source_and_target(tmp_path: Path) -> None:
+    (complaint,) = complaints(tmp_path, "Kube: {source: quay.io/a, target: r.io/x/}")
+    assert complaint.startswith("1:16: source: ")
+
+
+@pytest.mark.parametrize("source", ["source: nginx", "limit: 3"])
+def test_a_right_target_is_not_blamed_for_the_source(tmp_path: Path, source: str) -> None:
+    (complaint,) = complaints(tmp_path, f"items:\n  - {source}\n    target: r.io/x/")
+    assert "source" in complaint
+
+
 def test_two_section_names_that_are_nearly_right_are_both_recognized(tmp_path: Path) -> None:
     text = "default: {target: r.io/x/}\nitmes: [{source: quay.io/a/b}]"
     assert complaints(tmp_path, text) == [
