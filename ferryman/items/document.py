@@ -14,10 +14,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.model import UNLIMITED, ListerName, Order, TransportName
+from ferryman.items.problems import suggestion
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 
 _WORDS = frozenset({"native", "linux", "all"})
+_ARCHITECTURES = (  # what GOARCH may be, as the image specification has it; another may be new, and is no mistake
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "sparc64", "wasm",
+)  # fmt: skip
 _ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
 
 
@@ -44,8 +49,10 @@ def _expression(value: object) -> object:
 
 
 def _platform(text: str) -> str:
-    if text not in _WORDS:
-        Platforms.parse(text)
+    for platform in () if text in _WORDS else Platforms.parse(text).listed:
+        hint = suggestion(platform.architecture, _ARCHITECTURES)
+        if hint and platform.architecture not in _ARCHITECTURES:
+            raise ValueError(f"{text!r} has an unknown architecture{hint}")
     return text
 
 

@@ -137,6 +137,8 @@ def test_the_source_may_be_inherited_to_fill_two_registries(tmp_path: Path) -> N
     [
         ("native", Platforms(keyword="native")),
         ("linux/aarch64", Platforms.parse("linux/arm64")),
+        ("linux/e2k", Platforms.parse("linux/e2k")),  # newer than we are, or rarer: no near miss of another
+        ("linux/mips64/r6", Platforms.parse("linux/mips64/r6")),
         ("[linux]", Platforms(keyword="linux")),
         ("[linux/amd64, linux/arm/v7]", Platforms.parse(["linux/amd64", "linux/arm/v7"])),
     ],

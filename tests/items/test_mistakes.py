@@ -117,6 +117,8 @@ ITEMS = [
     (f"{ITEM}order: [newest]", "4:12: order: found a list, expected 'newest', 'version' or 'name'"),
     (f"{ITEM}platforms: amd64", f"4:16: platforms: 'amd64' {PLATFORM}"),
     (f"{ITEM}platforms: [linux/amd64, linux]", f"4:16: platforms: 'linux' {PLATFORM}"),
+    (f"{ITEM}platforms: [linux/amd46, windows/amd64]", "4:17: platforms: 'linux/amd46' has an unknown architecture (did you mean 'amd64'?)"),
+    (f"{ITEM}platforms: linux/amd64,linux/armv7", "4:16: platforms: 'linux/amd64,linux/armv7' has an unknown architecture (did you mean 'arm'?)"),
     (f"{ITEM}platforms: [linux/amd64, a/b/c/d]", f"4:30: platforms: 'a/b/c/d' {PLATFORM}"),
     (f"{ITEM}platforms: []", "4:16: platforms: the list of platforms is empty: expected native, linux, all or os/architecture …"),
     (f"{ITEM}platforms: all", "4:16: platforms: found 'all', expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; with transport: direct it goes without one"),
