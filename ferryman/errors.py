@@ -3,6 +3,7 @@
     FerrymanError                 a sentence for a person: it names the thing, and the mend where there is one
     ├── ConfigurationError        items.yml or a FERRYMAN_* setting is wrong; carries every Problem      (exit 2)
     ├── StoreError                the state database cannot be used                                      (exit 3)
+    │   └── Unstorable            it can, but does not take this value
     └── TransferError             what a registry or the Docker Engine did; has a `kind`
         ├── Temporary             trying again can help
         │   ├── Unreachable       unreachable    no connection, a cut, a stall, a 5xx
@@ -55,6 +56,10 @@ class ConfigurationError(FerrymanError):
 
 class StoreError(FerrymanError):
     """The state database cannot be used: of a newer version, unreachable, full, damaged."""
+
+
+class Unstorable(StoreError):
+    """What was to be written is at fault, not the database: a number too large, or a text that is none."""
 
 
 class TransferError(FerrymanError):

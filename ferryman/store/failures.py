@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NoSuchModuleError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ferryman.errors import StoreError
+from ferryman.errors import StoreError, Unstorable
 
 _SQLITE = {
     sqlite3.SQLITE_BUSY: "another program has held it locked for too long; stop that program and try again",
@@ -40,8 +40,11 @@ def as_store_errors(database: str) -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise StoreError(f"the state database {database}: too much waits for it at once") from error
-    except DBAPIError as error:
-        raise StoreError(f"the state database {database}: {_explain(error.orig)}") from error
+    except StatementError as error:  # the driver's, or a column's that does not take its value
+        kind = Unstorable if _is_of_the_value(error) else StoreError
+        raise kind(f"the state database {database}: {_explain(error.orig)}") from error
+    except (OverflowError, UnicodeError) as error:  # SQLite's driver, when it binds a value
+        raise Unstorable(f"the state database {database} does not take a value: {brief(error)}") from error
     except sqlite3.Error as error:  # from BEGIN, which goes past SQLAlchemy's cursor
         raise StoreError(f"the state database {database}: {_explain(error)}") from error
     except ModuleNotFoundError as error:
@@ -57,14 +60,26 @@ def as_store_errors(database: str) -> Iterator[None]:
         raise StoreError(f"the state database {database} cannot be reached: {brief(error)}") from error
 
 
+def _is_of_the_value(error: StatementError) -> bool:
+    if not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError):
+        return True
+    refused_by_asyncpg = error.orig is not None and isinstance(error.orig.__cause__, ValueError)
+    return refused_by_asyncpg or _state_of(error.orig).startswith("22")  # data exceptions
+
+
 def _explain(error: BaseException | None) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and (known := _SQLITE.get(code & 0xFF)):
         return f"{known} ({brief(error)})"
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    state = _state_of(error)
     if known := _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2]):
         return f"{known} ({brief(error)})"
     return brief(error)
+
+
+def _state_of(error: BaseException | None) -> str:
+    """PostgreSQL's SQLSTATE."""
+    return getattr(error, "sqlstate", None) or ""
 
 
 def brief(error: BaseException | None) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman.errors import StoreError
+from ferryman.errors import Unstorable
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, Job, Outstanding, Status
 from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
@@ -325,7 +325,7 @@ async def test_a_result_that_cannot_be_written_spoils_no_other(scene: Scene) -> 
     )
     ends = [scene.succeed(jobs[1]), impossible, scene.succeed(jobs[2]), scene.succeed(jobs[3])]
     kept = await asyncio.gather(*ends, return_exceptions=True)
-    assert isinstance(kept.pop(1), StoreError | OverflowError)
+    assert isinstance(kept.pop(1), Unstorable)
     assert kept == [True, True, True]
     assert (await scene.record(jobs[0].tag)).status == "running"
 
