@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from ferryman.errors import Unstorable
 from ferryman.store.unbroken import unbroken
 
 _Question = TypeVar("_Question")
@@ -41,14 +42,19 @@ class Gathering(Generic[_Question, _Answer]):
             raise
 
     async def _answer(self, asked: Mapping[asyncio.Future[_Answer], _Question]) -> None:
-        """A run that fails is repeated one by one: a question that cannot be answered spoils no other."""
+        """A question that is itself at fault spoils no other: the rest are run one by one. All else is everybody's.
+
+        A database that is locked, or away, would be waited for by each of them in turn.
+        """
         try:
             answers = await self._run(list(asked.values()))
         except Exception as error:  # noqa: BLE001 - it is for those who asked
-            for answer, question in asked.items():
-                if len(asked) > 1:
+            if isinstance(error, Unstorable) and len(asked) > 1:
+                for answer, question in asked.items():
                     await self._answer({answer: question})
-                elif not answer.cancelled():
+                return
+            for answer in asked:
+                if not answer.cancelled():
                     answer.set_exception(error)
             return
         for answer, value in zip(asked, answers, strict=True):

@@ -4,6 +4,7 @@ import asyncio
 import random
 import sqlite3
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import text
@@ -179,4 +180,19 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     async with database.write() as connection:
         await connection.execute(text("PRAGMA max_page_count = 100000"))
     assert await scene.succeed(job)
+    await database.close()
+
+
+async def test_a_lock_is_waited_for_once_however_many_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferryman.store.engine._BUSY", 50)
+    database = await open_database(f"sqlite:///{tmp_path}/ferryman.db")
+    queue = Queue(database, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)
+    other = sqlite3.connect(tmp_path / "ferryman.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with patch.object(database, "write", wraps=database.write) as writes:
+        answers = await asyncio.gather(*(queue.claim() for _ in range(17)), return_exceptions=True)
+    assert all("locked for too long" in str(answer) for answer in answers)
+    assert writes.call_count == 2, "the first one's, and that of all the others"
+    other.close()
+    assert await queue.claim() is None
     await database.close()

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from ferryman.errors import StoreError, Unstorable
 from ferryman.store.gathering import Gathering
 
 
 class Doubling:
-    """Doubles numbers, as soon as it may; there is no answer to 0."""
+    """Doubles numbers, as soon as it may; there is no answer to 0, and with -1 the database is gone."""
 
     def __init__(self) -> None:
         self.runs: list[list[int]] = []
@@ -21,8 +22,10 @@ class Doubling:
         self.runs.append(list(numbers))
         self.started.set()
         await self.may_end.wait()
+        if -1 in numbers:
+            raise StoreError("the database is locked")
         if 0 in numbers:
-            raise ZeroDivisionError
+            raise Unstorable("0")
         return [2 * number for number in numbers]
 
     async def asked(self, *numbers: int) -> list[asyncio.Task[int]]:
@@ -67,8 +70,18 @@ async def test_a_question_without_an_answer_spoils_no_other() -> None:
     tasks = await doubling.asked(1, 2, 0, 3)
     doubling.may_end.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [int, int, ZeroDivisionError, int]
+    assert [type(answer) for answer in answers] == [int, int, Unstorable, int]
     assert doubling.runs == [[1], [2, 0, 3], [2], [0], [3]]
+
+
+async def test_what_no_question_caused_is_told_to_all_of_them_at_once() -> None:
+    doubling = Doubling()
+    tasks = await doubling.asked(1, 2, -1, 3)
+    tasks[1].cancel()
+    doubling.may_end.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [int, asyncio.CancelledError, StoreError, StoreError]
+    assert doubling.runs == [[1], [-1, 3]]
 
 
 async def test_two_that_share_a_turn_never_run_at_once() -> None:
