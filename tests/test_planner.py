@@ -34,13 +34,26 @@ def tag(
     return UpstreamTag(name, digest(letter) if letter else None, pushed_at, platforms)
 
 
-def rules(*, limit: int = 9999, include: str = "", exclude: str = "", pin: str = "", order: Order = "newest") -> Rules:
+def rules(
+    *,
+    limit: int = 9999,
+    include: str = "",
+    exclude: str = "",
+    pin: str = "",
+    order: Order = "newest",
+    referrers: bool = False,
+) -> Rules:
     """Patterns are separated by spaces."""
     compiled = {
         key: tuple(map(re.compile, text.split()))
         for key, text in (("include", include), ("exclude", exclude), ("pin", pin))
     }
-    return Rules(limit=limit, order=order, **compiled)
+    return Rules(limit=limit, order=order, referrers=referrers, **compiled)
+
+
+def belonging(letter: str, suffix: str = ".sig") -> str:
+    """The name of a tag of cosign's, or of a list of referrers."""
+    return f"sha256-{letter * 64}{suffix}"
 
 
 def decide(
@@ -319,3 +332,75 @@ def test_a_fingerprint_changes_with_everything_that_decides() -> None:
     ]
     assert len(set(texts)) == len(texts)
     assert fingerprint(rules(), None, nginx) == texts[0]
+
+
+# What belongs to the wanted images
+
+
+def test_what_belongs_to_a_wanted_image_comes_after_all_of_them_and_takes_no_place() -> None:
+    decisions = decide(
+        tag(belonging("b"), "1"), tag("v2", "a"), tag(belonging("a"), "2"), tag(belonging("a", ".sbom"), "3", age=1),
+        tag(belonging("a", ""), "4", age=2), tag("v1", "b", age=3), tag("v0", "c", age=4), tag(belonging("c"), "5"),
+        by=rules(limit=2, include="v.*", referrers=True),
+    )  # fmt: skip
+    assert ranked(decisions)[:2] == ["v2", "v1"]
+    assert set(ranked(decisions)[2:]) == {
+        belonging("a"), belonging("a", ".sbom"), belonging("a", ""), belonging("b")
+    }  # fmt: skip
+    assert decisions[belonging("c")].reason == "signature"
+
+
+def test_what_belongs_to_a_signature_is_wanted_too() -> None:
+    decisions = decide(
+        tag(belonging("d"), "e"), tag(belonging("b"), "d"), tag(belonging("a"), "b"), tag("v1", "a"),
+        by=rules(referrers=True),
+    )  # fmt: skip
+    assert ranked(decisions) == ["v1", belonging("a"), belonging("b"), belonging("d")]
+
+
+def test_of_a_platform_that_is_left_out_and_of_the_index_that_is_rebuilt_nothing_is_wanted() -> None:
+    whole = tag("v1", "a", platforms={AMD64: digest("b"), WINDOWS: digest("c")})
+    signatures = [tag(belonging(letter), str(number)) for number, letter in enumerate("abc")]
+    decisions = decide(whole, *signatures, by=rules(referrers=True))
+    assert ranked(decisions) == ["v1", belonging("b")]
+    assert decisions[belonging("a")].reason == "rebuilt"
+    assert "v1" in decisions[belonging("a")].detail
+    assert decisions[belonging("c")].reason == "signature"
+    assert set(ranked(decide(whole, *signatures, by=rules(referrers=True), platforms="all"))) == {
+        "v1", *(belonging(letter) for letter in "abc")
+    }  # fmt: skip
+
+
+def test_exclude_holds_for_signatures_and_pins_too() -> None:
+    tags = [tag("v1", "a"), tag(belonging("a", ".sbom"), "b"), tag(belonging("a"), "c"), tag(belonging("f"), "d")]
+    decisions = decide(*tags, by=rules(exclude=r".*\.sbom", pin=belonging("f"), referrers=True))
+    assert set(ranked(decisions)) == {"v1", belonging("a"), belonging("f")}
+    assert sum(each.tag == belonging("f") for each in plan(rules(pin=".*", referrers=True), None, AMD64, tags, {})) == 1
+
+
+def test_a_signature_that_was_mirrored_is_kept_and_another_one_copied() -> None:
+    signed = [tag("v1", "a"), tag(belonging("a"), "b")]
+    known = {"v1": Mirrored("synced", digest("a")), belonging("a"): Mirrored("synced", digest("b"))}
+    assert decide(*signed, by=rules(referrers=True), mirrored=known)[belonging("a")].action == "keep"
+    known[belonging("a")] = Mirrored("synced", digest("c"))
+    decision = decide(*signed, by=rules(referrers=True), mirrored=known)[belonging("a")]
+    assert (decision.action, decision.reason) == ("copy", "changed")
+
+
+def test_an_image_that_is_referred_to_anew_is_copied_again() -> None:
+    assert outcome(tag("v1"), Mirrored("synced", digest("a"), referred_anew=True)) == ("copy", "referrers")
+    assert outcome(tag("v1"), Mirrored("synced", digest("a"), imported=True, referred_anew=True))[1] == "referrers"
+    assert outcome(tag("v1"), Mirrored("queued", digest("a"), referred_anew=True)) == ("copy", "queued")
+
+
+def test_platforms_are_asked_for_only_where_signatures_may_belong_to_them() -> None:
+    told, untold = tag("v2", "a", platforms={AMD64: digest("b")}), tag("v1", "c")
+    by = Selection(rules(referrers=True), None, AMD64)
+    assert by.unclear([told, untold]) == []
+    assert by.unclear([told, untold, tag(belonging("f"), "d")]) == ["v1"]
+    assert by.unclear([tag("v1", "c"), tag(belonging("c"), "d")]) == ["v1"]
+    assert Selection(rules(), None, AMD64).unclear([untold, tag(belonging("f"), "d")]) == []
+
+
+def test_asking_for_referrers_is_another_rule() -> None:
+    assert fingerprint(rules(), None, "s") != fingerprint(rules(referrers=True), None, "s")

@@ -15,6 +15,8 @@ from ferryman.reference import (
     is_loopback,
     is_tag,
     parse_registry,
+    referrers_tag,
+    subject_of,
 )
 
 DIGEST_A = f"sha256:{'a' * 64}"
@@ -152,3 +154,19 @@ def test_this_machine(host: str) -> None:
 )
 def test_other_machines(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])
+def test_a_tag_that_belongs_to_an_image_names_it(suffix: str) -> None:
+    assert subject_of(f"sha256-{'a' * 64}{suffix}") == f"sha256:{'a' * 64}"
+    assert subject_of(f"v1-sha256-{'a' * 64}{suffix}") is None
+    assert subject_of(f"sha256-{'a' * 63}{suffix}") is None
+
+
+@pytest.mark.parametrize(
+    ("digest", "tag"),
+    [(f"sha256:{'a' * 64}", f"sha256-{'a' * 64}"), (f"sha512:{'b' * 128}", f"sha512-{'b' * 64}")],
+)
+def test_the_tag_that_lists_what_refers_to_a_manifest(digest: str, tag: str) -> None:
+    assert referrers_tag(digest) == tag
+    assert is_tag(tag)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferryman.discovery.base import Page, UpstreamTag
+from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.pauses import Pauses
@@ -31,6 +32,7 @@ from ferryman.store.records import ItemKey, Job, TagRecord
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
 from tests.support.images import Index, image, index, layer
+from tests.support.referrers import signature
 from tests.support.transports import open_client
 from tests.support.upstreams import NOON, DockerHub, Google, Quay, Upstream, made_up_digest
 
@@ -282,6 +284,79 @@ async def test_what_was_skipped_for_its_platform_is_tried_again_when_upstream_ch
     await world.queue.skip(await world.claim(), started_at=world.clock.now(), reason="platform", error="s390x only")
     quay.put("coreos/flannel", "v1", digest=made_up_digest("more platforms"), pushed_at=NOON + timedelta(hours=1))
     assert (await world.cycle(FLANNEL)).enqueued == 1
+
+
+# What belongs to images
+
+SIGNED_PAUSE = item("gcr.io/google/pause", limit=1, referrers=True)
+
+
+async def test_signatures_are_enqueued_after_their_images_also_when_they_appear_later(
+    world: World, google: Google
+) -> None:
+    amd64, arm64 = (image([layer({"a": b"b"})], platform=f"linux/{name}") for name in ("amd64", "arm64"))
+    google.push("google/pause", "3.8", whole := index([amd64, arm64]))
+    google.push("google/pause", *signature(arm64))
+    google.put("google/pause", signature(image([]))[0])  # of another image
+    await world.cycle(SIGNED_PAUSE)
+    assert [(await world.claim()).tag for _ in range(2)] == ["3.8", signature(arm64)[0]]
+    assert await world.queue.claim() is None
+
+    google.push("google/pause", *signature(whole))
+    assert (await world.cycle(SIGNED_PAUSE)).enqueued == 1
+    assert google.asked(beginning="GET /v2/google/pause/manifests/") == 0  # what is in the index is recorded
+    assert (await world.claim()).tag == signature(whole)[0]
+
+
+async def test_a_complete_walk_sees_what_refers_to_images_by_now(world: World, google: Google) -> None:
+    google.referrers = {}
+    digests = [google.put("google/pause", tag).digest for tag in ("3.8", "3.9")]
+    both = replace(SIGNED_PAUSE, rules=Rules(referrers=True))
+    await world.cycle(both)
+    await world.copy_everything()
+
+    google.referrers[digests[0]] = [made_up_digest("signature")]
+    assert (await world.cycle(both)).enqueued == 0
+    assert google.asked(beginning="GET /v2/google/pause/referrers/") == 0
+    world.clock.advance(DAY)
+    assert (await world.cycle(both)).enqueued == 1
+    assert google.asked(beginning="GET /v2/google/pause/referrers/") == 2
+    job = await world.claim()
+    assert (job.tag, (await world.known(both))["3.8"].reason) == ("3.8", None)
+
+    fingerprints_now = await fingerprints(world.client, both.source, digests)
+    await world.queue.succeed(
+        job, started_at=world.clock.now(), target_digest=job.digest, identical=True, bytes_moved=1, bytes_reused=0,
+        referrers=fingerprints_now[job.digest],
+    )  # fmt: skip
+    world.clock.advance(DAY)
+    assert (await world.cycle(both)).enqueued == 0
+
+
+async def test_a_source_that_lists_no_referrers_is_asked_no_more_than_it_takes_to_see_that(
+    world: World, google: Google, quay: Quay, read_log: ReadLog
+) -> None:
+    google.fill("google/pause", 200)
+    many = replace(SIGNED_PAUSE, rules=Rules(referrers=True))
+    await world.cycle(many)
+    await world.copy_everything()
+    world.clock.advance(DAY)
+    assert (await world.cycle(many)).enqueued == 0
+    assert google.asked(beginning="GET /v2/google/pause/referrers/") <= 32
+    assert [line for line in read_log() if line["level"] == "warning"] == []
+
+
+async def test_what_refers_to_one_image_cannot_be_told(world: World, google: Google, read_log: ReadLog) -> None:
+    google.referrers = {}
+    broken, whole = (google.put("google/pause", tag).digest for tag in ("3.8", "3.9"))
+    both = replace(SIGNED_PAUSE, rules=Rules(referrers=True))
+    await world.cycle(both)
+    await world.copy_everything()
+    google.fail(f"GET /v2/google/pause/referrers/{broken}", 403)
+    google.referrers[whole] = [made_up_digest("signature")]
+    world.clock.advance(DAY)
+    assert await world.cycle(both) == Cycle(enqueued=1, failed={})
+    assert any("cannot see what refers to an image" in line["event"] for line in read_log())
 
 
 # How far it walks

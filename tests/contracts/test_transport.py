@@ -26,6 +26,7 @@ from tests.support.images import (
 )
 from tests.support.processes import RegistryServer, free_port
 from tests.support.proxy import FaultyProxy
+from tests.support.referrers import refer, referrer, signature
 from tests.support.transports import Progress, blob_at, manifest_at, pinned, tagged, tags_at
 
 StartRegistry = Callable[..., RegistryServer]
@@ -235,6 +236,17 @@ async def test_copies_many_indexes_of_one_repository_at_once(pair: Pair) -> None
 
     for tag, (_, by_platform) in made.items():
         assert pair.platforms(tag) == {platform: by_platform[platform].config_digest for platform in LINUX}
+
+
+async def test_brings_nothing_of_what_refers_to_an_image_unless_asked(pair: Pair) -> None:
+    [made] = fresh("linux/amd64")
+    push(pair.source.url, "a/image", "1", made)
+    refer(pair.source.url, "a/image", made, referrer(made))
+    push(pair.source.url, "a/image", *signature(made))
+
+    await pair.copy(made)
+
+    assert tags_at(pair.target.url, "m/a/image") == ["1"]
 
 
 async def test_tells_its_progress(pair: Pair) -> None:

@@ -20,8 +20,10 @@ from tests.discovery.conftest import Connect
 from tests.discovery.support import FLANNEL, NGINX, PAUSE
 from tests.support import images
 from tests.support.processes import RegistryServer
+from tests.support.referrers import signature
 from tests.support.upstreams import NOON, DockerHub, Google, Quay, Upstream, made_up_digest
 
+OTHER = images.image([], platform="linux/s390x")
 HUB_LIST = f"GET /v2/repositories/{NGINX.name}/tags"
 Known = Mapping[str, UpstreamTag]
 
@@ -326,3 +328,36 @@ async def test_a_list_of_null_is_an_empty_one(plain: Upstream, connect: Connect)
     known = {"1": UpstreamTag("1", made_up_digest("1"))}
     found = await look(await connect({}), repository(plain), known)
     assert (found.tags, found.gone) == ((), frozenset({"1"}))
+
+
+# What belongs to images
+
+
+async def test_only_signatures_of_what_is_wanted_are_asked_for(plain: Upstream, connect: Connect) -> None:
+    amd64, arm64 = (images.image([], platform=f"linux/{name}") for name in ("amd64", "arm64"))
+    plain.push("a/b", "2", images.index([amd64, arm64]))
+    signatures = {name: plain.push("a/b", *signature(made)) for name, made in (("arm64", arm64), ("other", OTHER))}
+    by = Selection(Rules(referrers=True), None, Platform.parse("linux/amd64"))
+    client, repository = await connect({plain.host: plain}), Repository.parse(f"{plain.host}/a/b")
+
+    found = await look(client, repository, by=by)
+
+    tags = by_name(found)
+    assert tags[signatures["arm64"].name].digest == signatures["arm64"].digest
+    assert tags[signatures["other"].name].digest is None
+    assert found.seen == set(tags)
+    plain.requests.clear()
+    await look(client, repository, by_name(found), by=by)
+    assert plain.asked(beginning="GET /v2/a/b/manifests/") == 0
+    assert plain.asked(beginning="HEAD ") == 2
+
+
+async def test_an_index_that_cannot_be_read_is_one_tags_own_trouble(plain: Upstream, connect: Connect) -> None:
+    plain.put("a/b", "2")  # nothing stands behind it
+    plain.push("a/b", *signature(OTHER))
+    by = Selection(Rules(order="name", referrers=True), None, Platform.parse("linux/amd64"))
+
+    found = await look(await connect({plain.host: plain}), Repository.parse(f"{plain.host}/a/b"), by=by)
+
+    assert [problem.tag for problem in found.problems] == ["2"]
+    assert by_name(found)["2"].digest is not None

@@ -188,3 +188,20 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
 def test_a_dollar_at_the_end_of_an_expression_is_no_variable(tmp_path: Path) -> None:
     text = "items: [{source: quay.io/a/b, target: r.io/x, tags: {include: ['^v1$', 'a$|b$$']}}]"
     assert [pattern.pattern for pattern in one(tmp_path, text).rules.include] == ["^v1$", "a$|b$"]
+
+
+def test_referrers_are_brought_along_where_it_is_said(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, referrers: true, transport: auto}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, referrers: false, transport: docker}, "
+        "{source: quay.io/a/d, referrers: '${SIGNED}'}]"
+    )
+    items = read(tmp_path, text, environ={"SIGNED": "true"}).items
+    assert [item.rules.referrers for item in items] == [True, False, True]
+    assert not one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").rules.referrers
+
+
+def test_referrers_that_an_item_inherits_and_its_engine_cannot_carry(tmp_path: Path) -> None:
+    text = "defaults: {target: r.io/x/, referrers: true}\nitems: [{source: quay.io/a/b, transport: docker}]"
+    (complaint,) = complaints(tmp_path, text, transport="direct")
+    assert complaint.startswith("1:40: referrers: found true, expected false")

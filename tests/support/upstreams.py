@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.support.images import DOCKER_LIST, Image, Index
+from tests.support.images import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, Image, Index
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -44,6 +44,7 @@ class Upstream:
         self.url = ""
         self.requests: Counter[str] = Counter()  # as "GET /v2/library/nginx/tags/list", without the query
         self.answers: dict[str, Callable[[], web.Response]] = {}  # in place of the true one, by method and path
+        self.referrers: dict[str, list[str]] | None = None  # by subject; None: there is no such API
         self._tags: dict[str, dict[str, Tag]] = {}
         self._content: dict[str, tuple[str, bytes]] = {}  # digest -> media type and bytes
         self._loop = asyncio.new_event_loop()
@@ -124,6 +125,7 @@ class Upstream:
         self.add_routes(app.router)
         app.router.add_get("/v2/", self._hello)
         app.router.add_get(r"/v2/{repository:.+}/tags/list", self._tags_list)
+        app.router.add_get(r"/v2/{repository:.+}/referrers/{subject}", self._referrers)
         app.router.add_get(r"/v2/{repository:.+}/{kind:manifests|blobs}/{selector}", self._stored)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
@@ -166,6 +168,15 @@ class Upstream:
         if len(page) < len(rest):
             headers["Link"] = f'</v2/{repository}/tags/list?n={len(page)}&last={page[-1]}>; rel="next"'
         return web.json_response({"name": repository, "tags": page}, headers=headers)
+
+    async def _referrers(self, request: web.Request) -> web.Response:
+        if self.referrers is None:
+            return web.Response(status=404, text="404 page not found")
+        listed = [
+            {"mediaType": OCI_MANIFEST, "digest": digest, "size": 1}
+            for digest in self.referrers.get(request.match_info["subject"], ())
+        ]
+        return web.json_response({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed})
 
     async def _stored(self, request: web.Request) -> web.Response:
         selector = request.match_info["selector"]
