@@ -316,6 +316,14 @@ class RegistryClient:
         """Whether the login in use is the one that the fingerprint `known` was made of."""
         return await asyncio.to_thread(matches, await self._identity(registry), known)
 
+    async def remember_refusal(
+        self, registry: str, repository: str, shown: Mapping[str, str], error: LoginRefused
+    ) -> None:
+        """Take over that a Docker Engine saw the login refused that it was given, if that is still the one in use."""
+        credential = await self._credentials.find(self._host(registry), repository)
+        if credential is not None and credential.for_engine() == shown:
+            self._sender.refusals.remember(registry, credential, error)
+
     def forget_refusals(self, registry: str | None = None) -> None:
         """Try refused logins again, at one registry or at all."""
         self._sender.refusals.forget(registry)

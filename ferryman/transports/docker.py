@@ -13,6 +13,7 @@ from ferryman.transports.cache import ImageCache, ImageLedger
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_copy import DockerCopy, Workshop
 from ferryman.transports.docker_engine import DockerEngine
+from ferryman.transports.docker_logins import EngineLogins
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.target_tags import TargetTags
 
@@ -106,6 +107,7 @@ class DockerTransport:
                     engine=self._engine, engine_id=identity.id, ledger=self._ledger, limit=self._cache_limit
                 ),
                 tags=TargetTags(engine=self._engine, engine_id=identity.id, ledger=self._ledger),
+                logins=EngineLogins(self._registry),
                 pulls=KeyedLocks(),
             )
         await workshop.tags.recover()

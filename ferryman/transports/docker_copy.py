@@ -12,6 +12,7 @@ from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.cache import ImageCache
 from ferryman.transports.docker_engine import DockerEngine, EngineIdentity, LocalImage, Pushed
 from ferryman.transports.docker_errors import Errand, ImageGone
+from ferryman.transports.docker_logins import EngineLogins
 from ferryman.transports.index import Part, config_digest, has_zstd_layers, join
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.source import Choice, choose
@@ -29,6 +30,7 @@ class Workshop:
     identity: EngineIdentity
     cache: ImageCache
     tags: TargetTags
+    logins: EngineLogins
     pulls: KeyedLocks
 
 
@@ -100,12 +102,12 @@ class DockerCopy:
         image = await self._obtained(choice)
         self._demand_wanted(choice, image)
         name = self._name(target)
-        async with self._workshop.tags.borrowed(image, name):
-            pushed = await self._workshop.engine.push(
-                Errand("push", name, target.repository.registry),
-                credential=await self._credential(target),
-                sink=self._sink,
-            )
+        async with (
+            self._workshop.tags.borrowed(image, name),
+            self._workshop.logins.shown(target.repository) as login,
+        ):
+            errand = Errand("push", name, target.repository.registry)
+            pushed = await self._workshop.engine.push(errand, credential=login, sink=self._sink)
         self._moved += pushed.moved
         self._reused += max(image.size - pushed.moved, 0)
         return image, pushed
@@ -126,12 +128,13 @@ class DockerCopy:
 
     async def _pull(self, choice: Choice, name: str) -> int:
         try:
-            return await self._workshop.engine.pull(
-                Errand("pull", name, choice.reference.repository.registry),
-                platform=choice.platform or _only(self._wanted),
-                credential=await self._credential(choice.reference),
-                sink=self._sink,
-            )
+            async with self._workshop.logins.shown(choice.reference.repository) as login:
+                return await self._workshop.engine.pull(
+                    Errand("pull", name, choice.reference.repository.registry),
+                    platform=choice.platform or _only(self._wanted),
+                    credential=login,
+                    sink=self._sink,
+                )
         except WrongContent as error:
             raise await self._explained(choice, error) from error
 
@@ -165,9 +168,6 @@ class DockerCopy:
         separator = "@" if reference.digest else ":"
         host = self._registry.host_for_engine(repository.registry)
         return f"{host}/{repository.name}{separator}{reference.selector}"
-
-    async def _credential(self, reference: Reference) -> dict[str, str] | None:
-        return await self._registry.credential_for_engine(reference.repository.registry, reference.repository.name)
 
 
 def _only(wanted: Platforms) -> Platform | None:
