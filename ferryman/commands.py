@@ -62,6 +62,8 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
     for item, answer in zip(items, answers, strict=True):
         if isinstance(answer, Looked):
             looked.append(answer)
+            for pin in answer.absent_pins:
+                click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
         elif isinstance(answer, TransferError):
             click.echo(f"error: {item.name}: {answer}", err=True)
         else:

@@ -1,7 +1,7 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -37,6 +37,7 @@ class Looked:
     decisions: Sequence[Decision]
     walk: Walk
     records: Mapping[str, TagRecord] = field(default_factory=dict)  # what was known of the tags before
+    absent_pins: Sequence[str] = ()  # tags that `pin` names, and that upstream does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,13 @@ class Scheduler:
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
         complete = bool(records) if last is None else not same_rules or now - last.completed_at >= self._complete_walk
+        choice = Selection(item.rules, item.platforms, self._native)
         found = await survey(
             lister=self._lister(configuration, item.source.registry),
             client=self._registry,
             repository=item.source,
             known=_known(records),
-            choice=Selection(item.rules, item.platforms, self._native),
+            choice=choice,
             complete=complete,
         )
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
@@ -122,7 +124,8 @@ class Scheduler:
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
             decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
         completed_at = now if complete or last is None else last.completed_at
-        return Looked(item, found, decisions, Walk(walked_at=now, completed_at=completed_at, rules=rules), records)
+        walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
+        return Looked(item, found, decisions, walk, records, _absent(choice.pins, found))
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
         """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
@@ -170,6 +173,8 @@ class Scheduler:
         looked = await self.look(configuration, item)
         for problem in looked.survey.problems:
             log.get().warning("cannot look at a tag", tag=problem.tag, error=str(problem.error))
+        if looked.absent_pins:
+            log.get().warning("upstream does not have what is pinned", pins=", ".join(looked.absent_pins))
         applied = await self._queue.apply(
             _key(item),
             [_seen(tag) for tag in looked.survey.tags if tag.name in looked.survey.seen],
@@ -203,6 +208,12 @@ class Scheduler:
         message = f"defect in Ferryman, see the log: {type(error).__name__}"
         await self._ledger.note_trouble(_key(item), message, now=self._clock.now())
         return message
+
+
+def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
+    """A tag that could not be looked at may be there all the same."""
+    perhaps = {tag.name for tag in found.tags} | {problem.tag for problem in found.problems}
+    return tuple(pin for pin in pins if pin not in perhaps)
 
 
 def _key(item: Item) -> ItemKey:

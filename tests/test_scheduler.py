@@ -557,6 +557,29 @@ async def test_one_tags_trouble_is_told_and_no_more(world: World, quay: Quay, re
     assert (warning["item"], warning["tag"]) == ("flannel", "v1")
 
 
+async def test_a_pin_that_upstream_does_not_have_is_told_once_a_look(
+    world: World, quay: Quay, hub: DockerHub, read_log: ReadLog
+) -> None:
+    quay.put("coreos/flannel", "1.0")
+    oldest = hub.fill("library/nginx", 300)[-1]  # on a page that no walk comes to
+    items = [
+        replace(FLANNEL, rules=Rules(pin=(re.compile(r"1\.0"), re.compile("lastest"), re.compile("v.*")))),
+        replace(NGINX, rules=Rules(limit=5, pin=(re.compile(oldest), re.compile("lastest")))),
+    ]
+    for _ in range(2):
+        await world.cycle(*items)
+        told = [line for line in read_log() if line["event"] == "upstream does not have what is pinned"]
+        assert sorted((line["item"], line["pins"]) for line in told) == [("flannel", "lastest"), ("nginx", "lastest")]
+
+
+async def test_a_pin_that_cannot_be_looked_at_is_not_called_absent(world: World, hub: DockerHub) -> None:
+    oldest = hub.fill("library/nginx", 300)[-1]
+    hub.fail(f"HEAD /v2/library/nginx/manifests/{oldest}", 403)
+    looked = await world.look(replace(NGINX, rules=Rules(limit=5, pin=(re.compile(oldest),))))
+    assert [problem.tag for problem in looked.survey.problems] == [oldest]
+    assert looked.absent_pins == ()
+
+
 async def test_a_limit_of_the_source_holds_its_tags(world: World, google: Google, quay: Quay) -> None:
     google.put("google/pause", "3.9")
     quay.put("coreos/flannel", "v1")

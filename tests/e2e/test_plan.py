@@ -39,6 +39,19 @@ items:
     assert "not among the first 3 by newest" in table
 
 
+def test_a_pin_that_upstream_does_not_have(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    images.push(upstream.url, "acme/app", "1.0", tiny("1.0"))
+    ferryman.items.write_text(
+        f"items: [{{source: {upstream.host}/acme/app, target: {target.host}/m/, tags: {{pin: ['1.0', lastest, v.*]}}}}]"
+    )
+    done = ferryman.run("plan", "--json")
+    assert done.code == 0
+    assert [each["tag"] for each in done.json] == ["1.0"]
+    assert done.err == f"warning: app: {upstream.host}/acme/app has no tag lastest, which is pinned\n"
+
+
 def test_one_item_that_cannot_be_looked_at(
     install: Callable[..., Ferryman], upstream: RegistryServer, target: RegistryServer
 ) -> None:
