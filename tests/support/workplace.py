@@ -181,11 +181,17 @@ class Workplace:
         )  # fmt: skip
 
     def crew(
-        self, *, size: int = 1, ends: int = 0, queue: Queue | None = None, targets: Collection[str] | None = None
+        self,
+        *,
+        size: int = 1,
+        ends: int = 0,
+        queue: Queue | None = None,
+        targets: Collection[str] | None = None,
+        lease: timedelta = LEASE,
     ) -> Crew:
         """A crew that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
         crew = Crew(
-            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=LEASE, owner=self.owner,
+            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
             targets=targets,
         )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None
