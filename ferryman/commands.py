@@ -82,29 +82,34 @@ async def status(settings: Settings, names: Sequence[str], *, failed: bool, ever
             _print_services(await record.services.list())
             await _print_overview(record, None)
             return
-        wanted = [target_and_tag(await _known(settings, record), name) for name in names]
-        targets = {target for several, _ in wanted for target in several} if names else None
-        if any(tag for _, tag in wanted):
-            named = [each for each in await record.ledger.tags(targets=targets) if _is_named(each, wanted)]
-            attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
-        else:
-            named = await _shown(record, targets, failed=failed, everything=everything)
-            attempts = {}
+        known = await _known(settings, record) if names else []
+        wanted = [target_and_tag(known, name) for name in names]
+        whole = {target for targets, tag in wanted if tag is None for target in targets}
+        of_items: list[TagRecord] = []
+        if whole or not names:
+            of_items = await _shown(record, whole if names else None, failed=failed, everything=everything)
+        named = [each for each in await _named(record, wanted) if each.status == "failed" or not failed]
+        attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
+    shown = list({each.id: each for each in (*of_items, *named)}.values())  # once, though its item is named as well
     if as_json:
-        _print_json([documents.tag_document(each, attempts.get(each.id)) for each in named])
+        _print_json([documents.tag_document(each, attempts.get(each.id)) for each in shown])
         return
-    if not named:
+    if not shown:
         click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
         return
     console = tables.console()
-    console.print(tables.tags_table(named))
+    console.print(tables.tags_table(shown))
     for each in named:
-        if each.id in attempts:
-            console.print(tables.attempts_table(each, attempts[each.id]))
+        console.print(tables.attempts_table(each, attempts[each.id]))
 
 
-def _is_named(record: TagRecord, wanted: Sequence[tuple[set[str], str | None]]) -> bool:
-    return any(record.target in targets and tag in {None, record.tag} for targets, tag in wanted)
+async def _named(record: Record, wanted: Sequence[tuple[set[str], str | None]]) -> list[TagRecord]:
+    """The tags that were named one by one, each once, also those that the rules leave out."""
+    found: dict[int, TagRecord] = {}
+    for target, tag in [(target, tag) for targets, tag in wanted if tag for target in sorted(targets)]:
+        if one := await record.ledger.tag(target, tag):
+            found[one.id] = one
+    return list(found.values())
 
 
 async def requeue(settings: Settings, what: str) -> None:
@@ -180,8 +185,11 @@ async def _shown(
     record: Record, targets: Collection[str] | None, *, failed: bool = False, everything: bool = False
 ) -> list[TagRecord]:
     """The tags that people mean: what the rules leave out is shown on request only."""
-    tags = await record.ledger.tags(targets=targets, statuses=["failed"] if failed else None)
-    return [tag for tag in tags if everything or tag.status != "skipped" or tag.reason not in planner.BY_RULE]
+    return await record.ledger.tags(
+        targets=targets,
+        statuses=["failed"] if failed else None,
+        leaving_out=() if everything else planner.BY_RULE,
+    )
 
 
 async def _print_overview(record: Record, targets: Collection[str] | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, null, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, not_, null, or_, select, update
 
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
@@ -66,14 +66,21 @@ class Ledger:
             return Walk(*row) if row else None
 
     async def tags(
-        self, *, targets: Collection[str] | None = None, statuses: Collection[Status] | None = None
+        self,
+        *,
+        targets: Collection[str] | None = None,
+        statuses: Collection[Status] | None = None,
+        leaving_out: Collection[str] = (),
     ) -> list[TagRecord]:
-        """For `status`, in the order item, newest first. targets None: all."""
+        """For `status`: by item, newest first, without what is skipped for the reasons `leaving_out`. targets None: all."""
         asking = select(*_COLUMNS)
         if targets is not None:
             asking = asking.where(tags.c.target.in_(targets))
         if statuses is not None:
             asking = asking.where(or_(*(status_is(status) for status in statuses)))
+        if leaving_out:
+            for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(leaving_out))
+            asking = asking.where(or_(not_(status_is("skipped")), for_another_reason))
         newest_first = tags.c.pushed_at.desc().nulls_last()
         return await self._records(asking.order_by(tags.c.item, tags.c.target, newest_first, tags.c.id))
 

@@ -25,6 +25,16 @@ async def test_tags_by_item_newest_first(scene: Scene) -> None:
     assert await scene.ledger.tags(targets=[]) == []
 
 
+async def test_what_the_rules_leave_out_is_left_out_on_request(scene: Scene) -> None:
+    await scene.walk({"ruled-out": digest("a")}, verdicts={"ruled-out": "skip"})
+    await scene.skip(await scene.running("skipped"))
+    await scene.succeed(await scene.running("synced"))
+    assert len(await scene.ledger.tags()) == 3
+    shown = await scene.ledger.tags(leaving_out=["a rule", "another"])
+    assert {record.tag for record in shown} == {"skipped", "synced"}
+    assert await scene.ledger.tags(statuses=["failed"], leaving_out=["a rule"]) == []
+
+
 async def test_the_summary(scene: Scene) -> None:
     await scene.succeed(await scene.running("v1"))
     later = scene.clock.advance(DAY)

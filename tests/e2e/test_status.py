@@ -1,0 +1,63 @@
+"""Which tags `status` shows, and whose attempts."""
+
+import asyncio
+
+import pytest
+
+from ferryman.store.engine import open_database
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue import Queue
+from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
+from tests.store.scene import LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
+from tests.support.ferryman import Ferryman
+
+ONE = ItemKey("one", "quay.io/acme/one", "registry.example.com/m/one", None)
+TWO = ItemKey("two", "quay.io/acme/two", "registry.example.com/m/two", None)
+
+
+@pytest.fixture(autouse=True)
+def record(ferryman: Ferryman) -> None:
+    """Two items, each with a tag that is mirrored, one that failed, and one that the rules leave out."""
+    ferryman.items.write_text("items: []")
+    asyncio.run(_fill(f"sqlite+aiosqlite:///{ferryman.database}"))
+
+
+async def _fill(url: str) -> None:
+    database, clock = await open_database(url), ManualClock()
+    queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
+    scene = Scene(queue, Ledger(database), clock)
+    seen = [SeenTag(tag, digest("a"), None) for tag in ("synced", "failed", "hidden")]
+    verdicts = [
+        Verdict("synced", "copy", "new", 0), Verdict("failed", "copy", "new", 1), Verdict("hidden", "skip", "excluded"),
+    ]  # fmt: skip
+    for item in (ONE, TWO):
+        await queue.apply(item, seen, gone=[], verdicts=verdicts, walk=Walk(START, START, "rules"))
+        await scene.succeed(await scene.claimed())
+        await scene.fail(await scene.claimed())
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "with_attempts"),
+    [
+        (["--failed"], {"one:failed", "two:failed"}, set()),
+        (["--all", "one"], {"one:synced", "one:failed", "one:hidden"}, set()),
+        (["one"], {"one:synced", "one:failed"}, set()),
+        (["one:hidden"], {"one:hidden"}, {"one:hidden"}),
+        (["one:nothing"], set(), set()),
+        (["one", "two:synced"], {"one:synced", "one:failed", "two:synced"}, {"two:synced"}),
+        (["one", "one:synced"], {"one:synced", "one:failed"}, {"one:synced"}),
+        (["one", "two:synced", "--failed"], {"one:failed"}, set()),
+        (["one:failed", "two:synced", "--failed"], {"one:failed"}, {"one:failed"}),
+    ],
+)
+def test_what_is_shown(ferryman: Ferryman, asked: list[str], shown: set[str], with_attempts: set[str]) -> None:
+    records = ferryman.status(*asked)
+    assert set(records) == shown
+    assert {name for name, each in records.items() if "attempt_log" in each} == with_attempts
+
+
+def test_every_attempt_at_a_tag_that_is_named(ferryman: Ferryman) -> None:
+    (attempt,) = ferryman.status("one:failed")["one:failed"]["attempt_log"]
+    assert (attempt["outcome"], attempt["error"]) == ("failed", "it broke")
+    assert "it broke" in ferryman.run("status", "one:failed").out
