@@ -12,11 +12,11 @@ from rich.text import Text
 from ferryman.inspection import Finding
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import Attempt, RegistryState, TagRecord
+from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
 # Columns of a terminal.
-_ROOM_FOR_TIMES, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 100, 130, 150, 170
+_ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
     "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim",
@@ -48,20 +48,23 @@ def plan_table(looked: Iterable[Looked]) -> Table:
 
 
 def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
-    """A line an item: how many tags stand where. On a narrow terminal the numbers matter more than the names."""
+    """A line an item: how many tags stand where. A narrow terminal shows what matters most."""
     named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
-    gone = ["gone"] if width >= _ROOM_FOR_TIMES else []
-    table = _table("item", *named, "synced", "queued", "running", "failed", "skipped", *gone, "last synced")
+    roomy = width >= _ROOM_FOR_ALL_COUNTS
+    statuses: list[Status] = (
+        ["synced", "queued", "running", "failed", "skipped"] if roomy else ["synced", "queued", "failed"]
+    )
+    table = _table("item", *named, *statuses, *(["gone"] if roomy else []), "last synced")
     for item in items:
         names = [getattr(item, name) for name in named]
-        counts = [
-            Text(str(count) if count else "-", style=_COLOURS[status] if count else "dim")
-            for status, count in item.counts.items()
-        ]
-        last = _when(item.last_synced_at)
-        ends = [str(item.gone or "-"), last] if gone else [last.partition(" ")[0]]
-        table.add_row(item.name, *names, *counts, *ends)
+        counts = [_count(item.counts[status], status) for status in statuses]
+        gone = [str(item.gone or "-")] if roomy else []
+        table.add_row(item.name, *names, *counts, *gone, _when(item.last_synced_at))
     return table
+
+
+def _count(number: int, status: Status) -> Text:
+    return Text(str(number) if number else "-", style=_COLOURS[status] if number else "dim")
 
 
 def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
@@ -87,7 +90,7 @@ class _Tags:
     def _table(self, *columns: str) -> Table:
         table = _table("item", "tag", "status", "tries", *columns)
         for record in self._tags:
-            told = {
+            told: dict[str, str | Text] = {
                 "pushed": _when(record.pushed_at),
                 "synced": _when(record.synced_at),
                 "source digest": _short(record.source_digest),
