@@ -34,7 +34,8 @@ RECORD = TagRecord(
     status="failed", reason="denied", source_digest=made_up_digest("source"), pushed_at=NOON,
     platform_digests={"linux/amd64": made_up_digest("amd64")}, first_seen_at=NOON, last_seen_at=NOON, gone_at=None,
     mirrored_digest=made_up_digest("before"), mirrored_platforms=None, target_digest=made_up_digest("target"),
-    identical=False, degraded=None, referrers=None, synced_at=NOON, attempts=6, run_at=None, error=LONG, error_kind="denied",
+    identical=False, degraded=None, referrers=None, synced_at=NOON, attempts=6, run_at=None,
+    error=LONG, error_kind="denied",
 )  # fmt: skip
 JOB = Job(
     id=7, item="etcd", source=RECORD.source, target=RECORD.target, tag="v3.5.0", digest=made_up_digest("source"),
