@@ -57,12 +57,16 @@ class Crew:
             await self._rescue()
         except StoreError as error:  # the first heartbeat tries again
             log.get().error("cannot look for what stopped workers held", error=str(error))
-        async with asyncio.TaskGroup() as group:
-            heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
-            async with asyncio.TaskGroup() as workers:
-                for number in range(self._size):
-                    workers.create_task(self._work(), name=f"worker-{number}")
-            heartbeat.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
+                async with asyncio.TaskGroup() as workers:
+                    for number in range(self._size):
+                        workers.create_task(self._work(), name=f"worker-{number}")
+                heartbeat.cancel()
+        finally:
+            if self._beat is not None:
+                self._beat.cancel()
 
     def drain(self) -> None:
         """Claim nothing more."""
