@@ -30,7 +30,7 @@ from ferryman.registry.links import next_page
 from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.messages import Answer, Errand
 from ferryman.registry.quota import Quota
-from ferryman.registry.referrers import Referrer, has_subject, referrers_in
+from ferryman.registry.referrers import Referrer, has_subject, listed_in, referrers_in
 from ferryman.registry.sender import Sender
 from ferryman.registry.uploads import Abilities, InMemory, Session, Uploader, session_of
 
@@ -236,21 +236,22 @@ class RegistryClient:
     async def list_referrers(self, subject: Reference) -> list[Referrer] | None:
         """What refers to a manifest, of every type; None: the registry has no API for that."""
         errand = self._errands(subject.repository.registry).list_referrers(subject)
-        found: dict[str, Referrer] = {}
+        found: dict[str, Referrer] | None = None
         try:
             async for document in self._documents(errand):
-                found |= {each.digest: each for each in referrers_in(document)}
+                found = (found or {}) | {each.digest: each for each in referrers_in(document)}
         except (NotFound, Unsupported):
+            if found is not None:
+                raise
             return None
-        return list(found.values())
+        return list((found or {}).values())
 
     async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
         """What a referrers tag lists; nothing where there is no such tag."""
         try:
-            manifest = await self.get_manifest(tag)
+            return listed_in(await self.get_manifest(tag))
         except NotFound:
             return []
-        return referrers_in(json.loads(manifest.body))
 
     # The registry's own API
 

@@ -31,18 +31,21 @@ def referrers_in(document: Mapping[str, Any]) -> list[Referrer]:
     ]
 
 
+def listed_in(index: Manifest) -> list[Referrer]:
+    """What the index of a referrers tag lists."""
+    return referrers_in(json.loads(index.body))
+
+
 def with_more(index: Manifest | None, others: Iterable[Referrer]) -> Manifest:
     """What a referrers tag is to name: the index as it is if it lists all of these, else one that does."""
-    document: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    document: dict[str, Any] = {"schemaVersion": 2, "mediaType": OCI_INDEX}
     if index is not None:
         document |= json.loads(index.body)
-    listed = {referrer.digest: referrer for referrer in referrers_in(document)}
-    missing = {referrer.digest: referrer.descriptor for referrer in others if referrer.digest not in listed}
-    if index is not None and not missing:
+    listed = {referrer.digest: referrer.descriptor for referrer in referrers_in(document)}
+    joined = listed | {referrer.digest: referrer.descriptor for referrer in others if referrer.digest not in listed}
+    if index is not None and len(joined) == len(listed):
         return index
-    body = json.dumps(
-        {**document, "manifests": [*document["manifests"], *missing.values()]}, ensure_ascii=False
-    ).encode()
+    body = json.dumps({**document, "manifests": list(joined.values())}, ensure_ascii=False).encode()
     return Manifest(body, OCI_INDEX, digest_of(body))
 
 

@@ -12,7 +12,7 @@ from ferryman.errors import RateLimited, TransferError
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, referrers_tag, subject_of
 from ferryman.registry.client import Referrer
-from ferryman.registry.referrers import fingerprint, with_more
+from ferryman.registry.referrers import fingerprint, listed_in, with_more
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_copy import DirectCopy, Tools
 from ferryman.transports.together import together
@@ -63,16 +63,17 @@ class ReferringCopy:
         return copied, copy.verbatim
 
     async def _list_copied(self) -> tuple[Copied, Collection[str]]:
-        """The tag is a list of referrers, in which stays what the target has besides."""
-        repository = self._target.repository
-        copy, copied = await self._copy(self._source, repository.pinned(self._source.digest or ""), EVERYTHING)
-        own = await self._tools.registry.get_manifest(repository.pinned(copied.digest))
+        """The tag is a list of referrers: what can be brought stands in it then, and what the target has besides."""
+        index = await self._tools.registry.get_manifest(self._source)
+        listed = listed_in(index)
+        brought = await self._brought(listed)
+        own = index if brought == listed else with_more(None, brought)
         async with self._tools.lists.holding(str(self._target)):
             there = await self._tools.registry.tagged_referrers(self._target)
             stored = await self._tools.registry.put_manifest(self._target, with_more(own, there))
         identical = stored.digest == self._source.digest
-        listed = replace(copied, digest=stored.digest, confirmed=stored.confirmed, identical=identical)
-        return listed, copy.verbatim - {copied.digest}
+        copied = Copied(stored.digest, identical, bytes_moved=0, bytes_reused=0, confirmed=stored.confirmed)
+        return copied, {each.digest for each in brought}
 
     async def _copy(self, source: Reference, target: Reference, wanted: Platforms) -> tuple[DirectCopy, Copied]:
         copy = DirectCopy(self._tools, source=source, target=target, wanted=wanted, progress=self._progress)
@@ -81,12 +82,10 @@ class ReferringCopy:
     async def _follow(self, subject: str, *, depth: int) -> None:
         """Bring what refers to one manifest, then what refers to that."""
         listed = [each for each in await self._referrers_of(subject) if each.digest not in self._seen]
-        if depth > _DEEPEST or len(self._seen) + len(listed) > _MOST:
-            self._leave_out(len(listed), f"too many, or too deep, at {subject}")
+        if depth > _DEEPEST:
+            self._leave_out(len(listed), f"those to {subject} are nested too deep")
             return
-        self._seen |= {each.digest for each in listed}
-        landed = await together(*(self._bring(each) for each in listed))
-        brought = [each for each, has_landed in zip(listed, landed, strict=True) if has_landed]
+        brought = await self._brought(listed)
         if brought and not self._tools.registry.abilities(self._target.repository.registry).lists_referrers:
             await self._list(subject, brought)
         await together(*(self._follow(each.digest, depth=depth + 1) for each in brought))
@@ -108,8 +107,15 @@ class ReferringCopy:
             self._miss(error)
             return ()
 
+    async def _brought(self, referrers: Sequence[Referrer]) -> list[Referrer]:
+        """Bring them; those that the target has then, each under its digest."""
+        chosen = referrers[: _MOST - len(self._seen)]
+        self._leave_out(len(referrers) - len(chosen), f"there are more than {_MOST}")
+        self._seen |= {each.digest for each in chosen}
+        landed = await together(*(self._bring(each) for each in chosen))
+        return [each for each, has_landed in zip(chosen, landed, strict=True) if has_landed]
+
     async def _bring(self, referrer: Referrer) -> bool:
-        """Whether the target has it now, under its digest."""
         source, target = (each.repository.pinned(referrer.digest) for each in (self._source, self._target))
         try:
             _, copied = await self._copy(source, target, EVERYTHING)

@@ -9,6 +9,7 @@ import pytest
 
 from ferryman.errors import RateLimited
 from ferryman.platforms import Platforms
+from ferryman.transports import direct_referrers
 from ferryman.transports.base import Copied
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.processes import RegistryServer
@@ -193,6 +194,23 @@ async def test_a_list_that_the_target_has_more_in_is_joined(plain: Ends) -> None
     assert await plain.listed(made) == [theirs.digest, ours.digest]
 
 
+async def test_a_list_stands_without_what_is_missing(plain: Ends) -> None:
+    made = fresh()
+    lost, kept = referrer(made, b"lost"), referrer(made, b"kept")
+    await plain.push("1", made)
+    await plain.copy(made)
+    await plain.refer(made, lost, kept)
+    assert isinstance(plain.source, RegistryServer)
+    [link] = plain.source.folder.glob(f"data/**/a/image/_manifests/revisions/sha256/{lost.digest[7:]}/link")
+    link.unlink()
+
+    copied = await plain.copy_digest(manifest_at(plain.source.url, "a/image", list_tag(made)).digest, list_tag(made))
+
+    assert copied.degraded is not None
+    assert lost.digest in copied.degraded
+    assert await plain.listed(made) == [kept.digest]
+
+
 async def test_a_signature_of_cosigns_is_for_every_platform(plain: Ends) -> None:
     tag, made = signature(fresh())
 
@@ -306,8 +324,21 @@ async def test_a_chain_without_end_is_cut(plain: Ends) -> None:
 
     assert copied.digest == chain[0].digest
     assert copied.degraded is not None
-    assert "too deep" in copied.degraded
+    assert "nested too deep" in copied.degraded
     assert [bool(await plain.listed(each)) for each in chain] == [True] * 4 + [False] * 3
+
+
+async def test_too_many_are_cut(plain: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct_referrers, "_MOST", 2)
+    made = fresh()
+    several = [referrer(made, b"%d" % number) for number in range(4)]
+    await plain.push("1", made)
+    await plain.refer(made, *several)
+
+    copied = await plain.copy(made)
+
+    assert copied.degraded == "referrers left out: there are more than 2"
+    assert await plain.listed(made) == [each.digest for each in several[:2]]
 
 
 async def test_without_being_asked_for_nothing_comes_along(plain: Ends) -> None:
