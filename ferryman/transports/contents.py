@@ -13,14 +13,13 @@ from ferryman.errors import WrongContent
 from ferryman.platforms import Platform
 from ferryman.reference import is_digest
 from ferryman.registry.client import Manifest
-from ferryman.transports.index import is_index
+from ferryman.transports.index import document_of, is_attestation, is_index
 
 _LARGEST = 1 << 50  # bytes that a descriptor may promise
 _IMAGE_CONFIGS = frozenset(
     {"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"}
 )
-_REFERENCE_TYPE = "vnd.docker.reference.type"  # BuildKit's mark of an attestation …
-_REFERENCE_DIGEST = "vnd.docker.reference.digest"  # … and the image that it speaks of
+_REFERENCE_DIGEST = "vnd.docker.reference.digest"  # the image that BuildKit's attestation speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Contents:
 
 def read(manifest: Manifest) -> Contents:
     """What the manifest names, whatever its media type says. Raises WrongContent for one that makes no sense."""
-    document = _parse(manifest)
+    document = document_of(manifest)
     try:
         if "manifests" in document or is_index(manifest.media_type):
             children = {child.digest: child for child in map(_child, document["manifests"])}
@@ -93,7 +92,7 @@ def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
 
     All else stays as it was written. The same choice gives the same bytes.
     """
-    document = _parse(index)
+    document = document_of(index)
     document["manifests"] = [
         _replaced(entry, kept[entry["digest"]]) for entry in document["manifests"] if entry["digest"] in kept
     ]
@@ -104,16 +103,6 @@ def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
 def attestations(children: Sequence[Child]) -> frozenset[str]:
     """The digests of those that are attestations."""
     return frozenset(child.digest for child in children if child.is_attestation)
-
-
-def _parse(manifest: Manifest) -> dict[str, Any]:
-    try:
-        document = json.loads(manifest.body)
-    except (ValueError, RecursionError) as error:
-        raise WrongContent(f"the manifest {manifest.digest} is no JSON") from error
-    if not isinstance(document, dict):
-        raise WrongContent(f"the manifest {manifest.digest} is no object")
-    return document
 
 
 def _descriptor(entry: Mapping[str, Any]) -> Descriptor:
@@ -129,13 +118,11 @@ def _child(entry: Mapping[str, Any]) -> Child:
     described = _descriptor(entry)
     platform, annotations = entry.get("platform") or {}, entry.get("annotations") or {}
     os, architecture = platform.get("os"), platform.get("architecture")
-    # Whatever claims no platform in BuildKit's way cannot be run either.
-    is_attestation = _REFERENCE_TYPE in annotations or os == "unknown"
     subject = annotations.get(_REFERENCE_DIGEST)
     return Child(
         described.digest, described.media_type, described.size,
         platform=Platform.of(os, architecture, platform.get("variant")) if os and architecture else None,
-        is_attestation=is_attestation,
+        is_attestation=is_attestation(entry),
         subject=subject if isinstance(subject, str) else None,
     )  # fmt: skip
 

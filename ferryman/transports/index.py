@@ -12,10 +12,8 @@ from typing import Any
 from ferryman.errors import WrongContent
 from ferryman.platforms import Platform
 from ferryman.registry.client import Manifest
+from ferryman.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-_DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-_OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _ATTESTATION = "vnd.docker.reference.type"
 
 
@@ -41,7 +39,7 @@ class Part:
 
 def is_index(media_type: str) -> bool:
     """Whether a manifest of this type lists others."""
-    return media_type in {_DOCKER_LIST, _OCI_INDEX}
+    return media_type in {DOCKER_LIST, OCI_INDEX}
 
 
 def is_schema_1(media_type: str) -> bool:
@@ -49,46 +47,53 @@ def is_schema_1(media_type: str) -> bool:
     return media_type.startswith("application/vnd.docker.distribution.manifest.v1")
 
 
+def is_attestation(descriptor: Mapping[str, Any]) -> bool:
+    """BuildKit's annotation; and whatever else claims no platform in the same way cannot be run either."""
+    platform = descriptor.get("platform") or {}
+    return _ATTESTATION in (descriptor.get("annotations") or {}) or platform.get("os") == "unknown"
+
+
+def document_of(manifest: Manifest) -> dict[str, Any]:
+    """The manifest, read. Raises WrongContent."""
+    try:
+        document = json.loads(manifest.body)
+    except (ValueError, RecursionError) as error:
+        raise WrongContent(f"the manifest {manifest.digest} is no JSON") from error
+    if not isinstance(document, dict):
+        raise WrongContent(f"the manifest {manifest.digest} is no object")
+    return document
+
+
 def entries(manifest: Manifest) -> list[Entry]:
     """What an index lists, without attestations. Raises WrongContent."""
-    document = _document(manifest)
+    document = document_of(manifest)
     try:
-        return [_entry(descriptor) for descriptor in document["manifests"] if not _is_attestation(descriptor)]
+        return [_entry(descriptor) for descriptor in document["manifests"] if not is_attestation(descriptor)]
     except (KeyError, TypeError, AttributeError) as error:
         raise WrongContent(f"the index {manifest.digest} is malformed: {error!r}") from error
 
 
 def config_digest(manifest: Manifest) -> str | None:
     """The digest of an image's config, which is its ID in an engine."""
-    config = _document(manifest).get("config")
+    config = document_of(manifest).get("config")
     digest = config.get("digest") if isinstance(config, dict) else None
     return str(digest) if digest else None
 
 
 def has_zstd_layers(manifest: Manifest) -> bool:
     """Whether a layer is packed in a way that older engines cannot read."""
-    layers = _document(manifest).get("layers") or ()
+    layers = document_of(manifest).get("layers") or ()
     return any("zstd" in str(layer.get("mediaType")) for layer in layers if isinstance(layer, dict))
 
 
 def join(parts: Sequence[Part]) -> Manifest:
     """An index of these parts: Docker's form if all of them are Docker's. The same parts give the same bytes."""
     docker = all(part.media_type == DOCKER_MANIFEST for part in parts)
-    media_type = _DOCKER_LIST if docker else _OCI_INDEX
+    media_type = DOCKER_LIST if docker else OCI_INDEX
     body = json.dumps(
         {"schemaVersion": 2, "mediaType": media_type, "manifests": list(_descriptors(parts))}, indent=2
     ).encode()
     return Manifest(body, media_type, f"sha256:{hashlib.sha256(body).hexdigest()}")
-
-
-def _document(manifest: Manifest) -> dict[str, Any]:
-    try:
-        document = json.loads(manifest.body)
-    except ValueError as error:
-        raise WrongContent(f"the manifest {manifest.digest} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise WrongContent(f"the manifest {manifest.digest} is not an object")
-    return document
 
 
 def _entry(descriptor: Mapping[str, Any]) -> Entry:
@@ -97,12 +102,6 @@ def _entry(descriptor: Mapping[str, Any]) -> Entry:
     if described.get("os") and described.get("architecture"):
         platform = Platform.of(described["os"], described["architecture"], described.get("variant"))
     return Entry(str(descriptor["digest"]), str(descriptor["mediaType"]), platform, described)
-
-
-def _is_attestation(descriptor: Mapping[str, Any]) -> bool:
-    """BuildKit's annotation; and whatever else claims no platform in the same way cannot be run either."""
-    platform = descriptor.get("platform") or {}
-    return _ATTESTATION in (descriptor.get("annotations") or {}) or platform.get("os") == "unknown"
 
 
 def _descriptors(parts: Iterable[Part]) -> Iterable[dict[str, Any]]:

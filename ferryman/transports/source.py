@@ -91,7 +91,7 @@ async def _identified(registry: RegistryClient, child: Reference, entry: Entry) 
         config = json.loads(await registry.get_blob(child.repository, digest))
         told = {name: config[name] for name in ("os", "architecture", "variant") if config.get(name)}
         return replace(entry, platform=Platform.of(**told), described=told)
-    except (ValueError, TypeError, AttributeError, WrongContent):
+    except (ValueError, TypeError, AttributeError, RecursionError, WrongContent):
         return entry  # an artifact, which has no platform
 
 

@@ -44,9 +44,10 @@ def test_refuses_a_malformed_index(document: object) -> None:
         index.entries(manifest(document))
 
 
-def test_refuses_what_is_no_json() -> None:
-    with pytest.raises(WrongContent, match="not JSON"):
-        index.entries(Manifest(b"<html>", OCI_INDEX, A))
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000])
+def test_refuses_what_is_no_json(body: bytes) -> None:
+    with pytest.raises(WrongContent, match="no JSON"):
+        index.entries(Manifest(body, OCI_INDEX, A))
 
 
 def test_joins_parts_deterministically() -> None:
