@@ -8,6 +8,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
+from ferryman.settings import Settings
 from ferryman.store.engine import migrating
 from ferryman.store.tables import UtcDateTime, metadata
 
@@ -29,9 +30,8 @@ def spell(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
 
 
 async def run_from_command_line() -> None:
-    async with migrating(
-        os.environ.get("FERRYMAN_DATABASE_URL") or "sqlite+aiosqlite:///data/ferryman.db"
-    ) as connection:
+    settings = Settings.load(os.environ)
+    async with migrating(settings.database_url.get_secret_value()) as connection:
         await connection.run_sync(run)
 
 

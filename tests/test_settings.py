@@ -125,12 +125,6 @@ def test_half_a_login_is_refused_and_does_not_say_the_password() -> None:
     ]
 
 
-def test_a_database_url_is_never_quoted() -> None:
-    assert complaints(FERRYMAN_DATABASE_URL="mysql://me:hunter2@db/x") == [
-        "FERRYMAN_DATABASE_URL: expected a URL that begins with sqlite+aiosqlite:/// or postgresql+asyncpg://"
-    ]
-
-
 @pytest.mark.parametrize(
     ("text", "after"),
     [

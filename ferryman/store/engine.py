@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ferryman.errors import StoreError
+from ferryman.errors import ConfigurationError, Problem, StoreError
 from ferryman.store import migrate
 from ferryman.store.failures import as_store_errors, brief
 from ferryman.store.unbroken import unbroken
@@ -41,7 +41,8 @@ _ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Fer
 async def open_database(url: str) -> "Database":
     """Open the state database at `url`, made or migrated to this version's schema where need be.
 
-    Any number of processes may do so at once. Raises StoreError: also for the database of a newer Ferryman.
+    Any number of processes may do so at once. Raises ConfigurationError for a URL that names none, and StoreError:
+    also for the database of a newer Ferryman.
     """
     database = Database(url)
     try:
@@ -52,7 +53,7 @@ async def open_database(url: str) -> "Database":
                 await connection.run_sync(migrate.upgrade)
     except TypeError as error:  # asyncpg takes the URL's query as its own arguments
         await database.close()
-        raise StoreError(f"FERRYMAN_DATABASE_URL has an option that is not asyncpg's: {brief(error)}") from error
+        raise _wrong_url(f"it has an option that is not asyncpg's: {brief(error)}") from error
     except BaseException:
         await database.close()
         raise
@@ -63,7 +64,10 @@ class Database:
     """A state database: short transactions, one at a time for writing. Its repr holds no secret."""
 
     def __init__(self, url: str) -> None:
-        """Nothing is opened before the first use, but SQLite's folder is made. Raises StoreError."""
+        """Nothing is opened before the first use, but SQLite's folder is made.
+
+        Raises ConfigurationError for a URL that names no database, and StoreError.
+        """
         parsed = _parse(url)
         self.file = _file_of(parsed)  # None: not SQLite
         self.name = _name_of(parsed)  # for people
@@ -173,7 +177,7 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
     """The one transaction in which a database is migrated: all of it, or nothing.
 
     SQLite's foreign keys are off in it and checked at its end: a batch migration makes a table anew and drops
-    the old one, which would delete the rows that refer to it.
+    the old one, which would delete the rows that refer to it. Raises ConfigurationError, StoreError.
     """
     parsed = _parse(url)
     name = _name_of(parsed)
@@ -197,21 +201,22 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 def _parse(url: str) -> URL:
+    """Any URL of SQLite or PostgreSQL: which driver it names is no matter. A message never quotes it: passwords."""
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError):
-        # The cause quotes the URL, and with it the password.
-        raise StoreError(
-            "FERRYMAN_DATABASE_URL is not a database URL: expected sqlite+aiosqlite:///file or postgresql+asyncpg://…"
-        ) from None
+        # The cause quotes it.
+        raise _wrong_url("expected sqlite+aiosqlite:///file or postgresql+asyncpg://…") from None
     if backend not in _DRIVERS:
-        raise StoreError(
-            f"FERRYMAN_DATABASE_URL names a database that is not supported: {backend}; expected sqlite or postgresql"
-        )
+        raise _wrong_url(f"{backend} is not supported, expected sqlite or postgresql")
     if backend == "sqlite" and (parsed.database in {None, "", ":memory:"} or str(parsed.database).startswith("file:")):
-        raise StoreError("FERRYMAN_DATABASE_URL names no file: expected sqlite+aiosqlite:///path/to/ferryman.db")
+        raise _wrong_url("it names no file, expected sqlite+aiosqlite:///path/to/ferryman.db")
     return parsed.set(drivername=_DRIVERS[backend])
+
+
+def _wrong_url(message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(f"FERRYMAN_DATABASE_URL: {message}")])
 
 
 def _file_of(url: URL) -> Path | None:

@@ -72,7 +72,10 @@ class Ledger:
         statuses: Collection[Status] | None = None,
         leaving_out: Collection[str] = (),
     ) -> list[TagRecord]:
-        """For `status`: by item, newest first, without what is skipped for the reasons `leaving_out`. targets None: all."""
+        """For `status`: by item, newest first; without what is skipped for a reason in `leaving_out`.
+
+        targets and statuses None: all.
+        """
         asking = select(*_COLUMNS)
         if targets is not None:
             asking = asking.where(tags.c.target.in_(targets))

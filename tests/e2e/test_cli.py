@@ -106,6 +106,13 @@ def test_a_database_url_with_a_password_keeps_it(ferryman: Ferryman) -> None:
     assert password not in done.err + done.out
 
 
+def test_a_database_url_that_names_none(ferryman: Ferryman) -> None:
+    done = ferryman.run("status", FERRYMAN_DATABASE_URL="mysql://porter:hunter2@127.0.0.1/ferryman")
+    assert done.code == 2
+    assert "FERRYMAN_DATABASE_URL: mysql is not supported" in done.err
+    assert "hunter2" not in done.err + done.out
+
+
 def test_status_of_an_empty_record(ferryman: Ferryman) -> None:
     assert ferryman.run("status", "--json").json == []
     done = ferryman.run("status")

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
-from ferryman.errors import StoreError
+from ferryman.errors import ConfigurationError, FerrymanError, StoreError
 from ferryman.store.engine import Database, open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
@@ -87,8 +87,8 @@ async def test_sqlites_rules(tmp_path: Path) -> None:
     await database.close()
 
 
-async def _broken(url: str) -> str:
-    with pytest.raises(StoreError) as raised:
+async def _broken(url: str, kind: type[FerrymanError] = StoreError) -> str:
+    with pytest.raises(kind) as raised:
         await open_database(url)
     assert "secret" not in str(raised.value)
     return str(raised.value)
@@ -97,16 +97,24 @@ async def _broken(url: str) -> str:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("nonsense:secret", "not a database URL"),
-        ("", "not a database URL"),
-        ("postgresql://me:secret@host:port/x", "not a database URL"),
-        ("mysql://me:secret@localhost/x", "mysql; expected sqlite or postgresql"),
+        ("nonsense:secret", "expected sqlite+aiosqlite:///file or postgresql+asyncpg://…"),
+        ("", "expected sqlite+aiosqlite:///file"),
+        ("postgresql://me:secret@host:port/x", "expected sqlite+aiosqlite:///file"),
+        ("mysql://me:secret@localhost/x", "mysql is not supported, expected sqlite or postgresql"),
         ("sqlite+aiosqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
+        ("postgresql://me:secret@localhost/x?option=secret", "'option'"),
     ],
 )
 async def test_urls_that_cannot_be_used(url: str, expected: str) -> None:
-    assert expected in await _broken(url)
+    message = await _broken(url, ConfigurationError)
+    assert message.startswith("FERRYMAN_DATABASE_URL: ")
+    assert expected in message
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"])
+def test_which_driver_a_url_names_is_no_matter(scheme: str) -> None:
+    assert Database(f"{scheme}://db/ferryman").name == "postgresql://db:5432/ferryman"
 
 
 async def test_no_server() -> None:

@@ -21,15 +21,15 @@ CHECKOUT = Path(__file__).parents[2]
 OPEN = "import asyncio, sys; from ferryman.store.engine import open_database; asyncio.run(open_database(sys.argv[1]))"
 
 
-def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT) -> str:
+def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT, code: int = 0) -> str:
     environment = {**os.environ, "PYTHONPATH": str(path), "FERRYMAN_DATABASE_URL": url}
     done = subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def _alembic(*arguments: str, url: str) -> str:
-    return _run(sys.executable, "-m", "alembic", *arguments, cwd=CHECKOUT, url=url)
+def _alembic(*arguments: str, url: str, code: int = 0) -> str:
+    return _run(sys.executable, "-m", "alembic", *arguments, cwd=CHECKOUT, url=url, code=code)
 
 
 async def _schema(connection: Transaction) -> dict[str, list[str]]:
@@ -67,6 +67,12 @@ def test_the_command_line_at_a_checkout(url: str) -> None:
 def test_alembic_takes_a_synchronous_url_too(tmp_path: Path) -> None:
     _alembic("upgrade", "head", url=f"sqlite:///{tmp_path}/ferryman.db")
     assert "(head)" in _alembic("current", url=f"sqlite:///{tmp_path}/ferryman.db")
+
+
+def test_alembic_refuses_what_ferryman_refuses() -> None:
+    told = _alembic("current", url="mysql://me:hunter2@localhost/ferryman", code=1)
+    assert "FERRYMAN_DATABASE_URL: mysql is not supported" in told
+    assert "hunter2" not in told
 
 
 def test_an_installed_wheel_in_any_folder(tmp_path: Path) -> None:
