@@ -51,14 +51,26 @@ class Owner:
             raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
     def bury(self, dead: Collection[str]) -> None:
-        """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead."""
-        for name in dead:
-            (self._folder / name).unlink(missing_ok=True)
+        """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead.
+
+        Raises StoreError.
+        """
+        try:
+            for name in dead:
+                (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be written, to forget dead processes: {error.strerror}") from error
 
     def release(self) -> None:
-        """End in order. Hand back every lease before: one that is left is given up only when it expires. Idempotent."""
-        if self._descriptor is not None:
+        """End in order. Hand back every lease before: one that is left is given up only when it expires. Idempotent.
+
+        Raises StoreError; then the others bury it.
+        """
+        if self._descriptor is None:
+            return
+        try:
             self.bury([self.name])
+        finally:
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -1,5 +1,6 @@
 """Who lives and who is dead, told without process ids."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -78,3 +79,19 @@ def test_a_folder_that_cannot_be_made(file_url: str, tmp_path: Path) -> None:
     (tmp_path / "ferryman.db.owners").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be made"):
         Owner.claim(Database(file_url))
+
+
+def test_a_folder_that_cannot_be_written(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:  # to root, no folder is read-only
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    me, other = Owner.claim(Database(file_url)), Owner.claim(Database(file_url))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(StoreError, match="Read-only file system"):
+            me.bury(["dead"])
+        with pytest.raises(StoreError, match="Read-only file system"):
+            other.release()
+    assert me.dead_owners() == {other.name}
+    me.bury([other.name])
+    me.release()
