@@ -49,10 +49,6 @@ class EngineImages:
         async with self._database.write() as connection:
             await connection.execute(touching.values(image_id=image_id, used_at=self._clock.now()))
 
-    async def least_recent(self, engine: str) -> list[EngineImage]:
-        """The cache of one engine, what was used longest ago first."""
-        return await self.of_role(engine, "source")
-
     async def of_role(self, engine: str, role: Role) -> list[EngineImage]:
         """What one engine has in this role, what was used longest ago first."""
         here = engine_images.c.engine == engine, engine_images.c.role == role

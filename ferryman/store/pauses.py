@@ -32,12 +32,12 @@ def waits_for_registry() -> ColumnElement[bool]:
     return or_(tags.c.run_at.is_(None), tags.c.reason == PAUSED)
 
 
-def freed(hosts: Collection[str] | None) -> ColumnElement[bool]:
-    """What the end of these registries' pauses (None: of all) sets free."""
+def freed(hosts: Collection[str]) -> ColumnElement[bool]:
+    """What the end of these registries' pauses sets free."""
     waits = or_(
         and_(status_is("queued"), waits_for_registry()), and_(status_is("failed"), tags.c.error_kind == "login")
     )
-    return waits if hosts is None else and_(waits, touches(hosts))
+    return and_(waits, touches(hosts))
 
 
 async def lift(connection: Transaction, scope: ColumnElement[bool]) -> list[str]:

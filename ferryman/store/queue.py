@@ -267,13 +267,9 @@ class Queue:
             await hold_back(connection, now)
         return written.rowcount > 0
 
-    async def let_go(self, registry: str | None = None) -> int:
-        """Lift the pause of one registry (None: of all).
-
-        Its held tags, and those that failed with kind `login`, are due now; their number.
-        """
+    async def let_go(self, registry: str) -> int:
+        """Lift a registry's pause: its held tags, and those that failed with kind `login`, are due; their number."""
         now = self._clock.now()
-        released = freed(None if registry is None else [registry])
         due = {
             "status": "queued",
             "reason": null(),
@@ -283,9 +279,8 @@ class Queue:
             "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
         }
         async with self._database.write(alone=True) as connection:
-            lifting = delete(registries)
-            await connection.execute(lifting if registry is None else lifting.where(registries.c.registry == registry))
-            number = (await connection.execute(update(tags).where(released).values(due))).rowcount
+            await connection.execute(delete(registries).where(registries.c.registry == registry))
+            number = (await connection.execute(update(tags).where(freed([registry])).values(due))).rowcount
             await hold_back(connection, now)
         self.filled.ring()
         return number

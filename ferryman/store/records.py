@@ -27,7 +27,7 @@ class TagRecord:
     last_seen_at: datetime | None
     gone_at: datetime | None  # upstream no longer lists it
     mirrored_digest: str | None  # the upstream digest whose copy the target has
-    mirrored_platforms: str | None  # the platforms asked for when it was mirrored; None: imported, or never
+    mirrored_platforms: str | None  # those asked for when it was mirrored; None: the default, or not known
     target_digest: str | None  # what the target answered for the tag after the copy
     identical: bool | None  # the copy is byte for byte upstream's manifest
     degraded: str | None  # what the copy had to leave out

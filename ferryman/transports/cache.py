@@ -44,11 +44,9 @@ class ImageLedger(Protocol):
         """It was used now, and names this image. A reference that is not in the ledger stays out of it."""
         ...
 
-    async def least_recent(self, engine: str) -> Sequence[PulledImage]:
-        """The entries of role `source`, the one that was not used for the longest time first."""
+    async def of_role(self, engine: str, role: Role) -> Sequence[PulledImage]:
+        """Its entries of this role, the one that was not used for the longest time first."""
         ...
-
-    async def of_role(self, engine: str, role: Role) -> Sequence[PulledImage]: ...
 
     async def forget(self, engine: str, reference: str) -> None: ...
 
@@ -93,7 +91,7 @@ class ImageCache:
 
     async def recover(self) -> None:
         """Own, or forget, the pulls that a crash cut short."""
-        for entry in await self._ledger.least_recent(self._engine_id):
+        for entry in await self._ledger.of_role(self._engine_id, "source"):
             if entry.image_id is None and not self._in_use[entry.reference]:
                 await self._settle(entry.reference)
 
@@ -143,7 +141,7 @@ class ImageCache:
         if self._measured is not None and self._measured + self._added <= self._limit:
             return
         self._measured, self._added = None, 0  # should measuring fail, nothing is known
-        entries = await self._ledger.least_recent(self._engine_id)
+        entries = await self._ledger.of_role(self._engine_id, "source")
         self._measured = await self._measure(entries)
         for entry in entries:
             if self._measured <= self._limit:

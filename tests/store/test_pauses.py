@@ -122,15 +122,6 @@ async def test_let_go_brings_back_those_that_the_login_failed(scene: Scene) -> N
     assert (await scene.record("broken")).status == "failed"
 
 
-async def test_let_go_of_all(scene: Scene) -> None:
-    await scene.walk({"v1": digest("a")})
-    await scene.walk({"v2": digest("a")}, item=ELSEWHERE)
-    await scene.queue.hold(SOURCE, until=None, error="refused")
-    await scene.queue.hold("docker.io", until=None, error="refused")
-    assert await scene.queue.let_go() == 2
-    assert await scene.queue.held() == []
-
-
 async def test_requeue_lifts_the_pauses_in_the_way_only(scene: Scene) -> None:
     await scene.fail(await scene.running("v1"), kind="login")
     await scene.walk({"v2": digest("b")})

@@ -32,9 +32,6 @@ class InMemoryLedger:
         if entry is not None:
             self.entries[engine, reference] = replace(entry, image_id=image_id)
 
-    async def least_recent(self, engine: str) -> Sequence[Entry]:
-        return await self.of_role(engine, "source")
-
     async def of_role(self, engine: str, role: Role) -> Sequence[Entry]:
         return [entry for entry in self.entries.values() if (entry.engine, entry.role) == (engine, role)]
 

@@ -210,7 +210,7 @@ async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransport
 
     await transports.open(ledger=ledger).connect()
 
-    [entry] = await ledger.least_recent(engine_id)
+    [entry] = await ledger.of_role(engine_id, "source")
     assert (entry.reference, entry.image_id) == (ended, docker.image_id(ended))
 
 
