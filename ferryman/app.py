@@ -18,7 +18,7 @@ from ferryman.registry.hosts import HostOptions
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.blobs import Blobs
-from ferryman.store.engine import open_database
+from ferryman.store.engine import Database, open_database
 from ferryman.store.images import EngineImages
 from ferryman.store.ledger import Ledger
 from ferryman.store.owners import Owner
@@ -35,7 +35,6 @@ from ferryman.worker import Listener, RetryPolicy, Worker
 class Record:
     """The state database, and who reads and writes it: all that `status` and its like need."""
 
-    owner: Owner
     queue: Queue
     ledger: Ledger
     services: Services
@@ -50,6 +49,7 @@ class House:
     settings: Settings
     configuration: Configuration
     clock: Clock
+    owner: Owner
     record: Record
     registry: RegistryClient
     pauses: Pauses
@@ -84,7 +84,7 @@ class House:
             clock=self.clock,
             size=self.settings.workers,
             lease=self.settings.lease,
-            owner=self.record.owner,
+            owner=self.owner,
             targets=targets,
         )
 
@@ -107,22 +107,29 @@ def load_items(settings: Settings) -> Configuration:
 
 @asynccontextmanager
 async def open_record(settings: Settings) -> AsyncIterator[Record]:
-    """Open the state database, made or migrated where need be. Raises StoreError."""
+    """Open the state database for one who claims nothing in it. Raises ConfigurationError, StoreError."""
+    async with _open_database(settings) as database:
+        yield _record(database, settings, owner=None)
+
+
+@asynccontextmanager
+async def _open_database(settings: Settings) -> AsyncIterator[Database]:
+    database = await open_database(settings.database_url.get_secret_value())
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _record(database: Database, settings: Settings, *, owner: str | None) -> Record:
     clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        database = await open_database(settings.database_url.get_secret_value())
-        stack.push_async_callback(database.close)
-        owner = Owner.claim(database)
-        stack.callback(owner.release)
-        queue = Queue(database, owner=owner.name, clock=clock, lease=settings.lease, max_attempts=settings.max_attempts)
-        yield Record(
-            owner=owner,
-            queue=queue,
-            ledger=Ledger(database),
-            services=Services(database, clock=clock),
-            images=EngineImages(database, clock=clock),
-            blobs=Blobs(database, clock=clock),
-        )
+    return Record(
+        queue=Queue(database, owner=owner, clock=clock, lease=settings.lease, max_attempts=settings.max_attempts),
+        ledger=Ledger(database),
+        services=Services(database, clock=clock),
+        images=EngineImages(database, clock=clock),
+        blobs=Blobs(database, clock=clock),
+    )
 
 
 @asynccontextmanager
@@ -131,7 +138,10 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
     configuration = load_items(settings)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        record = await stack.enter_async_context(open_record(settings))
+        database = await stack.enter_async_context(_open_database(settings))
+        owner = Owner.claim(database)
+        stack.callback(owner.release)
+        record = _record(database, settings, owner=owner.name)
         registry = RegistryClient(
             hosts=_hosts(configuration),
             credentials=_credentials(settings, configuration, clock=clock),
@@ -145,7 +155,7 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
         if engine:
             log.get().info("tags are copied", how=await transport.connect())
         pauses = Pauses(queue=record.queue, registry=registry)
-        yield House(settings, configuration, clock, record, registry, pauses, transport)
+        yield House(settings, configuration, clock, owner, record, registry, pauses, transport)
 
 
 def _transport(

@@ -57,7 +57,7 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
         for task in (looking, working):
             task.cancel()
         await asyncio.gather(working, looking, return_exceptions=True)
-        await house.record.queue.reclaim([house.record.owner.name])  # what was claimed in the moment of the stop
+        await house.record.queue.reclaim([house.owner.name])  # what was claimed in the moment of the stop
 
 
 class _Watch:

@@ -51,7 +51,7 @@ class _Service:
                 self._crew.drain()
                 await asyncio.wait([crew], timeout=_GRACE)
                 crew.cancel()
-        owner = self._house.record.owner.name
+        owner = self._house.owner.name
         await self._house.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
         await self._house.record.services.drop(owner)
         log.get().info("stopped")
@@ -103,6 +103,6 @@ class _Service:
     async def _beat(self) -> None:
         record, next_cycle_at = self._house.record, self._next_cycle_at if self._scheduler else None
         try:
-            await record.services.beat(record.owner.name, self._role, next_cycle_at=next_cycle_at)
+            await record.services.beat(self._house.owner.name, self._role, next_cycle_at=next_cycle_at)
         except StoreError as error:
             log.get().error("cannot give a sign of life", error=str(error))

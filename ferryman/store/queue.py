@@ -73,9 +73,11 @@ class _Result:
 
 
 class Queue:
-    """The queue of one process. `owner` names the process (see owners.py). Every call raises StoreError."""
+    """The queue of one process, named `owner` (see owners.py); None: it claims nothing. All calls raise StoreError."""
 
-    def __init__(self, database: Database, *, owner: str, clock: Clock, lease: timedelta, max_attempts: int) -> None:
+    def __init__(
+        self, database: Database, *, owner: str | None, clock: Clock, lease: timedelta, max_attempts: int
+    ) -> None:
         self._database = database
         self._owner = owner
         self._clock = clock

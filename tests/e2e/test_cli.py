@@ -120,3 +120,4 @@ def test_status_of_an_empty_record(ferryman: Ferryman) -> None:
     assert "no service is running" in done.out
     assert ferryman.run("status", "--failed").out == "nothing has failed\n"
     assert ferryman.run("health").code == 1
+    assert not list(ferryman.database.parent.glob("*.owners")), "only who claims tags has a name to be known by"
