@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import PASSWORD, USER
-from tests.support.faults import FaultyProxy
+from tests.support.proxy import FaultyProxy
 from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer
 
