@@ -5,15 +5,17 @@ PYTHON ?= /usr/bin/python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-# The demo needs an engine and registries; the tests also bring up docker-compose and PostgreSQL.
+# The demo needs an engine and registries; the tests also bring up docker-compose and PostgreSQL, and skopeo is
+# what Ferryman is measured against.
 # An engine from elsewhere stays: Debian's would push it out.
 ENGINE        := $(if $(shell command -v dockerd),,docker.io)
 DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
-TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql
+TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql skopeo
+BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint types test demo bench lock clean demo-packages test-packages
+.PHONY: help setup lint types test demo bench lock clean demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -33,7 +35,8 @@ test: setup lint types ## Everything that CI checks
 demo: demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(BIN)/python -m tests.demo
 
-bench: setup ## Measure the queue on one million rows
+bench: bench-packages $(VENV)/installed ## Measure against skopeo, half an hour; then the queue on one million rows
+	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.queue
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
@@ -51,6 +54,9 @@ demo-packages:
 
 test-packages:
 	@.ci/install-packages $(TEST_PACKAGES)
+
+bench-packages:
+	@.ci/install-packages $(BENCH_PACKAGES)
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate

@@ -15,9 +15,12 @@ _DEEPEST_INDEX = 3  # an index may hold indexes; nobody nests them further
 
 
 async def created_at(client: RegistryClient, reference: Reference) -> datetime | None:
-    """When the image was built: by its annotation, else by the config of its first platform. Raises TransferError."""
+    """When the image was built: by its annotation, else by the config of its first platform. Raises TransferError.
+
+    What it reads is kept for the copy, which as a rule comes next.
+    """
     for _ in range(_DEEPEST_INDEX):
-        manifest = _parsed((await client.get_manifest(reference)).body)
+        manifest = _parsed((await client.get_manifest(reference, keep=True)).body)
         annotations = manifest.get("annotations")
         if isinstance(annotations, dict) and (told := from_iso(annotations.get(_CREATED))):
             return told
@@ -43,7 +46,7 @@ async def _config(client: RegistryClient, repository: Repository, manifest: Mapp
     digest = config.get("digest") if isinstance(config, dict) else None
     if not isinstance(digest, str) or not is_digest(digest):
         return {}
-    return _parsed(await client.get_blob(repository, digest))
+    return _parsed(await client.get_blob(repository, digest, keep=True))
 
 
 def _children(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Platform | None]]:

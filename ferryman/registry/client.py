@@ -26,6 +26,7 @@ from ferryman.registry.downloads import Download
 from ferryman.registry.errands import Errands
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts
+from ferryman.registry.kept import Kept
 from ferryman.registry.links import next_page
 from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.messages import Answer, Errand
@@ -71,6 +72,8 @@ class RegistryClient:
         self._hosts = _resolve(hosts)
         self._credentials = credentials
         self._abilities: dict[str, Abilities] = {}
+        self._kept_manifests = Kept[Manifest]()
+        self._kept_blobs = Kept[bytes]()
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
         self._shape(hosts, bandwidth)
 
@@ -104,21 +107,34 @@ class RegistryClient:
         manifest = await self.get_manifest(reference)
         return Described(manifest.digest, manifest.media_type, len(manifest.body))
 
-    async def get_manifest(self, reference: Reference) -> Manifest:
+    async def get_manifest(self, reference: Reference, *, keep: bool = False) -> Manifest:
         """The manifest verbatim, checked against `reference.digest` and the registry's own header.
 
+        `keep`: whoever asks for the same digest next need not ask the registry.
         Raises NotFound, WrongContent, and Unsupported for schema 1.
         """
-        errand = self._errands(reference.repository.registry).get_manifest(reference)
-        return manifests.receive(errand, await self._sender.send(errand), pinned=reference.digest)
+        name = f"{reference.repository}@{reference.digest}"
+        found = self._kept_manifests.take(name)
+        if found is None:
+            errand = self._errands(reference.repository.registry).get_manifest(reference)
+            found = manifests.receive(errand, await self._sender.send(errand), pinned=reference.digest)
+        if keep and reference.digest:
+            self._kept_manifests.put(name, found, size=len(found.body))
+        return found
 
-    async def get_blob(self, repository: Repository, digest: str) -> bytes:
-        """A small blob, such as a config, checked; at most 4 MiB (WrongContent)."""
-        errand = self._errands(repository.registry).get_blob(repository.name, digest)
-        answer = await self._sender.send(errand)
-        manifests.check(errand, answer, digest)
-        await self._sender.limits.throttle(repository.registry, len(answer.body))
-        return answer.body
+    async def get_blob(self, repository: Repository, digest: str, *, keep: bool = False) -> bytes:
+        """A small blob, such as a config, checked; at most 4 MiB (WrongContent). `keep`: as for a manifest."""
+        name = f"{repository}@{digest}"
+        found = self._kept_blobs.take(name)
+        if found is None:
+            errand = self._errands(repository.registry).get_blob(repository.name, digest)
+            answer = await self._sender.send(errand)
+            manifests.check(errand, answer, digest)
+            found = answer.body
+            await self._sender.limits.throttle(repository.registry, len(found))
+        if keep:
+            self._kept_blobs.put(name, found, size=len(found))
+        return found
 
     async def put_manifest(self, reference: Reference, manifest: Manifest) -> Stored:
         """Put the manifest under `reference`'s digest, or its tag where it has none.

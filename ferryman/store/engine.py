@@ -9,10 +9,23 @@ as many, and fair. Reads have their own connections, and see the last commit.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    Column,
+    Connection,
+    CursorResult,
+    Executable,
+    MetaData,
+    Row,
+    String,
+    Table,
+    event,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -20,9 +33,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, cr
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ferryman.errors import ConfigurationError, Problem, StoreError
-from ferryman.store import migrate
 from ferryman.store.failures import as_store_errors, brief
+from ferryman.store.tables import VERSION
 from ferryman.store.unbroken import unbroken
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _T = TypeVar("_T")
 _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -47,10 +63,9 @@ async def open_database(url: str) -> "Database":
     database = Database(url)
     try:
         async with database.read() as connection:
-            current = await connection.run_sync(migrate.is_current)
+            current = await connection.run_sync(_is_current)
         if not current:
-            async with migrating(url) as connection:
-                await connection.run_sync(migrate.upgrade)
+            await _migrate(url)
     except TypeError as error:  # asyncpg takes the URL's query as its own arguments
         await database.close()
         raise _wrong_url(f"it has an option that is not asyncpg's: {brief(error)}") from error
@@ -58,6 +73,20 @@ async def open_database(url: str) -> "Database":
         await database.close()
         raise
     return database
+
+
+def _is_current(connection: Connection) -> bool:
+    versions = Table("alembic_version", MetaData(), Column("version_num", String))
+    if not inspect(connection).has_table(versions.name):
+        return False
+    return connection.scalar(select(versions.c.version_num)) == VERSION
+
+
+async def _migrate(url: str) -> None:
+    from ferryman.store import migrate  # noqa: PLC0415 - Alembic would be a tenth of every start
+
+    async with migrating(url) as connection:
+        await connection.run_sync(migrate.upgrade)
 
 
 class Database:
@@ -142,9 +171,13 @@ class Transaction:
         """Run what knows only SQLAlchemy's synchronous connection."""
         return await unbroken(self._connection.run_sync(function))
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT, which both dialects spell alike."""
-        return sqlite.insert(table) if self._connection.dialect.name == "sqlite" else postgresql.insert(table)
+        if self._connection.dialect.name == "sqlite":
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a twentieth of every start, and few use it
+
+        return postgresql.insert(table)
 
 
 async def _start_stream(connection: AsyncConnection, statement: Executable) -> AsyncResult[*tuple[Any, ...]]:

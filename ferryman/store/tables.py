@@ -25,6 +25,8 @@ from sqlalchemy.types import TypeDecorator
 
 from ferryman.store.records import ItemKey, Status
 
+VERSION = "0002"  # of the schema below: the last migration's
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment. SQLite has no zones, so a naive time would be read back as another moment: it is refused."""

@@ -104,6 +104,12 @@ async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> 
         await database.close()
 
 
+def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    told = f"{OPEN}; print('alembic' in sys.modules)"
+    assert [_run(sys.executable, "-c", told, url, cwd=tmp_path).strip() for _ in range(2)] == ["True", "False"]
+
+
 async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
