@@ -5,6 +5,7 @@ Source: OCI image specification, "Manifest" and "Image Index"; Docker image mani
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ _SCHEMA1 = (
 )
 # Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1, "*/*"))
+_MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
 _VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/plain", "text/html"})
 
 
@@ -113,10 +115,10 @@ def _parse(errand: Errand, answer: Answer) -> dict[str, Any]:
 def _media_type(answer: Answer, document: dict[str, Any]) -> str:
     """The type that the server tells; of a vague one, what the document says or looks like."""
     told = _content_type(answer)
-    if told not in _VAGUE:
+    if told not in _VAGUE and _MEDIA_TYPE.fullmatch(told):
         return told
     written = document.get("mediaType")
-    if isinstance(written, str):
+    if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written):
         return written
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 
