@@ -70,7 +70,7 @@ def read(manifest: Manifest) -> Contents:
         # `blobs` is what the short-lived artifact manifest called its layers.
         listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
         layers = [_descriptor(layer) for layer in listed if not layer.get("urls")]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise WrongContent(f"the manifest {manifest.digest} is malformed: {error!r}") from error
     blobs = {blob.digest: blob for blob in [*layers, *([config] if config else [])]}
     return Contents(blobs=tuple(blobs.values()), config=config)
@@ -90,13 +90,17 @@ def platform_of(config: bytes) -> Platform | None:
 def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
     """The index with these children only, by digest; where there is a manifest, that stands in the child's place.
 
-    All else stays as it was written. The same choice gives the same bytes.
+    All else stays as it was written. The same choice gives the same bytes. Raises WrongContent for what is nested
+    so deeply that it cannot be written.
     """
     document = document_of(index)
     document["manifests"] = [
         _replaced(entry, kept[entry["digest"]]) for entry in document["manifests"] if entry["digest"] in kept
     ]
-    body = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    try:
+        body = json.dumps(document, indent=2).encode()  # in ASCII: half of a surrogate pair cannot be written otherwise
+    except RecursionError as error:
+        raise WrongContent(f"the manifest {index.digest} is nested too deeply") from error
     return Manifest(body, index.media_type, f"sha256:{hashlib.sha256(body).hexdigest()}")
 
 

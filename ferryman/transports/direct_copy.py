@@ -145,17 +145,13 @@ class _Shipment:
 
     async def send(self, root: Node, shared: Mapping[str, SharedBlob]) -> Stored:
         await together(*(self.mover.bring(needed, shared[digest]) for digest, needed in root.blobs().items()))
-        await self._put_below(root)
+        for generation in root.generations():
+            # Images first, so that what is refused of attestations is known to be their fault.
+            for attestations in (False, True):
+                await together(*(self._put_child(node) for node in generation if node.is_attestation is attestations))
         return await self._put(root, self._target)
 
-    async def _put_below(self, node: Node) -> None:
-        """The children: images first, so that what is refused of attestations is known to be their fault."""
-        for attestations in (False, True):
-            children = [child for child in node.children if child.is_attestation is attestations]
-            await together(*(self._put_child(child) for child in children))
-
     async def _put_child(self, node: Node) -> None:
-        await self._put_below(node)
         await self._put(node, self._target.repository.pinned(node.manifest.digest))
 
     async def _put(self, node: Node, reference: Reference) -> Stored:

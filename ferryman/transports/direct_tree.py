@@ -1,11 +1,18 @@
-"""What of a source is to be copied: its manifests read, and its platforms chosen."""
+"""What of a source is to be copied: its manifests read, and its platforms chosen.
 
+A source is a stranger: how much it makes us read, keep and do is limited here, whatever its manifests say.
+"""
+
+import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from ferryman.errors import NoSuchPlatform, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
+from ferryman.registry.answers import quoted
 from ferryman.registry.client import Manifest, RegistryClient
 from ferryman.transports.contents import Child, Contents, Descriptor, platform_of, read, rebuilt
 from ferryman.transports.together import together
@@ -13,6 +20,8 @@ from ferryman.transports.together import together
 _DEEPEST = 5  # an index in an index in an index …
 _MOST = 500  # manifests of one tag; the largest in the wild have some dozens
 _MOST_BYTES = 32 * 1024 * 1024  # of all manifests of one tag
+_MOST_ENTRIES = 5_000  # blobs and manifests that they name, in all
+_MOST_TOLD = 20  # platforms in an error
 _LARGEST_CONFIG = 4 * 1024 * 1024
 
 Known = Callable[[Collection[str]], Awaitable[Collection[str]]]
@@ -39,10 +48,30 @@ class Node:
     is_rebuilt: bool = False  # an index that the source does not have in this form
 
     def walk(self) -> Iterator["Node"]:
-        """Every node, children before their parents."""
-        for child in self.children:
-            yield from child.walk()
-        yield self
+        """Every node once, children before their parents."""
+        found: dict[str, Node] = {}
+
+        def collect(node: Node) -> None:
+            # What several name is gone into once: a few indexes that all name one another's are a tree without end.
+            if node.manifest.digest not in found:
+                for child in node.children:
+                    collect(child)
+                found[node.manifest.digest] = node
+
+        collect(self)
+        yield from found.values()
+
+    def generations(self) -> list[list["Node"]]:
+        """All nodes below it, each once: those without children first, then those that have only them, and so on."""
+        heights: dict[str, int] = {}
+        generations: list[list[Node]] = []
+        for node in self.walk():
+            height = 1 + max((heights[child.manifest.digest] for child in node.children), default=-1)
+            heights[node.manifest.digest] = height
+            if height == len(generations):
+                generations.append([])
+            generations[height].append(node)
+        return generations[:-1]
 
     def blobs(self) -> dict[str, Needed]:
         """All the blobs that it and its children need, by digest."""
@@ -86,9 +115,11 @@ class TreeReader:
     wanted: Platforms
     native: Platform
     left_attestations_out: bool = False  # by the last `read`, and there were some
-    _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _found: dict[str, Node] = field(default_factory=dict)  # manifests without their children
+    _asking: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _count: int = 0
     _bytes: int = 0
+    _entries: int = 0
 
     async def read(self, *, known: Known, attestations: bool) -> Node:
         """The tree under the source, without what is not wanted. `known`: which of these the target has.
@@ -100,26 +131,45 @@ class TreeReader:
         digest = self.source.digest or ""
         node = await reading.node(digest, depth=1)
         if node is None:
-            told = ", ".join(sorted(map(str, reading.seen))) or "no platform at all"
+            told = sorted(map(str, reading.seen))
+            shown = quoted(", ".join(told[:_MOST_TOLD])) or "no platform at all"
             raise NoSuchPlatform(
-                f"{self.source} is not made for {self.wanted}; it is for {told}",
+                f"{self.source} is not made for {self.wanted}; it is for {shown}",
                 registry=self.source.repository.registry,
             )
         return node
 
-    async def manifest(self, digest: str) -> Manifest:
-        """One manifest, asked for once."""
-        if digest not in self._manifests:
-            self._count += 1
-            self._demand_measure()
-            found = self._manifests[digest] = await self.registry.get_manifest(self.source.repository.pinned(digest))
-            self._bytes += len(found.body)
-            self._demand_measure()
-        return self._manifests[digest]
+    async def manifest(self, digest: str) -> Node:
+        """One manifest, asked for once, without its children."""
+        async with self._asking[digest]:
+            if digest not in self._found:
+                self._count += 1
+                self._demand_measure()
+                manifest = await self.registry.get_manifest(self.source.repository.pinned(digest))
+                with self.blamed():
+                    contents = read(manifest)
+                self._bytes += len(manifest.body)
+                self._entries += len(contents.blobs) + len(contents.children)
+                self._demand_measure()
+                self._found[digest] = Node(manifest, contents)
+        return self._found[digest]
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What is wrong with a manifest is the source's fault."""
+        try:
+            yield
+        except WrongContent as error:
+            raise WrongContent(f"{self.source}: {error}", registry=self.source.repository.registry) from error
 
     def _demand_measure(self) -> None:
         if self._count > _MOST or self._bytes > _MOST_BYTES:
             raise Unsupported(f"{self.source} lists too many manifests", registry=self.source.repository.registry)
+        if self._entries > _MOST_ENTRIES:
+            raise Unsupported(
+                f"{self.source} names more than {_MOST_ENTRIES} blobs and manifests",
+                registry=self.source.repository.registry,
+            )
 
 
 class _Reading:
@@ -131,16 +181,24 @@ class _Reading:
         self._known = known
         self._attestations = attestations
         self._everything = reader.wanted.keyword == "all"
+        self._made: dict[tuple[str, int], Node | None] = {}
+        self._making: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def node(self, digest: str, *, depth: int) -> Node | None:
-        """The manifest and what belongs to it; None: nothing of it is wanted."""
-        manifest = await self._reader.manifest(digest)
-        contents = self._contents(manifest)
-        if contents.is_list:
-            return await self._index(manifest, contents, depth=depth)
-        if depth > 1 or not contents.is_image or self._everything or self._reader.wanted.keyword == "native":
-            return Node(manifest, contents)
-        return await self._admitted(Node(manifest, contents))
+        """The manifest and what belongs to it, gone into once at each depth; None: nothing of it is wanted."""
+        place = digest, depth
+        async with self._making[place]:
+            if place not in self._made:
+                self._made[place] = await self._node(digest, depth)
+        return self._made[place]
+
+    async def _node(self, digest: str, depth: int) -> Node | None:
+        found = await self._reader.manifest(digest)
+        if found.contents.is_list:
+            return await self._index(found.manifest, found.contents, depth=depth)
+        if depth > 1 or not found.contents.is_image or self._everything or self._reader.wanted.keyword == "native":
+            return found
+        return await self._admitted(found)
 
     async def _index(self, manifest: Manifest, contents: Contents, *, depth: int) -> Node | None:
         if depth > _DEEPEST:
@@ -157,8 +215,9 @@ class _Reading:
             return Node(manifest, contents, _nodes(kept))
         if depth == 1 and len(kept) == 1:  # an index of one is that one
             return kept[0].node or await self.node(kept[0].child.digest, depth=2)
-        new = rebuilt(manifest, {choice.child.digest: choice.in_place for choice in kept})
-        return Node(new, self._contents(new), _nodes(kept), is_rebuilt=True)
+        with self._reader.blamed():
+            new = rebuilt(manifest, {choice.child.digest: choice.in_place for choice in kept})
+            return Node(new, read(new), _nodes(kept), is_rebuilt=True)
 
     async def _choose(self, child: Child, known: Collection[str], depth: int) -> _Choice:
         told = child.platform is not None or self._everything
@@ -184,8 +243,8 @@ class _Reading:
     async def _attestation(self, child: Child, known: Collection[str]) -> _Choice:
         if child.digest in known:
             return _Choice(child, kept=True)
-        manifest = await self._reader.manifest(child.digest)
-        return _Choice(child, kept=True, node=Node(manifest, self._contents(manifest), is_attestation=True))
+        found = await self._reader.manifest(child.digest)
+        return _Choice(child, kept=True, node=replace(found, is_attestation=True))
 
     async def _admitted(self, node: Node) -> Node | None:
         """The image if it is for a wanted platform, which its config tells; then its config stands in it."""
@@ -196,19 +255,11 @@ class _Reading:
         platform = platform_of(content)
         if platform is not None and not self._admits(platform):
             return None
-        return Node(node.manifest, node.contents, config=content)
+        return replace(node, config=content)
 
     def _admits(self, platform: Platform) -> bool:
         self.seen.add(platform)
         return self._reader.wanted.admits(platform, self._reader.native)
-
-    def _contents(self, manifest: Manifest) -> Contents:
-        try:
-            return read(manifest)
-        except WrongContent as error:
-            raise WrongContent(
-                f"{self._reader.source}: {error}", registry=self._reader.source.repository.registry
-            ) from error
 
 
 def _nodes(choices: Collection[_Choice]) -> tuple[Node, ...]:
