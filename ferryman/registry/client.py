@@ -139,15 +139,15 @@ class RegistryClient:
     async def put_manifest(self, reference: Reference, manifest: Manifest) -> Stored:
         """Put the manifest under `reference`'s digest, or its tag where it has none.
 
-        Raises ManifestRefused where the registry does not take it, and WrongContent where it stored something else.
+        Raises ManifestRefused where the registry does not take it, NotFound where it knows no such repository, and
+        WrongContent where it stored something else.
         """
         errand = self._errands(reference.repository.registry).put_manifest(reference, manifest)
         answer = await self._sender.send(errand)
         if not answer.ok:
             error = refusal(errand, answer, now=self._clock.now())
-            if error.temporary:
-                raise error
-            raise ManifestRefused(str(error), registry=error.registry, codes=error_codes(answer))
+            refused = ManifestRefused(str(error), registry=error.registry, codes=error_codes(answer))
+            raise refused if refused.lacks_content or isinstance(error, Unsupported) else error
         digest = reference.digest or manifests.digest_of(manifest.body)
         if "OCI-Subject" not in answer.headers and has_subject(manifest):
             self.abilities(reference.repository.registry).lists_referrers = False

@@ -16,6 +16,7 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
+from ferryman.registry.http import Timeouts
 from ferryman.transports.blob_ledger import BlobLedger
 from ferryman.transports.cache import ImageLedger
 from ferryman.transports.direct import DirectTransport
@@ -37,13 +38,14 @@ def open_client(
     logins: Mapping[str, tuple[str, str]] | None = None,
     endpoints: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    timeouts: Timeouts | None = None,
 ) -> RegistryClient:
     """A registry client with these logins, by registry, and nothing from this machine's files."""
     clock = clock or SystemClock()
     explicit = {registry: Credential(*login) for registry, login in (logins or {}).items()}
     credentials = CredentialStore(explicit=explicit, clock=clock, environment={"HOME": "/nonexistent"})
     hosts = {registry: HostOptions(endpoint=endpoint) for registry, endpoint in (endpoints or {}).items()}
-    return RegistryClient(hosts=hosts, credentials=credentials, clock=clock)
+    return RegistryClient(hosts=hosts, credentials=credentials, clock=clock, timeouts=timeouts or Timeouts())
 
 
 @dataclass
@@ -107,8 +109,9 @@ class DirectTransports:
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        timeouts: Timeouts | None = None,
     ) -> DirectTransport:
-        client = self.client = open_client(logins=logins, endpoints=endpoints, clock=clock)
+        client = self.client = open_client(logins=logins, endpoints=endpoints, clock=clock, timeouts=timeouts)
         self._stack.push_async_callback(client.aclose)
         return DirectTransport(
             registry=client, ledger=InMemoryBlobLedger() if ledger is None else ledger, native=NATIVE
