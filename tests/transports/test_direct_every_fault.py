@@ -154,7 +154,7 @@ class Road:
 
 @pytest.fixture(scope="module")
 def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RegistryServer, RegistryServer]]:
-    """A source with the image, and a target with a layer of it; one pair for all faults, in repositories of their own."""
+    """A source with the image, and a target with a layer of it. Every test has repositories of its own there."""
     source, target = (RegistryServer(tmp_path_factory.mktemp(name)) for name in ("source", "target"))
     try:
         push(source.start().url, "a/image", "1", WHOLE)
