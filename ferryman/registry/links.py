@@ -46,11 +46,13 @@ def redirect(answer: Answer, request: Request) -> URL | None:
 
 def resolve(base: URL, target: str) -> URL:
     """`target`, relative or absolute, seen from `base`. Raises Unsupported for what is no web address."""
+    target = target.strip()
     try:
         # Signed URLs must arrive as they were written: nothing is quoted again.
-        resolved = base.join(URL(target.strip(), encoded=True))
+        resolved = base.join(URL(target, encoded=True))
         # A name in the address would make aiohttp send it as a login.
         known = resolved.scheme in {"http", "https"} and bool(resolved.host) and resolved.user is None
+        known = known and target.isprintable() and " " not in target  # or it is no line of a request
     except ValueError:
         known = False
     if not known:
