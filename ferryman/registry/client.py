@@ -181,12 +181,18 @@ class RegistryClient:
 
         What is wrong with a download is raised as that. A download needs `transfer`.
         """
-        uploader = Uploader(
-            sender=self._sender, errands=self._errands(repository.registry), clock=self._clock,
-            abilities=self.abilities(repository.registry), name=repository.name, digest=digest,
-            placed=not isinstance(blob, bytes),
-        )  # fmt: skip
+        uploader = self._uploader(repository, digest, placed=not isinstance(blob, bytes))
         await uploader.run(InMemory(blob) if isinstance(blob, bytes) else blob, session)
+
+    async def give_up_upload(self, repository: Repository, digest: str, session: Session) -> None:
+        """Tell the registry that nothing will come of an upload that a mount has left. Never fails."""
+        await self._uploader(repository, digest, placed=False).give_up(session)
+
+    def _uploader(self, repository: Repository, digest: str, *, placed: bool) -> Uploader:
+        return Uploader(
+            sender=self._sender, errands=self._errands(repository.registry), clock=self._clock,
+            abilities=self.abilities(repository.registry), name=repository.name, digest=digest, placed=placed,
+        )  # fmt: skip
 
     def transfer(self, source: str, target: str) -> AbstractAsyncContextManager[None]:
         """A place for requests at both registries, for one download and the upload that it goes into."""

@@ -146,6 +146,11 @@ class Uploader:
             else:
                 return
 
+    async def give_up(self, session: Session) -> None:
+        """End a session in which nothing was sent."""
+        self._session = session
+        await self._abort()
+
     async def _attempt(self, blob: Blob, *, last: bool) -> None:
         # A proxy may cut what is too large for it without a word: so the last try goes in chunks.
         in_chunks = blob.size > _CHUNK and (last or not self._abilities.takes_large_bodies)

@@ -1,7 +1,7 @@
 """How one blob gets into the target's repository: not at all, by a mount, or by a stream, the cheapest first."""
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -56,7 +56,7 @@ class BlobMover:
     async def _brought(self, needed: Needed, shared: SharedBlob) -> bool:
         """False: it was there, or is mounted now."""
         blob, session = needed.blob, None
-        if shared.repositories and self.registry.abilities(self.target.registry).mounts:
+        if shared.repositories and self._may_mount:
             mounted, session = await self._mounted(blob, shared)
             if mounted:
                 return False
@@ -72,6 +72,10 @@ class BlobMover:
 
     def _is_worth_asking(self, needed: Needed) -> bool:
         return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not needed.is_config)
+
+    @property
+    def _may_mount(self) -> bool:
+        return self.trust is not Trust.NOBODY and self.registry.abilities(self.target.registry).mounts
 
     async def _mounted(self, blob: Descriptor, shared: SharedBlob) -> tuple[bool, Session | None]:
         """Whether it could be mounted from where it is believed to be; if not, the upload that may have begun."""
@@ -97,20 +101,37 @@ class BlobMover:
         if content is None and blob.size > _SMALL:
             await self._stream(blob, session, lambda done: self.progress(part, done, blob.size))
             return
+        async with self._given_up_on_failure(blob, session):
+            found = await self._read(blob, content)
+        await self.registry.upload_blob(self.target, blob.digest, found, session=session)
+        self.progress(part, blob.size, blob.size)
+
+    async def _read(self, blob: Descriptor, content: bytes | None) -> bytes:
         found = await self.registry.get_blob(self.source, blob.digest) if content is None else content
         if len(found) != blob.size:
             message = f"{self.source}@{blob.digest} has {len(found)} bytes, and its manifest says {blob.size}"
             raise WrongContent(message, registry=self.source.registry)
-        await self.registry.upload_blob(self.target, blob.digest, found, session=session)
-        self.progress(part, blob.size, blob.size)
+        return found
 
     async def _stream(self, blob: Descriptor, session: Session | None, tell: Callable[[int], None]) -> None:
-        async with self.registry.transfer(self.source.registry, self.target.registry):
+        async with AsyncExitStack() as place:
+            async with self._given_up_on_failure(blob, session):
+                await place.enter_async_context(self.registry.transfer(self.source.registry, self.target.registry))
             download = self.registry.download(self.source, blob.digest, blob.size, tell=tell)
             try:
                 await self.registry.upload_blob(self.target, blob.digest, download, session=session)
             finally:
                 download.close()
+
+    @asynccontextmanager
+    async def _given_up_on_failure(self, blob: Descriptor, session: Session | None) -> AsyncIterator[None]:
+        """What is done before an upload takes the session over: nobody else would end it at the target."""
+        try:
+            yield
+        except BaseException:
+            if session is not None:
+                await self.registry.give_up_upload(self.target, blob.digest, session)
+            raise
 
 
 def _short(blob: Descriptor) -> str:

@@ -12,6 +12,7 @@ from ferryman.errors import NoSuchPlatform, NotFound, Unsupported, WrongContent
 from tests.support.faulty import Faulty, says
 from tests.support.images import (
     DOCKER_MANIFEST,
+    OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
@@ -313,4 +314,15 @@ async def test_a_layer_of_another_length(strange: Strange, size: int) -> None:
     body = {"schemaVersion": 2, "layers": [{"mediaType": OCI_LAYER, "digest": layer_digest, "size": size}]}
 
     with pytest.raises(WrongContent):
+        await strange.copy(strange.serve(json.dumps(body).encode(), OCI_MANIFEST))
+
+
+@pytest.mark.parametrize("size", [0, 10**6])
+async def test_a_config_of_another_length(strange: Strange, size: int) -> None:
+    config = b'{"os":"linux","architecture":"amd64"}'
+    strange._server.on(f"GET /v2/a/image/blobs/{digest_of(config)}", says(body=config))
+    described = {"mediaType": OCI_CONFIG, "digest": digest_of(config), "size": size}
+    body = {"schemaVersion": 2, "config": described, "layers": []}
+
+    with pytest.raises(WrongContent, match=f"its manifest says {size}"):
         await strange.copy(strange.serve(json.dumps(body).encode(), OCI_MANIFEST))
