@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ferryman import log
-from ferryman.errors import Denied, Unsupported, WrongContent
+from ferryman.errors import Denied, NotFound, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
@@ -157,7 +157,7 @@ class _Shipment:
     async def _put(self, node: Node, reference: Reference) -> Stored:
         try:
             stored = await self._registry.put_manifest(reference, node.manifest)
-        except (Denied, Unsupported) as error:
+        except (Denied, NotFound, Unsupported) as error:
             if _is_for_attestations(error, node):
                 raise _AttestationsRefused(str(error)) from error
             raise
@@ -165,7 +165,7 @@ class _Shipment:
         return stored
 
 
-def _is_for_attestations(error: Denied | Unsupported, node: Node) -> bool:
+def _is_for_attestations(error: Denied | NotFound | Unsupported, node: Node) -> bool:
     if isinstance(error, ManifestRefused) and error.lacks_content:
         return False
     has_some = any(child.is_attestation for child in node.contents.children)
