@@ -38,7 +38,7 @@ class Ferryman:
         self._installed = installed
 
     def sync(self) -> Measured:
-        command = [*ferryman.PROGRAM, "sync"]
+        command = [ferryman.PROGRAM, "sync"]
         return measure(command, folder=self._installed.folder, environment=self._installed.environment)
 
 
