@@ -28,6 +28,11 @@ class EngineAddress:
         if not url.startswith(_SCHEMES):
             expected = ", ".join(f"{scheme}…" for scheme in _SCHEMES)
             raise ConfigurationError([Problem(f"DOCKER_HOST is {url!r}: expected one of {expected}")])
+        if "@" in url and not url.startswith("unix://"):
+            # Not quoted: what stands before the @ may be a password.
+            raise ConfigurationError(
+                [Problem("DOCKER_HOST holds a login, which no engine asks for: expected tcp://host:port")]
+            )
         if not environment.get("DOCKER_TLS_VERIFY") or url.startswith("unix://"):
             return cls(url)
         return cls(url, Path(environment.get("DOCKER_CERT_PATH") or Path.home() / ".docker"))

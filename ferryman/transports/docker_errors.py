@@ -107,12 +107,24 @@ _RULES = (
     ),
     _Rule(r"manifest unknown|not found|name unknown", NotFound, "upstream no longer has it", doing="pull"),
     _Rule(
-        r"denied|forbidden",
+        r"denied|forbidden|http 403 response",
         Denied,
         "the credentials may not push there: check that the namespace exists and grant them the right to push",
         doing="push",
     ),
-    _Rule(r"denied|forbidden", Denied, "these credentials may not read it", doing="pull"),
+    _Rule(r"denied|forbidden|http 403 response", Denied, "these credentials may not read it", doing="pull"),
+    _Rule(
+        r"layers from manifest don't match|invalid character .* in literal|parsing time",
+        Unsupported,
+        "upstream's image is broken: its config is not what an engine can read",
+        doing="pull",
+    ),
+    _Rule(
+        r"http 413 response|manifest invalid",
+        Unsupported,
+        "the target does not take this image: is there a limit on its size, before it or in it?",
+        doing="push",
+    ),
     _Rule(
         r"verification failed|failed to register layer|digest mismatch|invalid checksum|invalid tar header",
         WrongContent,

@@ -36,6 +36,12 @@ def test_refuses_other_schemes(host: str) -> None:
         EngineAddress.of({"DOCKER_HOST": host})
 
 
+def test_quotes_no_password() -> None:
+    with pytest.raises(ConfigurationError, match=r"DOCKER_HOST holds a login") as raised:
+        EngineAddress.of({"DOCKER_HOST": "tcp://user:s3cr3t@127.0.0.1:1"})
+    assert "s3cr3t" not in str(raised.value)
+
+
 def test_trusts_nobody_in_plain_text() -> None:
     assert EngineAddress("tcp://h:1").tls() is None
     assert EngineAddress("https://h:1").tls() is not None
