@@ -65,8 +65,9 @@ class Crew:
                         workers.create_task(self._work(), name=f"worker-{number}")
                 heartbeat.cancel()
         finally:
-            if self._beat is not None:
+            if self._beat is not None:  # a write that is under way ends before the database is closed
                 self._beat.cancel()
+                await asyncio.wait([self._beat], timeout=_POLL)
 
     def drain(self) -> None:
         """Claim nothing more."""

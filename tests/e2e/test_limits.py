@@ -72,7 +72,7 @@ def test_a_limit_that_the_engine_meets(ferryman: Ferryman, proxy: FaultyProxy, t
     """The engine keeps Retry-After to itself: the registry is left alone for a minute."""
     proxy.answer(layers(*made(proxy).values()), 429, TOO_MANY)
     sync = ferryman.start("sync")
-    sync.tells("registry asks to be left alone")
+    sync.tells("'s limit; next at")
     sync.until("all of them wait", lambda: {each["status"] for each in ferryman.status().values()} == {"queued"})
     assert sync.stop() == 130
     assert "event=failed" not in sync.log
