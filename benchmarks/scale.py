@@ -36,7 +36,7 @@ FULL = Scale(
     mirrored=Shape(repositories=5, tags=200, base_size=1 * _KIB, own_size=1 * _KIB),
     engine=Shape(repositories=2, tags=5, base_size=2 * _MIB, own_size=1 * _MIB),
     listed=Shape(repositories=2, tags=50, base_size=1 * _KIB, own_size=1 * _KIB),
-    large=4 * _GIB, pairs=5, far_pairs=1, large_pairs=2, engine_pairs=3, warm_ups=1,
+    large=4 * _GIB, pairs=5, far_pairs=1, large_pairs=3, engine_pairs=3, warm_ups=1,
 )  # fmt: skip
 QUICK = Scale(
     ordinary=Shape(repositories=2, tags=1, base_size=1500 * _KIB, own_size=100 * _KIB),
