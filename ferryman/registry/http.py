@@ -100,7 +100,7 @@ class Http:
             silence.reschedule(loop.time() + self._timeouts.read)
             yield piece
             silence.reschedule(None)  # the next piece is waited for at its source
-        silence.reschedule(loop.time() + self._timeouts.commit)
+        silence.reschedule(None)  # from here on it is aiohttp's: two limits that end at once confuse each other
 
     def _request(
         self, errand: Errand, request: Request, *, data: object, read: float
