@@ -69,7 +69,8 @@ class TransferError(FerrymanError):
     temporary: ClassVar[bool]
 
     def __init__(self, message: str, *, registry: str | None = None, retry_at: datetime | None = None) -> None:
-        super().__init__(message.encode(errors="replace").decode())  # what a stranger wrote may be no text at all
+        # What a stranger wrote may be no text at all, or nothing that a line of a log can show.
+        super().__init__("".join(each if each.isprintable() else "?" for each in message))
         self.registry = registry  # the host that is to blame, where one is
         self.retry_at = retry_at  # not before this moment, where the other side said so
 

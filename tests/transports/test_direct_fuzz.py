@@ -142,7 +142,7 @@ class Liar:
         return content
 
 
-@hypothesis.settings(max_examples=150, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=150)
 @hypothesis.given(lies, st.sampled_from([None, "all", "linux/amd64"]))
 def test_a_tree_with_anything_in_it(target_registry: RegistryServer, lies: Lies, platforms: str | None) -> None:
     async def run() -> None:
