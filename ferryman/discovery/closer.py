@@ -2,13 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
 from ferryman.discovery.base import Choice, UpstreamTag
 from ferryman.discovery.contents import created_at, platform_digests
 from ferryman.discovery.view import View
-from ferryman.errors import Denied, LoginRefused, NotFound, RateLimited, TransferError, Unreachable
+from ferryman.errors import (
+    Denied,
+    LoginRefused,
+    NotFound,
+    RateLimited,
+    TransferError,
+    Unreachable,
+    Unsupported,
+    WrongContent,
+)
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.client import RegistryClient
 
@@ -76,7 +86,7 @@ class CloserLook:
     async def _take_digest(self, name: str) -> None:
         self._view.doubtful.discard(name)
         before = self._view.tags[name]
-        answer = await self._patiently(self._client.head_manifest(self._repository.tagged(name)))
+        answer = await self._patiently(self._digest(name))
         if isinstance(answer, NotFound):  # went away between the list and now, or a pin that never was
             del self._view.tags[name]
             self._view.seen.discard(name)
@@ -84,7 +94,20 @@ class CloserLook:
             self.problems[name] = answer
         else:
             self._view.seen.add(name)
-            self._view.tags[name] = _identified(before, answer.digest)
+            self._view.tags[name] = _identified(before, answer)
+
+    async def _digest(self, name: str) -> str:
+        """By one GET for a tag that is new, for its age is asked next and the copy needs all of it."""
+        reference = self._repository.tagged(name)
+        if self._is_new(name):
+            with suppress(NotFound, Unsupported, WrongContent):  # what cannot be read may have a digest all the same
+                return (await self._client.get_manifest(reference, keep=True)).digest
+        return (await self._client.head_manifest(reference)).digest
+
+    def _is_new(self, name: str) -> bool:
+        before = self._known.get(name)
+        unseen = before is None or before.digest is None
+        return unseen and not self._view.tags[name].pushed_at and self._repository.registry != DOCKER_HUB
 
     def _lacks_age(self, name: str) -> bool:
         """An age is asked for once: what was known of this digest is all that can be known."""

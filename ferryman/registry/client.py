@@ -72,6 +72,7 @@ class RegistryClient:
         self._hosts = _resolve(hosts)
         self._credentials = credentials
         self._abilities: dict[str, Abilities] = {}
+        self._mounting: set[str] = set()  # registries that made a mount
         self._kept_manifests = Kept[Manifest]()
         self._kept_blobs = Kept[bytes]()
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
@@ -110,16 +111,15 @@ class RegistryClient:
     async def get_manifest(self, reference: Reference, *, keep: bool = False) -> Manifest:
         """The manifest verbatim, checked against `reference.digest` and the registry's own header.
 
-        `keep`: whoever asks for the same digest next need not ask the registry.
+        `keep`: whoever asks for its digest next need not ask the registry.
         Raises NotFound, WrongContent, and Unsupported for schema 1.
         """
-        name = f"{reference.repository}@{reference.digest}"
-        found = self._kept_manifests.take(name)
+        found = self._kept_manifests.take(f"{reference.repository}@{reference.digest}") if reference.digest else None
         if found is None:
             errand = self._errands(reference.repository.registry).get_manifest(reference)
             found = manifests.receive(errand, await self._sender.send(errand), pinned=reference.digest)
-        if keep and reference.digest:
-            self._kept_manifests.put(name, found, size=len(found.body))
+        if keep:
+            self._kept_manifests.put(f"{reference.repository}@{found.digest}", found, size=len(found.body))
         return found
 
     async def get_blob(self, repository: Repository, digest: str, *, keep: bool = False) -> bytes:
@@ -163,8 +163,13 @@ class RegistryClient:
             self._errands(repository.registry).mount(repository.name, digest, source=source)
         )
         if answer.status == HTTPStatus.CREATED:
+            self._mounting.add(repository.registry)
             return Mount(made=True)
         return Mount(made=False, session=session_of(answer, repository.registry) if answer.ok else None)
+
+    def has_mounted(self, registry: str) -> bool:
+        """Whether the registry has made a mount, since this process began."""
+        return registry in self._mounting
 
     def download(self, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]) -> Download:
         """The blob, to be uploaded elsewhere, within `transfer`; `tell` is told how many bytes have come. Close it."""

@@ -56,7 +56,7 @@ class BlobMover:
     async def _brought(self, needed: Needed, shared: SharedBlob) -> bool:
         """False: it was there, or is mounted now."""
         blob, session = needed.blob, None
-        if shared.repositories and self._may_mount:
+        if self._may_mount and (shared.repositories or self._asks_by_mounting):
             mounted, session = await self._mounted(blob, shared)
             if mounted:
                 return False
@@ -74,19 +74,27 @@ class BlobMover:
         return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not needed.is_config)
 
     @property
+    def _asks_by_mounting(self) -> bool:
+        """Whether a blob that nobody is known to hold is asked for by a mount from the target to itself.
+
+        What makes mounts answers one as it answers HEAD, and begins the upload in the same breath.
+        """
+        return self.trust is Trust.LEDGER and self.registry.has_mounted(self.target.registry)
+
+    @property
     def _may_mount(self) -> bool:
         return self.trust is not Trust.NOBODY and self.registry.abilities(self.target.registry).mounts
 
     async def _mounted(self, blob: Descriptor, shared: SharedBlob) -> tuple[bool, Session | None]:
         """Whether it could be mounted from where it is believed to be; if not, the upload that may have begun."""
-        holder = min(shared.repositories)
+        holder = min(shared.repositories, default=self.target.name)
         try:
             mount = await self.registry.mount_blob(self.target, blob.digest, source=holder)
         except Permanent:  # no right to read there, perhaps: no reason to fail
             shared.repositories.discard(holder)
             return False, None
-        if mount.made:
-            return True, None
+        if mount.made or holder == self.target.name:  # which was asked, not believed
+            return mount.made, mount.session
         with suppress(TransferError):  # it matters to the next blob, not to this one
             if await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
                 self.registry.abilities(self.target.registry).mounts = False

@@ -214,8 +214,10 @@ def repository(upstream: Upstream | RegistryServer) -> Repository:
     return Repository.parse(f"{upstream.host}/a/b")
 
 
-def heads(upstream: Upstream) -> set[str]:
-    return {line.rpartition("/")[2] for line in upstream.requests if line.startswith("HEAD")}
+def asked_for(upstream: Upstream) -> list[str]:
+    """The tags whose digests were asked for, in whichever way."""
+    manifests = (line.partition(" /v2/a/b/manifests/")[2] for line in upstream.requests)
+    return sorted({tag for tag in manifests if tag and not tag.startswith("sha256:")})
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ async def test_only_tags_that_may_be_chosen_are_asked_for(
 ) -> None:
     plain.fill("a/b", 50)
     found = await look(await connect({}), repository(plain), by=by)
-    assert heads(plain) == asked
+    assert asked_for(plain) == sorted(asked)
     assert len(found.tags) == len(found.seen) == 50
     assert {tag.name for tag in found.tags if tag.digest} == asked
 
@@ -283,6 +285,21 @@ async def test_an_age_is_asked_for_once_a_digest(plain: Upstream, connect: Conne
     }
 
 
+async def test_a_new_image_is_read_by_its_tag_and_a_known_one_is_only_asked_for(
+    plain: Upstream, connect: Connect
+) -> None:
+    plain.push("a/b", "1", build(1))
+    client = await connect({})
+    known = by_name(await look(client, repository(plain)))
+    manifest = await client.get_manifest(repository(plain).pinned(build(1).digest))  # as the copy does
+    assert manifest.body == build(1).manifest
+    manifests = [line for line in plain.requests if "/manifests/" in line]
+    assert manifests == ["GET /v2/a/b/manifests/1"]
+    plain.push("a/b", "1", build(2))
+    assert by_name(await look(client, repository(plain), known))["1"].digest == build(2).digest
+    assert plain.asked(beginning="HEAD /v2/a/b/manifests/1") == 1
+
+
 async def test_what_is_chosen_gets_a_time_whatever_the_order(plain: Upstream, connect: Connect) -> None:
     for name in ("1", "2", "3"):
         plain.push("a/b", name, build(int(name)))
@@ -314,7 +331,7 @@ async def test_an_outage_is_everybodys(
         plain.fail(f"HEAD /v2/a/b/manifests/{name}", status)
     with pytest.raises(error):
         await look(await connect({}), repository(plain))
-    assert len(heads(plain)) < 200
+    assert len(asked_for(plain)) < 200
 
 
 async def test_a_repository_that_is_missing_is_an_error_and_not_an_empty_one(plain: Upstream, connect: Connect) -> None:

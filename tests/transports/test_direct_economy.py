@@ -76,6 +76,21 @@ async def test_what_another_repository_has_is_mounted(line: Line) -> None:
     assert line.asked(line.target.host) == ["POST mount"] * 3 + ["PUT manifest"]
 
 
+async def test_what_makes_mounts_is_asked_by_them(line: Line) -> None:
+    """For a blob that nobody is known to hold, a mount from the target to itself is question and beginning in one."""
+    await line.copy(variant("first"))
+    await line.copy(variant("first"), name="b/image")
+    known, new = layer({"known": b"by hand"}), layer({"new": b"new"})
+    push(line.target.url, "m/c/image", "by-hand", variant("by hand", known))
+    line.asked(line.target.host)
+
+    copied = await line.copy(image([BASE, known, new], created="third"), name="c/image")
+
+    assert line.asked(line.target.host) == sorted([*["POST mount"] * 4, *["PUT upload"] * 2, "PUT manifest"])
+    assert copied.identical
+    assert line.client.abilities(line.target.host).mounts  # a mount of what is not there says nothing of them
+
+
 async def test_the_record_is_read_once_and_outlives_the_process(line: Line, ledger: InMemoryBlobLedger) -> None:
     await line.copy(variant("first"))
 
