@@ -95,6 +95,7 @@ class Abilities:
     takes_large_bodies: bool = True
     takes_chunks: bool = True
     takes_attestations: bool = True
+    takes_oci: bool = True  # False: manifests are told in Docker's types
     lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
 
 

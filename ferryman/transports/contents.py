@@ -5,8 +5,8 @@ Source: OCI image specification 1.1, "Manifest", "Image Index", "Descriptor"; Do
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ferryman.errors import WrongContent
@@ -35,7 +35,7 @@ class Descriptor:
 class Child(Descriptor):
     """An index's reference to a manifest."""
 
-    platform: Platform | None = None  # None: the index does not tell
+    platforms: tuple[Platform, ...] = ()  # some images are listed for two; empty: the index does not tell
     is_attestation: bool = False
     subject: str | None = None  # the digest of the image that an attestation speaks of
 
@@ -64,8 +64,7 @@ def read(manifest: Manifest) -> Contents:
     document = document_of(manifest)
     try:
         if "manifests" in document or is_index(manifest.media_type):
-            children = {child.digest: child for child in map(_child, document["manifests"])}
-            return Contents(children=tuple(children.values()), is_list=True)
+            return Contents(children=_united(map(_child, document["manifests"])), is_list=True)
         config = _descriptor(document["config"]) if document.get("config") else None
         # `blobs` is what the short-lived artifact manifest called its layers.
         listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
@@ -118,6 +117,23 @@ def _descriptor(entry: Mapping[str, Any]) -> Descriptor:
     return Descriptor(digest, str(entry.get("mediaType") or ""), size)
 
 
+def _united(entries: Iterable[Child]) -> tuple[Child, ...]:
+    """Each digest once: arm's v6 and v7 are often the same image."""
+    united: dict[str, Child] = {}
+    for entry in entries:
+        before = united.get(entry.digest)
+        united[entry.digest] = (
+            entry
+            if before is None
+            else replace(
+                before,
+                platforms=before.platforms + entry.platforms,
+                is_attestation=before.is_attestation and entry.is_attestation,
+            )
+        )
+    return tuple(united.values())
+
+
 def _child(entry: Mapping[str, Any]) -> Child:
     described = _descriptor(entry)
     platform, annotations = entry.get("platform") or {}, entry.get("annotations") or {}
@@ -125,7 +141,7 @@ def _child(entry: Mapping[str, Any]) -> Child:
     subject = annotations.get(_REFERENCE_DIGEST)
     return Child(
         described.digest, described.media_type, described.size,
-        platform=Platform.of(os, architecture, platform.get("variant")) if os and architecture else None,
+        platforms=(Platform.of(os, architecture, platform.get("variant")),) if os and architecture else (),
         is_attestation=is_attestation(entry),
         subject=subject if isinstance(subject, str) else None,
     )  # fmt: skip

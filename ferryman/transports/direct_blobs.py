@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ferryman.errors import Permanent, TransferError, WrongContent
+from ferryman.errors import Permanent, TransferError, Unreachable, WrongContent
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient, Session
 from ferryman.transports.base import ProgressSink
@@ -92,6 +92,10 @@ class BlobMover:
             mount = await self.registry.mount_blob(self.target, blob.digest, source=holder)
         except Permanent:  # no right to read there, perhaps: no reason to fail
             shared.repositories.discard(holder)
+            return False, None
+        except Unreachable:  # an upload has more tries than a mount
+            if shared.repositories:
+                raise
             return False, None
         if mount.made or holder == self.target.name:  # which was asked, not believed
             return mount.made, mount.session

@@ -8,17 +8,23 @@ from ferryman import log
 from ferryman.errors import Denied, NotFound, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
+from ferryman.registry.client import Abilities, ManifestRefused, RegistryClient, Stored
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_blobs import BlobMover, Trust
 from ferryman.transports.direct_tree import Node, TreeReader
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.memory import Memory
+from ferryman.transports.schema2 import in_docker_types
 from ferryman.transports.shared_blobs import SharedBlob, SharedBlobs
 from ferryman.transports.together import together
 
 # Aliyun's registry: unknown manifest class for application/vnd.oci.empty.v1+json
 _ATTESTATION_REFUSED = re.compile(r"manifest class|vnd\.oci\.empty|in-toto", re.IGNORECASE)
+# What registries say of a manifest's type, each in its own words.
+_OCI_REFUSED = re.compile(
+    r"vnd\.oci\.image|media ?type|content ?type|schema ?version|manifest (type|format|version)|answered 415",
+    re.IGNORECASE,
+)
 
 
 class _AttestationsRefused(Exception):
@@ -73,14 +79,45 @@ class DirectCopy:
         raise WrongContent(f"{self._repository} lacks what was just uploaded to it", registry=self._repository.registry)
 
     async def _copied(self, trust: Trust) -> Stored:
-        abilities = self._tools.registry.abilities(self._repository.registry)
-        if abilities.takes_attestations:
+        if not self._abilities.takes_oci:
+            return await self._sent_in_docker_types(trust)
+        try:
+            return await self._sent(trust)
+        except ManifestRefused as refusal:
+            if refusal.lacks_content or not _OCI_REFUSED.search(str(refusal)):
+                raise
+            try:
+                stored = await self._sent_in_docker_types(trust)
+            except Unsupported as error:
+                if isinstance(error, ManifestRefused) and error.lacks_content:
+                    raise
+                raise refusal from error
+            log.get().warning("the target refuses OCI types", error=str(refusal))
+            self._abilities.takes_oci = False  # known only now: it takes the same in Docker's
+            return stored
+
+    async def _sent(self, trust: Trust) -> Stored:
+        """As it is, but for attestations where they are refused."""
+        if self._abilities.takes_attestations:
             try:
                 return await self._shipped(await self._read(trust, attestations=True), trust)
             except _AttestationsRefused as refusal:
                 log.get().warning("the target refuses attestations", error=str(refusal))
-                abilities.takes_attestations = False
+                self._abilities.takes_attestations = False
         return await self._shipped(await self._read(trust, attestations=False), trust)
+
+    async def _sent_in_docker_types(self, trust: Trust) -> Stored:
+        whole = await self._read(Trust.NOBODY, attestations=False)  # all of it: each manifest becomes another
+        try:
+            root = in_docker_types(whole)
+        except Unsupported as error:
+            message = f"{self._repository.registry} refuses OCI types, and {self._source} needs them: {error}"
+            raise Unsupported(message, registry=self._repository.registry) from error
+        if root is not whole:
+            left_out = " and without attestations" if self._tree.left_attestations_out else ""
+            self._degraded = f"{self._repository.registry} refuses OCI types: told in Docker's{left_out}"
+            self.verbatim = root.verbatim()
+        return await self._shipped(root, trust)
 
     async def _read(self, trust: Trust, *, attestations: bool) -> Node:
         async def known(digests: Collection[str]) -> Collection[str]:
@@ -132,6 +169,10 @@ class DirectCopy:
     @property
     def _repository(self) -> Repository:
         return self._target.repository
+
+    @property
+    def _abilities(self) -> Abilities:
+        return self._tools.registry.abilities(self._repository.registry)
 
 
 class _Shipment:

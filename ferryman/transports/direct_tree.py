@@ -220,8 +220,9 @@ class _Reading:
             return Node(new, read(new), _nodes(kept), is_rebuilt=True)
 
     async def _choose(self, child: Child, known: Collection[str], depth: int) -> _Choice:
-        told = child.platform is not None or self._everything
-        if child.platform is not None and not self._admits(child.platform):
+        told = bool(child.platforms) or self._everything
+        admitted = [self._admits(platform) for platform in child.platforms]
+        if admitted and not any(admitted):
             return _Choice(child, kept=False)
         if told and child.digest in known:
             return _Choice(child, kept=True)

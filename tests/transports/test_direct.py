@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,6 +139,18 @@ async def test_a_list_keeps_just_those_and_what_is_attested_of_them(line: Line) 
     await line.copy(whole, "linux/arm64,linux/s390x")
 
     assert children(line) == [arm64.digest, s390x.digest, second.digest, third.digest]
+
+
+async def test_an_image_that_is_listed_for_two_platforms(line: Line) -> None:
+    made, other = fresh("linux/arm"), fresh()
+    twice = [
+        replace(made, platform={"os": "linux", "architecture": "arm", "variant": variant}) for variant in ("v6", "v7")
+    ]
+    whole = index([*twice, other])
+
+    assert (await line.copy(whole)).identical
+    assert (await line.copy(whole, "linux/arm/v6", tag="2")).digest == made.digest
+    assert (await line.copy(whole, "linux/amd64,linux/arm/v6", tag="3")).identical
 
 
 async def test_native_is_this_machine(line: Line) -> None:
