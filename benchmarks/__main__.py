@@ -16,6 +16,7 @@ from benchmarks.table import Row, head
 _CASES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "cold": mirror.cold,
     "large": mirror.large,
+    "layers": mirror.layers,
     "unchanged": unchanged.nothing_new,
     "engine": mirror.engine,
     "listed": unchanged.listed,  # the last: it makes this process large

@@ -46,12 +46,22 @@ def cold(stage: Stage) -> Iterator[Row]:
 
 def large(stage: Stage) -> Iterator[Row]:
     """One layer on loopback."""
+    size = stage.scale.large
+    yield from _large(stage, f"one layer of {size / _MIB:,.0f} MiB", size, layers=1)
+
+
+def layers(stage: Stage) -> Iterator[Row]:
+    """Four of them in flight at once."""
+    size = stage.scale.large // 2
+    yield from _large(stage, f"four layers of {size / _MIB:,.0f} MiB at once", size, layers=4)
+
+
+def _large(stage: Stage, case: str, size: int, *, layers: int) -> Iterator[Row]:
     with stage.fresh() as server:
-        source = push_large(server, "bench/large", stage.scale.large)
+        source = push_large(server, "bench/large", size, layers=layers)
         pairs = _race(stage, server, source, pairs=stage.scale.large_pairs)
-    size = sum(source.blobs.values())
-    case = f"one layer of {size / _MIB:,.0f} MiB"
-    rates = [(size / _MIB / ours, size / _MIB / theirs) for ours, theirs in _walls(pairs)]
+    total = sum(source.blobs.values()) / _MIB
+    rates = [(total / ours, total / theirs) for ours, theirs in _walls(pairs)]
     yield compared(case, "rate", rates, unit="MiB/s", digits=0, least=0.9)
     yield compared(case, "CPU, user and system", _cpus(pairs), unit="s")
     ours, theirs = (max(each) for each in zip(*_memory(pairs), strict=True))

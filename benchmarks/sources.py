@@ -62,21 +62,31 @@ def ordinary(shape: Shape, repository: str, tag: int, *, created: str = "2026-01
     return image([*base, *own], created=created, compresslevel=0)
 
 
-def push_large(server: RegistryServer, repository: str, size: int) -> Source:
-    """Push an image of one layer of about so many bytes, without holding it in memory."""
+def push_large(server: RegistryServer, repository: str, size: int, *, layers: int = 1) -> Source:
+    """Push an image whose layers have about so many bytes each, without holding one in memory."""
+    pushed = [_push_layer(server, repository, size + number * _PIECE) for number in range(layers)]
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [digest for digest, _ in pushed]},
+        }
+    ).encode()
+    manifest = {
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": OCI_CONFIG, "digest": digest_of(config), "size": len(config)},
+        "layers": [{"mediaType": OCI_LAYER, "digest": digest, "size": length} for digest, length in pushed],
+    }  # fmt: skip
+    push(server.url, repository, "1", Image(json.dumps(manifest).encode(), OCI_MANIFEST, {digest_of(config): config}))
+    return Source(server.host, (repository,), {**dict(pushed), digest_of(config): len(config)}, 1)
+
+
+def _push_layer(server: RegistryServer, repository: str, size: int) -> tuple[str, int]:
+    """Its digest and length."""
     # Twice the same: an upload's digest is told at its end, but its length at the beginning.
     length, digest = _weigh(_large_layer(size))
-    config = json.dumps(
-        {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [digest]}}
-    ).encode()
-    descriptors = [
-        {"mediaType": OCI_CONFIG, "digest": digest_of(config), "size": len(config)},
-        {"mediaType": OCI_LAYER, "digest": digest, "size": length},
-    ]
-    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptors[0], "layers": descriptors[1:]}
     _upload(server, repository, _large_layer(size), length, digest)
-    push(server.url, repository, "1", Image(json.dumps(manifest).encode(), OCI_MANIFEST, {digest_of(config): config}))
-    return Source(server.host, (repository,), {digest: length, digest_of(config): len(config)}, 1)
+    return digest, length
 
 
 def demand_the_same(server: RegistryServer, target: RegistryServer, source: Source, *, prefix: str) -> None:

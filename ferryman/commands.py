@@ -13,7 +13,7 @@ import click
 from ferryman import history, inspection, oneshot, pauses, planner
 from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
-from ferryman.errors import ConfigurationError, TransferError
+from ferryman.errors import ConfigurationError, Problem, TransferError
 from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag
 from ferryman.settings import Settings
@@ -113,12 +113,17 @@ async def _named(record: Record, wanted: Sequence[tuple[set[str], str | None]]) 
 
 
 async def requeue(settings: Settings, what: str) -> None:
-    """Queue again, in a new round: everything that failed, an item, or one tag."""
+    """Queue again, in a new round: everything that failed, an item, or one tag. Raises ConfigurationError."""
     async with open_record(settings) as record:
         if what == "failed":
             count = await record.queue.requeue(failed=True)
         else:
             targets, tag = target_and_tag(await _known(settings, record), what)
+            if tag is not None and not await _named(record, [(targets, tag)]):
+                item = what.removesuffix(f":{tag}")
+                raise ConfigurationError(
+                    [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
+                )
             count = await record.queue.requeue(targets=targets, tag=tag)
     click.echo("1 tag queued" if count == 1 else f"{count} tags queued")
 

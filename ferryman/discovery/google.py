@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ferryman.discovery.base import Page, UpstreamTag
-from ferryman.discovery.oci import OciLister
 from ferryman.discovery.times import from_milliseconds
 from ferryman.reference import Repository, is_digest, is_tag
 from ferryman.registry.client import RegistryClient
@@ -18,17 +17,11 @@ class GoogleLister:
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client
-        self._names = OciLister(client)
 
     async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         document = await self._client.get_tags_document(repository)
-        manifests, names = document.get("manifest"), document.get("tags")
-        if not isinstance(manifests, dict) and not isinstance(names, list):
-            async for page in self._names.pages(repository):
-                yield page
-            return
-        found = _by_name(manifests) if isinstance(manifests, dict) else {}
-        for name in names if isinstance(names, list) else ():
+        found = _by_name(document["manifest"])
+        for name in document["tags"]:
             if isinstance(name, str) and is_tag(name):
                 found.setdefault(name, UpstreamTag(name))
         yield Page(list(found.values()))

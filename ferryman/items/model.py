@@ -7,7 +7,7 @@ from typing import Literal
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.platforms import Platforms
-from ferryman.reference import Reference, Repository
+from ferryman.reference import Repository
 
 Order = Literal["newest", "version", "name"]
 TransportName = Literal["docker", "direct", "auto"]
@@ -37,9 +37,6 @@ class Item:
     rules: Rules = Rules()
     platforms: Platforms | None = None  # None: what the transport prefers
     transport: TransportName | None = None  # None: the setting's
-
-    def target_of(self, tag: str) -> Reference:
-        return self.target.tagged(tag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ class RegistryClient:
             yield fresh
 
     async def get_tags_document(self, repository: Repository) -> dict[str, Any]:
-        """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages."""
+        """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages, or empty."""
         merged: dict[str, Any] = {}
         async for document in self._pages(repository, page_size=None):
             tags = merged.get("tags", []) + document["tags"]

@@ -99,11 +99,12 @@ class BlobMover:
             return False, None
         if mount.made or holder == self.target.name:  # which was asked, not believed
             return mount.made, mount.session
+        shared.repositories.discard(holder)
         with suppress(TransferError):  # it matters to the next blob, not to this one
             if await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
-                self.registry.abilities(self.target.registry).mounts = False
+                # What has mounted before has reasons of its own, such as whose repository it is.
+                self.registry.abilities(self.target.registry).mounts = self.registry.has_mounted(self.target.registry)
             else:
-                shared.repositories.discard(holder)
                 self.stale.setdefault(holder, set()).add(blob.digest)
         return False, mount.session
 

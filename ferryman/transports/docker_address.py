@@ -1,5 +1,6 @@
 """Where the Docker Engine is, as the Docker command line reads its environment."""
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from ferryman.errors import ConfigurationError, Problem
 
 _DEFAULT = "unix:///var/run/docker.sock"
+_PORT, _TLS_PORT = 2375, 2376  # of tcp://, where none is named
 _SCHEMES = ("unix://", "tcp://", "http://", "https://")
 
 
@@ -44,6 +46,8 @@ class EngineAddress:
             return self.url
         host = self.url.partition("://")[2].rstrip("/")
         secure = self.certificates is not None or self.url.startswith("https://")
+        if self.url.startswith("tcp://") and not re.search(r":[0-9]+$", host):
+            host = f"{host}:{_TLS_PORT if secure else _PORT}"
         return f"{'https' if secure else 'http'}://{host}"
 
     def tls(self) -> ssl.SSLContext | None:

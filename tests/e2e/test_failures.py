@@ -152,6 +152,9 @@ def test_errors_that_pass_are_tried_again_and_others_are_not(
     assert "flaky" not in shown
 
     proxy.mend()
+    unknown = ferryman.run("requeue", "app:lyign")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "app has no tag 'lyign' on record" in unknown.err
     assert ferryman.run("requeue", "app:lying").out == "1 tag queued\n"
     assert by_status(ferryman) == {"failed": 1, "queued": 1, "synced": 2}
     done = ferryman.run("sync")

@@ -15,6 +15,8 @@ from ferryman.transports.docker_address import EngineAddress
         ({"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}, "unix:///run/user/1000/docker.sock"),
         ({"DOCKER_HOST": "unix:///a", "DOCKER_TLS_VERIFY": "1"}, "unix:///a"),
         ({"DOCKER_HOST": "tcp://10.0.0.1:2375"}, "http://10.0.0.1:2375"),
+        ({"DOCKER_HOST": "tcp://10.0.0.1"}, "http://10.0.0.1:2375"),  # as the Docker command line has it
+        ({"DOCKER_HOST": "tcp://[fd00::1]/", "DOCKER_TLS_VERIFY": "1"}, "https://[fd00::1]:2376"),
         ({"DOCKER_HOST": "http://10.0.0.1:2375/"}, "http://10.0.0.1:2375"),
         ({"DOCKER_HOST": "https://10.0.0.1:2376"}, "https://10.0.0.1:2376"),
         ({"DOCKER_HOST": "tcp://10.0.0.1:2376", "DOCKER_TLS_VERIFY": "1"}, "https://10.0.0.1:2376"),
