@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ async def sync(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         left = await house.record.queue.outstanding(targets)
         failed = await house.record.ledger.tags(targets=targets, statuses=["failed"])
         if as_json:
-            _print_json([documents.tag_document(each) for each in await _shown(house.record, targets)])
+            _print_list(documents.tag_document(each) for each in await _shown(house.record, targets))
         else:
             await _print_overview(house.record, targets)
             _print_what_is_left(cycle, left)
@@ -69,7 +69,7 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         else:
             raise answer
     if as_json:
-        _print_json(documents.plan_documents(looked))
+        _print_list(documents.plan_documents(looked))
     else:
         tables.console().print(tables.plan_table(looked))
     return 0 if len(looked) == len(items) else 1
@@ -92,7 +92,7 @@ async def status(settings: Settings, names: Sequence[str], *, failed: bool, ever
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
     shown = list({each.id: each for each in (*of_items, *named)}.values())  # once, though its item is named as well
     if as_json:
-        _print_json([documents.tag_document(each, attempts.get(each.id)) for each in shown])
+        _print_list(documents.tag_document(each, attempts.get(each.id)) for each in shown)
         return
     if not shown:
         click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
@@ -154,7 +154,7 @@ async def check(settings: Settings, *, as_json: bool) -> int:
     async with open_house(settings, engine=False) as house:
         findings = await inspection.inspect(house)
     if as_json:
-        _print_json([documents.finding_document(each) for each in findings])
+        _print_list(documents.finding_document(each) for each in findings)
     else:
         tables.console().print(tables.findings_table(findings))
     return 0 if all(finding.works for finding in findings) else 1
@@ -239,5 +239,11 @@ def _print_what_is_left(cycle: Cycle, left: Outstanding) -> None:
         click.echo(f"{left.held} tags wait behind a paused registry, see above", err=True)
 
 
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+def _print_list(found: Iterable[Any]) -> None:
+    """JSON, one after the other: all of a large record at once would be half a gigabyte."""
+    begin = "["
+    for document in found:
+        lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")  # of the document, not of texts in it
+        click.echo("\n  ".join([begin, *lines]), nl=False)
+        begin = ","
+    click.echo("[]" if begin == "[" else "\n]")
