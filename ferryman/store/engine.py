@@ -6,6 +6,8 @@ for a SELECT, which loses updates without an error. All writes of a process go t
 as many, and fair. Reads have their own connections, and see the last commit.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +33,8 @@ from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from ferryman.errors import ConfigurationError, Problem, StoreError
 from ferryman.store.failures import as_store_errors, brief
@@ -45,6 +49,7 @@ _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _BUSY = 30_000  # milliseconds that SQLite waits for another process's write
+_SHORTLY = 0.02  # seconds between two tries at what SQLite does not wait for
 _CONNECTING = 10.0  # seconds that PostgreSQL may take to let us in
 _SILENCE = 30.0  # seconds that it may take over one statement, or over a lock of another process
 _MIGRATING = 1800.0  # the same for the statement of a migration, which may make a large table anew
@@ -301,6 +306,19 @@ def _leave_the_silent(engine: AsyncEngine) -> None:
             context.is_disconnect = True  # or ROLLBACK would be said to the same silence
 
 
+def _patiently(change: Callable[[], object]) -> None:
+    """Wait for a lock that SQLite does not wait for itself: to two who change a new file's journal at once, it says at
+    once to one of them that the file is locked, whatever its timeout, lest they wait for each other.
+    """
+    Retrying(
+        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
+        stop=stop_after_delay(_BUSY / 1000),
+        wait=wait_fixed(_SHORTLY),
+        sleep=lambda seconds: await_(asyncio.sleep(seconds)),  # SQLAlchemy runs this beside the loop, not in it
+        reraise=True,
+    )(change)
+
+
 def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -309,7 +327,7 @@ def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None
             connection.isolation_level = None
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout = {_BUSY}")  # first: the next one takes a lock
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _patiently(lambda: cursor.execute("PRAGMA journal_mode = WAL"))
             cursor.execute("PRAGMA synchronous = NORMAL")
             cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
             cursor.close()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import sqlite3
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from sqlalchemy import text
@@ -171,6 +171,18 @@ async def test_another_program_that_holds_the_lock(tmp_path: Path, monkeypatch: 
     async with database.write():
         pass
     await database.close()
+
+
+async def test_a_new_file_that_another_program_opens_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite refuses to change the journal at once then, and waits for nobody."""
+    other = sqlite3.connect(tmp_path / "ferryman.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waits = AsyncMock(side_effect=lambda _: other.close())
+    monkeypatch.setattr("ferryman.store.engine.asyncio.sleep", waits)
+    await (await open_database(f"sqlite:///{tmp_path}/ferryman.db")).close()
+    waits.assert_awaited_once()
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
