@@ -35,7 +35,7 @@ test: setup lint types ## Everything that CI checks
 demo: demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(BIN)/python -m tests.demo
 
-bench: bench-packages $(VENV)/installed ## Measure against skopeo, half an hour; then the queue on one million rows
+bench: bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.queue
 

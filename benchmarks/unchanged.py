@@ -1,6 +1,9 @@
 """Where there is nothing to do, or hardly anything: what it costs to find that out."""
 
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.access_log import Listening
 from benchmarks.contestants import Contestant, Ferryman, Skopeo, rounds
@@ -8,8 +11,10 @@ from benchmarks.measured import Measured
 from benchmarks.sources import Source, fill, ordinary
 from benchmarks.stage import Stage
 from benchmarks.table import Row, compared, counted
-from tests.support.images import push
+from tests.support.images import OCI_MANIFEST, push, tags_of
 from tests.support.processes import RegistryServer
+
+_CONNECTIONS = 8
 
 
 def nothing_new(stage: Stage) -> Iterator[Row]:
@@ -25,6 +30,8 @@ def nothing_new(stage: Stage) -> Iterator[Row]:
     case = f"nothing new, {source.tags:,} mirrored tags, a plain OCI source"
     yield compared(case, "wall", [(ours.wall, theirs.wall) for ours, theirs in pairs], unit="s", most=0.1)
     yield compared(case, "CPU, user and system", [(ours.cpu, theirs.cpu) for ours, theirs in pairs], unit="s")
+    bare = [(_heads(server, source), theirs.wall) for _, theirs in pairs]
+    yield compared(case, "wall of those `HEAD`s alone, by a bare client", bare, unit="s")
     our_source, our_puts = _asked(ferryman, server, our_target)
     their_source, their_puts = _asked(skopeo, server, their_target)
     lists = len(source.repositories)
@@ -77,6 +84,30 @@ def _asked(contestant: Contestant, server: RegistryServer, target: RegistryServe
     source_hears, target_hears = Listening(server), Listening(target)
     contestant.sync()
     return len(source_hears.heard()), len(target_hears.heard())
+
+
+def _heads(server: RegistryServer, source: Source) -> float:
+    """How long every digest takes, in seconds, who runs already and does nothing but ask for it."""
+    questions = [
+        f"HEAD /v2/{name}/manifests/{tag} HTTP/1.1\r\nHost: {server.host}\r\nAccept: {OCI_MANIFEST}\r\n\r\n".encode()
+        for name in source.repositories
+        for tag in tags_of(server.url, name)
+    ]
+
+    def ask(mine: list[bytes]) -> None:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            for question in mine:
+                connection.sendall(question)
+                answer = b""
+                while not answer.endswith(b"\r\n\r\n"):
+                    answer += connection.recv(4096)
+                if not answer.startswith(b"HTTP/1.1 200 "):
+                    raise RuntimeError(f"{question!r} was answered {answer!r}")
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(_CONNECTIONS) as threads:
+        list(threads.map(ask, (questions[number::_CONNECTIONS] for number in range(_CONNECTIONS))))
+    return time.perf_counter() - began
 
 
 def _one_new_tag(
