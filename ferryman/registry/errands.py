@@ -74,7 +74,8 @@ class Errands:
         """Let the registry take the blob over from another of its repositories. A refusal is no error."""
         query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
         started = self.start_upload(name, digest, query=f"?{query}", accepts=_NO_MOUNT)
-        return replace(started, scopes=(*_pushing(name), f"repository:{source}:pull"))
+        reading = () if source == name else (f"repository:{source}:pull",)  # whoever pushes may read as well
+        return replace(started, scopes=(*_pushing(name), *reading))
 
     def start_upload(
         self, name: str, digest: str, *, query: str = "", accepts: frozenset[int] = frozenset(), placed: bool = False

@@ -329,6 +329,18 @@ async def test_mounts(faulty: Faulty, connect: Connect, answers: list[Handler], 
     assert faulty.asked[-1].query == {"mount": digest_of(SMALL), "from": "c/d"}
 
 
+async def test_a_mount_from_the_repository_itself_needs_no_other_token(
+    faulty: Faulty, uploads: Uploads, connect: Connect
+) -> None:
+    challenge = f'Bearer realm="{faulty.url}/token",service="test"'
+    faulty.on("GET /token", says(200, {"token": "good", "expires_in": 300}))
+    faulty.interrupt(f"POST {START}", says(401, WWW_Authenticate=challenge))
+    client = connect()
+    await client.mount_blob(at(faulty), digest_of(SMALL), source=at(faulty).name)
+    await client.upload_blob(at(faulty), digest_of(SMALL), SMALL)
+    assert [asked.path for asked in faulty.asked].count("/token") == 1
+
+
 async def test_a_mount_that_is_not_made_leaves_an_upload(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     client = connect()
     mount = await client.mount_blob(at(faulty), digest_of(SMALL), source="c/d")
