@@ -68,11 +68,14 @@ class TransferError(FerrymanError):
     kind: ClassVar[str]
     temporary: ClassVar[bool]
 
-    def __init__(self, message: str, *, registry: str | None = None, retry_at: datetime | None = None) -> None:
+    def __init__(
+        self, message: str, *, registry: str | None = None, retry_at: datetime | None = None, said: str = ""
+    ) -> None:
         # What a stranger wrote may be no text at all, or nothing that a line of a log can show.
         super().__init__("".join(each if each.isprintable() else "?" for each in message))
         self.registry = registry  # the host that is to blame, where one is
         self.retry_at = retry_at  # not before this moment, where the other side said so
+        self.said = said  # by the other side: the message names things too, which may be called anything
 
 
 class Temporary(TransferError):

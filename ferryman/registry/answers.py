@@ -50,9 +50,9 @@ def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
     if status in {401, 402, 403, 451}:
         return denied(errand, answer, account=None)
     if status in {404, 410}:
-        return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name)
+        return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name, said=said)
     if status >= HTTPStatus.BAD_REQUEST:
-        return Unsupported(f"{about}: answered {status}{said}", registry=name)
+        return Unsupported(f"{about}: answered {status}{said}", registry=name, said=f"{status}{said}")
     return WrongContent(f"{about}: answered {status} where content was expected", registry=name)
 
 
@@ -64,10 +64,12 @@ def denied(errand: Errand, answer: Answer, *, account: str | None) -> TransferEr
     mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
     if account is not None:
         may = "push to" if errand.pushes else "read"
-        return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name)
+        return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name, said=said)
     if errand.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
         return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
-    return Denied(f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name)
+    return Denied(
+        f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name, said=said
+    )
 
 
 def login_refused(errand: Errand, answer: Answer, *, account: str) -> LoginRefused:

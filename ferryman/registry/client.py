@@ -146,7 +146,7 @@ class RegistryClient:
         answer = await self._sender.send(errand)
         if not answer.ok:
             error = refusal(errand, answer, now=self._clock.now())
-            refused = ManifestRefused(str(error), registry=error.registry, codes=error_codes(answer))
+            refused = ManifestRefused(str(error), registry=error.registry, said=error.said, codes=error_codes(answer))
             raise refused if refused.lacks_content or isinstance(error, Unsupported) else error
         digest = reference.digest or manifests.digest_of(manifest.body)
         if "OCI-Subject" not in answer.headers and has_subject(manifest):

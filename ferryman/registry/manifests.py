@@ -56,8 +56,8 @@ class Stored:
 class ManifestRefused(Unsupported):
     """The registry did not take a manifest."""
 
-    def __init__(self, message: str, *, registry: str | None, codes: frozenset[str]) -> None:
-        super().__init__(message, registry=registry)
+    def __init__(self, message: str, *, registry: str | None, said: str, codes: frozenset[str]) -> None:
+        super().__init__(message, registry=registry, said=said)
         self._codes = codes
 
     @property

@@ -22,7 +22,7 @@ from ferryman.transports.together import together
 _ATTESTATION_REFUSED = re.compile(r"manifest class|vnd\.oci\.empty|in-toto", re.IGNORECASE)
 # What registries say of a manifest's type, each in its own words.
 _OCI_REFUSED = re.compile(
-    r"vnd\.oci\.image|media ?type|content ?type|schema ?version|manifest (type|format|version)|answered 415",
+    r"vnd\.oci\.image|media ?type|content ?type|schema ?version|manifest (type|format|version)|^415\b",
     re.IGNORECASE,
 )
 
@@ -84,7 +84,7 @@ class DirectCopy:
         try:
             return await self._sent(trust)
         except ManifestRefused as refusal:
-            if refusal.lacks_content or not _OCI_REFUSED.search(str(refusal)):
+            if refusal.lacks_content or not _OCI_REFUSED.search(refusal.said):
                 raise
             try:
                 stored = await self._sent_in_docker_types(trust)
@@ -210,4 +210,4 @@ def _is_for_attestations(error: Denied | NotFound | Unsupported, node: Node) -> 
     if isinstance(error, ManifestRefused) and error.lacks_content:
         return False
     has_some = any(child.is_attestation for child in node.contents.children)
-    return node.is_attestation or (has_some and _ATTESTATION_REFUSED.search(str(error)) is not None)
+    return node.is_attestation or (has_some and _ATTESTATION_REFUSED.search(error.said) is not None)
