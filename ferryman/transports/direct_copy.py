@@ -80,18 +80,22 @@ class DirectCopy:
 
     async def _copied(self, trust: Trust) -> Stored:
         if not self._abilities.takes_oci:
-            return await self._sent_in_docker_types(trust)
+            told, _ = await self._in_docker_types()
+            if told is not None:
+                return await self._shipped(told, trust)
         try:
-            return await self._sent(trust)
+            return await self._sent(trust)  # also what Docker's types cannot tell: it may be taken all the same
         except ManifestRefused as refusal:
             if refusal.lacks_content or not _OCI_REFUSED.search(refusal.said):
                 raise
-            try:
-                stored = await self._sent_in_docker_types(trust)
-            except Unsupported as error:
-                if isinstance(error, ManifestRefused) and error.lacks_content:
-                    raise
-                raise refusal from error
+            told, why_not = await self._in_docker_types()
+            if why_not is not None:
+                registry = self._repository.registry
+                message = f"{registry} refuses OCI types, and {self._source} needs them: {why_not}; {refusal}"
+                raise Unsupported(message, registry=registry) from refusal
+            if told is None:
+                raise
+            stored = await self._shipped(told, trust)
             log.get().warning("the target refuses OCI types", error=str(refusal))
             self._abilities.takes_oci = False  # known only now: it takes the same in Docker's
             return stored
@@ -106,24 +110,26 @@ class DirectCopy:
                 self._abilities.takes_attestations = False
         return await self._shipped(await self._read(trust, attestations=False), trust)
 
-    async def _sent_in_docker_types(self, trust: Trust) -> Stored:
+    async def _in_docker_types(self) -> tuple[Node | None, Unsupported | None]:
+        """The same in Docker's types, or why they cannot tell it; neither, where nothing of it is OCI's."""
         whole = await self._read(Trust.NOBODY, attestations=False)  # all of it: each manifest becomes another
         try:
-            root = in_docker_types(whole)
+            told = in_docker_types(whole)
         except Unsupported as error:
-            message = f"{self._repository.registry} refuses OCI types, and {self._source} needs them: {error}"
-            raise Unsupported(message, registry=self._repository.registry) from error
-        if root is not whole:
-            left_out = " and without attestations" if self._tree.left_attestations_out else ""
-            self._degraded = f"{self._repository.registry} refuses OCI types: told in Docker's{left_out}"
-            self.verbatim = root.verbatim()
-        return await self._shipped(root, trust)
+            return None, error
+        if told is whole:
+            return None, None
+        left_out = " and without attestations" if self._tree.left_attestations_out else ""
+        self._degraded = f"{self._repository.registry} refuses OCI types: told in Docker's{left_out}"
+        self.verbatim = told.verbatim()
+        return told, None
 
     async def _read(self, trust: Trust, *, attestations: bool) -> Node:
         async def known(digests: Collection[str]) -> Collection[str]:
             return await self._tools.memory.held_by(self._repository, digests) if trust is Trust.LEDGER else ()
 
         node = await self._tree.read(known=known, attestations=attestations)
+        self._degraded = None
         if self._tree.left_attestations_out:
             self._degraded = f"{self._repository.registry} refuses attestations: the index was rebuilt without them"
         self.verbatim = node.verbatim()

@@ -12,6 +12,7 @@ from tests.support.images import (
     DOCKER_LAYER,
     DOCKER_LIST,
     DOCKER_MANIFEST,
+    OCI_INDEX,
     OCI_MANIFEST,
     Image,
     Index,
@@ -37,11 +38,16 @@ class Old:
         self.line = line
         self.host = proxy.host
         self._proxy = proxy
-        proxy.fail("PUT .*/manifests/", self._refuse)
+        self._refused = [OCI_INDEX, OCI_MANIFEST]
+        proxy.fail("PUT .*/manifests/", self._answer)
 
-    async def _refuse(self, request: web.Request) -> web.StreamResponse:
+    def refuse(self, *kinds: str) -> None:
+        """From now on, these alone."""
+        self._refused = list(kinds)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         kind = request.headers["Content-Type"]
-        if not kind.startswith("application/vnd.oci"):
+        if kind not in self._refused:
             return await self._proxy.pass_on(request)
         said = {"code": "MANIFEST_INVALID", "message": f"unrecognized manifest content type {kind}"}
         return web.json_response({"errors": [said]}, status=400)
@@ -135,6 +141,16 @@ async def test_what_dockers_types_cannot_tell_is_a_clear_error(old: Old, what: I
     with pytest.raises(Unsupported, match=r"refuses OCI types, and .* needs them: Docker's") as raised:
         await old.copy(what)
     assert raised.value.registry == old.host
+
+
+async def test_what_only_oci_types_can_tell_is_still_tried(old: Old) -> None:
+    """One that refuses indexes may well take charts."""
+    old.refuse(OCI_INDEX)
+    both = index([AMD64, ARM64])
+    assert (await old.copy(both))[1] == f"{old.host} {TOLD}"
+    zstd = packed("application/vnd.oci.image.layer.v1.tar+zstd")
+
+    assert await old.copy(zstd, tag="2") == (zstd.digest, None)
 
 
 @pytest.mark.parametrize("repository", ["m/a/image", "typesense/content-type"])  # what is called so says nothing
