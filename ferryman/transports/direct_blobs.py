@@ -56,9 +56,9 @@ class BlobMover:
     async def _brought(self, needed: Needed, shared: SharedBlob) -> bool:
         """False: it was there, or is mounted now."""
         blob, session = needed.blob, None
-        if self._may_mount and (shared.repositories or self._asks_by_mounting):
-            mounted, session = await self._mounted(blob, shared)
-            if mounted:
+        if self._may_mount and (shared.repositories or self._mounts_are_answers):
+            there, session = await (self._mounted(blob, shared) if shared.repositories else self._asked_by_mount(blob))
+            if there:
                 return False
         elif self._is_worth_asking(needed) and await self.registry.has_blob(self.target, blob.digest):
             return False
@@ -74,11 +74,7 @@ class BlobMover:
         return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not needed.is_config)
 
     @property
-    def _asks_by_mounting(self) -> bool:
-        """Whether a blob that nobody is known to hold is asked for by a mount from the target to itself.
-
-        What makes mounts answers one as it answers HEAD, and begins the upload in the same breath.
-        """
+    def _mounts_are_answers(self) -> bool:
         return self.trust is Trust.LEDGER and self.registry.has_mounted(self.target.registry)
 
     @property
@@ -87,26 +83,31 @@ class BlobMover:
 
     async def _mounted(self, blob: Descriptor, shared: SharedBlob) -> tuple[bool, Session | None]:
         """Whether it could be mounted from where it is believed to be; if not, the upload that may have begun."""
-        holder = min(shared.repositories, default=self.target.name)
+        holder = min(shared.repositories)
         try:
             mount = await self.registry.mount_blob(self.target, blob.digest, source=holder)
         except Permanent:  # no right to read there, perhaps: no reason to fail
             shared.repositories.discard(holder)
             return False, None
-        except Unreachable:  # an upload has more tries than a mount
-            if shared.repositories:
-                raise
-            return False, None
-        if mount.made or holder == self.target.name:  # which was asked, not believed
-            return mount.made, mount.session
+        if mount.made:
+            return True, None
         shared.repositories.discard(holder)
         with suppress(TransferError):  # it matters to the next blob, not to this one
-            if await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
-                # What has mounted before has reasons of its own, such as whose repository it is.
-                self.registry.abilities(self.target.registry).mounts = self.registry.has_mounted(self.target.registry)
-            else:
+            if not await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
                 self.stale.setdefault(holder, set()).add(blob.digest)
+            elif not self.registry.has_mounted(self.target.registry):  # what has may mind whose repository it is
+                self.registry.abilities(self.target.registry).mounts = False
         return False, mount.session
+
+    async def _asked_by_mount(self, blob: Descriptor) -> tuple[bool, Session | None]:
+        """Whether the target has it, which nobody is known to hold; if not, the upload that may have begun.
+
+        What makes mounts answers one from the target to itself as it answers HEAD, and begins the upload as well.
+        """
+        with suppress(Permanent, Unreachable):  # an upload begun by itself has more tries
+            mount = await self.registry.mount_blob(self.target, blob.digest, source=self.target.name)
+            return mount.made, mount.session
+        return False, None
 
     async def _move(self, blob: Descriptor, content: bytes | None, session: Session | None) -> None:
         part = f"copy:{_short(blob)}"

@@ -1,6 +1,7 @@
 """Direct copies between two real registries, with a record of every request."""
 
 import re
+from urllib.parse import unquote
 
 from ferryman.platforms import Platforms
 from ferryman.registry.client import RegistryClient
@@ -70,7 +71,7 @@ class Line:
 
 
 def _kind(url: str) -> str:
-    if "mount=" in url:
-        return "mount"
+    if mount := re.search(r"/v2/(.+)/blobs/uploads/\?mount=.*from=([^&]+)", url):
+        return "mount" if unquote(mount[2]) != mount[1] else "mount from itself"
     found = re.search(r"/(manifest|blob)s/(uploads)?", url)
     return "other" if found is None else "upload" if found[2] else found[1]
