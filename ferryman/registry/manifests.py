@@ -35,6 +35,11 @@ class Manifest:
     media_type: str
     digest: str
 
+    @classmethod
+    def made(cls, body: bytes, media_type: str) -> "Manifest":
+        """One of our own."""
+        return cls(body, media_type, digest_of(body))
+
 
 @dataclass(frozen=True, slots=True)
 class Described:

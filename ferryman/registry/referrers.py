@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferryman.reference import is_digest
-from ferryman.registry.manifests import OCI_INDEX, Manifest, digest_of
+from ferryman.registry.manifests import OCI_INDEX, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def with_more(index: Manifest | None, others: Iterable[Referrer]) -> Manifest:
     if index is not None and len(joined) == len(listed):
         return index
     body = json.dumps({**document, "manifests": list(joined.values())}, ensure_ascii=False).encode()
-    return Manifest(body, OCI_INDEX, digest_of(body))
+    return Manifest.made(body, OCI_INDEX)
 
 
 def has_subject(manifest: Manifest) -> bool:

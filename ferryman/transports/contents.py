@@ -3,7 +3,6 @@
 Source: OCI image specification 1.1, "Manifest", "Image Index", "Descriptor"; Docker image manifest version 2, schema 2.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,7 +99,7 @@ def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
         body = json.dumps(document, indent=2).encode()  # in ASCII: half of a surrogate pair cannot be written otherwise
     except RecursionError as error:
         raise WrongContent(f"the manifest {index.digest} is nested too deeply") from error
-    return Manifest(body, index.media_type, f"sha256:{hashlib.sha256(body).hexdigest()}")
+    return Manifest.made(body, index.media_type)
 
 
 def attestations(children: Sequence[Child]) -> frozenset[str]:

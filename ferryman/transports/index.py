@@ -3,7 +3,6 @@
 Source: OCI image index specification 1.1; Docker image manifest version 2, schema 2.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +92,7 @@ def join(parts: Sequence[Part]) -> Manifest:
     body = json.dumps(
         {"schemaVersion": 2, "mediaType": media_type, "manifests": list(_descriptors(parts))}, indent=2
     ).encode()
-    return Manifest(body, media_type, f"sha256:{hashlib.sha256(body).hexdigest()}")
+    return Manifest.made(body, media_type)
 
 
 def _entry(descriptor: Mapping[str, Any]) -> Entry:

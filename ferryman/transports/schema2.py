@@ -3,7 +3,6 @@
 Source: Docker image manifest version 2, schema 2; OCI image specification 1.1, "Compatibility Matrix".
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,7 +31,8 @@ def in_docker_types(node: Node) -> Node:
     tell: other layers than tar and gzip, artifacts, indexes in indexes.
     """
     children = {child.manifest.digest: in_docker_types(child) for child in node.children}
-    if not _is_oci(node.manifest) and all(child.manifest.digest == digest for digest, child in children.items()):
+    is_dockers = node.manifest.media_type in {DOCKER_MANIFEST, DOCKER_LIST}
+    if is_dockers and all(child.manifest.digest == digest for digest, child in children.items()):
         return node
     document = document_of(node.manifest)
     try:
@@ -40,12 +40,8 @@ def in_docker_types(node: Node) -> Node:
         body = json.dumps(told, indent=2).encode()
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WrongContent(f"the manifest {node.manifest.digest} is malformed: {error!r}") from error
-    manifest = Manifest(body, told["mediaType"], f"sha256:{hashlib.sha256(body).hexdigest()}")
+    manifest = Manifest.made(body, told["mediaType"])
     return replace(node, manifest=manifest, contents=read(manifest), children=tuple(children.values()), is_rebuilt=True)
-
-
-def _is_oci(manifest: Manifest) -> bool:
-    return manifest.media_type not in {DOCKER_MANIFEST, DOCKER_LIST}
 
 
 def _image(document: Mapping[str, Any]) -> dict[str, Any]:
