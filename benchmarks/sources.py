@@ -62,8 +62,9 @@ def ordinary(shape: Shape, repository: str, tag: int, *, created: str = "2026-01
     return image([*base, *own], created=created, compresslevel=0)
 
 
-def push_large(server: RegistryServer, repository: str, size: int, *, layers: int = 1) -> Source:
+def push_large(server: RegistryServer, repository: str, size: int, *, layers: int) -> Source:
     """Push an image whose layers have about so many bytes each, without holding one in memory."""
+    # Of another size each: the same would be the same layer.
     pushed = [_push_layer(server, repository, size + number * _PIECE) for number in range(layers)]
     config = json.dumps(
         {

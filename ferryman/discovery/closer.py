@@ -63,7 +63,7 @@ class CloserLook:
 
     def _order_hangs_on_age(self, choice: Choice) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
-        if not choice.by_time or self._view.newest_first or self._repository.registry == DOCKER_HUB:
+        if not choice.by_time or self._view.newest_first or not self._may_read:
             return False
         tags = self._view.tags
         chosen = {tag.name for tag in choice.chosen(tags.values())}
@@ -107,12 +107,12 @@ class CloserLook:
     def _is_new(self, name: str) -> bool:
         before = self._known.get(name)
         unseen = before is None or before.digest is None
-        return unseen and not self._view.tags[name].pushed_at and self._repository.registry != DOCKER_HUB
+        return unseen and not self._view.tags[name].pushed_at and self._may_read
 
     def _lacks_age(self, name: str) -> bool:
         """An age is asked for once: what was known of this digest is all that can be known."""
         tag, before = self._view.tags[name], self._known.get(name)
-        if tag.pushed_at or tag.digest is None or self._repository.registry == DOCKER_HUB:
+        if tag.pushed_at or tag.digest is None or not self._may_read:
             return False
         return before is None or before.digest != tag.digest
 
@@ -123,9 +123,9 @@ class CloserLook:
             self._view.tags[name] = replace(tag, pushed_at=answer)
 
     async def _take_platforms(self, name: str) -> None:
-        """Once for a digest: they are recorded. Docker Hub's list tells them, and counts a GET as a pull."""
+        """Once for a digest: they are recorded."""
         tag = self._view.tags[name]
-        if tag.digest is None or self._repository.registry == DOCKER_HUB:
+        if tag.digest is None or not self._may_read:
             return
         answer = await self._patiently(platform_digests(self._client, self._repository.pinned(tag.digest)))
         if isinstance(answer, TransferError):
@@ -133,6 +133,11 @@ class CloserLook:
         else:
             self._view.seen.add(name)
             self._view.tags[name] = replace(tag, platforms=answer)
+
+    @property
+    def _may_read(self) -> bool:
+        """Docker Hub's list tells as much, and a GET there counts as a pull."""
+        return self._repository.registry != DOCKER_HUB
 
     async def _patiently(self, question: Awaitable[Answer]) -> Answer | TransferError:
         """An answer, or one tag's own trouble. Raises what is the whole registry's."""
