@@ -60,6 +60,7 @@ class ImageCache:
         self._ledger = ledger
         self._limit = limit
         self._in_use: Counter[str] = Counter()
+        self._held: set[str] = set()  # in use at any moment since the engine was last asked what it has
         self._removing = asyncio.Lock()  # between looking whether an image is in use and removing it
         self._trimming: asyncio.Task[None] | None = None
         self._trim_due = False
@@ -71,10 +72,11 @@ class ImageCache:
         """Keep `reference` from being removed."""
         async with self._removing:
             self._in_use[reference] += 1
+            self._held.add(reference)
         try:
             yield
         finally:
-            self._in_use[reference] -= 1
+            self._in_use -= Counter([reference])  # which drops what has come to nothing
 
     @asynccontextmanager
     async def pulling(self, reference: str) -> AsyncIterator[None]:
@@ -134,8 +136,8 @@ class ImageCache:
         if image is None:
             await self._ledger.forget(self._engine_id, reference)
         else:
-            self._added += image.size
             await self._ledger.touch(self._engine_id, reference, image.id)
+            self._added += image.size  # not before: a trim in between counts only what the ledger knows
 
     async def _trim(self) -> None:
         if self._measured is not None and self._measured + self._added <= self._limit:
@@ -154,11 +156,12 @@ class ImageCache:
 
         The one takes all that the user's images could fill off the whole, the other counts what only one image of
         ours has. An image that somebody tagged is no longer ours alone, unless that is a running copy's target tag:
-        removing our reference would free nothing.
+        removing our reference would free nothing. Copies end while the engine counts, and so count as running.
         """
+        self._held = set(self._in_use)
         usage = await self._engine.disk_usage()
         pulled = {entry.image_id for entry in entries}
-        running = {entry.image_id for entry in entries if self._in_use[entry.reference]}
+        running = {entry.image_id for entry in entries if entry.reference in self._held}
         ours = {image for image in usage.images if image.id in pulled and (image.id in running or not image.tagged)}
         kept = sum(image.size for image in usage.images if image not in ours)
         return max(usage.layers - kept, sum(image.size - image.shared for image in ours))

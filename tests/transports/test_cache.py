@@ -1,6 +1,7 @@
 """What Ferryman pulled stays, up to a budget; what others pulled stays anyhow."""
 
 import asyncio
+from typing import Self
 
 import pytest
 
@@ -24,6 +25,9 @@ class Yard:
         self._target = target
         self._docker = docker
 
+    def pushing_to(self, target: str) -> Self:
+        return type(self)(self._source, target, self._docker)
+
     def add(self, tag: str) -> str:
         """Push a new image to the source; its reference."""
         return f"{self._source.host}/a/b@{push(self._source.url, 'a/b', tag, fresh_image(SIZE))}"
@@ -44,6 +48,21 @@ class Yard:
 
     def kept(self, *references: str) -> list[bool]:
         return [self._docker.has(reference) for reference in references]
+
+
+class HesitantLedger(InMemoryLedger):
+    """Takes its time to note the first use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hesitates = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def touch(self, engine: str, reference: str, image_id: str) -> None:
+        if not self.hesitates.is_set():
+            self.hesitates.set()
+            await self.gate.wait()
+        await super().touch(engine, reference, image_id)
 
 
 @pytest.fixture
@@ -128,22 +147,21 @@ async def test_leaves_what_a_container_uses(transports: DockerTransports, yard: 
 
 
 async def test_leaves_what_a_running_copy_uses(
-    transports: DockerTransports, source: RegistryServer, target: RegistryServer, docker: Shell, start_proxy: StartProxy
+    transports: DockerTransports, yard: Yard, target: RegistryServer, start_proxy: StartProxy
 ) -> None:
     proxy = await start_proxy(target)
     gate = proxy.hold("POST /v2/m/b/blobs/uploads/")
-    slow, quick = Yard(source, proxy.host, docker), Yard(source, target.host, docker)
     transport = transports.open(cache_limit=0)
-    used, other = slow.add("1"), quick.add("2")
-    copying = asyncio.ensure_future(slow.copy(transport, used))
+    used, other = yard.add("1"), yard.add("2")
+    copying = asyncio.ensure_future(yard.pushing_to(proxy.host).copy(transport, used))
     await proxy.stalls(copying)
 
-    await quick.copy(transport, other)
-    assert quick.kept(used, other) == [True, False]
+    await yard.copy(transport, other)
+    assert yard.kept(used, other) == [True, False]
 
     gate.set()
     await copying
-    assert quick.kept(used) == [False]
+    assert yard.kept(used) == [False]
 
 
 async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTransports, yard: Yard) -> None:
@@ -155,6 +173,49 @@ async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTr
             group.create_task(yard.copy(transport, reference, tag=f"{n}"))
 
     assert yard.kept(*references) == [False] * 6
+
+
+async def test_counts_a_copy_that_ends_while_the_engine_counts(
+    transports: DockerTransports,
+    yard: Yard,
+    target: RegistryServer,
+    start_proxy: StartProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxy = await start_proxy(target)
+    gate = proxy.hold("POST /v2/m/b/blobs/uploads/")
+    transport = transports.open(cache_limit=0)
+    ending, other = yard.add("1"), yard.add("2")
+    measure, counted = DockerEngine.disk_usage, 0
+
+    async def count_while_it_ends(engine: DockerEngine) -> DiskUsage:
+        nonlocal counted
+        usage = await measure(engine)
+        counted += 1
+        if counted == 2:  # after the other one was removed: only the one that is being pushed is left
+            gate.set()
+            await copying
+        return usage
+
+    monkeypatch.setattr(DockerEngine, "disk_usage", count_while_it_ends)
+    copying = asyncio.ensure_future(yard.pushing_to(proxy.host).pass_on(transport, ending))
+    await proxy.stalls(copying)
+
+    await yard.copy(transport, other)
+    assert yard.kept(ending, other) == [False, False]
+
+
+async def test_counts_a_pull_that_ends_while_the_cache_is_looked_at(transports: DockerTransports, yard: Yard) -> None:
+    ledger = HesitantLedger()
+    transport = transports.open(cache_limit=0, ledger=ledger)
+    ending, other = yard.add("1"), yard.add("2")
+    copying = asyncio.ensure_future(yard.copy(transport, ending))
+    await ledger.hesitates.wait()
+
+    await yard.copy(transport, other)
+    ledger.gate.set()
+    await copying
+    assert yard.kept(ending, other) == [False, False]
 
 
 async def test_no_copy_waits_for_the_cache(
