@@ -3,6 +3,7 @@
 import json
 import logging
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ ReadLog = Callable[[], list[dict[str, Any]]]
 
 hypothesis.settings.register_profile("ferryman", deadline=None)  # test machines are noisy: slow is not wrong
 hypothesis.settings.load_profile("ferryman")
+
+# A script that starts the tests in the background makes them ignore Ctrl-C, and the programs they start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
