@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from ferryman import log
 from ferryman.errors import FerrymanError
 from ferryman.transports.docker_engine import DockerEngine
-from ferryman.transports.locks import see_through
+from ferryman.transports.locks import held_on_machine, see_through
 
 Role = Literal["source", "target"]  # pulled and kept; tagged only for the time of a push
 _SETTLING_SECONDS = 5
@@ -81,11 +81,12 @@ class ImageCache:
     @asynccontextmanager
     async def pulling(self, reference: str) -> AsyncIterator[None]:
         """Own what is pulled meanwhile, however that ends."""
-        await self._ledger.remember(self._engine_id, reference, role="source")
-        try:
-            yield
-        finally:
-            await see_through(self._settle_quietly(reference), seconds=_SETTLING_SECONDS)
+        with held_on_machine(self._key(reference)):
+            await self._ledger.remember(self._engine_id, reference, role="source")
+            try:
+                yield
+            finally:
+                await see_through(self._settle_quietly(reference), seconds=_SETTLING_SECONDS)
 
     async def used(self, reference: str, image_id: str) -> None:
         """Note the use. The user's own images are not in the ledger, and stay out of it."""
@@ -94,8 +95,10 @@ class ImageCache:
     async def recover(self) -> None:
         """Own, or forget, the pulls that a crash cut short."""
         for entry in await self._ledger.of_role(self._engine_id, "source"):
-            if entry.image_id is None and not self._in_use[entry.reference]:
-                await self._settle(entry.reference)
+            if entry.image_id is None:
+                with held_on_machine(self._key(entry.reference)) as free:
+                    if free:  # otherwise a living process pulls it, and owns what comes
+                        await self._settle(entry.reference)
 
     def trim(self) -> None:
         """See to it that the least recently used images go, until the budget is kept.
@@ -117,6 +120,9 @@ class ImageCache:
             async with asyncio.timeout(_LAST_SECONDS):
                 await see_through(self.trimmed(), seconds=_SETTLING_SECONDS)
 
+    def _key(self, reference: str) -> str:
+        return f"{self._engine_id} {reference}"
+
     async def _trim_while_due(self) -> None:
         while self._trim_due:
             self._trim_due = False
@@ -136,7 +142,8 @@ class ImageCache:
         if image is None:
             await self._ledger.forget(self._engine_id, reference)
         else:
-            await self._ledger.touch(self._engine_id, reference, image.id)
+            # Anew: a process in another container cannot see our lock, and may have forgotten it.
+            await self._ledger.remember(self._engine_id, reference, role="source", image_id=image.id)
             self._added += image.size  # not before: a trim in between counts only what the ledger knows
 
     async def _trim(self) -> None:

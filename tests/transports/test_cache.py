@@ -6,6 +6,7 @@ from typing import Self
 import pytest
 
 from ferryman.errors import TransferError, Unreachable
+from ferryman.transports.cache import Role
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_engine import DiskUsage, DockerEngine
 from tests.support.images import digest_of, push
@@ -21,16 +22,16 @@ class Yard:
     """Copies images of one size through an engine's cache, and knows them by the engine's references."""
 
     def __init__(self, source: RegistryServer, target: str, docker: Shell) -> None:
-        self._source = source
+        self.source = source
         self._target = target
         self._docker = docker
 
     def pushing_to(self, target: str) -> Self:
-        return type(self)(self._source, target, self._docker)
+        return type(self)(self.source, target, self._docker)
 
     def add(self, tag: str) -> str:
         """Push a new image to the source; its reference."""
-        return f"{self._source.host}/a/b@{push(self._source.url, 'a/b', tag, fresh_image(SIZE))}"
+        return f"{self.source.host}/a/b@{push(self.source.url, 'a/b', tag, fresh_image(SIZE))}"
 
     async def copy(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
         """Copy, and wait for the cache to come to rest."""
@@ -41,28 +42,28 @@ class Yard:
             await transport._workshop.cache.trimmed()
 
     async def pass_on(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
-        digest = reference.partition("@")[2]
-        await transport.copy(
-            pinned(self._source.host, "a/b", digest), tagged(self._target, "m/b", tag), None, Progress()
-        )
+        host, digest = reference.partition("/")[0], reference.partition("@")[2]
+        await transport.copy(pinned(host, "a/b", digest), tagged(self._target, "m/b", tag), None, Progress())
 
     def kept(self, *references: str) -> list[bool]:
         return [self._docker.has(reference) for reference in references]
 
 
 class HesitantLedger(InMemoryLedger):
-    """Takes its time to note the first use."""
+    """Takes its time to note the first image that was pulled."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hesitates = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def touch(self, engine: str, reference: str, image_id: str) -> None:
-        if not self.hesitates.is_set():
+    async def remember(
+        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+    ) -> None:
+        if image_id is not None and not self.hesitates.is_set():
             self.hesitates.set()
             await self.gate.wait()
-        await super().touch(engine, reference, image_id)
+        await super().remember(engine, reference, role=role, image_id=image_id, previous_id=previous_id)
 
 
 @pytest.fixture
@@ -273,6 +274,28 @@ async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransport
 
     [entry] = await ledger.of_role(engine_id, "source")
     assert (entry.reference, entry.image_id) == (ended, docker.image_id(ended))
+
+
+@pytest.mark.parametrize("container", ["the same", "another"])
+async def test_owns_what_it_pulls_though_another_process_starts(
+    transports: DockerTransports, yard: Yard, start_proxy: StartProxy, docker: Shell, container: str
+) -> None:
+    ledger, proxy = InMemoryLedger(), await start_proxy(yard.source)
+    gate = proxy.hold("GET .*/blobs/")
+    reference = yard.add("1").replace(yard.source.host, proxy.host)
+    copying = asyncio.ensure_future(yard.copy(transports.open(ledger=ledger), reference))
+    await proxy.stalls(copying)
+
+    if container == "the same":
+        await transports.open(ledger=ledger).connect()
+        assert len(ledger.entries) == 1
+    else:  # it does not see who lives here
+        ledger.entries.clear()
+
+    gate.set()
+    await copying
+    [entry] = ledger.entries.values()
+    assert (entry.reference, entry.image_id) == (reference, docker.image_id(reference))
 
 
 async def test_forgets_a_pull_that_failed(
