@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import undisturbed
 from tests.support.sources import CHECKOUT
 
 pytestmark = pytest.mark.timeout(300)
@@ -59,3 +60,24 @@ def test_it_stops_everything_when_it_is_told_to(folder: Path) -> None:
         said += demo.stdout
     assert demo.returncode == 128 + signal.SIGTERM, "".join(said)
     assert left_in(folder) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nobody_stops_it_between_starting_a_program_and_knowing_of_it(number: signal.Signals) -> None:
+    known: list[str] = []
+
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    def start_a_program() -> None:
+        with undisturbed():
+            signal.raise_signal(number)
+            known.append("the program")
+
+    before = signal.signal(number, stop)
+    try:
+        with pytest.raises(InterruptedError):
+            start_a_program()
+    finally:
+        restored = signal.signal(number, before)
+    assert (known, restored) == (["the program"], stop)

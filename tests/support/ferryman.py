@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes import undisturbed
+
 PROGRAM = str(Path(sys.executable).with_name("ferryman"))
 _STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
 _LONGEST_WAIT = 60.0  # seconds; generous, these machines are noisy
@@ -99,9 +101,12 @@ class Ferryman:
     def show(self, *arguments: str) -> int:
         """Run a command whose output is for whoever looks at ours; its exit code."""
         sys.stdout.flush()
-        return subprocess.run(
-            [PROGRAM, *arguments], cwd=self.folder, env=self.environment, check=False
-        ).returncode  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            with undisturbed():
+                process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment)
+                stack.enter_context(process)
+                stack.callback(process.kill)
+            return process.wait()
 
     def run(self, *arguments: str, **environment: str) -> Finished:
         """Run a command to its end, with these variables besides."""

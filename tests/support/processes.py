@@ -6,11 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 _STARTING = 60.0  # seconds; generous, these machines are noisy
 
@@ -30,6 +32,30 @@ def is_listening(port: int) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait: in the middle of `Popen` they would lose a program that runs already.
+
+    What is started must be in its owner's hands when this ends.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals interrupt only that one
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
 class Process:
     """A server of ours: started, awaited, and stopped by pid."""
 
@@ -43,7 +69,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, undisturbed():
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._env, start_new_session=True
             )
