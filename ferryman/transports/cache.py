@@ -81,7 +81,7 @@ class ImageCache:
     @asynccontextmanager
     async def pulling(self, reference: str) -> AsyncIterator[None]:
         """Own what is pulled meanwhile, however that ends."""
-        with held_on_machine(self._key(reference)):
+        with held_on_machine(self._engine_id, reference):
             await self._ledger.remember(self._engine_id, reference, role="source")
             try:
                 yield
@@ -96,8 +96,8 @@ class ImageCache:
         """Own, or forget, the pulls that a crash cut short."""
         for entry in await self._ledger.of_role(self._engine_id, "source"):
             if entry.image_id is None:
-                with held_on_machine(self._key(entry.reference)) as free:
-                    if free:  # otherwise a living process pulls it, and owns what comes
+                with held_on_machine(self._engine_id, entry.reference) as free:
+                    if free:  # otherwise somebody alive pulls it, and owns what comes
                         await self._settle(entry.reference)
 
     def trim(self) -> None:
@@ -119,9 +119,6 @@ class ImageCache:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 await see_through(self.trimmed(), seconds=_SETTLING_SECONDS)
-
-    def _key(self, reference: str) -> str:
-        return f"{self._engine_id} {reference}"
 
     async def _trim_while_due(self) -> None:
         while self._trim_due:

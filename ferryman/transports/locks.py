@@ -34,10 +34,10 @@ class KeyedLocks:
 
 
 @asynccontextmanager
-async def holding_on_machine(key: str) -> AsyncIterator[None]:
-    """Wait until no other process here holds `key`."""
+async def holding_on_machine(engine_id: str, reference: str) -> AsyncIterator[None]:
+    """Wait until nobody else here holds `reference` in the engine."""
     while True:
-        with held_on_machine(key) as held:
+        with held_on_machine(engine_id, reference) as held:
             if held:
                 yield
                 return
@@ -45,14 +45,15 @@ async def holding_on_machine(key: str) -> AsyncIterator[None]:
 
 
 @contextmanager
-def held_on_machine(key: str) -> Iterator[bool]:
-    """Hold `key` among this machine's processes; False: another one does. The kernel takes it from one that dies.
+def held_on_machine(engine_id: str, reference: str) -> Iterator[bool]:
+    """Hold `reference` in the engine; False: somebody on this machine, or in this process, does.
 
-    The lock is an abstract socket's name: it needs no file, but containers with networks of their own do not see it.
+    The kernel takes it from a process that dies. The lock is an abstract socket's name: it needs no file, but
+    containers with networks of their own do not see it.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
         try:
-            lock.bind(f"\0ferryman-{hashlib.sha256(key.encode()).hexdigest()}")
+            lock.bind(f"\0ferryman-{hashlib.sha256(f'{engine_id} {reference}'.encode()).hexdigest()}")
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

@@ -24,7 +24,6 @@ class TargetTags:
         self._engine_id = engine_id
         self._ledger = ledger
         self._locks = KeyedLocks()
-        self._borrowed: set[str] = set()
 
     @asynccontextmanager
     async def borrowed(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
@@ -34,32 +33,27 @@ class TargetTags:
         async with (
             self._locks.holding(reference),
             self._locks.holding(f"{repository} {image.id}"),
-            holding_on_machine(self._key(reference)),
+            holding_on_machine(self._engine_id, reference),
         ):
             previous_id = await self._previous(reference)
             kept = await self._digests(image.id, repository)
             await self._ledger.remember(
                 self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
             )
-            self._borrowed.add(reference)
             try:
                 await self._engine.tag(image.id, reference)
                 yield
             finally:
                 await self._tidy(reference, image.id, previous_id, kept)
-                self._borrowed.discard(reference)
 
     async def recover(self) -> None:
         """Undo what a crash left."""
         for entry in await self._ledger.of_role(self._engine_id, "target"):
-            if entry.reference in self._borrowed or entry.image_id is None:
+            if entry.image_id is None:
                 continue
-            with held_on_machine(self._key(entry.reference)) as free:
-                if free:  # otherwise a living process is at it
+            with held_on_machine(self._engine_id, entry.reference) as free:
+                if free:  # otherwise somebody alive is at it
                     await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
-
-    def _key(self, reference: str) -> str:
-        return f"{self._engine_id} {reference}"
 
     async def _previous(self, reference: str) -> str | None:
         """The image that the user has under the name. What another process of ours has there just now is not theirs."""

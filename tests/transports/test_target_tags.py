@@ -142,3 +142,20 @@ async def test_leaves_a_tag_that_the_user_made_after_the_crash(
 
     assert docker.image_id(name) == users_image
     assert ledger.entries == {}
+
+
+async def test_leaves_the_tag_of_a_push_that_is_under_way(
+    transports: DockerTransports, source: RegistryServer, target: RegistryServer, docker: Shell, start_proxy: StartProxy
+) -> None:
+    proxy, ledger, made = await start_proxy(target), InMemoryLedger(), fresh_image()
+    gate, name = proxy.hold("POST .*/uploads/"), f"{proxy.host}/m/b:1"
+    copying = asyncio.ensure_future(copy(transports, source, proxy.host, made, ledger))
+    await proxy.stalls(copying)
+
+    await transports.open(ledger=ledger).connect()
+    assert docker.has(name)
+
+    gate.set()
+    await copying
+    assert not docker.has(name)
+    assert {entry.role for entry in ledger.entries.values()} == {"source"}
