@@ -1,6 +1,5 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,6 +23,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
+from ferryman.tasks import for_each
 
 _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
 
@@ -74,29 +74,25 @@ class Scheduler:
     async def cycle(self, configuration: Configuration, items: Sequence[Item]) -> Cycle:
         """Look at every one of `items` and enqueue what is new or changed. Raises StoreError."""
         await self._pauses.lift_mended()
-        places = asyncio.Semaphore(_ITEMS_AT_ONCE)
+        enqueued = 0
         failed: dict[str, str] = {}
 
-        async def one(item: Item) -> int:
-            async with places:
-                with structlog.contextvars.bound_contextvars(item=item.name):
-                    try:
-                        return await self._keep_in_step(configuration, item)
-                    except TransferError as error:
-                        failed[str(item.target)] = str(error)
-                        await self._cannot_look(item, error)
-                    except StoreError:
-                        raise
-                    except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
-                        failed[str(item.target)] = await self._defect(item, error)
-                    return 0
+        async def one(item: Item) -> None:
+            nonlocal enqueued
+            with structlog.contextvars.bound_contextvars(item=item.name):
+                try:
+                    new = await self._keep_in_step(configuration, item)
+                    enqueued += new  # not `+= await`: that adds to what it was before
+                except TransferError as error:
+                    failed[str(item.target)] = str(error)
+                    await self._cannot_look(item, error)
+                except StoreError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
+                    failed[str(item.target)] = await self._defect(item, error)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                looks = [group.create_task(one(item)) for item in items]
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return Cycle(enqueued=sum(look.result() for look in looks), failed=failed)
+        await for_each(items, one, at_once=_ITEMS_AT_ONCE)
+        return Cycle(enqueued=enqueued, failed=failed)
 
     async def look(self, configuration: Configuration, item: Item) -> Looked:
         """Discover and plan; changes nothing. Raises TransferError."""

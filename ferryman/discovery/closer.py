@@ -1,7 +1,6 @@
 """A closer look at tags whose digest or time no list told."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -21,6 +20,7 @@ from ferryman.errors import (
 )
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.client import RegistryClient
+from ferryman.tasks import for_each
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
 _OUTAGE = 3  # tags in a row that were refused, or had no answer: that is no tag's own trouble any more
@@ -46,20 +46,20 @@ class CloserLook:
         tags, doubtful = self._view.tags, self._view.doubtful
         if self._order_hangs_on_age(choice):
             admitted = [name for name in tags if choice.admits(name)]
-            await self._each([name for name in admitted if name in doubtful], self._take_digest)
-            await self._each([name for name in admitted if self._lacks_age(name)], self._take_age)
+            await for_each([name for name in admitted if name in doubtful], self._take_digest, at_once=_AT_ONCE)
+            await for_each([name for name in admitted if self._lacks_age(name)], self._take_age, at_once=_AT_ONCE)
         await self._settle(choice)
         if unclear := choice.unclear(tags.values()):
-            await self._each(unclear, self._take_platforms)
+            await for_each(unclear, self._take_platforms, at_once=_AT_ONCE)
             await self._settle(choice)
         chosen = [tag.name for tag in choice.chosen(tags.values()) if choice.admits(tag.name)]
-        await self._each([name for name in chosen if self._lacks_age(name)], self._take_age)
+        await for_each([name for name in chosen if self._lacks_age(name)], self._take_age, at_once=_AT_ONCE)
 
     async def _settle(self, choice: Choice) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
         tags, doubtful = self._view.tags, self._view.doubtful
         while asked := [tag.name for tag in choice.chosen(tags.values()) if tag.name in doubtful]:
-            await self._each(asked, self._take_digest)
+            await for_each(asked, self._take_digest, at_once=_AT_ONCE)
 
     def _order_hangs_on_age(self, choice: Choice) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
@@ -68,20 +68,6 @@ class CloserLook:
         tags = self._view.tags
         chosen = {tag.name for tag in choice.chosen(tags.values())}
         return any(choice.admits(name) and name not in chosen for name in tags)
-
-    async def _each(self, names: Collection[str], look: Callable[[str], Awaitable[None]]) -> None:
-        waiting = iter(names)
-
-        async def some() -> None:
-            for name in waiting:
-                await look(name)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(_AT_ONCE, len(names))):
-                    group.create_task(some())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
 
     async def _take_digest(self, name: str) -> None:
         self._view.doubtful.discard(name)

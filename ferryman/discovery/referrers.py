@@ -1,6 +1,5 @@
 """What refers to images now, by the referrers API: to be compared with what was copied."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 
 from ferryman import log
@@ -8,6 +7,7 @@ from ferryman.errors import LoginRefused, RateLimited, TransferError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.referrers import fingerprint
+from ferryman.tasks import for_each
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
 
@@ -18,25 +18,24 @@ async def fingerprints(client: RegistryClient, repository: Repository, digests: 
     Empty where the registry has no such API: what it has instead are tags, which stand in its list.
     Raises RateLimited and LoginRefused.
     """
-    waiting, found = iter(digests), dict[str, str]()
+    found: dict[str, str] = {}
+    has_api = True
 
-    async def some() -> None:
-        for digest in waiting:
-            try:
-                listed = await client.list_referrers(repository.pinned(digest))
-            except (RateLimited, LoginRefused):
-                raise
-            except TransferError as error:
-                log.get().warning("cannot see what refers to an image", digest=digest, error=str(error))
-                continue
-            if listed is None:
-                return
+    async def look(digest: str) -> None:
+        nonlocal has_api
+        if not has_api:
+            return
+        try:
+            listed = await client.list_referrers(repository.pinned(digest))
+        except (RateLimited, LoginRefused):
+            raise
+        except TransferError as error:
+            log.get().warning("cannot see what refers to an image", digest=digest, error=str(error))
+            return
+        if listed is None:
+            has_api = False
+        else:
             found[digest] = fingerprint(listed)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_AT_ONCE, len(digests))):
-                group.create_task(some())
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    await for_each(digests, look, at_once=_AT_ONCE)
     return found

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator
 
 from ferryman.store.records import ItemKey, Status
 
-VERSION = "0002"  # of the schema below: the last migration's
+VERSION = "0003"  # of the schema below: the last migration's
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -98,6 +98,7 @@ tags = Table(
     Column("claimed_at", UtcDateTime),
     Column("degraded", String),
     Column("referrers", String),  # fingerprint
+    Column("target_checked_at", UtcDateTime),  # when the target itself last named `target_digest`; None: to be asked
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -185,6 +186,8 @@ registries = Table(
     Column("error", String, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("fingerprint", String),
+    Column("tried_at", UtcDateTime),  # the last login since, of those that were refused
+    Column("tries", Integer, nullable=False, server_default="0"),  # logins since
 )
 
 engine_images = Table(
@@ -206,6 +209,7 @@ blobs = Table(
     Column("digest", String, primary_key=True),
     Column("kind", String, primary_key=True),
     Column("repository", String, primary_key=True),
+    Column("used_at", UtcDateTime),  # None: since before this was recorded
     CheckConstraint("kind IN ('blob', 'manifest')", name="kind"),
 )
 
@@ -215,6 +219,7 @@ inabilities = Table(
     Column("registry", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("found_at", UtcDateTime, nullable=False),
+    Column("value", String),  # of what is no yes or no: the largest chunk in bytes, for one
 )
 
 services = Table(
@@ -225,4 +230,13 @@ services = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("beat_at", UtcDateTime, nullable=False),
     Column("next_cycle_at", UtcDateTime),
+    Column("cycle_ended_at", UtcDateTime),  # the last one, however it ended
+)
+
+marks = Table(
+    "marks",  # facts about this database itself, such as that it is a backup
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
 )

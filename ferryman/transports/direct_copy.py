@@ -9,6 +9,7 @@ from ferryman.errors import Denied, NotFound, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import Abilities, ManifestRefused, RegistryClient, Stored
+from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_blobs import BlobMover, Trust
 from ferryman.transports.direct_tree import Node, TreeReader
@@ -16,7 +17,6 @@ from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.memory import Memory
 from ferryman.transports.schema2 import in_docker_types
 from ferryman.transports.shared_blobs import SharedBlob, SharedBlobs
-from ferryman.transports.together import together
 
 # Aliyun's registry: unknown manifest class for application/vnd.oci.empty.v1+json
 _ATTESTATION_REFUSED = re.compile(r"manifest class|vnd\.oci\.empty|in-toto", re.IGNORECASE)
@@ -191,11 +191,13 @@ class _Shipment:
         self._target = target
 
     async def send(self, root: Node, shared: Mapping[str, SharedBlob]) -> Stored:
-        await together(*(self.mover.bring(needed, shared[digest]) for digest, needed in root.blobs().items()))
+        await gather_or_raise(*(self.mover.bring(needed, shared[digest]) for digest, needed in root.blobs().items()))
         for generation in root.generations():
             # Images first, so that what is refused of attestations is known to be their fault.
             for attestations in (False, True):
-                await together(*(self._put_child(node) for node in generation if node.is_attestation is attestations))
+                await gather_or_raise(
+                    *(self._put_child(node) for node in generation if node.is_attestation is attestations)
+                )
         return await self._put(root, self._target)
 
     async def _put_child(self, node: Node) -> None:

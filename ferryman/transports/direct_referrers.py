@@ -13,9 +13,9 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Reference, referrers_tag, subject_of
 from ferryman.registry.client import Referrer
 from ferryman.registry.referrers import fingerprint, listed_in, with_more
+from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_copy import DirectCopy, Tools
-from ferryman.transports.together import together
 
 EVERYTHING = Platforms(keyword="all")
 _DEEPEST = 4  # what refers to a signature's signature's …
@@ -47,7 +47,7 @@ class ReferringCopy:
         Raises what the tag's own copy raises, and RateLimited.
         """
         copied, subjects = await (self._list_copied() if self._is_list else self._tag_copied())
-        await together(*(self._follow(subject, depth=1) for subject in sorted(subjects)))
+        await gather_or_raise(*(self._follow(subject, depth=1) for subject in sorted(subjects)))
         return replace(
             copied,
             bytes_moved=copied.bytes_moved + self._moved,
@@ -88,7 +88,7 @@ class ReferringCopy:
         brought = await self._brought(listed)
         if brought and not self._tools.registry.abilities(self._target.repository.registry).lists_referrers:
             await self._list(subject, brought)
-        await together(*(self._follow(each.digest, depth=depth + 1) for each in brought))
+        await gather_or_raise(*(self._follow(each.digest, depth=depth + 1) for each in brought))
 
     async def _referrers_of(self, subject: str) -> Sequence[Referrer]:
         """By the API; where there is none, by the tag. What cannot be told is left out."""
@@ -112,7 +112,7 @@ class ReferringCopy:
         chosen = referrers[: _MOST - len(self._seen)]
         self._leave_out(len(referrers) - len(chosen), f"there are more than {_MOST}")
         self._seen |= {each.digest for each in chosen}
-        landed = await together(*(self._bring(each) for each in chosen))
+        landed = await gather_or_raise(*(self._bring(each) for each in chosen))
         return [each for each, has_landed in zip(chosen, landed, strict=True) if has_landed]
 
     async def _bring(self, referrer: Referrer) -> bool:

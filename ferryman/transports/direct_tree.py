@@ -14,8 +14,8 @@ from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.answers import quoted
 from ferryman.registry.client import Manifest, RegistryClient
+from ferryman.tasks import gather_or_raise
 from ferryman.transports.contents import Child, Contents, Descriptor, platform_of, read, rebuilt
-from ferryman.transports.together import together
 
 _DEEPEST = 5  # an index in an index in an index …
 _MOST = 500  # manifests of one tag; the largest in the wild have some dozens
@@ -206,7 +206,7 @@ class _Reading:
             raise Unsupported(f"{source} nests more than {_DEEPEST} indexes", registry=source.repository.registry)
         known = await self._known([child.digest for child in contents.children])
         images = [child for child in contents.children if not child.is_attestation]
-        chosen = await together(*(self._choose(child, known, depth) for child in images))
+        chosen = await gather_or_raise(*(self._choose(child, known, depth) for child in images))
         kept = [choice for choice in chosen if choice.kept]
         if not kept and not self._everything:
             return None
@@ -239,7 +239,7 @@ class _Reading:
         if wanted and not self._attestations:
             self._reader.left_attestations_out = True
             return []
-        return await together(*(self._attestation(child, known) for child in wanted))
+        return await gather_or_raise(*(self._attestation(child, known) for child in wanted))
 
     async def _attestation(self, child: Child, known: Collection[str]) -> _Choice:
         if child.digest in known:

@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from ferryman.errors import StoreError
 from ferryman.store.engine import Database, Transaction, migrating, open_database
-from ferryman.store.tables import metadata
+from ferryman.store.tables import VERSION, metadata
 from tests.support.postgresql import PostgresServer
 
 CHECKOUT = Path(__file__).parents[2]
@@ -37,7 +37,10 @@ async def _schema(connection: Transaction) -> dict[str, list[str]]:
     if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
         rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         # ADD COLUMN writes the new ones behind the last, on its line.
-        return {name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+, )", sql)) for name, sql in rows}
+        return {
+            name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+(?: DEFAULT '\d+' NOT NULL)?, )", sql))
+            for name, sql in rows
+        }
     indexes = await connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
     checks = await connection.execute(text("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"))
     columns: dict[str, list[ReflectedColumn]] = await connection.run_sync(
@@ -113,7 +116,7 @@ def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None
 async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
-    with pytest.raises(StoreError, match=r"newer Ferryman.*0999.*up to 0002.*install the newer"):
+    with pytest.raises(StoreError, match=rf"newer Ferryman.*0999.*up to {VERSION}.*install the newer"):
         await open_database(url)
 
 

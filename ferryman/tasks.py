@@ -1,0 +1,58 @@
+"""Concurrent tasks with one outcome.
+
+Not asyncio.TaskGroup: on Python 3.11.2 a group whose child failed leaves `task.cancelling()` at 1 in the task that
+waited for it, and the next `asyncio.timeout` in that task lets CancelledError out instead of raising TimeoutError.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+async def gather_or_raise(*works: Coroutine[Any, Any, _T]) -> list[_T]:
+    """Run all of them concurrently; their results, in order.
+
+    The first error cancels the others and is raised unchanged, once all of them have ended. So does a cancellation.
+    """
+    if not works:
+        return []
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await cancel_and_wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+    return [task.result() for task in tasks]
+
+
+async def for_each(things: Collection[_T], work: Callable[[_T], Coroutine[Any, Any, object]], *, at_once: int) -> None:
+    """Call `work` for every one of `things`, in order, at most `at_once` concurrently. The first error ends it."""
+    waiting = iter(things)
+
+    async def take() -> None:
+        for thing in waiting:
+            await work(thing)
+
+    await gather_or_raise(*(take() for _ in range(min(at_once, len(things)))))
+
+
+async def cancel_and_wait(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    """Cancel those that still run, and wait until all have ended, also when this task is cancelled meanwhile."""
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while not all(task.done() for task in running):
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # retrieved, or the loop complains of it
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,35 @@
+"""What is believed of targets and logins, and since when; facts about the database itself"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("tags", sa.Column("target_checked_at", sa.DateTime(timezone=True)))
+    op.add_column("registries", sa.Column("tried_at", sa.DateTime(timezone=True)))
+    op.add_column("registries", sa.Column("tries", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("blobs", sa.Column("used_at", sa.DateTime(timezone=True)))
+    op.add_column("inabilities", sa.Column("value", sa.String()))
+    op.add_column("services", sa.Column("cycle_ended_at", sa.DateTime(timezone=True)))
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_marks"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("marks")
+    op.drop_column("services", "cycle_ended_at")
+    op.drop_column("inabilities", "value")
+    op.drop_column("blobs", "used_at")
+    op.drop_column("registries", "tries")
+    op.drop_column("registries", "tried_at")
+    op.drop_column("tags", "target_checked_at")
