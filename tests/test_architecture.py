@@ -22,7 +22,7 @@ ROWS = (
     ("discovery", "transports"),
     ("registry", "store", "items", "settings"),
     ("bandwidth", "log", "platforms", "reference", "retry", "versions"),
-    ("bell", "clock", "errors", "tasks"),
+    ("bell", "clock", "errors", "tasks", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 

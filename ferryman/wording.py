@@ -1,0 +1,12 @@
+"""Numbers with their nouns, as people read them."""
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 tag`, `2 tags`, `1,200 registries`. `plural` is for what does not go by the rule."""
+    return f"{number:,} {noun if number == 1 else plural or _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
