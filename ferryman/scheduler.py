@@ -1,6 +1,6 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -71,8 +71,13 @@ class Scheduler:
         self._complete_walk = complete_walk  # how long a walk may do without going to the end
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
-    async def cycle(self, configuration: Configuration, items: Sequence[Item]) -> Cycle:
-        """Look at every one of `items` and enqueue what is new or changed. Raises StoreError."""
+    async def cycle(
+        self, configuration: Configuration, items: Sequence[Item], *, looked: Callable[[], None] = lambda: None
+    ) -> Cycle:
+        """Look at every one of `items` and enqueue what is new or changed. Raises StoreError.
+
+        `looked` is called after each item, whatever came of it.
+        """
         await self._pauses.lift_mended()
         enqueued = 0
         failed: dict[str, str] = {}
@@ -90,6 +95,7 @@ class Scheduler:
                     raise
                 except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
                     failed[str(item.target)] = await self._defect(item, error)
+                looked()
 
         await for_each(items, one, at_once=_ITEMS_AT_ONCE)
         return Cycle(enqueued=enqueued, failed=failed)

@@ -521,6 +521,15 @@ async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google,
     assert (cycle.enqueued, list(cycle.failed)) == (1, [str(FLANNEL.target)])
 
 
+async def test_every_item_that_was_looked_at_is_told_also_one_that_failed(world: World, quay: Quay) -> None:
+    quay.put("coreos/flannel", "v1")
+    told: list[None] = []
+    cycle = await world.scheduler.cycle(
+        Configuration((PAUSE, FLANNEL), {}), [PAUSE, FLANNEL], looked=lambda: told.append(None)
+    )
+    assert (len(cycle.failed), len(told)) == (1, 2)
+
+
 async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(world: World, quay: Quay) -> None:
     class Endless:
         async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:

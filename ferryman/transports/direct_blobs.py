@@ -1,6 +1,6 @@
 """How one blob gets into the target's repository: not at all, by a mount, or by a stream, the cheapest first."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -37,6 +37,11 @@ class BlobMover:
     reused: int = 0
     landed: set[str] = field(default_factory=set)  # digests that the target holds now
     stale: dict[str, set[str]] = field(default_factory=dict)  # repository: digests that it was wrongly believed to hold
+
+    def announce(self, blobs: Iterable[Descriptor]) -> None:
+        """Tell of all that is to come, so that its sum is known from the start."""
+        for blob in blobs:
+            self.progress(f"copy:{_short(blob)}", 0, blob.size)
 
     async def bring(self, needed: Needed, shared: SharedBlob) -> None:
         """See to it that the target holds the blob. Raises TransferError."""

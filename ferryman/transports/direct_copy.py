@@ -191,7 +191,9 @@ class _Shipment:
         self._target = target
 
     async def send(self, root: Node, shared: Mapping[str, SharedBlob]) -> Stored:
-        await gather_or_raise(*(self.mover.bring(needed, shared[digest]) for digest, needed in root.blobs().items()))
+        blobs = root.blobs()
+        self.mover.announce(needed.blob for needed in blobs.values())
+        await gather_or_raise(*(self.mover.bring(needed, shared[digest]) for digest, needed in blobs.items()))
         for generation in root.generations():
             # Images first, so that what is refused of attestations is known to be their fault.
             for attestations in (False, True):

@@ -53,6 +53,7 @@ class DockerCopy:
         self._target = target
         self._wanted = wanted
         self._sink = sink
+        self._step = ""  # which of several images is on its way, as ProgressSink tells it
         self._moved = 0
         self._reused = 0
 
@@ -69,7 +70,8 @@ class DockerCopy:
     async def _joined(self, choices: Sequence[Choice]) -> Manifest:
         """Push every part, and make the index of them; of one part only, that part itself."""
         parts: list[tuple[Manifest, Part]] = []
-        for choice in choices:
+        for number, choice in enumerate(choices, start=1):
+            self._step = f"{number}/{len(choices)} "
             try:
                 parts.append(await self._part(choice))
             except NoSuchPlatform as error:  # upstream's index lies about this one
@@ -107,7 +109,7 @@ class DockerCopy:
             self._workshop.logins.shown(target.repository) as login,
         ):
             errand = Errand("push", name, target.repository.registry)
-            pushed = await self._workshop.engine.push(errand, credential=login, sink=self._sink)
+            pushed = await self._workshop.engine.push(errand, credential=login, sink=self._tell)
         self._moved += pushed.moved
         self._reused += max(image.size - pushed.moved, 0)
         return image, pushed
@@ -133,10 +135,13 @@ class DockerCopy:
                     Errand("pull", name, choice.reference.repository.registry),
                     platform=choice.platform or _only(self._wanted),
                     credential=login,
-                    sink=self._sink,
+                    sink=self._tell,
                 )
         except WrongContent as error:
             raise await self._explained(choice, error) from error
+
+    def _tell(self, part: str, done: int, total: int | None) -> None:
+        self._sink(f"{self._step}{part}", done, total)
 
     async def _explained(self, choice: Choice, error: WrongContent) -> TransferError:
         """A layer that the engine could not unpack may be damaged, or packed in a way that it does not know."""

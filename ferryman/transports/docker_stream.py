@@ -13,6 +13,8 @@ from ferryman.transports.base import ProgressSink
 _PUSHED_LINE = re.compile(r"\bdigest: (sha256:[0-9a-f]{64}) size: \d+")  # "1.2: digest: sha256:… size: 949"
 _MOVING = frozenset({"Downloading", "Pushing"})
 _LANDED = frozenset({"Download complete", "Pull complete", "Pushed"})
+_LISTED = frozenset({"Pulling fs layer", "Preparing"})
+_THERE = ("Already exists", "Layer already exists", "Mounted from ")
 
 
 class Silent(Exception):
@@ -53,6 +55,11 @@ class Layers:
         layer = message.get("id")
         if layer and (status in _MOVING or status in _LANDED or status == "Waiting"):
             self._take_layer(str(layer), status, message.get("progressDetail") or {})
+        elif layer and status in _LISTED:
+            self.sink(f"{self.doing}:{layer}", 0, None)
+        elif layer and status.startswith(_THERE):
+            self._states[str(layer)] = status  # it may have waited
+            self.sink(f"{self.doing}:{layer}", 0, 0)
 
     def _take_digest(self, status: str, aux: Mapping[str, Any]) -> None:
         self.pushed_a_part = self.pushed_a_part or "manifestPushedInsteadOfIndex" in aux
@@ -73,6 +80,8 @@ class Layers:
             self._done[layer] = self._totals[layer]
         if layer in self._done:
             self.sink(f"{self.doing}:{layer}", self._done[layer], self._totals[layer] or None)
+        elif status in _LANDED:  # so small that the engine told nothing of its way
+            self.sink(f"{self.doing}:{layer}", 0, 0)
 
 
 class Watchdog:

@@ -339,3 +339,19 @@ async def test_a_config_of_another_length(strange: Strange, size: int) -> None:
 
     with pytest.raises(WrongContent, match=f"its manifest says {size}"):
         await strange.copy(strange.serve(json.dumps(body).encode(), OCI_MANIFEST))
+
+
+async def test_all_that_is_to_come_is_told_before_any_of_it_comes(line: Line) -> None:
+    layers = [layer({"file": os.urandom(300_000 + number)}) for number in range(3)]
+    await line.copy(image(layers))
+    line.progress.told.clear()
+    made, other = image(layers, created="2026-02-02T00:00:00Z"), fresh("linux/arm64")
+    await line.copy(index([made, other]), "all", tag="2")
+
+    told = line.progress.told
+    whole = made.blobs.keys() | other.blobs.keys()
+    assert {part for part, _, _ in told[: len(whole)]} == {f"copy:{digest[7:19]}" for digest in whole}
+    assert {done for _, done, _ in told[: len(whole)]} == {0}
+    ended = {part.partition(":")[2]: (done, total) for part, done, total in told}
+    assert len(ended) == len(whole)
+    assert all(done == total for done, total in ended.values())

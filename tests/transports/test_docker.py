@@ -352,3 +352,16 @@ async def test_uses_the_layers_that_the_engine_has(
 
     blobs = [line for line in proxy.requests if "/blobs/" in line]
     assert len(set(blobs)) == len(blobs) == 5  # two configs, two tops, one base
+
+
+async def test_each_of_several_images_is_told_as_a_step(
+    transports: DockerTransports, source: RegistryServer, target: RegistryServer
+) -> None:
+    made = index([fresh_image(platform=platform) for platform in ("linux/amd64", "linux/arm64")])
+    push(source.url, "a/b", "1", made)
+    told = Progress()
+    wanted = Platforms.parse("linux/amd64,linux/arm64")
+    await transports.open().copy(pinned(source.host, "a/b", made.digest), tagged(target.host, "m/b", "1"), wanted, told)
+
+    steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in told.told))
+    assert steps == ["1/2 pull", "1/2 push", "2/2 pull", "2/2 push"]

@@ -38,7 +38,10 @@ def test_counts_what_a_pull_downloaded() -> None:
     )
 
     assert layers.moved == 1000
-    assert told.told == [("pull:top", 300, 1000), ("pull:top", 1000, 1000), ("pull:top", 1000, 1000)]
+    assert told.told == [
+        ("pull:base", 0, 0), ("pull:top", 0, None),
+        ("pull:top", 300, 1000), ("pull:top", 1000, 1000), ("pull:top", 1000, 1000),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("status", ["Status: Downloaded newer image for a", "Status: Image is up to date for a"])
@@ -49,9 +52,27 @@ def test_a_pull_ends_with_its_status(status: str) -> None:
     assert take(layers, {"status": status}).ended
 
 
+def test_a_layer_that_is_too_small_to_be_told_of_is_done_as_well() -> None:
+    told = Progress()
+    take(
+        Layers("pull", told), progress("Pulling fs layer", "tiny"), progress("Waiting", "tiny"),
+        progress("Download complete", "tiny"), progress("Pull complete", "tiny"),
+    )  # fmt: skip
+
+    assert told.told == [("pull:tiny", 0, None), ("pull:tiny", 0, 0), ("pull:tiny", 0, 0)]
+
+
+def test_a_layer_that_waited_and_turned_out_to_be_there_waits_no_longer() -> None:
+    layers = take(Layers("push", Progress()), progress("Preparing", "a"), progress("Waiting", "a"))
+    assert layers.queued
+
+    assert not take(layers, progress("Layer already exists", "a")).queued
+
+
 def test_counts_what_a_push_uploaded() -> None:
+    told = Progress()
     layers = take(
-        Layers("push", Progress()),
+        Layers("push", told),
         {"status": "The push refers to repository [r/a]"},
         progress("Layer already exists", "one"),
         progress("Mounted from m/x", "two"),
@@ -60,6 +81,7 @@ def test_counts_what_a_push_uploaded() -> None:
     )
 
     assert layers.moved == 4
+    assert told.told == [("push:one", 0, 0), ("push:two", 0, 0), ("push:three", 4, 4), ("push:three", 4, 4)]
     assert not layers.ended
 
 
