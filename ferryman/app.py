@@ -169,7 +169,7 @@ def _transport(
             cache_limit=settings.cache_limit,
             clock=clock,
         ),
-        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine()),
+        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine(), clock=clock),
     )
     _configure(transport, configuration, settings)
     return transport

@@ -19,6 +19,7 @@ from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
 from ferryman.reference import Reference, Repository, is_tag
 from ferryman.registry import manifests
+from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import error_codes, login_refused, refusal
 from ferryman.registry.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.credentials import CredentialStore
@@ -33,7 +34,7 @@ from ferryman.registry.messages import Answer, Errand
 from ferryman.registry.quota import Quota
 from ferryman.registry.referrers import Referrer, has_subject, listed_in, referrers_in
 from ferryman.registry.sender import Sender
-from ferryman.registry.uploads import Abilities, InMemory, Session, Uploader, session_of
+from ferryman.registry.uploads import InMemory, Session, Uploader, session_of
 
 __all__ = [
     "Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "Referrer", "RegistryClient", "Session", "Stored",

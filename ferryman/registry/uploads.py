@@ -16,6 +16,7 @@ from yarl import URL
 
 from ferryman.clock import Clock
 from ferryman.errors import TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import error_codes, refusal
 from ferryman.registry.errands import Errands
 from ferryman.registry.links import forbid_inward, resolve
@@ -85,18 +86,6 @@ class _Part:
         async for piece in self.blob.pieces(self.start, self.size):
             await self.throttle(len(piece))
             yield piece
-
-
-@dataclass(slots=True)
-class Abilities:
-    """What a registry turned out to be able to do."""
-
-    mounts: bool = True
-    takes_large_bodies: bool = True
-    takes_chunks: bool = True
-    takes_attestations: bool = True
-    takes_oci: bool = True  # False: manifests are told in Docker's types
-    lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
 
 
 @dataclass(frozen=True, slots=True)

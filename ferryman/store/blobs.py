@@ -14,6 +14,7 @@ from ferryman.store.tables import blobs, inabilities
 Kind = Literal["blob", "manifest"]
 
 _BELIEVED = timedelta(days=30)  # registries learn: what one could not do is tried again after this
+_CLOCKS_DIFFER = timedelta(hours=1)  # at most, of machines that share a database
 
 
 class Blobs:
@@ -51,16 +52,28 @@ class Blobs:
             for some in chunks(sorted(digests)):
                 await connection.execute(forgetting.where(blobs.c.digest.in_(some)))
 
-    async def inabilities(self, registry: str) -> frozenset[str]:
-        """What the registry was found not to be able to do within the last 30 days."""
-        since = self._clock.now() - _BELIEVED
-        asking = select(inabilities.c.name).where(inabilities.c.registry == registry, inabilities.c.found_at > since)
-        async with self._database.read() as connection:
-            return frozenset((await connection.execute(asking)).scalars())
+    async def inabilities(self, registry: str) -> dict[str, str | None]:
+        """What the registry was found not to be able to do within the last 30 days, by name; with a value if any.
 
-    async def note_inability(self, registry: str, name: str) -> None:
-        """The registry was found not to be able to do this, just now."""
-        row = {"found_at": self._clock.now()}
+        What was found in the future was found by a clock that was wrong, at a time that nobody knows.
+        """
+        now = self._clock.now()
+        asking = select(inabilities.c.name, inabilities.c.value).where(
+            inabilities.c.registry == registry,
+            inabilities.c.found_at.between(now - _BELIEVED, now + _CLOCKS_DIFFER),
+        )
+        async with self._database.read() as connection:
+            return {row.name: row.value for row in await connection.execute(asking)}
+
+    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+        """The registry was found not to be able to do this (or no more than `value`), just now."""
+        row = {"found_at": self._clock.now(), "value": value}
         async with self._database.write() as connection:
             adding = connection.insert(inabilities).values(registry=registry, name=name, **row)
             await connection.execute(adding.on_conflict_do_update(index_elements=["registry", "name"], set_=row))
+
+    async def forget_inability(self, registry: str, name: str) -> None:
+        """The registry was found to be able to do this after all. Idempotent."""
+        forgetting = delete(inabilities).where(inabilities.c.registry == registry, inabilities.c.name == name)
+        async with self._database.write() as connection:
+            await connection.execute(forgetting)

@@ -21,10 +21,14 @@ class BlobLedger(Protocol):
         """The repository was found not to hold these. Idempotent."""
         ...
 
-    async def inabilities(self, registry: str) -> Collection[str]:
-        """What the registry was lately found not to be able to do."""
+    async def inabilities(self, registry: str) -> Mapping[str, str | None]:
+        """What the registry was lately found not to be able to do, by name; with a value where one was noted."""
         ...
 
-    async def note_inability(self, registry: str, name: str) -> None:
-        """The registry was found not to be able to do this. Idempotent."""
+    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+        """The registry was found not to be able to do this, or no more than `value`. Idempotent."""
+        ...
+
+    async def forget_inability(self, registry: str, name: str) -> None:
+        """The registry was found to be able to do this after all. Idempotent."""
         ...

@@ -1,5 +1,6 @@
 """Copies tags from registry to registry: every platform, the same digests, no engine and no disk."""
 
+from ferryman.clock import Clock
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, subject_of
 from ferryman.registry.client import RegistryClient
@@ -16,9 +17,9 @@ _LINUX = Platforms(keyword="linux")
 class DirectTransport:
     """The Transport that streams. One instance a process; many copies at once."""
 
-    def __init__(self, *, registry: RegistryClient, ledger: BlobLedger, native: Platform) -> None:
+    def __init__(self, *, registry: RegistryClient, ledger: BlobLedger, native: Platform, clock: Clock) -> None:
         """`native` is what that word means in items.yml: this machine's platform."""
-        self._memory = Memory(ledger, registry)
+        self._memory = Memory(ledger, registry, clock=clock)
         self._tools = Tools(registry, self._memory, SharedBlobs(), native)
 
     async def copy(

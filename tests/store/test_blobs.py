@@ -56,7 +56,31 @@ async def test_an_inability_is_believed_for_a_month(blobs: Blobs, clock: ManualC
     await blobs.note_inability(HOST, "takes_chunks")
     await blobs.note_inability(HOST, "takes_chunks")
 
-    assert await blobs.inabilities(HOST) == {"mounts", "takes_chunks"}
+    assert set(await blobs.inabilities(HOST)) == {"mounts", "takes_chunks"}
     clock.advance(timedelta(days=11))
-    assert await blobs.inabilities(HOST) == {"takes_chunks"}
-    assert await blobs.inabilities("other.example.com") == frozenset()
+    assert set(await blobs.inabilities(HOST)) == {"takes_chunks"}
+    assert await blobs.inabilities("other.example.com") == {}
+
+
+async def test_an_inability_may_have_a_value_and_may_be_forgotten(blobs: Blobs) -> None:
+    await blobs.note_inability(HOST, "largest_chunk", "4194304")
+    await blobs.note_inability(HOST, "mounts")
+    assert await blobs.inabilities(HOST) == {"largest_chunk": "4194304", "mounts": None}
+
+    await blobs.note_inability(HOST, "largest_chunk", "524288")
+    await blobs.forget_inability(HOST, "mounts")
+    await blobs.forget_inability(HOST, "mounts")
+    assert await blobs.inabilities(HOST) == {"largest_chunk": "524288"}
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(timedelta(minutes=5), True), (timedelta(hours=8), False)])
+async def test_what_was_found_by_a_clock_ahead_is_not_believed_for_ever(
+    blobs: Blobs, clock: ManualClock, ahead: timedelta, believed: bool
+) -> None:
+    clock.advance(ahead)
+    await blobs.note_inability(HOST, "mounts")
+    clock.advance(-ahead)
+
+    assert ("mounts" in await blobs.inabilities(HOST)) is believed
+    await blobs.note_inability(HOST, "mounts")  # found again, by the clock that was set right
+    assert "mounts" in await blobs.inabilities(HOST)

@@ -114,7 +114,10 @@ class DirectTransports:
         client = self.client = open_client(logins=logins, endpoints=endpoints, clock=clock, timeouts=timeouts)
         self._stack.push_async_callback(client.aclose)
         return DirectTransport(
-            registry=client, ledger=InMemoryBlobLedger() if ledger is None else ledger, native=NATIVE
+            registry=client,
+            ledger=InMemoryBlobLedger() if ledger is None else ledger,
+            native=NATIVE,
+            clock=clock or SystemClock(),
         )
 
 

@@ -11,7 +11,7 @@ class InMemoryBlobLedger:
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, Kind, str], set[str]] = defaultdict(set)  # registry, kind, digest: repositories
-        self.cannot: dict[str, set[str]] = defaultdict(set)
+        self.cannot: dict[str, dict[str, str | None]] = defaultdict(dict)  # registry: names, values
         self.asked = 0
 
     async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> Mapping[str, Collection[str]]:
@@ -28,8 +28,11 @@ class InMemoryBlobLedger:
             if host == registry and digest in digests:
                 names.discard(repository)
 
-    async def inabilities(self, registry: str) -> Collection[str]:
-        return self.cannot[registry]
+    async def inabilities(self, registry: str) -> Mapping[str, str | None]:
+        return dict(self.cannot[registry])
 
-    async def note_inability(self, registry: str, name: str) -> None:
-        self.cannot[registry].add(name)
+    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+        self.cannot[registry][name] = value
+
+    async def forget_inability(self, registry: str, name: str) -> None:
+        self.cannot[registry].pop(name, None)

@@ -33,7 +33,7 @@ class Choice:
             address=EngineAddress(engine), registry=client, ledger=InMemoryLedger(), cache_limit=NO_LIMIT,
             clock=SystemClock(),
         )  # fmt: skip
-        direct = DirectTransport(registry=client, ledger=InMemoryBlobLedger(), native=NATIVE)
+        direct = DirectTransport(registry=client, ledger=InMemoryBlobLedger(), native=NATIVE, clock=SystemClock())
         self.transport = ChosenTransport(docker=docker, direct=direct)
         for name, transport in (("docker", docker), ("direct", direct)):
             monkeypatch.setattr(transport, "copy", self._taking(name))
