@@ -13,9 +13,9 @@ class ProgressSink(Protocol):
     def __call__(self, part: str, done: int, total: int | None) -> None:
         """`part` stands at `done` of `total` bytes. `total` None: its size is not known yet; 0: it need not move.
 
-        A part is a layer or blob, and what is done to it: `pull:4c2f…`, then `push:4c2f…`, through an engine; `copy:4c2f…`,
-        or `reuse:4c2f…` for what was there, from registry to registry. `2/3 pull:4c2f…` is one of the second of
-        three images that are copied in turn. Parts are told as early as they are known, before they begin.
+        A part is a layer or blob, and what is done to it: `pull:4c2f…`, then `push:4c2f…`, through an engine;
+        `copy:4c2f…`, or `reuse:4c2f…` for what was there, from registry to registry. `2/3 pull:4c2f…` is one of the
+        second of three images that are copied in turn. Parts are told as early as they are known, before they begin.
         """
         ...
 
