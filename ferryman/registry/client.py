@@ -154,9 +154,10 @@ class RegistryClient:
             self.abilities(reference.repository.registry).lists_referrers = False
         return Stored(digest, confirmed=manifests.describe(errand, answer, pinned=digest) is not None)
 
-    async def has_blob(self, repository: Repository, digest: str) -> bool:
-        """Whether a repository that is pushed to has the blob."""
-        return (await self._sender.send(self._errands(repository.registry).head_blob(repository.name, digest))).ok
+    async def has_blob(self, repository: Repository, digest: str) -> bool | None:
+        """Whether a repository that is pushed to has the blob; None: HEAD does not tell."""
+        answer = await self._sender.send(self._errands(repository.registry).head_blob(repository.name, digest))
+        return True if answer.ok else (False if answer.status == HTTPStatus.NOT_FOUND else None)
 
     async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
         """Ask the registry to take the blob over from its repository `source` (a name)."""

@@ -16,7 +16,9 @@ from ferryman.registry.messages import SMALL, Body, Errand, Flow, Request
 _JSON = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
 _NO_HEAD = frozenset({400, 405, 501})  # what registries say to a HEAD that they do not know
 _LOGIN_REFUSED = frozenset({401})
-_ABSENT = frozenset({404, 405})
+_ABSENT = _NO_HEAD | {404}
+# Storage that a HEAD was redirected to: the URL may be signed for GET alone, or the host may not know HEAD.
+_NO_HEAD_ELSEWHERE = frozenset(range(400, 600)) - {429}
 _NO_RANGE = frozenset({416})
 _NO_MOUNT = frozenset({400, 404, 405, 501})  # what registries say that do not mount, or not from there
 _REFUSED_MANIFEST = frozenset({400, 404, 405, 413, 415, 422})
@@ -59,7 +61,7 @@ class Errands:
     def head_blob(self, name: str, digest: str) -> Errand:
         """Asked where something is pushed to: with the scope of a push, so that one token does for all."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
-        return replace(found, scopes=_pushing(name), needs_login=True)
+        return replace(found, scopes=_pushing(name), needs_login=True, accepts_elsewhere=_NO_HEAD_ELSEWHERE)
 
     def download(self, name: str, digest: str, *, offset: int) -> Errand:
         """The blob from a byte on; the caller holds a place for it."""

@@ -92,7 +92,8 @@ class Logins:
                 break
             header = renewed
             answer = await self._try(visit, request, header)
-        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer):
+        refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer)
+        if refused and not errand.expects(answer):
             raise self._refusal(visit, answer, header)
         return answer
 

@@ -114,6 +114,7 @@ class Errand:
     logs_in: bool = True  # False: a 401 is final
     limit: int = SMALL  # bytes of the answer's body
     accepts: frozenset[int] = frozenset()  # statuses other than 2xx that the caller deals with
+    accepts_elsewhere: frozenset[int] = frozenset()  # the same, of a host that the registry redirected to
     flow: Flow = Flow.SMALL
     placed: bool = False  # it goes in a place that is held already, or needs none
     repeats: bool = True  # it may be sent again by itself when it fails in passing
@@ -122,6 +123,12 @@ class Errand:
     def place(self) -> str:
         """Whose hold and places count: the registry's, or those of its API, which has limits of its own."""
         return self.host.name if self.logs_in else place(self.request.url)
+
+    def expects(self, answer: Answer) -> bool:
+        """Whether the answer is no success, and one that the caller deals with."""
+        if answer.status in self.accepts_elsewhere and origin(answer.url) != origin(self.request.url):
+            return True
+        return answer.status in self.accepts
 
     def speaker(self, url: URL) -> str:
         """Who answered, as it reads in an error: the registry, and the host behind it if that has another name."""

@@ -50,7 +50,7 @@ class Sender:
     async def _once(self, errand: Errand) -> Answer:
         try:
             answer = await self._follow(errand)
-            if not (answer.ok or answer.status in errand.accepts):
+            if not (answer.ok or errand.expects(answer)):
                 raise refusal(errand, answer, now=self._clock.now())
         except (RateLimited, Unreachable) as error:
             if error.retry_at is not None:

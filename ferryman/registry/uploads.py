@@ -18,6 +18,7 @@ from ferryman.clock import Clock
 from ferryman.errors import TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import error_codes, refusal
+from ferryman.registry.chunks import SMALLEST, ChunkPlan
 from ferryman.registry.errands import Errands
 from ferryman.registry.links import forbid_inward, resolve
 from ferryman.registry.messages import Answer, Body
@@ -25,14 +26,15 @@ from ferryman.registry.sender import Sender
 
 _TRIES = 3  # uploads begun for one blob
 _WAIT = 0.5  # seconds before the second; it doubles
-_CHUNK = 8 * 1024 * 1024  # bytes; Azure takes 20 MB at most
 _PATIENCE = 5.0  # seconds for a registry to take note that an upload is given up
-_RANGE = re.compile(r"(?:bytes[ =])?0-([0-9]{1,18})")
+_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})")
 _LEAST = re.compile(r"[0-9]{1,9}")
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-_LOST = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE})
+_OUT_OF_STEP = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE  # or too large: ghcr.io says this to a chunk above 4 MiB
+_LOST = frozenset({HTTPStatus.NOT_FOUND, _OUT_OF_STEP})
 _NO_PATCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"})
+_KNOWS_PATCH = _DAMAGED | {"BLOB_UPLOAD_UNKNOWN"}  # a 400 with one of these is about this upload alone
 
 
 class Blob(Protocol):
@@ -119,6 +121,9 @@ class Uploader:
         self._digest = digest
         self._placed = placed
         self._session: Session | None = None
+        self._refused: int | None = None  # bytes of the smallest request that was refused as too large
+        self._cut: Unreachable | None = None  # why the last chunk broke off
+        self._tells_chunks = False  # the registry tells how much of the last chunk it has, not of the blob
 
     async def run(self, blob: Blob, session: Session | None) -> None:
         """Upload it, in the `session` of a mount that was not made or in one of its own. Raises TransferError.
@@ -143,9 +148,12 @@ class Uploader:
 
     async def _attempt(self, blob: Blob, *, last: bool) -> None:
         # A proxy may cut what is too large for it without a word: so the last try goes in chunks.
-        in_chunks = blob.size > _CHUNK and (last or not self._abilities.takes_large_bodies)
+        largest = SMALLEST if last else self._plan().size
+        in_chunks = blob.size > largest and (last or not self._abilities.takes_large_bodies)
         try:
             if in_chunks and self._abilities.takes_chunks:
+                if last:
+                    self._refused = self._refused or blob.size
                 await self._send_chunks(blob, 0)
             else:
                 await self._send_whole(blob)
@@ -163,40 +171,87 @@ class Uploader:
             await self._send_chunks(blob, arrived)
             return
         if answer.status == _TOO_LARGE:
-            self._abilities.takes_large_bodies = False
-            await self._abort()
-            self._session = await self._started()
-            await self._send_chunks(blob, 0)
+            self._refused = min(blob.size, self._refused or blob.size)
+            await self._begin_again()
+            await self._send_chunks(blob, 0, whole_refused=True)
+            self._abilities.takes_large_bodies = False  # only now: a quota is answered in the same way
 
-    async def _send_chunks(self, blob: Blob, offset: int) -> None:
-        steps_back = 0
+    async def _send_chunks(self, blob: Blob, offset: int, *, whole_refused: bool = False) -> None:
+        plan = self._plan()
         while offset < blob.size:
-            size = min(max(_CHUNK, self._at.least_chunk), blob.size - offset)
-            try:
-                offset = await self._send_chunk(blob, offset, size)
-            except Unreachable:
-                arrived = None if blob.failure is not None else await self._arrived()
-                steps_back += 1
-                if arrived is None or arrived > offset + size or steps_back > _TRIES:
-                    raise
-                offset = arrived
+            size = min(plan.size, blob.size - offset)
+            position = await self._send_chunk(blob, offset, size, plan, whole_refused=whole_refused)
+            if position is None:
+                continue  # too large: the next one is smaller, down to a limit
+            if position < offset:
+                raise self._broken(f"was at byte {offset}, and is said to be at {position} now")
+            if not plan.stepped(sent=size, taken=position - offset):
+                raise self._cut or self._broken(f"stands still at byte {position}: chunks are taken, and not kept")
+            if position == offset + size and plan.proven:
+                self._abilities.largest_chunk = plan.proven
+            offset = position
         await self._put(b"")
 
-    async def _send_chunk(self, blob: Blob, offset: int, size: int) -> int:
-        """Where the next one begins."""
+    async def _send_chunk(
+        self, blob: Blob, offset: int, size: int, plan: ChunkPlan, *, whole_refused: bool
+    ) -> int | None:
+        """Where the registry is after it; None: it was too large, and the plan has a smaller one."""
         headers = {"Content-Range": f"{offset}-{offset + size - 1}"}  # without "bytes": it is not RFC 9110's
-        answer = await self._send(
-            "PATCH", self._at.location, self._part(blob, offset, size), headers, _LOST | _NO_PATCH
-        )
-        if answer.status in _LOST:
-            raise Unreachable(f"{self._about} broke off: answered {answer.status}", registry=self._errands.host.name)
-        if not answer.ok:
-            self._abilities.takes_chunks = False
-            if self._abilities.takes_large_bodies:
-                raise Unreachable(f"{self._about} cannot be gone on with", registry=self._errands.host.name)
-            raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._errands.host.name)
-        told = _end_of(answer)
-        return offset + size if told is None else min(told, offset + size)
+        accepts = _LOST | _NO_PATCH | {_TOO_LARGE}
+        try:
+            answer = await self._send("PATCH", self._at.location, self._part(blob, offset, size), headers, accepts)
+        except Unreachable as error:
+            arrived = None if blob.failure is not None else await self._arrived()
+            if arrived is None or arrived > offset + size:
+                raise
+            self._cut = error
+            plan.cut(taken=arrived - offset)
+            return arrived
+        self._cut = None
+        if answer.ok:
+            return await self._position(answer, offset, size)
+        if answer.status == _OUT_OF_STEP:
+            arrived = await self._arrived()
+            position = _end_of(answer) if arrived is None else arrived
+            if position is not None and (position != offset or plan.settle()):
+                return min(position, offset + size)
+        if answer.status in {_TOO_LARGE, _OUT_OF_STEP}:
+            await self._make_smaller(plan, offset, size, answer)
+            return None
+        if answer.status == HTTPStatus.NOT_FOUND or error_codes(answer) & _KNOWS_PATCH:
+            raise self._broken(f"broke off: answered {answer.status}")
+        self._abilities.takes_chunks = False
+        if self._abilities.takes_large_bodies and not whole_refused:
+            raise self._broken("cannot be gone on with")
+        raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._errands.host.name)
+
+    async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:
+        """Take it that a chunk is too large. Raises Unsupported where no smaller one can be tried."""
+        self._refused = min(size, self._refused or size)
+        if not plan.refused(size):
+            wanted = f", and wants chunks of {plan.least} bytes at least" if plan.least >= size else ""
+            message = f"{self._about}: a chunk of {size} bytes was refused as too large ({answer.status}){wanted}"
+            raise Unsupported(message, registry=self._errands.host.name)
+        if not offset:
+            await self._begin_again()  # what a refused request leaves of an upload is uncertain
+
+    async def _position(self, answer: Answer, offset: int, size: int) -> int:
+        """Where the registry is after a chunk that it took: it tells the whole's range, the chunk's, or none."""
+        end, told = offset + size, _range_of(answer)
+        if told is None or (offset and told[0] == offset):
+            return end if told is None else min(told[1], end)
+        if told[1] >= end:
+            return end
+        is_chunk = offset > 0 and told[1] == size
+        if is_chunk and self._tells_chunks:
+            return end
+        arrived = await self._arrived()
+        if arrived is not None and arrived >= end:
+            self._tells_chunks = is_chunk
+            return end
+        if is_chunk and arrived in {None, size}:  # a chunk's range, or one that stands still: what comes next shows it
+            return end
+        return min(told[1] if arrived is None else arrived, end)
 
     async def _put(self, body: bytes | Body, accepts: frozenset[int] = frozenset()) -> Answer:
         """The request that ends the upload."""
@@ -223,8 +278,16 @@ class Uploader:
             if self._abilities.takes_chunks:
                 answer = await self._send("GET", self._at.location, None, {}, _LOST | _NO_PATCH)
                 if answer.ok:
-                    return _end_of(answer) or 0
+                    return _end_of(answer)
         return None
+
+    async def _begin_again(self) -> None:
+        await self._abort()
+        self._session = await self._started()
+
+    def _plan(self) -> ChunkPlan:
+        largest, least = self._abilities.largest_chunk, self._at.least_chunk
+        return ChunkPlan.of(largest=largest, least=least, refused=self._refused)
 
     async def _abort(self) -> None:
         with suppress(TransferError, TimeoutError):
@@ -246,6 +309,9 @@ class Uploader:
     def _part(self, blob: Blob, start: int, size: int) -> Body:
         registry, limits = self._errands.host.name, self._sender.limits
         return _Part(blob, start, size, lambda count: limits.throttle(registry, count, up=True))
+
+    def _broken(self, what: str) -> Unreachable:
+        return Unreachable(f"{self._about} {what}", registry=self._errands.host.name)
 
     @property
     def _at(self) -> Session:
@@ -280,9 +346,16 @@ def _location_of(answer: Answer, registry: str) -> URL:
     return location
 
 
-def _end_of(answer: Answer) -> int | None:
-    """How many bytes `Range: 0-999` tells of. `0-0` is how an empty upload is written."""
+def _range_of(answer: Answer) -> tuple[int, int] | None:
+    """`Range: 0-999` as where it begins and where the next byte goes. `0-0` is how an empty upload is written."""
     found = _RANGE.fullmatch(answer.headers.get("Range", "").strip())
     if found is None:
         return None
-    return int(found[1]) + 1 if found[1] != "0" else 0
+    begin, last = int(found[1]), int(found[2])
+    return (0, 0) if (begin, last) == (0, 0) else (begin, last + 1)
+
+
+def _end_of(answer: Answer) -> int | None:
+    """How many bytes of the blob an answer tells of; None: it tells nothing that can be understood."""
+    told = _range_of(answer)
+    return told[1] if told is not None and told[0] == 0 else None

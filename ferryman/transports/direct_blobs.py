@@ -94,13 +94,18 @@ class BlobMover:
         except Permanent:  # no right to read there, perhaps: no reason to fail
             shared.repositories.discard(holder)
             return False, None
+        except Unreachable:  # it says nothing of the holder; an upload has more tries
+            return False, None
         if mount.made:
             return True, None
         shared.repositories.discard(holder)
         with suppress(TransferError):  # it matters to the next blob, not to this one
-            if not await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest):
+            there = await self.registry.has_blob(Repository(self.target.registry, holder), blob.digest)
+            if there is False:
                 self.stale.setdefault(holder, set()).add(blob.digest)
-            elif not self.registry.has_mounted(self.target.registry):  # what has may mind whose repository it is
+            elif there and not self.registry.has_mounted(
+                self.target.registry
+            ):  # what has may mind whose repository it is
                 self.registry.abilities(self.target.registry).mounts = False
         return False, mount.session
 

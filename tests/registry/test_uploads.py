@@ -411,3 +411,182 @@ async def test_a_source_that_fails_is_what_is_told(
     assert raised.value.registry == elsewhere.host
     assert uploads.stored == {}
     assert uploads.given_up == 1
+
+
+def takes_at_most(uploads: Uploads, limit: int, status: int) -> None:
+    """Refuse larger bodies: whole ones with 413, chunks with `status`. Kept apart from `interrupt`: it never ends."""
+    put, patch = uploads.put, uploads.patch
+
+    def unless_small(handler: Handler, refused: int) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if int(request.headers["Content-Length"]) > limit:
+                return web.Response(status=refused)
+            return await handler(request)
+
+        return answer
+
+    uploads._server.on(f"PUT {UPLOAD}", unless_small(put, 413))
+    uploads._server.on(f"PATCH {UPLOAD}", unless_small(patch, status))
+
+
+def chunk_sizes(server: Faulty) -> list[int]:
+    return [int(asked.headers["Content-Length"]) for asked in server.asked if asked.method == "PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "found"),
+    [(5 * MIB, 416, 4 * MIB), (2 * MIB, 413, 2 * MIB), (700_000, 413, MIB // 2), (700_000, 416, MIB // 2)],
+)
+async def test_chunks_shrink_until_they_are_taken_and_the_size_is_remembered(
+    faulty: Faulty, uploads: Uploads, connect: Connect, *, limit: int, status: int, found: int
+) -> None:
+    takes_at_most(uploads, limit, status)
+    client = connect()
+
+    await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+
+    assert uploads.stored == {digest_of(LARGE): LARGE}
+    assert client.abilities(faulty.host).largest_chunk == found
+    faulty.asked.clear()
+    await client.upload_blob(at(faulty), digest_of(LARGE[1:]), LARGE[1:])
+    assert max(chunk_sizes(faulty)) == found
+    assert "PUT" not in uploads.requests[:-1]
+
+
+async def test_a_medium_blob_is_sent_in_smaller_chunks_than_what_was_refused(
+    faulty: Faulty, uploads: Uploads, connect: Connect
+) -> None:
+    takes_at_most(uploads, MIB, 413)
+
+    await connect().upload_blob(at(faulty), digest_of(LARGE[: 3 * MIB]), LARGE[: 3 * MIB])
+
+    assert uploads.stored == {digest_of(LARGE[: 3 * MIB]): LARGE[: 3 * MIB]}
+    assert chunk_sizes(faulty) == [2 * MIB, MIB, MIB, MIB]
+
+
+async def test_what_refuses_the_smallest_chunk_is_not_asked_for_ever(
+    faulty: Faulty, uploads: Uploads, connect: Connect
+) -> None:
+    takes_at_most(uploads, 1000, 413)
+    client = connect()
+
+    with pytest.raises(Unsupported, match="a chunk of 524288 bytes was refused as too large"):
+        await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+
+    assert len(chunk_sizes(faulty)) == 5
+    assert client.abilities(faulty.host).takes_large_bodies  # nothing was proven: it may be a quota
+    assert client.abilities(faulty.host).largest_chunk is None
+
+
+async def test_a_registry_that_wants_larger_chunks_than_it_takes_is_told_as_that(
+    faulty: Faulty, uploads: Uploads, connect: Connect
+) -> None:
+    takes_at_most(uploads, 4 * MIB, 413)
+
+    async def start(request: web.Request) -> web.StreamResponse:
+        await uploads.start(request)
+        return uploads.answer(202, OCI_Chunk_Min_Length=str(5 * MIB))
+
+    faulty.on(f"POST {START}", start)
+
+    with pytest.raises(Unsupported, match="wants chunks of 5242880 bytes at least"):
+        await connect().upload_blob(at(faulty), digest_of(LARGE), LARGE)
+    assert chunk_sizes(faulty) == [8 * MIB, 5 * MIB]
+
+
+async def test_a_proxy_that_cuts_even_chunks_without_a_word(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+    patch = uploads.patch
+
+    async def cut_if_large(request: web.Request) -> web.StreamResponse:
+        if int(request.headers["Content-Length"]) > MIB:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return await patch(request)
+
+    faulty.on(f"PUT {UPLOAD}", uploads.put)
+    faulty.interrupt(f"PUT {UPLOAD}", cuts_after(MIB), cuts_after(MIB))
+    faulty.on(f"PATCH {UPLOAD}", cut_if_large)
+    client = connect()
+
+    await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+
+    assert uploads.stored == {digest_of(LARGE): LARGE}
+    assert client.abilities(faulty.host).largest_chunk is None  # it may have been the network
+
+
+@pytest.mark.parametrize("written", ["of the chunk, from 0", "of the chunk, in the blob", "none", "one too many"])
+@pytest.mark.parametrize("tells_status", [True, False])
+async def test_the_range_of_a_chunk_is_understood(
+    faulty: Faulty, uploads: Uploads, connect: Connect, written: str, tells_status: bool
+) -> None:
+    patch = uploads.patch
+
+    async def odd(request: web.Request) -> web.StreamResponse:
+        begin, size = len(uploads.arrived), int(request.headers["Content-Length"])
+        answer = await patch(request)
+        ranges = {
+            "of the chunk, from 0": f"0-{size - 1}",
+            "of the chunk, in the blob": f"{begin}-{begin + size - 1}",
+            "one too many": f"0-{begin + size}",
+        }
+        answer.headers.popall("Range")
+        if written in ranges:
+            answer.headers["Range"] = ranges[written]
+        return answer
+
+    faulty.on(f"PATCH {UPLOAD}", odd)
+    if not tells_status:
+        faulty.on(f"GET {UPLOAD}", says(405))
+    client = connect()
+    client.abilities(faulty.host).takes_large_bodies = False
+
+    await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+
+    assert uploads.stored == {digest_of(LARGE): LARGE}
+    assert uploads.requests.count("PATCH") == 3
+
+
+@pytest.mark.parametrize("keeps", [0, 1, 5 * MIB])
+async def test_chunks_that_are_taken_and_not_kept_come_to_an_end(
+    faulty: Faulty, uploads: Uploads, connect: Connect, keeps: int
+) -> None:
+    async def drop(request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        uploads.arrived = uploads.arrived or content[:keeps]
+        return uploads.answer(201)
+
+    faulty.on(f"PATCH {UPLOAD}", drop)
+    client = connect()
+    client.abilities(faulty.host).takes_large_bodies = False
+
+    with pytest.raises((Unreachable, WrongContent), match=r"is said to be at|stands still|arrived damaged"):
+        await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+    assert uploads.requests.count("PATCH") <= 18
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 501, 503])
+async def test_storage_that_refuses_a_head_says_nothing_of_a_blob(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect, status: int
+) -> None:
+    blob = f"/v2/a/b/blobs/{digest_of(SMALL)}"
+    faulty.on(f"HEAD {blob}", says(307, Location=f"{elsewhere.url}/bucket?X-Amz-Signature=0"))
+    elsewhere.on("HEAD /bucket", says(status))
+    client = connect(targets=frozenset({faulty.host}))
+
+    assert await client.has_blob(at(faulty), digest_of(SMALL)) is None
+    assert elsewhere.times("HEAD", "/bucket") == 1
+
+    elsewhere.on("HEAD /bucket", says(200))
+    assert await client.has_blob(at(faulty), digest_of(SMALL)) is True
+
+
+async def test_a_registry_that_refuses_a_head_itself_is_believed(faulty: Faulty, connect: Connect) -> None:
+    blob = f"/v2/a/b/blobs/{digest_of(SMALL)}"
+    faulty.on(f"HEAD {blob}", says(403), says(405), says(404))
+    client = connect()
+
+    with pytest.raises(Denied):
+        await client.has_blob(at(faulty), digest_of(SMALL))
+    assert await client.has_blob(at(faulty), digest_of(SMALL)) is None
+    assert await client.has_blob(at(faulty), digest_of(SMALL)) is False

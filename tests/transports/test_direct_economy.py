@@ -217,6 +217,32 @@ async def test_a_registry_that_mounts_nothing_is_not_asked_again(line: Line, led
     assert line.asked(proxy.host).count("POST mount") <= 2  # of the layer, and of the config beside it
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_mount_that_fails_is_no_mount_and_no_finding(
+    line: Line, ledger: InMemoryBlobLedger, status: int
+) -> None:
+    proxy = await FaultyProxy(line.target.url).start()
+
+    async def fail_mounts(request: web.Request) -> web.StreamResponse:
+        if "mount" in request.query:
+            return web.Response(status=status)
+        return await proxy.pass_on(request)
+
+    proxy.fail("POST .*/blobs/uploads/$", fail_mounts)
+    made = variant("first", BASE)
+    try:
+        for name in ("a/image", "b/image"):
+            push(line.source.url, name, "1", made)
+            copied = await line.copy_digest(made.digest, name=name, target=proxy.host)
+            assert copied.identical
+            assert copied.bytes_moved == blobs_of(made)
+    finally:
+        await proxy.stop()
+
+    assert not ledger.cannot[proxy.host]
+    assert line.asked(proxy.host).count("POST mount") > 0
+
+
 async def test_a_record_that_cannot_be_used_costs_requests_and_no_tag(
     line: Line, ledger: InMemoryBlobLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
