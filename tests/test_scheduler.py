@@ -700,8 +700,9 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
                     one = replace(one, rules=Rules(limit=limit))
                 case "hours", [int(hours)]:
                     world.clock.advance(hours * 3600)
-        world.clock.advance(DAY)
         await world.cycle(one)
+        world.clock.advance(DAY)
+        await world.cycle(one)  # to the end: the first one ever stops where the limit is met
         await copy_some(world, 99)
         assert (await world.cycle(one)).enqueued == 0
         known = await world.known(one)

@@ -15,7 +15,8 @@ import yaml
 
 from ferryman.settings import Settings
 from tests.support import images
-from tests.support.debian import build_python_image, build_registry_image, run
+from tests.support.debian import build_python_image, build_registry_image
+from tests.support.debian_root import run
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.sources import CHECKOUT, copy_sources
 

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import ferryman
-from tests.support.debian import PYTHON, locked_wheels, run
+from tests.support.debian import PYTHON, locked_wheels
+from tests.support.debian_root import run
 from tests.support.sources import CHECKOUT, copy_sources
 
 pytestmark = pytest.mark.timeout(600)

@@ -3,15 +3,14 @@
 import hashlib
 import platform
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.debian_root import CACHE, bootstrap, run
 from tests.support.sources import CHECKOUT
 
-_CACHE = CHECKOUT / ".cache"
 PYTHON = "/usr/bin/python3"  # Debian's, of the same release as the base image's
 _PACKAGES = "ca-certificates,python3,python3-venv,wget"
 _LEFT_OUT = ("./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/doc/*", "./usr/share/locale/*")
@@ -43,7 +42,7 @@ def build_registry_image(host: str, name: str, *, base: str) -> None:
 def locked_wheels() -> Path:
     """A folder with every wheel that the lock names for a run and a build, for Debian's own Python."""
     locks = [CHECKOUT / "requirements" / name for name in ("run.txt", "build.txt")]
-    kept = _CACHE / f"wheels-{_key(*(lock.read_text() for lock in locks))}"
+    kept = CACHE / f"wheels-{_key(*(lock.read_text() for lock in locks))}"
     if not kept.exists():
         with _folder() as folder:
             run(PYTHON, "-m", "venv", str(folder / "venv"))
@@ -56,22 +55,14 @@ def locked_wheels() -> Path:
     return kept
 
 
-def run(*command: str) -> str:
-    """What the command prints; one that fails raises with both of its streams."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
-    return done.stdout
-
-
 def _base() -> Path:
     """The root file system of this machine's Debian release, as a tar archive."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    kept = _CACHE / f"debian-{release}-{_key(_PACKAGES, *_LEFT_OUT)}.tar"
+    kept = CACHE / f"debian-{release}-{_key(_PACKAGES, *_LEFT_OUT)}.tar"
     if not kept.exists():
         with _folder() as folder:
             root, archive = folder / "root", folder / "base.tar"
-            run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", release, str(root))
+            bootstrap(root, release, _PACKAGES.split(","))
             left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
             run("tar", "--create", f"--file={archive}", f"--directory={root}", "--one-file-system", *left_out, ".")
             archive.rename(kept)
@@ -86,8 +77,8 @@ def _build(host: str, name: str, context: Path, dockerfile: str) -> None:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """A folder of ours in the cache, so that what is finished can be renamed into place."""
-    _CACHE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         yield Path(folder)
 
 

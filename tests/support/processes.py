@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from tests.support.debian_root import DebianRoot
+
 _STARTING = 60.0  # seconds; generous, these machines are noisy
 
 
@@ -170,20 +172,20 @@ def _htpasswd(user: str, password: str) -> str:
 class Engine:
     """A real dockerd of our own, with its own data."""
 
-    def __init__(self, folder: Path, *, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, *, options: tuple[str, ...] = (), root: DebianRoot | None = None) -> None:
+        """`root`: that release's dockerd, instead of the machine's."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.host = f"unix://{self.socket}"
-        self._process = Process(
-            [
-                "dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
-                f"--host={self.host}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
-                f"--pidfile={folder / 'pid'}", *options,
-            ],
-            log=folder / "log",
-            ready=self._answers,
-        )  # fmt: skip
+        command = [
+            "dockerd", "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
+            f"--host={self.host}", f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
+            f"--pidfile={folder / 'pid'}", *options,
+        ]  # fmt: skip
+        if root is not None:
+            command = root.command(*command, sharing=[folder])
+        self._process = Process(command, log=folder / "log", ready=self._answers)
 
     def start(self) -> "Engine":
         self._process.start()

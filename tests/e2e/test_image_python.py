@@ -1,0 +1,63 @@
+"""The service on the Python of the image, 3.13: its tests, run once more in Debian 13."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, debian_root, is_possible
+from tests.support.sources import CHECKOUT
+
+RELEASE, VERSION = "trixie", "3.13"
+PACKAGES = (
+    *("apache2-utils", "ca-certificates", "docker-cli", "docker-registry", "docker.io"),
+    *("postgresql", "procps", "python3", "python3-venv"),
+)
+SERVICE = (
+    *("tests/test_tasks.py", "tests/test_bell.py", "tests/test_crew.py", "tests/test_scheduler.py"),
+    *("tests/test_pauses.py", "tests/test_worker.py", "tests/store", "tests/e2e/test_service.py"),
+)
+
+pytestmark = [
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which debootstrap makes"),
+]
+
+
+@pytest.fixture
+def root() -> DebianRoot:
+    return debian_root(RELEASE, *PACKAGES)
+
+
+@pytest.fixture
+def python(root: DebianRoot) -> Path:
+    """That release's Python with what the lock names, kept as long as the lock stays the same."""
+    lock = CHECKOUT / "requirements/dev.txt"
+    kept = CACHE / f"python-{VERSION}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    python = kept / "bin/python"
+    if not (kept / "installed").exists():
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--retries=10", "--disable-pip-version-check")
+        inside(root, "/usr/bin/python3", "-m", "venv", "--clear", str(kept))
+        inside(root, *pip, "--require-hashes", f"--requirement={lock}")
+        inside(root, *pip, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT))
+        (kept / "installed").touch()
+    return python
+
+
+def test_the_service_works_on_the_python_of_the_image(root: DebianRoot, python: Path) -> None:
+    assert inside(root, str(python), "--version").startswith(f"Python {VERSION}.")
+    on_sqlite = ("-k", "not [postgresql")  # the contracts of both databases were tested already
+    inside(root, str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *on_sqlite, *SERVICE)
+
+
+def inside(root: DebianRoot, *command: str) -> str:
+    """What the command prints in that release, in this checkout; one that fails fails the test."""
+    environment = {**os.environ, "SSL_CERT_FILE": str(CERTIFICATES), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        root.command(*command, folder=CHECKOUT, sharing=[CHECKOUT]),
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-20000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
