@@ -69,12 +69,21 @@ class TransferError(FerrymanError):
     temporary: ClassVar[bool]
 
     def __init__(
-        self, message: str, *, registry: str | None = None, retry_at: datetime | None = None, said: str = ""
+        self,
+        message: str,
+        *,
+        registry: str | None = None,
+        retry_at: datetime | None = None,
+        said: str = "",
+        status: int | None = None,
+        codes: frozenset[str] = frozenset(),
     ) -> None:
         # What a stranger wrote may be no text at all, or nothing that a line of a log can show.
         super().__init__("".join(each if each.isprintable() else "?" for each in message))
         self.registry = registry  # the host that is to blame, where one is
         self.retry_at = retry_at  # not before this moment, where the other side said so
+        self.status = status  # of the HTTP answer, where one came
+        self.codes = codes  # of the distribution specification, that the answer named
         self.said = said  # by the other side: the message names things too, which may be called anything
 
 

@@ -28,6 +28,7 @@ _QUOTED = 300  # characters of a body
 _READ = 4096  # characters of it that are looked at: a signed URL may stand before what matters
 _PAUSE = timedelta(seconds=60)  # what "too many requests" means where nothing more is said
 _LONGEST_PAUSE = timedelta(days=1)
+_ABOUT_WHAT_WAS_SENT = ("MANIFEST_", "BLOB_UNKNOWN", "TAG_", "NAME_", "UNSUPPORTED")  # codes, by how they begin
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 # What signs a URL stands in its query. The query of one without a host is known by its "=".
 _QUERY = re.compile(r"(?P<url>://[^\s\"'<>?#]*+)[?#][^\s\"'<>]*|\?[^\s\"'<>?=]*+=[^\s\"'<>]*")
@@ -37,7 +38,13 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e
 
 
 def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
-    """The error for any answer that is no success."""
+    """The error for any answer that is no success, with its status and codes."""
+    error = _refusal(errand, answer, now=now)
+    error.status, error.codes = answer.status, error_codes(answer)
+    return error
+
+
+def _refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
     name, status = errand.host.name, answer.status
     about = f"{errand.speaker(answer.url)}: {errand.thing}"
     said = _said(answer)
@@ -45,7 +52,9 @@ def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
         until = retry_at(answer, now=now) or now + _PAUSE
         message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=errand.place, retry_at=until)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+    if status == HTTPStatus.REQUEST_TIMEOUT or (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _is_decision(answer)
+    ):
         return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
     if status in {401, 402, 403, 451}:
         return denied(errand, answer, account=None)
@@ -84,6 +93,13 @@ def is_limit(answer: Answer) -> bool:
         return True
     failed = answer.status >= HTTPStatus.BAD_REQUEST
     return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))
+
+
+def _is_outage(answer: Answer) -> bool:
+    """A timeout or 5xx; but not "not implemented", nor one that says what is wrong with what was sent."""
+    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.NOT_IMPLEMENTED:
+        return answer.status == HTTPStatus.REQUEST_TIMEOUT
+    return not any(code.startswith(_ABOUT_WHAT_WAS_SENT) for code in error_codes(answer))
 
 
 def error_codes(answer: Answer) -> frozenset[str]:

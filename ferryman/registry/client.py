@@ -20,7 +20,7 @@ from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongCo
 from ferryman.reference import Reference, Repository, is_tag
 from ferryman.registry import manifests
 from ferryman.registry.abilities import Abilities
-from ferryman.registry.answers import error_codes, login_refused, refusal
+from ferryman.registry.answers import login_refused
 from ferryman.registry.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.downloads import Download
@@ -144,11 +144,13 @@ class RegistryClient:
         WrongContent where it stored something else.
         """
         errand = self._errands(reference.repository.registry).put_manifest(reference, manifest)
-        answer = await self._sender.send(errand)
-        if not answer.ok:
-            error = refusal(errand, answer, now=self._clock.now())
-            refused = ManifestRefused(str(error), registry=error.registry, said=error.said, codes=error_codes(answer))
-            raise refused if refused.lacks_content or isinstance(error, Unsupported) else error
+        try:
+            answer = await self._sender.send(errand)
+        except (NotFound, Unsupported) as error:
+            refused = ManifestRefused(
+                str(error), registry=error.registry, said=error.said, status=error.status, codes=error.codes
+            )
+            raise refused if refused.lacks_content or isinstance(error, Unsupported) else error from None
         digest = reference.digest or manifests.digest_of(manifest.body)
         if "OCI-Subject" not in answer.headers and has_subject(manifest):
             self.abilities(reference.repository.registry).lists_referrers = False

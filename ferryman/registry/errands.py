@@ -21,7 +21,6 @@ _ABSENT = _NO_HEAD | {404}
 _NO_HEAD_ELSEWHERE = frozenset(range(400, 600)) - {429}
 _NO_RANGE = frozenset({416})
 _NO_MOUNT = frozenset({400, 404, 405, 501})  # what registries say that do not mount, or not from there
-_REFUSED_MANIFEST = frozenset({400, 404, 405, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ class Errands:
             scopes=_pushing(name),
             pushes=True,
             needs_login=True,
-            accepts=_REFUSED_MANIFEST,
         )
 
     def get_blob(self, name: str, digest: str) -> Errand:

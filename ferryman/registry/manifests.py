@@ -23,6 +23,7 @@ _SCHEMA1 = (
 )
 # Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1, "*/*"))
+_KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
 _VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/plain", "text/html"})
 
@@ -61,14 +62,10 @@ class Stored:
 class ManifestRefused(Unsupported):
     """The registry did not take a manifest."""
 
-    def __init__(self, message: str, *, registry: str | None, said: str, codes: frozenset[str]) -> None:
-        super().__init__(message, registry=registry, said=said)
-        self._codes = codes
-
     @property
     def lacks_content(self) -> bool:
         """Something that the manifest names is not there."""
-        return not self._codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+        return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 def describe(errand: Errand, answer: Answer, *, pinned: str | None) -> Described | None:
@@ -118,14 +115,17 @@ def _parse(errand: Errand, answer: Answer) -> dict[str, Any]:
 
 
 def _media_type(answer: Answer, document: dict[str, Any]) -> str:
-    """The type that the server tells; of a vague one, what the document says or looks like."""
-    told = _content_type(answer)
+    """What the document says that it is; where it says nothing, what the server tells if that can be true."""
+    told, written = _content_type(answer), document.get("mediaType")
+    written = written if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written) else None
+    looks = OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    if written in _KNOWN:
+        return written  # whatever the server calls it: a target that checks would refuse the other
+    if told in _KNOWN:
+        return looks  # Docker's would say so themselves, and it cannot be both
     if told not in _VAGUE and _MEDIA_TYPE.fullmatch(told):
         return told
-    written = document.get("mediaType")
-    if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written):
-        return written
-    return OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    return written or looks
 
 
 def _content_type(answer: Answer) -> str:

@@ -14,10 +14,10 @@ from yarl import URL
 
 from ferryman.errors import Denied, NotFound, RateLimited, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.reference import Reference, Repository
-from ferryman.registry.client import Described, Manifest
+from ferryman.registry.client import Described, Manifest, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts, proxy_for
-from ferryman.registry.manifests import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
+from ferryman.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from ferryman.registry.messages import Answer, Errand, Request
 from ferryman.registry.quota import Quota
 from ferryman.registry.tokens import Grant
@@ -69,6 +69,33 @@ async def test_head_of_nothing_is_not_asked_again(faulty: Faulty, connect: Conne
     assert len(faulty.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (500, "MANIFEST_BLOB_UNKNOWN", ManifestRefused),  # Docker Hub's way
+        (500, "MANIFEST_INVALID", ManifestRefused),
+        (503, "TAG_INVALID", ManifestRefused),
+        (501, "", ManifestRefused),
+        (406, "", ManifestRefused),
+        (409, "", ManifestRefused),
+        (500, "UNKNOWN", Unreachable),
+        (502, "", Unreachable),
+    ],
+)
+async def test_what_a_put_manifest_is_refused_with(
+    faulty: Faulty, connect: Connect, status: int, code: str, kind: type[TransferError]
+) -> None:
+    faulty.on(f"PUT {PATH}", says(status, {"errors": [{"code": code, "message": "no"}]}))
+
+    with pytest.raises(kind) as raised:
+        await connect().put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
+
+    assert raised.value.status == status
+    assert isinstance(raised.value, ManifestRefused) is (faulty.times("PUT", PATH) == 1)
+    if isinstance(raised.value, ManifestRefused):
+        assert raised.value.lacks_content is (code == "MANIFEST_BLOB_UNKNOWN")
+
+
 async def test_get_is_verbatim(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", FOUND)
     assert await connect().get_manifest(reference(faulty)) == Manifest(BODY, OCI_MANIFEST, DIGEST)
@@ -81,9 +108,18 @@ async def test_get_is_verbatim(faulty: Faulty, connect: Connect) -> None:
         ({"schemaVersion": 2, "manifests": []}, "application/json", OCI_INDEX),
         ({"schemaVersion": 2, "mediaType": DOCKER_MANIFEST}, "text/plain; charset=utf-8", DOCKER_MANIFEST),
         ({"schemaVersion": 2, "manifests": []}, "application/vnd.new.type+json", "application/vnd.new.type+json"),
+        ({"schemaVersion": 2, "mediaType": "application/vnd.new+json"}, "text/plain", "application/vnd.new+json"),
+        # What the document says of itself wins over what the server calls it.
+        ({"schemaVersion": 2, "mediaType": DOCKER_MANIFEST}, OCI_MANIFEST, DOCKER_MANIFEST),
+        ({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}, DOCKER_LIST, OCI_INDEX),
+        ({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": []}, "application/vnd.odd+json", DOCKER_LIST),
+        # Without a word of its own it can be OCI's alone, and an index where it lists manifests.
+        ({"schemaVersion": 2, "config": {}}, DOCKER_MANIFEST, OCI_MANIFEST),
+        ({"schemaVersion": 2, "manifests": []}, OCI_MANIFEST, OCI_INDEX),
+        ({"schemaVersion": 2, "mediaType": ["odd"], "manifests": []}, DOCKER_LIST, OCI_INDEX),
     ],
 )
-async def test_a_missing_media_type_is_inferred(
+async def test_the_media_type_of_a_manifest(
     faulty: Faulty, connect: Connect, document: dict[str, Any], told: str, media_type: str
 ) -> None:
     faulty.on(f"GET {PATH}", says(200, document, Content_Type=told))
