@@ -52,9 +52,7 @@ def _refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
         until = retry_at(answer, now=now) or now + _PAUSE
         message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=errand.place, retry_at=until)
-    if status == HTTPStatus.REQUEST_TIMEOUT or (
-        status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _is_decision(answer)
-    ):
+    if _is_outage(answer):
         return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
     if status in {401, 402, 403, 451}:
         return denied(errand, answer, account=None)
