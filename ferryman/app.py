@@ -24,6 +24,8 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.owners import Owner
 from ferryman.store.queue import Queue
 from ferryman.store.services import Services
+from ferryman.store.targets import Targets
+from ferryman.target_check import TargetCheck
 from ferryman.transports.choice import ChosenTransport
 from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
@@ -40,6 +42,7 @@ class Record:
     services: Services
     images: EngineImages
     blobs: Blobs
+    targets: Targets
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class House:
             ledger=self.record.ledger,
             registry=self.registry,
             pauses=self.pauses,
+            target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
             clock=self.clock,
             native=self.transport.native or _machine(),
             complete_walk=self.settings.complete_walk,
@@ -129,6 +133,7 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
         blobs=Blobs(database, clock=clock),
+        targets=Targets(database, clock=clock),
     )
 
 

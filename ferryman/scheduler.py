@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -23,6 +23,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
+from ferryman.target_check import TargetCheck
 from ferryman.tasks import for_each
 
 _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
@@ -37,6 +38,7 @@ class Looked:
     decisions: Sequence[Decision]
     walk: Walk
     records: Mapping[str, TagRecord] = field(default_factory=dict)  # what was known of the tags before
+    looked_at: datetime | None = None  # the last time before this
     absent_pins: Sequence[str] = ()  # tags that `pin` names, and that upstream does not have
 
 
@@ -58,6 +60,7 @@ class Scheduler:
         ledger: Ledger,
         registry: RegistryClient,
         pauses: Pauses,
+        target_check: TargetCheck,
         clock: Clock,
         native: Platform,
         complete_walk: timedelta,
@@ -66,6 +69,7 @@ class Scheduler:
         self._ledger = ledger
         self._registry = registry
         self._pauses = pauses
+        self._target_check = target_check
         self._clock = clock
         self._native = native
         self._complete_walk = complete_walk  # how long a walk may do without going to the end
@@ -127,7 +131,8 @@ class Scheduler:
             decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
-        return Looked(item, found, decisions, walk, records, _absent(choice.pins, found))
+        looked_at = last.walked_at if last else None
+        return Looked(item, found, decisions, walk, records, looked_at, _absent(choice.pins, found))
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
         """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
@@ -193,7 +198,20 @@ class Scheduler:
             gone=len(looked.survey.gone),
             complete=looked.survey.complete,
         )
-        return applied.enqueued
+        return applied.enqueued + await self._check_target(item, looked)
+
+    async def _check_target(self, item: Item, looked: Looked) -> int:
+        """Ask the target for what is kept, as far as its time has come; the number of tags that are queued again."""
+        kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
+        try:
+            await self._pauses.heed(item.target.registry)
+        except LoginRefused:  # told already
+            return 0
+        elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
+        requeued = await self._target_check.check(item.target, kept, elapsed=elapsed)
+        if requeued:
+            self._queue.filled.ring()
+        return requeued
 
     async def _cannot_look(self, item: Item, error: TransferError) -> None:
         """The item waits for the next cycle; a refused login pauses its registry, and is told once."""

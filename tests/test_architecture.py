@@ -18,7 +18,7 @@ ROWS = (
     ("app",),
     ("crew", "history", "selection"),
     ("scheduler", "worker"),
-    ("pauses", "planner"),
+    ("pauses", "planner", "target_check"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings"),
     ("bandwidth", "log", "platforms", "reference", "retry", "versions"),

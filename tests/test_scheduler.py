@@ -29,6 +29,8 @@ from ferryman.store.engine import Database, open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, Job, TagRecord
+from ferryman.store.targets import Targets
+from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
 from tests.support.images import Index, image, index, layer
@@ -76,8 +78,10 @@ class World:
         return self.database.file
 
     def restarted(self) -> Scheduler:
+        targets = Targets(self.database, clock=self.clock)
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
+            target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
         )  # fmt: skip
         return self.scheduler

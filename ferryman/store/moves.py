@@ -144,5 +144,6 @@ SUCCEED = _ending(
         "degraded": bindparam("the_degraded", type_=String),
         "referrers": bindparam("the_referrers", type_=String),
         "synced_at": bindparam("now", type_=tags.c.synced_at.type),
+        "target_checked_at": bindparam("now", type_=tags.c.target_checked_at.type),
     },
 )

@@ -1,0 +1,106 @@
+"""Asking the target itself what a mirrored tag names, now and then: what the record says may have ceased to be so.
+
+Somebody may have deleted or overwritten a tag, and a database that was restored from a backup does not know what was
+copied since. Every kept tag is asked for by HEAD within 30 days, a few at each look, and after a restore all at once.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import ceil
+
+from ferryman import log
+from ferryman.clock import Clock
+from ferryman.errors import LoginRefused, NotFound, RateLimited, TransferError
+from ferryman.reference import Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.store.targets import HeldTag, Targets
+from ferryman.tasks import for_each
+
+_BELIEVED = timedelta(days=20)  # for so long a tag is not asked for again,
+_SPREAD = timedelta(days=10)  # and within so long after that it is
+_AT_ONCE = 4  # the registry's own limit counts besides
+_NOTED = 200  # answers that are written down together: a check that is stopped does not begin anew
+_FAILURES = 10  # after which the registry is asked no more in this round
+
+
+@dataclass(slots=True)
+class _Round:
+    """What was found in one look at a target."""
+
+    right: list[HeldTag] = field(default_factory=list)
+    wrong: list[HeldTag] = field(default_factory=list)
+    errors: list[TransferError] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether asking on is of no use, or unwelcome."""
+        unwelcome = any(isinstance(error, LoginRefused | RateLimited) for error in self.errors)
+        return unwelcome or len(self.errors) >= _FAILURES
+
+
+class TargetCheck:
+    """Compares what targets name with what is recorded. One for the life of a scheduler."""
+
+    def __init__(self, *, targets: Targets, registry: RegistryClient, clock: Clock) -> None:
+        self._targets = targets
+        self._registry = registry
+        self._clock = clock
+        self._unreadable: set[int] = set()  # asked for last: one that never answers must not keep others from it
+
+    async def check(self, target: Repository, kept: Collection[str], *, elapsed: timedelta | None) -> int:
+        """Ask for those of the `kept` tags whose time has come; the number of those that are queued again.
+
+        `elapsed`: since the last look; None: there was none. What cannot be read stays as it is. Raises StoreError.
+        """
+        if not kept:
+            return 0
+        due = await self._due(target, kept, elapsed)
+        queued = 0
+        for start in range(0, len(due), _NOTED):
+            found = _Round()
+
+            async def ask(held: HeldTag, found: _Round = found) -> None:
+                if not found.is_over:
+                    await self._ask(target, held, found)
+
+            await for_each(due[start : start + _NOTED], ask, at_once=_AT_ONCE)
+            queued += await self._targets.note(right=found.right, wrong=found.wrong)
+            if found.errors:
+                log.get().warning(
+                    "cannot check what the target names; trying again at the next look",
+                    target=str(target), tags=len(found.errors), error=str(found.errors[0]),
+                )  # fmt: skip
+            if found.is_over:
+                break
+        return queued
+
+    async def _due(self, target: Repository, kept: Collection[str], elapsed: timedelta | None) -> list[HeldTag]:
+        restored = await self._targets.restored()
+        unchecked = await self._targets.unchecked(str(target), before=self._clock.now() - _BELIEVED)
+        due = [held for held in unchecked if held.tag in kept]
+        if restored and any(held.checked_at is None for held in due):
+            return [held for held in due if held.checked_at is None]
+        if elapsed is None or elapsed <= timedelta(0):
+            return []
+        due.sort(key=lambda held: held.id in self._unreadable)
+        return due[: ceil(len(kept) * min(elapsed / _SPREAD, 1))]
+
+    async def _ask(self, target: Repository, held: HeldTag, found: _Round) -> None:
+        try:
+            named = (await self._registry.head_manifest(target.tagged(held.tag))).digest
+        except NotFound:
+            named = None
+        except TransferError as error:
+            found.errors.append(error)
+            self._unreadable.add(held.id)
+            return
+        self._unreadable.discard(held.id)
+        if named is not None and held.digest in {None, named}:
+            found.right.append(held)
+            return
+        found.wrong.append(held)
+        log.get().warning(
+            "the target does not name what was copied: queued again",
+            tag=held.tag, target=str(target), names=named or "nothing", expected=held.digest,
+        )  # fmt: skip
