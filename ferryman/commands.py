@@ -42,17 +42,17 @@ async def sync(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         with LiveView(console) if console.is_terminal else NoView() as view:
             cycle = await oneshot.cycle_to_the_end(house, items, view)
         left = await house.record.queue.outstanding(targets)
-        failed = await house.record.ledger.tags(targets=targets, statuses=["failed"])
+        failed = await house.record.ledger.tags(targets=targets, failed=True)
         if as_json:
             _print_list(documents.tag_document(each) for each in await _shown(house.record, targets))
         else:
             await _print_overview(house.record, targets)
             _print_what_is_left(cycle, left)
-    return 1 if failed or cycle.failed or left.due or left.waiting or left.held else 0
+    return 1 if failed or cycle.failed or cycle.unread or left.due or left.waiting or left.held else 0
 
 
 async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
-    """Show what would be done. 1: some items could not be looked at."""
+    """Show what would be done. 1: some items could not be looked at, or some of their tags could not be read."""
     async with open_house(settings, engine=False) as house:
         items = select(house.configuration.items, names)
         scheduler = house.scheduler()
@@ -72,7 +72,8 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         _print_list(documents.plan_documents(looked))
     else:
         tables.console().print(tables.plan_table(looked))
-    return 0 if len(looked) == len(items) else 1
+    unread = any(decision.action == "fail" for each in looked for decision in each.decisions)
+    return 1 if unread or len(looked) < len(items) else 0
 
 
 async def status(settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, as_json: bool) -> None:
@@ -88,7 +89,7 @@ async def status(settings: Settings, names: Sequence[str], *, failed: bool, ever
         of_items: list[TagRecord] = []
         if whole or not names:
             of_items = await _shown(record, whole if names else None, failed=failed, everything=everything)
-        named = [each for each in await _named(record, wanted) if each.status == "failed" or not failed]
+        named = [each for each in await _named(record, wanted) if each.has_failed or not failed]
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
     shown = list({each.id: each for each in (*of_items, *named)}.values())  # once, though its item is named as well
     if as_json:
@@ -192,7 +193,7 @@ async def _shown(
     """The tags that people mean: what the rules leave out is shown on request only."""
     return await record.ledger.tags(
         targets=targets,
-        statuses=["failed"] if failed else None,
+        failed=failed,
         leaving_out=() if everything else planner.BY_RULE,
     )
 
@@ -209,7 +210,7 @@ async def _print_overview(record: Record, targets: Collection[str] | None) -> No
         console.print(tables.summary_table(summary, width=console.width))
     else:
         console.print("nothing is recorded yet: `ferryman plan` shows what would be copied, `ferryman sync` copies it")
-    if failed := await record.ledger.tags(targets=targets, statuses=["failed"]):
+    if failed := await record.ledger.tags(targets=targets, failed=True):
         console.print(tables.tags_table(failed[:_SHOWN]))
         if len(failed) > _SHOWN:
             console.print(f"… and {len(failed) - _SHOWN} more: `ferryman status --failed`")
@@ -233,6 +234,8 @@ def _print_services(services: Sequence[Service]) -> None:
 def _print_what_is_left(cycle: Cycle, left: Outstanding) -> None:
     for target, error in sorted(cycle.failed.items()):
         click.echo(f"error: {target}: its source could not be looked at: {error}", err=True)
+    for tag in sorted(cycle.unread, key=lambda each: (each.target, each.tag)):
+        click.echo(f"error: {tag.target}:{tag.tag}: upstream's tag could not be read: {tag.error}", err=True)
     if left.waiting and left.next_at:
         click.echo(f"{left.waiting} tags wait; the next may run at {left.next_at:%Y-%m-%d %H:%M} UTC", err=True)
     if left.held:

@@ -11,6 +11,7 @@ from ferryman.app import House
 from ferryman.crew import Crew
 from ferryman.errors import EngineUnavailable
 from ferryman.items.model import Item
+from ferryman.looks import Looks
 from ferryman.scheduler import Cycle
 from ferryman.store.records import Outstanding
 from ferryman.worker import Listener
@@ -37,27 +38,51 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
     crew = house.crew(listener=view, targets=targets)
     working = asyncio.create_task(crew.run(), name="crew")
     watch = _Watch(house, targets, view)
-    looking = asyncio.create_task(house.scheduler().cycle(house.configuration, items), name="cycle")
+    looks = _looks(house, items)
+    looking = asyncio.create_task(looks.first(), name="cycle")
     for task in (working, looking):
         task.add_done_callback(lambda _: crew.idles.ring())
     try:
         with _stopped_by_sigterm():
-            news = crew.idles.next()
-            while not await watch.sees_the_end(looking):
-                _demand_engine(crew)
-                crew.demand_a_database(within=_DATABASE_PATIENCE)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_AGAIN):
-                        await news.wait()
-                if working.done():
-                    await working  # raises what ended it
-                news = crew.idles.next()
+            await _wait_for_the_end(watch, crew, working, looking)
+            while not looking.exception() and (freed := await looks.with_free_places()):
+                looking = asyncio.create_task(looks.again(freed, looking.result()), name="cycle")
+                looking.add_done_callback(lambda _: crew.idles.ring())
+                await _wait_for_the_end(watch, crew, working, looking)
         return await looking
     finally:
         for task in (looking, working):
             task.cancel()
         await asyncio.gather(working, looking, return_exceptions=True)
         await house.record.queue.reclaim([house.owner.name])  # what was claimed in the moment of the stop
+
+
+def _looks(house: House, items: Sequence[Item]) -> Looks:
+    return Looks(
+        house.scheduler(),
+        ledger=house.record.ledger,
+        clock=house.clock,
+        configuration=house.configuration,
+        items=items,
+        attempts=house.settings.max_attempts,
+        delay=house.settings.retry_delay,
+        patience=PATIENCE,
+    )
+
+
+async def _wait_for_the_end(
+    watch: "_Watch", crew: Crew, working: "asyncio.Task[None]", looking: "asyncio.Task[Cycle]"
+) -> None:
+    news = crew.idles.next()
+    while not await watch.sees_the_end(looking):
+        _demand_engine(crew)
+        crew.demand_a_database(within=_DATABASE_PATIENCE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN):
+                await news.wait()
+        if working.done():
+            await working  # raises what ended it
+        news = crew.idles.next()
 
 
 class _Watch:

@@ -5,16 +5,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal
 
-from ferryman.discovery.base import UpstreamTag
-from ferryman.items.model import Rules
+from ferryman.discovery.base import TagProblem, UpstreamTag
+from ferryman.items.model import UNLIMITED, Rules
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import is_tag, subject_of
 from ferryman.store.records import Status
 from ferryman.versions import name_key, version_key
 
-Action = Literal["copy", "keep", "adopt", "skip"]  # as a Verdict's
+Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # as a Verdict's
 Reason = Literal[
     "new",  # copy: never mirrored
     "referrers",  # copy: upstream has other signatures, or their like, of an image that was mirrored
@@ -29,7 +30,8 @@ Reason = Literal[
     "windows",  # skip: for Windows only
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
-    "no-digest",  # skip: upstream did not tell what the tag names
+    "unreadable",  # fail: upstream lists the tag, and it cannot be read
+    "no-digest",  # fail: upstream did not tell what the tag names
 ]
 # The user's own rules: of no interest in a list of what is missing.
 BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit"})
@@ -76,21 +78,23 @@ def plan(
     native: Platform,
     tags: Sequence[UpstreamTag],
     mirrored: Mapping[str, Mirrored],
+    *,
+    problems: Iterable[TagProblem] = (),
 ) -> list[Decision]:
     """Decide about every tag, in the order of rank.
 
     `tags` is the complete known view of a repository without what is gone; `platforms` None is the
-    transport's default: anything but Windows; `native` is what the word means on this engine.
+    transport's default: anything but Windows; `native` is what the word means on this engine;
+    `problems` tells which tags could not be read.
     """
-    selection = Selection(item_rules, platforms, native)
+    lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
+    selection = Selection(item_rules, platforms, native, lacking)
+    unread = {problem.tag: problem for problem in problems}
     wanted = selection.chosen(tags)
     names = {tag.name for tag in wanted}
     rest = selection.in_order(tag for tag in tags if tag.name not in names)
-    outcomes = [(tag, _fate(tag, mirrored.get(tag.name), platforms)) for tag in wanted]
-    outcomes += [
-        (tag, _Fate("skip", *(selection.lost_subject(tag, wanted) or selection.obstacle(tag) or selection.beyond)))
-        for tag in rest
-    ]
+    outcomes = [(tag, _fate(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
+    outcomes += [(tag, _fate_of_unwanted(tag, wanted, selection, unread.get(tag.name))) for tag in rest]
     return [
         Decision(
             tag=tag.name, action=fate.action, reason=fate.reason, detail=fate.detail, rank=rank, digest=tag.digest,
@@ -112,10 +116,18 @@ def fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
 class Selection:
     """An item's rules at work: which tags are wanted, in which order. A survey asks it what to look at closely."""
 
-    def __init__(self, rules: Rules, platforms: Platforms | None, native: Platform) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        platforms: Platforms | None,
+        native: Platform,
+        lacking: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`lacking`: by tag, the digest that a copy found to have none of the wanted platforms."""
         self._rules = rules
         self._platforms = platforms
         self._native = native
+        self._lacking = lacking
         self.by_time = rules.order == "newest"
         self.pins = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
@@ -165,8 +177,14 @@ class Selection:
         """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
         if not self.by_time or len(self.pins) < len(self._rules.pin):
             return False
-        counted = sum(self.obstacle(tag) is None and not self.is_pinned(tag.name) for tag in newest)
-        return counted >= self._rules.limit
+        return self._places_taken(newest) >= self._rules.limit
+
+    def has_places_left(self, known: Iterable[UpstreamTag]) -> bool:
+        """Whether older tags than the known ones are wanted, in the place of those that lack the platform."""
+        return bool(self._lacking) and self._places_taken(known) < self._rules.limit < UNLIMITED
+
+    def _places_taken(self, tags: Iterable[UpstreamTag]) -> int:
+        return sum(self.obstacle(tag) is None and not self.is_pinned(tag.name) for tag in tags)
 
     def obstacle(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Which rule leaves the tag out, the limit aside."""
@@ -207,6 +225,8 @@ class Selection:
 
     def _obstacle_in_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Not even a pin helps here: there is nothing to copy."""
+        if tag.digest is not None and self._lacking.get(tag.name) == tag.digest:
+            return "platform", "the image has none of the wanted platforms"
         if not tag.platforms or any(self._wants(platform) for platform in tag.platforms):
             return None
         told = ", ".join(sorted(map(str, tag.platforms)))
@@ -251,20 +271,41 @@ class _Fate:
     uncertain: bool = False
 
 
-def _fate(tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None) -> _Fate:
+def _fate_of_unwanted(
+    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selection: Selection, problem: TagProblem | None
+) -> _Fate:
+    """Which rule leaves a tag out; of one whose age cannot be read, nobody knows whether the limit does."""
+    if reason := selection.lost_subject(tag, wanted) or selection.obstacle(tag):
+        return _Fate("skip", *reason)
+    if problem and selection.by_time and tag.pushed_at is None:
+        return _Fate("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
+    return _Fate("skip", *selection.beyond)
+
+
+def _fate(
+    tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None
+) -> _Fate:
     """What becomes of a tag that the rules want."""
-    if tag.digest is None:
-        return _Fate("skip", "no-digest", "upstream did not tell what the tag names")
+    if record is not None and record.status in {"queued", "running"}:
+        return _Fate("copy", "queued")  # should it still be unreadable, the copy tells
+    if fate := _fate_of_unread(tag, problem):
+        return fate
     if record is None:
         return _Fate("copy", "new")
-    if record.lacking == tag.digest:
+    if record.lacking == tag.digest:  # of what belongs to an image: others are not chosen then
         return _Fate("skip", "platform", "the image has none of the wanted platforms")
-    if record.status in {"queued", "running"}:
-        return _Fate("copy", "queued")
     if record.status == "failed":
         return _Fate("copy", "retry", "failed before")
     fate = _fate_of_imported(tag, record) if record.imported else _fate_of_mirrored(tag, record, platforms)
     return _Fate("copy", "referrers", _REFERRED_ANEW) if fate.action != "copy" and record.referred_anew else fate
+
+
+def _fate_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Fate | None:
+    if problem is not None and problem.about == "digest":
+        return _Fate("fail", "unreadable", str(problem.error))
+    if tag.digest is None:
+        return _Fate("fail", "no-digest", "upstream did not tell what the tag names")
+    return None
 
 
 def _fate_of_imported(tag: UpstreamTag, record: Mirrored) -> _Fate:

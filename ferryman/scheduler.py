@@ -1,6 +1,6 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ import structlog
 
 from ferryman import log, planner
 from ferryman.clock import Clock
-from ferryman.discovery.base import TagLister, UpstreamTag
+from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
 from ferryman.discovery.choose import ListerName, lister_for
 from ferryman.discovery.contents import platform_digests
 from ferryman.discovery.referrers import fingerprints
@@ -26,6 +26,7 @@ from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
 from ferryman.target_check import TargetCheck
 from ferryman.tasks import for_each
 
+_UNREADABLE: planner.Reason = "unreadable"
 _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
 
 
@@ -43,11 +44,29 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A wanted tag that could not be read."""
+
+    target: str
+    tag: str
+    error: str
+    passing: bool  # trying again can help
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """What one cycle did."""
 
     enqueued: int
     failed: Mapping[str, str]  # target of each item that could not be looked at: why
+    unread: Sequence[Unread] = ()
+
+    def followed_by(self, later: "Cycle", items: Collection[Item]) -> "Cycle":
+        """Both as one; of `items`, at which the later one looked again, what it found counts."""
+        again = {str(item.target) for item in items}
+        failed = {target: error for target, error in self.failed.items() if target not in again}
+        unread = [each for each in self.unread if each.target not in again or each.target in later.failed]
+        return Cycle(self.enqueued + later.enqueued, {**failed, **later.failed}, (*unread, *later.unread))
 
 
 class Scheduler:
@@ -76,21 +95,28 @@ class Scheduler:
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
     async def cycle(
-        self, configuration: Configuration, items: Sequence[Item], *, looked: Callable[[], None] = lambda: None
+        self,
+        configuration: Configuration,
+        items: Sequence[Item],
+        *,
+        looked: Callable[[], None] = lambda: None,
+        only_unread: bool = False,
     ) -> Cycle:
         """Look at every one of `items` and enqueue what is new or changed. Raises StoreError.
 
         `looked` is called after each item, whatever came of it.
+        `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
         await self._pauses.lift_mended()
         enqueued = 0
         failed: dict[str, str] = {}
+        unread: list[Unread] = []
 
         async def one(item: Item) -> None:
             nonlocal enqueued
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
-                    new = await self._keep_in_step(configuration, item)
+                    new = await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
                     enqueued += new  # not `+= await`: that adds to what it was before
                 except TransferError as error:
                     failed[str(item.target)] = str(error)
@@ -102,9 +128,9 @@ class Scheduler:
                 looked()
 
         await for_each(items, one, at_once=_ITEMS_AT_ONCE)
-        return Cycle(enqueued=enqueued, failed=failed)
+        return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
 
-    async def look(self, configuration: Configuration, item: Item) -> Looked:
+    async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> Looked:
         """Discover and plan; changes nothing. Raises TransferError."""
         await self._pauses.heed(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
@@ -113,22 +139,26 @@ class Scheduler:
         rules = planner.fingerprint(item.rules, item.platforms, str(item.source))
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
+        only_unread = only_unread and same_rules
         complete = bool(records) if last is None else not same_rules or now - last.completed_at >= self._complete_walk
-        choice = Selection(item.rules, item.platforms, self._native)
+        complete = complete and not only_unread
+        mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
+        lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
+        choice = Selection(item.rules, item.platforms, self._native, lacking)
         found = await survey(
-            lister=self._lister(configuration, item.source.registry),
+            lister=None if only_unread else self._lister(configuration, item.source.registry),
             client=self._registry,
             repository=item.source,
             known=_known(records),
             choice=choice,
+            unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
             complete=complete,
         )
-        mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         found, decisions = await self._planned(item, found, mirrored)
         if complete and item.rules.referrers:
             anew = await self._referred_anew(item, decisions, records)
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
-            decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
+            decisions = self._plan(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
@@ -146,13 +176,16 @@ class Scheduler:
         self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]
     ) -> tuple[Survey, Sequence[Decision]]:
         """Plan; where an imported digest may be that of a platform's image, look into those indexes and plan again."""
-        decisions = planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored)
+        decisions = self._plan(item, found, mirrored)
         uncertain = {decision.tag for decision in decisions if decision.uncertain}
         if not uncertain:
             return found, decisions
         tags = [await self._with_platforms(item, tag) if tag.name in uncertain else tag for tag in found.tags]
         found = replace(found, tags=tags, seen=found.seen | uncertain)
-        return found, planner.plan(item.rules, item.platforms, self._native, tags, mirrored)
+        return found, self._plan(item, found, mirrored)
+
+    def _plan(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
+        return planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored, problems=found.problems)
 
     async def _referred_anew(
         self, item: Item, decisions: Sequence[Decision], records: Mapping[str, TagRecord]
@@ -176,17 +209,24 @@ class Scheduler:
             return tag
         return replace(tag, platforms=digests)
 
-    async def _keep_in_step(self, configuration: Configuration, item: Item) -> int:
-        looked = await self.look(configuration, item)
-        for problem in looked.survey.problems:
-            log.get().warning("cannot look at a tag", tag=problem.tag, error=str(problem.error))
+    async def _keep_in_step(
+        self, configuration: Configuration, item: Item, unread: list[Unread], *, only_unread: bool
+    ) -> int:
+        looked = await self.look(configuration, item, only_unread=only_unread)
+        problems = {problem.tag: problem for problem in looked.survey.problems}
+        unread += _unread(looked, problems)
+        for problem in problems.values():
+            log.get().warning("cannot read a tag", tag=problem.tag, about=problem.about, error=str(problem.error))
         if looked.absent_pins:
             log.get().warning("upstream does not have what is pinned", pins=", ".join(looked.absent_pins))
         applied = await self._queue.apply(
             _key(item),
-            [_seen(tag) for tag in looked.survey.tags if tag.name in looked.survey.seen],
+            [_seen(tag, problems.get(tag.name)) for tag in looked.survey.tags if tag.name in looked.survey.seen],
             gone=looked.survey.gone,
-            verdicts=[_verdict(decision, looked.records.get(decision.tag)) for decision in looked.decisions],
+            verdicts=[
+                _verdict(decision, looked.records.get(decision.tag), problems.get(decision.tag))
+                for decision in looked.decisions
+            ],
             walk=looked.walk,
         )
         await self._ledger.forget_trouble(str(item.target))
@@ -241,7 +281,23 @@ def _key(item: Item) -> ItemKey:
     return ItemKey(item.name, str(item.source), str(item.target), platforms)
 
 
-def _verdict(decision: Decision, record: TagRecord | None) -> Verdict:
+def _unread(looked: Looked, problems: Mapping[str, TagProblem]) -> list[Unread]:
+    """What could not be read, of what is wanted: also of what was mirrored, or is queued, as it was known before."""
+    failed = {decision.tag: decision.detail for decision in looked.decisions if decision.action == "fail"}
+    failed |= {
+        decision.tag: str(problems[decision.tag].error)
+        for decision in looked.decisions
+        if decision.reason == "queued" and decision.tag in problems and problems[decision.tag].about == "digest"
+    }
+    target = str(looked.item.target)
+    return [
+        Unread(target, tag, error, passing=tag in problems and problems[tag].error.temporary)
+        for tag, error in failed.items()
+    ]
+
+
+def _verdict(decision: Decision, record: TagRecord | None, problem: TagProblem | None) -> Verdict:
+    failed = decision.action == "fail"
     return Verdict(
         decision.tag,
         decision.action,
@@ -249,6 +305,8 @@ def _verdict(decision: Decision, record: TagRecord | None) -> Verdict:
         decision.rank,
         status=record.status if record else None,
         synced_at=record.synced_at if record else None,
+        error=decision.detail if failed else None,
+        error_kind=(problem.error.kind if problem else decision.reason) if failed else None,
     )
 
 
@@ -280,7 +338,9 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
     )
 
 
-def _seen(tag: UpstreamTag) -> SeenTag:
+def _seen(tag: UpstreamTag, problem: TagProblem | None) -> SeenTag:
+    if problem is not None and problem.about == "digest":  # a time beside an older digest would pass for unchanged
+        return SeenTag(tag.name, None, None)
     platforms = (
         {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms is not None else None
     )

@@ -16,7 +16,7 @@ ROWS = (
     ("service", "oneshot", "views"),
     ("inspection",),
     ("app",),
-    ("crew", "history", "selection"),
+    ("crew", "history", "looks", "selection"),
     ("scheduler", "worker"),
     ("pauses", "planner", "target_check"),
     ("discovery", "transports"),

@@ -4,12 +4,14 @@ import random
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferryman.discovery.base import UpstreamTag
+from ferryman.discovery.base import TagProblem, UpstreamTag
+from ferryman.errors import Unreachable
 from ferryman.items.model import Order, Rules
 from ferryman.planner import Decision, Mirrored, Selection, fingerprint, plan
 from ferryman.platforms import Platform, Platforms
@@ -86,7 +88,7 @@ def test_every_rule_gives_its_own_reason() -> None:
         by=rules(limit=3, include=r"v\d.*", exclude=".*-rc.*", pin="latest"), platforms="linux/amd64",
     )  # fmt: skip
     assert {name: (each.action, each.reason) for name, each in decisions.items()} == {
-        "v1.7": ("skip", "no-digest"),
+        "v1.7": ("fail", "no-digest"),
         "v1.3": ("copy", "new"),
         "v1.2": ("copy", "new"),
         "v1.1": ("skip", "beyond-limit"),
@@ -404,3 +406,72 @@ def test_platforms_are_asked_for_only_where_signatures_may_belong_to_them() -> N
 
 def test_asking_for_referrers_is_another_rule() -> None:
     assert fingerprint(rules(), None, "s") != fingerprint(rules(referrers=True), None, "s")
+
+
+# What cannot be read
+
+
+def unread(name: str, about: Literal["digest", "age", "platforms"] = "digest") -> TagProblem:
+    return TagProblem(name, Unreachable("answered 500"), about)
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_a_wanted_tag_that_cannot_be_read_fails_unless_its_copy_will_tell(status: Status) -> None:
+    record = Mirrored(status, digest=digest("a") if status == "synced" else None)
+    [decision] = plan(rules(), None, AMD64, [tag("1")], {"1": record}, problems=[unread("1")])
+    queued = status in {"queued", "running"}
+    assert (decision.action, decision.reason) == (("copy", "queued") if queued else ("fail", "unreadable"))
+    assert queued or decision.detail == "answered 500"
+
+
+def test_a_tag_that_cannot_be_read_keeps_its_place_and_one_that_nobody_wants_has_not_failed() -> None:
+    tags = [tag("3", None, age=None), tag("2"), tag("1"), tag("4-rc", None, age=None)]
+    by = rules(limit=1, order="version", exclude=".*-rc")
+    told = plan(by, None, AMD64, tags, {}, problems=[unread("3"), unread("4-rc")])
+    assert {each.tag: (each.action, each.reason) for each in told} == {
+        "3": ("fail", "unreadable"),
+        "2": ("skip", "beyond-limit"),
+        "1": ("skip", "beyond-limit"),
+        "4-rc": ("skip", "excluded"),
+    }
+
+
+@pytest.mark.parametrize(("order", "age", "reason"), [
+    ("newest", None, "unreadable"), ("newest", 9, "beyond-limit"), ("version", None, "beyond-limit"),
+])  # fmt: skip
+def test_without_an_age_nobody_knows_whether_the_limit_leaves_a_tag_out(
+    order: Order, age: int | None, reason: str
+) -> None:
+    tags = [tag("2", age=1), tag("1", age=age)]
+    told = plan(rules(limit=1, order=order), None, AMD64, tags, {}, problems=[unread("1", "age")])
+    assert [(each.tag, each.reason) for each in told] == [("2", "new"), ("1", reason)]
+
+
+def test_platforms_that_cannot_be_read_keep_nothing_from_being_copied() -> None:
+    [decision] = plan(rules(), None, AMD64, [tag("1")], {}, problems=[unread("1", "platforms")])
+    assert (decision.action, decision.reason) == ("copy", "new")
+
+
+# What lacks the platform
+
+
+@pytest.mark.parametrize("pinned", ["", "3"])
+def test_what_a_copy_found_lacking_takes_no_place(pinned: str) -> None:
+    tags = [tag("3", "c"), tag("2", "b", age=1), tag("1", age=2)]
+    lacking = {name: Mirrored("skipped", lacking=digest(letter)) for name, letter in (("3", "c"), ("2", "x"))}
+    decisions = decide(*tags, by=rules(limit=1, pin=pinned), mirrored=lacking)
+    assert {name: each.reason for name, each in decisions.items()} == {
+        "3": "platform",  # not even pinned
+        "2": "new",  # it names another image now
+        "1": "beyond-limit",
+    }
+
+
+@given(lacks=st.sets(st.integers(0, 19)), limit=st.integers(1, 20))
+def test_a_limit_is_met_as_long_as_there_is_something_to_meet_it_with(lacks: set[int], limit: int) -> None:
+    tags = [tag(str(number), age=number) for number in range(20)]
+    record = {str(number): Mirrored("skipped", lacking=digest("a")) for number in lacks}
+    copied = {
+        name for name, each in decide(*tags, by=rules(limit=limit), mirrored=record).items() if each.action == "copy"
+    }
+    assert copied == {str(number) for number in [number for number in range(20) if number not in lacks][:limit]}

@@ -4,10 +4,11 @@ import asyncio
 import re
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -559,15 +560,179 @@ async def test_a_failed_look_leaves_what_is_known(world: World, google: Google) 
     assert await world.known(PAUSE) == before
 
 
-async def test_one_tags_trouble_is_told_and_no_more(world: World, quay: Quay, read_log: ReadLog) -> None:
-    world.registries["quay.io"] = RegistryEntry(lister="oci")
+# Tags that cannot be read
+
+BY_NAME = {"quay.io": RegistryEntry(lister="oci")}  # a list that tells names only
+V1 = "HEAD /v2/coreos/flannel/manifests/v1"
+
+
+@pytest.mark.parametrize("status", [403, 402, 500, 302])
+async def test_a_wanted_tag_that_cannot_be_read_has_failed_until_it_can(
+    world: World, quay: Quay, read_log: ReadLog, status: int
+) -> None:
+    world.registries |= BY_NAME
     quay.put("coreos/flannel", "v1")
     quay.put("coreos/flannel", "v2")
-    quay.fail("HEAD /v2/coreos/flannel/manifests/v1", 403)
-    assert await world.cycle(FLANNEL) == Cycle(enqueued=1, failed={})
-    assert await world.statuses(FLANNEL) == {"v1": "skipped", "v2": "queued"}
-    [warning] = [line for line in read_log() if line["level"] == "warning"]
-    assert (warning["item"], warning["tag"]) == ("flannel", "v1")
+    for method in ("HEAD", "GET"):  # as 302 it leads back to itself
+        quay.fail(f"{method} /v2/coreos/flannel/manifests/v1", status, Location="/v2/coreos/flannel/manifests/v1")
+
+    for _ in range(2):
+        cycle = await world.cycle(FLANNEL)
+        [told] = cycle.unread
+        assert (told.target, told.tag, told.passing) == (str(FLANNEL.target), "v1", status == 500)
+        record = (await world.known(FLANNEL))["v1"]
+        assert (record.status, record.reason, record.error) == ("failed", "unreadable", told.error)
+        assert "coreos/flannel:v1" in told.error
+    assert (await world.known(FLANNEL))["v2"].status == "queued"
+    assert {(line["item"], line["tag"]) for line in read_log() if line["level"] == "warning"} == {("flannel", "v1")}
+
+    quay.answers.clear()
+    assert (await world.cycle(FLANNEL)) == Cycle(enqueued=1, failed={})
+    record = (await world.known(FLANNEL))["v1"]
+    assert (record.status, record.error, record.error_kind) == ("queued", None, None)
+
+
+async def test_what_was_mirrored_stays_so_with_the_error_beside_it(world: World, quay: Quay) -> None:
+    world.registries |= BY_NAME
+    quay.put("coreos/flannel", "v1", digest=made_up_digest("old"))
+    await world.cycle(FLANNEL)
+    await world.copy_everything()
+    quay.put("coreos/flannel", "v1", digest=made_up_digest("new"))
+    quay.fail(V1, 403)
+    assert [each.tag for each in (await world.cycle(FLANNEL)).unread] == ["v1"]
+    record = (await world.known(FLANNEL))["v1"]
+    assert (record.status, record.mirrored_digest, record.error_kind) == ("synced", made_up_digest("old"), "denied")
+    assert [each.tag for each in await world.ledger.tags(failed=True)] == ["v1"]
+
+    await world.queue.withdraw_items([])  # an item that is no more has no trouble
+    assert await world.ledger.tags(failed=True) == []
+    await world.cycle(FLANNEL)
+    quay.answers.clear()
+    assert (await world.cycle(FLANNEL)) == Cycle(enqueued=1, failed={})
+    assert await world.ledger.tags(failed=True) == []
+
+
+async def test_a_queued_tag_that_cannot_be_read_any_more_is_told_and_stays_queued(world: World, quay: Quay) -> None:
+    world.registries |= BY_NAME
+    quay.put("coreos/flannel", "v1")
+    await world.cycle(FLANNEL)
+    quay.fail(V1, 403)
+    assert [each.tag for each in (await world.cycle(FLANNEL)).unread] == ["v1"]
+    assert await world.statuses(FLANNEL) == {"v1": "queued"}
+
+
+async def test_only_what_could_not_be_read_is_read_again(world: World, quay: Quay) -> None:
+    world.registries |= BY_NAME
+    for tag in ("v1", "v2", "v3"):
+        quay.put("coreos/flannel", tag)
+    quay.fail(V1, 403)
+    await world.cycle(FLANNEL)
+    walk = await world.ledger.walk(str(FLANNEL.target))
+    quay.answers.clear()
+    quay.requests.clear()
+    world.clock.advance(DAY)  # a complete walk is due, and that is for the next cycle
+    again = await world.scheduler.cycle(Configuration((FLANNEL,), world.registries), [FLANNEL], only_unread=True)
+    assert again == Cycle(enqueued=1, failed={})
+    assert not {line.rpartition("/")[2] for line in quay.requests} & {"list", "v2", "v3"}
+    after = await world.ledger.walk(str(FLANNEL.target))
+    assert walk is not None
+    assert after is not None
+    assert after.completed_at == walk.completed_at
+    assert set((await world.statuses(FLANNEL)).values()) == {"queued"}
+
+
+async def test_a_tag_of_unknown_age_may_be_the_newest(world: World, quay: Quay) -> None:
+    world.registries |= BY_NAME
+    for day, tag in enumerate(("v1", "v2", "v3"), start=1):
+        quay.push("coreos/flannel", tag, image([layer({"a": tag.encode()})], created=f"2026-01-0{day}T00:00:00Z"))
+    newest = replace(FLANNEL, rules=Rules(limit=1))
+    digest = quay.digest("coreos/flannel", "v3")
+    quay.fail("GET /v2/coreos/flannel/manifests/v3", 415)  # by HEAD it has a digest all the same
+    quay.fail(f"GET /v2/coreos/flannel/manifests/{digest}", 500)
+    cycle = await world.cycle(newest)
+    assert (cycle.enqueued, [each.tag for each in cycle.unread]) == (1, ["v3"])
+    record = (await world.known(newest))["v3"]
+    assert record.status == "failed"
+    assert "it may be one of the newest" in (record.error or "")
+    quay.answers.clear()
+    assert (await world.cycle(newest)).enqueued == 1
+    assert await world.statuses(newest) == {"v1": "skipped", "v2": "skipped", "v3": "queued"}
+
+
+def without_digest_of(tag: str) -> Callable[[dict[str, Any]], Any]:
+    """Old tags have none in Docker Hub's list."""
+
+    def edit(page: dict[str, Any]) -> Any:
+        return page | {
+            "results": [each | {"digest": None} if each["name"] == tag else each for each in page["results"]]
+        }
+
+    return edit
+
+
+async def test_what_no_list_told_is_asked_for_wherever_a_walk_ends(world: World, hub: DockerHub) -> None:
+    *_, oldest = hub.fill("library/nginx", 150)
+    everything = replace(NGINX, rules=Rules())
+    hub.edit = without_digest_of(oldest)
+    hub.fail(f"HEAD /v2/library/nginx/manifests/{oldest}", 403)
+    await world.cycle(everything)
+    hub.answers.clear()
+    cycle = await world.cycle(everything)
+    assert (cycle.enqueued, cycle.unread, hub.asked()) == (1, (), 2)  # a page, and that tag
+
+
+# What lacks the platform takes no place
+
+ONE_OF_PAUSE = replace(PAUSE, rules=Rules(limit=1), platforms=Platforms.parse("linux/amd64"))
+
+
+async def test_a_tag_that_a_copy_found_lacking_leaves_its_place_to_the_next(world: World, google: Google) -> None:
+    google.fill("google/pause", 3)  # the list tells no platforms
+    began_at = world.clock.now()
+    for tag in ("1.3", "1.2"):
+        await world.cycle(ONE_OF_PAUSE)
+        job = await world.claim()
+        assert job.tag == tag
+        world.clock.advance(1)
+        assert await world.ledger.found_lacking([job.target], since=began_at) == set()
+        await world.queue.skip(job, started_at=world.clock.now(), reason="platform", error="for arm64 only")
+        assert await world.ledger.found_lacking([job.target, "another"], since=began_at) == {job.target}
+        assert await world.ledger.found_lacking(["another"], since=began_at) == set()
+        world.clock.advance(1)
+    assert (await world.cycle(ONE_OF_PAUSE)).enqueued == 1
+    assert await world.ledger.found_lacking([str(PAUSE.target)], since=began_at) == set()
+    assert await world.statuses(PAUSE) == {"1.3": "skipped", "1.2": "skipped", "1.1": "queued"}
+
+    google.put("google/pause", "1.3", digest=made_up_digest("with amd64"), pushed_at=NOON + timedelta(days=9))
+    await world.cycle(ONE_OF_PAUSE)
+    assert (await world.statuses(PAUSE))["1.3"] == "queued"
+
+
+async def test_a_tag_without_the_platform_is_read_again_when_its_name_is_all_that_a_list_tells(
+    world: World, quay: Quay
+) -> None:
+    world.registries |= BY_NAME
+    one = replace(FLANNEL, rules=Rules(limit=1, order="version"), platforms=Platforms.parse("linux/amd64"))
+    quay.push("coreos/flannel", "v1", image([layer({"a": b"1"})]))
+    quay.push("coreos/flannel", "v2", image([layer({"a": b"2"})], platform="linux/arm64"))
+    for _ in range(2):
+        await world.cycle(one)
+        assert await world.statuses(one) == {"v1": "queued", "v2": "skipped"}
+    quay.push("coreos/flannel", "v2", image([layer({"a": b"3"})]))
+    await world.cycle(one)
+    assert await world.statuses(one) == {"v1": "skipped", "v2": "queued"}
+
+
+async def test_a_free_place_is_filled_from_pages_that_no_walk_came_to(world: World, hub: DockerHub) -> None:
+    names = hub.fill("library/nginx", 250)
+    most = replace(NGINX, rules=Rules(limit=100))
+    await world.cycle(most)
+    job = await world.claim()
+    await world.queue.skip(job, started_at=world.clock.now(), reason="platform", error="for arm64 only")
+    await world.copy_everything()
+    world.clock.advance(1)
+    assert (await world.cycle(most)).enqueued == 1
+    assert (await world.claim()).tag == names[100]
 
 
 async def test_a_pin_that_upstream_does_not_have_is_told_once_a_look(

@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
+from ferryman.errors import TransferError
 from ferryman.platforms import Platform
 from ferryman.reference import Repository
 
@@ -25,6 +26,15 @@ class Page:
 
     tags: Sequence[UpstreamTag]
     newest_first: bool = False  # nothing that comes later was pushed after what stands here
+
+
+@dataclass(frozen=True, slots=True)
+class TagProblem:
+    """Why one tag could not be read."""
+
+    tag: str
+    error: TransferError
+    about: Literal["digest", "age", "platforms"]  # what stays as it was known; a digest may be another one by now
 
 
 class TagLister(Protocol):
@@ -65,4 +75,8 @@ class Choice(Protocol):
 
     def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
         """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
+        ...
+
+    def has_places_left(self, known: Iterable[UpstreamTag]) -> bool:
+        """Whether older tags than the known ones are wanted, in the place of those that lack the platform."""
         ...

@@ -1,12 +1,12 @@
 """A closer look at tags whose digest or time no list told."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from ferryman.discovery.base import Choice, UpstreamTag
-from ferryman.discovery.contents import created_at, platform_digests
+from ferryman.discovery.base import Choice, TagProblem, UpstreamTag
+from ferryman.discovery.contents import examine, platform_digests
 from ferryman.discovery.view import View
 from ferryman.errors import (
     Denied,
@@ -29,16 +29,23 @@ Answer = TypeVar("Answer")
 
 
 class CloserLook:
-    """Asks for digests (HEAD, free everywhere) and ages (GET, a pull on Docker Hub) that no list told."""
+    """Asks for digests (HEAD, free everywhere), ages and platforms (GET, a pull on Docker Hub) that no list told."""
 
     def __init__(
-        self, client: RegistryClient, repository: Repository, view: View, known: Mapping[str, UpstreamTag]
+        self,
+        client: RegistryClient,
+        repository: Repository,
+        view: View,
+        known: Mapping[str, UpstreamTag],
+        unread: Collection[str] = (),
     ) -> None:
-        self.problems: dict[str, TransferError] = {}
+        self.problems: dict[str, TagProblem] = {}
         self._client = client
         self._repository = repository
         self._view = view
         self._known = known
+        self._unread = unread  # what could not be read the last time
+        self._examined: set[str] = set()  # a tag is examined once, whatever comes of it
         self._refused = 0
 
     async def at_what_matters(self, choice: Choice) -> None:
@@ -47,19 +54,40 @@ class CloserLook:
         if self._order_hangs_on_age(choice):
             admitted = [name for name in tags if choice.admits(name)]
             await for_each([name for name in admitted if name in doubtful], self._take_digest, at_once=_AT_ONCE)
-            await for_each([name for name in admitted if self._lacks_age(name)], self._take_age, at_once=_AT_ONCE)
+            await self._examine(admitted)
         await self._settle(choice)
-        if unclear := choice.unclear(tags.values()):
+        # What turns out to have no wanted platform takes no place: others are chosen then, and examined in their turn.
+        while await self._examine(self._chosen(choice)):
+            await self._settle(choice)
+        asked: set[str] = set()
+        while unclear := [name for name in choice.unclear(tags.values()) if name not in asked]:
+            asked.update(unclear)
             await for_each(unclear, self._take_platforms, at_once=_AT_ONCE)
             await self._settle(choice)
-        chosen = [tag.name for tag in choice.chosen(tags.values()) if choice.admits(tag.name)]
-        await for_each([name for name in chosen if self._lacks_age(name)], self._take_age, at_once=_AT_ONCE)
 
     async def _settle(self, choice: Choice) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
-        tags, doubtful = self._view.tags, self._view.doubtful
-        while asked := [tag.name for tag in choice.chosen(tags.values()) if tag.name in doubtful]:
+        doubtful = self._view.doubtful
+        while asked := [tag.name for tag in choice.chosen(self._as_sure()) if tag.name in doubtful]:
             await for_each(asked, self._take_digest, at_once=_AT_ONCE)
+
+    def _as_sure(self) -> Iterable[UpstreamTag]:
+        """What is known for sure: the platforms of a digest that may be another one by now rule nothing out."""
+        doubtful = self._view.doubtful
+        return [
+            replace(tag, digest=None, platforms=None) if name in doubtful else tag
+            for name, tag in self._view.tags.items()
+        ]
+
+    def _chosen(self, choice: Choice) -> list[str]:
+        return [tag.name for tag in choice.chosen(self._view.tags.values()) if choice.admits(tag.name)]
+
+    async def _examine(self, names: Iterable[str]) -> bool:
+        """Take the age and the platforms of those whose age is not known; whether there were any."""
+        lacking = [name for name in names if self._lacks_age(name) and name not in self._examined]
+        self._examined.update(lacking)
+        await for_each(lacking, self._take_contents, at_once=_AT_ONCE)
+        return bool(lacking)
 
     def _order_hangs_on_age(self, choice: Choice) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
@@ -77,7 +105,7 @@ class CloserLook:
             del self._view.tags[name]
             self._view.seen.discard(name)
         elif isinstance(answer, TransferError):
-            self.problems[name] = answer
+            self.problems[name] = TagProblem(name, answer, "digest")
         else:
             self._view.seen.add(name)
             self._view.tags[name] = _identified(before, answer)
@@ -97,16 +125,19 @@ class CloserLook:
 
     def _lacks_age(self, name: str) -> bool:
         """An age is asked for once: what was known of this digest is all that can be known."""
-        tag, before = self._view.tags[name], self._known.get(name)
-        if tag.pushed_at or tag.digest is None or not self._may_read:
+        tag, before = self._view.tags.get(name), self._known.get(name)
+        if tag is None or tag.pushed_at or tag.digest is None or not self._may_read or name in self.problems:
             return False
-        return before is None or before.digest != tag.digest
+        return before is None or before.digest != tag.digest or name in self._unread
 
-    async def _take_age(self, name: str) -> None:
+    async def _take_contents(self, name: str) -> None:
         tag = self._view.tags[name]
-        answer = await self._patiently(created_at(self._client, self._repository.pinned(tag.digest or "")))
-        if not isinstance(answer, TransferError):  # the age of an image that cannot be read is unknown
-            self._view.tags[name] = replace(tag, pushed_at=answer)
+        answer = await self._patiently(examine(self._client, self._repository.pinned(tag.digest or "")))
+        if not isinstance(answer, TransferError):
+            platforms = tag.platforms if answer.platforms is None else answer.platforms
+            self._view.tags[name] = replace(tag, pushed_at=answer.created_at, platforms=platforms)
+        elif not isinstance(answer, NotFound | Unsupported):  # an image that is broken, or of schema 1, has no age
+            self.problems[name] = TagProblem(name, answer, "age")
 
     async def _take_platforms(self, name: str) -> None:
         """Once for a digest: they are recorded."""
@@ -115,7 +146,7 @@ class CloserLook:
             return
         answer = await self._patiently(platform_digests(self._client, self._repository.pinned(tag.digest)))
         if isinstance(answer, TransferError):
-            self.problems[name] = answer
+            self.problems.setdefault(name, TagProblem(name, answer, "platforms"))
         else:
             self._view.seen.add(name)
             self._view.tags[name] = replace(tag, platforms=answer)

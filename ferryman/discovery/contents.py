@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ferryman.discovery.times import from_iso
+from ferryman.errors import NotFound, Unsupported, WrongContent
 from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository, is_digest
 from ferryman.registry.client import RegistryClient
@@ -14,21 +17,63 @@ _CREATED = "org.opencontainers.image.created"
 _DEEPEST_INDEX = 3  # an index may hold indexes; nobody nests them further
 
 
-async def created_at(client: RegistryClient, reference: Reference) -> datetime | None:
-    """When the image was built: by its annotation, else by the config of its first platform. Raises TransferError.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an image tells of itself."""
 
-    What it reads is kept for the copy, which as a rule comes next.
+    created_at: datetime | None = None
+    platforms: Mapping[Platform, str | None] | None = (
+        None  # all of them, each with its manifest's digest; None: unknown
+    )
+
+
+async def examine(client: RegistryClient, reference: Reference) -> Contents:
+    """Read an image's age, by its annotation or else by the config of its first platform, and its platforms.
+
+    What it reads is kept for the copy, which as a rule comes next. Raises TransferError.
     """
-    for _ in range(_DEEPEST_INDEX):
-        manifest = _parsed((await client.get_manifest(reference, keep=True)).body)
-        annotations = manifest.get("annotations")
-        if isinstance(annotations, dict) and (told := from_iso(annotations.get(_CREATED))):
-            return told
-        child = next((digest for digest, _ in _children(manifest)), None)
-        if child is None:
-            return from_iso((await _config(client, reference.repository, manifest)).get("created"))
-        reference = reference.repository.pinned(child)
+    answer = await client.get_manifest(reference, keep=True)
+    manifest = _parsed(answer.body)
+    created_at, repository = _annotated(manifest), reference.repository
+    if "manifests" in manifest:
+        return Contents(created_at or await _age_in_index(client, repository, manifest), _platforms_of_index(manifest))
+    config: Mapping[str, Any] = {}
+    try:
+        config = await _config(client, repository, manifest)
+    except (NotFound, Unsupported, WrongContent):
+        if created_at is None:
+            raise
+    platform = _platform(config)
+    return Contents(created_at or from_iso(config.get("created")), {platform: answer.digest} if platform else None)
+
+
+async def _age_in_index(client: RegistryClient, repository: Repository, index: Mapping[str, Any]) -> datetime | None:
+    """By the first child that an index has, or an index in it. What is broken in there is the copy's business."""
+    manifest = index
+    with suppress(NotFound, Unsupported, WrongContent):
+        for _ in range(_DEEPEST_INDEX):
+            child = next((digest for digest, _ in _children(manifest)), None)
+            if child is None:
+                return from_iso((await _config(client, repository, manifest)).get("created"))
+            manifest = _parsed((await client.get_manifest(repository.pinned(child), keep=True)).body)
+            if told := _annotated(manifest):
+                return told
     return None
+
+
+def _annotated(manifest: Mapping[str, Any]) -> datetime | None:
+    annotations = manifest.get("annotations")
+    return from_iso(annotations.get(_CREATED)) if isinstance(annotations, dict) else None
+
+
+def _platforms_of_index(index: Mapping[str, Any]) -> Mapping[Platform, str | None] | None:
+    """None where a child does not tell its own: half a list would leave out tags that have what is wanted."""
+    found: dict[Platform, str | None] = {}
+    for digest, platform in _children(index):
+        if platform is None:
+            return None
+        found.setdefault(platform, digest)
+    return found or None
 
 
 async def platform_digests(client: RegistryClient, reference: Reference) -> dict[Platform, str]:

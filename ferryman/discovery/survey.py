@@ -4,24 +4,15 @@ A walk ends early where upstream lists its newest tags first: behind a page on w
 nothing has changed at all. What the walk does not reach is taken as it was known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ferryman.discovery.base import Choice, TagLister, UpstreamTag
+from ferryman.discovery.base import Choice, TagLister, TagProblem, UpstreamTag
 from ferryman.discovery.closer import CloserLook
 from ferryman.discovery.view import View
-from ferryman.errors import TransferError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-
-
-@dataclass(frozen=True, slots=True)
-class TagProblem:
-    """Why one tag could not be looked at."""
-
-    tag: str
-    error: TransferError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +28,30 @@ class Survey:
 
 async def survey(
     *,
-    lister: TagLister,
+    lister: TagLister | None,
     client: RegistryClient,
     repository: Repository,
     known: Mapping[str, UpstreamTag],
     choice: Choice,
+    unread: Collection[str] = (),
     complete: bool = False,
 ) -> Survey:
     """Look at a repository. `known` is what earlier walks saw, without what was gone; empty before the first one.
 
-    `complete` walks to the end, so that tags which upstream no longer has are noticed.
+    `complete` walks to the end, so that tags which upstream no longer has are noticed. `unread` are known tags that
+    could not be read the last time: they are read again, wherever they stand. `lister` None: only they are.
     Raises TransferError where the repository cannot be looked at; one tag's trouble is a TagProblem.
     """
-    view = View(known)
-    ended = await _walk(lister, repository, view, choice, complete=complete)
-    closer = CloserLook(client, repository, view, known)
+    view = View(known, unread)
+    ended = lister is not None and await _walk(lister, repository, view, choice, complete=complete)
+    closer = CloserLook(client, repository, view, known, unread)
     await closer.at_what_matters(choice)
     return Survey(
         tags=tuple(view.tags.values()),
         seen=frozenset(view.seen),
         gone=frozenset(known.keys() - view.tags.keys()),
         complete=ended,
-        problems=tuple(TagProblem(tag, error) for tag, error in closer.problems.items()),
+        problems=tuple(closer.problems.values()),
     )
 
 
@@ -69,7 +62,7 @@ async def _walk(lister: TagLister, repository: Repository, view: View, choice: C
             quiet = view.take(page)
             if complete or not view.newest_first:
                 continue
-            if quiet:
+            if quiet and not choice.has_places_left(view.tags.values()):
                 return False
             if choice.is_met_by(view.tags[name] for name in view.seen):
                 view.doubt(name for name in choice.pins if name not in view.seen)

@@ -1,6 +1,6 @@
 """What is known of a repository's tags, while a walk corrects it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,10 +12,11 @@ _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precis
 class View:
     """Starts from what earlier walks saw, and takes page after page."""
 
-    def __init__(self, known: Mapping[str, UpstreamTag]) -> None:
+    def __init__(self, known: Mapping[str, UpstreamTag], unread: Collection[str] = ()) -> None:
         self.tags = dict(known)
         self.seen: set[str] = set()
-        self.doubtful: set[str] = set()  # their digests may be others by now
+        # Their digests may be others by now. What was never told, or could not be read, is so wherever a walk ends.
+        self.doubtful = {name for name, tag in known.items() if tag.digest is None or name in unread}
         self.newest_first = True  # every page so far was
         self._known = known
         self._settled = False  # the walk has come to what has not changed: neither has anything behind it
@@ -48,6 +49,8 @@ class View:
         self.tags[tag.name] = merged = _merged(before, tag)
         if merged.digest is None or not sure:
             self.doubtful.add(tag.name)
+        elif tag.digest is not None:
+            self.doubtful.discard(tag.name)
 
 
 def _changed(before: UpstreamTag | None, tag: UpstreamTag) -> bool | None:

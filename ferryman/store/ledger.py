@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, delete, func, not_, null, or_, select,
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
-from ferryman.store.tables import attempts, history, item_columns, status_is, tags, troubles, walks
+from ferryman.store.tables import UNREAD, attempts, history, item_columns, status_is, tags, troubles, walks
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
 _COLUMNS = [tags.c[field.name] for field in fields(TagRecord)]
@@ -69,18 +69,18 @@ class Ledger:
         self,
         *,
         targets: Collection[str] | None = None,
-        statuses: Collection[Status] | None = None,
+        failed: bool = False,
         leaving_out: Collection[str] = (),
     ) -> list[TagRecord]:
         """For `status`: by item, newest first; without what is skipped for a reason in `leaving_out`.
 
-        targets and statuses None: all.
+        targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
         """
         asking = select(*_COLUMNS)
         if targets is not None:
             asking = asking.where(tags.c.target.in_(targets))
-        if statuses is not None:
-            asking = asking.where(or_(*(status_is(status) for status in statuses)))
+        if failed:
+            asking = asking.where(or_(status_is("failed"), UNREAD))
         if leaving_out:
             for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(leaving_out))
             asking = asking.where(or_(not_(status_is("skipped")), for_another_reason))
@@ -111,6 +111,25 @@ class Ledger:
                 naming = select(tags.c.target, tags.c.item, tags.c.source).where(tags.c.id.in_(some))
                 names |= {target: (item, source) for target, item, source in await connection.execute(naming)}
         return sorted(_summaries(groups, names), key=lambda each: (each.name, each.target))
+
+    async def found_lacking(self, targets: Collection[str], *, since: datetime) -> set[str]:
+        """Those of the targets of which a copy found a tag without wanted platforms after its item was looked at last.
+
+        Another tag may take its place. `since`: looks no further back.
+        """
+        found: set[str] = set()
+        planned_before = walks.c.walked_at < attempts.c.finished_at
+        joined = attempts.join(tags, attempts.c.tag_id == tags.c.id).join(walks, walks.c.target == tags.c.target)
+        asking = (
+            select(tags.c.target)
+            .select_from(joined)
+            .where(attempts.c.outcome == "skipped", attempts.c.finished_at >= since, planned_before)
+            .distinct()
+        )
+        async with self._database.read() as connection:
+            for some in chunks(list(targets)):
+                found |= set((await connection.execute(asking.where(tags.c.target.in_(some)))).scalars())
+        return found
 
     async def note_trouble(self, item: ItemKey, error: str, *, now: datetime) -> None:
         """The item's source could not be looked at. The first time is remembered, and the last error."""

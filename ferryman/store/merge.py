@@ -54,7 +54,7 @@ class Merge:
         for name in names:
             key, before = known.get(name, (None, TagState()))
             after = self._merged(name, before)
-            if key is None and name in self._seen:
+            if key is None and (name in self._seen or after.status == "failed"):  # a pin need not be listed
                 new.append({**self._item, "tag": name, **_columns_of(after), "last_seen_at": self._now})
             elif key is not None and after != before:
                 changed.append({"key": key, **_columns_of(after)})

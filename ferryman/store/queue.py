@@ -38,7 +38,19 @@ from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
 from ferryman.store.gathering import Gathering
 from ferryman.store.merge import Merge, rename
-from ferryman.store.moves import CLAIM, CLAIM_AMONG, END, SUCCEED, UNLEASED, WITHDRAWN, End, Values, choose, new_round
+from ferryman.store.moves import (
+    CLAIM,
+    CLAIM_AMONG,
+    END,
+    SUCCEED,
+    SYNCED,
+    UNLEASED,
+    WITHDRAWN,
+    End,
+    Values,
+    choose,
+    new_round,
+)
 from ferryman.store.pauses import freed, hold_back, in_force, lift, touches
 from ferryman.store.records import (
     Applied,
@@ -51,7 +63,7 @@ from ferryman.store.records import (
     Verdict,
     Walk,
 )  # fmt: skip
-from ferryman.store.tables import attempts, history, registries, status_is, tags, troubles, walks
+from ferryman.store.tables import UNREAD, attempts, history, registries, status_is, tags, troubles, walks
 
 _LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
 _Targets = frozenset[str] | None  # None: of all
@@ -335,6 +347,7 @@ class Queue:
             number = 0
             for status in (status_is("queued"), status_is("failed")):  # each has an index of its own
                 number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
+            await connection.execute(update(tags).where(UNREAD, foreign).values(SYNCED))
             await connection.execute(delete(troubles).where(troubles.c.target.not_in(targets)))
         return number
 

@@ -38,6 +38,11 @@ class TagRecord:
     error: str | None
     error_kind: str | None
 
+    @property
+    def has_failed(self) -> bool:
+        """It failed, or it was mirrored before and cannot be read now."""
+        return self.status == "failed" or (self.status == "synced" and self.error is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -104,15 +109,18 @@ class Verdict:
 
     copy: enqueue it.  keep: the target has it.  adopt: the imported record turned out to be upstream's
     present digest: remember that.  skip: it is not wanted, for `reason`; what was mirrored stays synced.
+    fail: it is wanted and cannot be read, for `error`; what was mirrored stays synced, with the error beside it.
     """
 
     tag: str
-    action: Literal["copy", "keep", "adopt", "skip"]
+    action: Literal["copy", "keep", "adopt", "skip", "fail"]
     reason: str
     rank: int = 0  # place among its item's wanted tags, newest 0: every item's newest goes first
     # The tag as the planner knew it: workers and users go on while a walk is under way.
     status: Status | None = None
     synced_at: datetime | None = None
+    error: str | None = None
+    error_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class TagState:
             self._want(verdict, now)
         elif verdict.action == "skip":
             self._leave_out(verdict.reason)
+        elif verdict.action == "fail":
+            self._miss(verdict)
         else:
             self._have(adopt=verdict.action == "adopt")
 
@@ -85,6 +87,15 @@ class TagState:
         if adopt:
             self.mirrored_digest = self.source_digest
         self._rest("synced", None)
+
+    def _miss(self, verdict: Verdict) -> None:
+        """Wanted, and unreadable: what was mirrored before stays so; of what is queued, its copy tells."""
+        if self.status == "running":
+            self.withdrawn = False
+        elif self.status != "queued":
+            was_mirrored = self.status == "synced" or self.mirrored_digest is not None
+            self._rest("synced" if was_mirrored else "failed", verdict.reason)
+            self.rank, self.error, self.error_kind = verdict.rank, verdict.error, verdict.error_kind
 
     def _leave_out(self, reason: str) -> None:
         """Not to be copied: what was mirrored before stays synced."""

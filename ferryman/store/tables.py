@@ -126,11 +126,14 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
+# Mirrored before; whether upstream has something else by now cannot be read.
+UNREAD = status_is("synced") & tags.c.error.is_not(None)
 _queued, _running = status_is("queued"), status_is("running")
 _partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
+_partial("ix_tags_unread", tags.c.target, where=UNREAD)
 # All that a summary counts stands in it, so that a million rows are counted without being read.
 Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at)
 

@@ -19,7 +19,7 @@ _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
 _ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
-    "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim",
+    "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim", "fail": "red",
 }  # fmt: skip
 
 

@@ -279,7 +279,7 @@ async def test_an_age_is_asked_for_once_a_digest(plain: Upstream, connect: Conne
     plain.push("a/b", "b", build(6))
     found = by_name(await look(client, repository(plain), known, by=selection(2)))
     assert plain.asked(beginning="GET /v2/a/b/") - gets == 1 + 2
-    assert found["b"] == UpstreamTag("b", build(6).digest, datetime(2026, 1, 1, 6, tzinfo=UTC))
+    assert (found["b"].digest, found["b"].pushed_at) == (build(6).digest, datetime(2026, 1, 1, 6, tzinfo=UTC))
     assert {name: tag for name, tag in found.items() if name != "b"} == {
         name: tag for name, tag in known.items() if name != "b"
     }

@@ -21,7 +21,7 @@ async def test_tags_by_item_newest_first(scene: Scene) -> None:
         ("etcd", "new"), ("etcd", "old"), ("etcd", "undated"), ("traefik", "another"),
     ]  # fmt: skip
     assert [record.tag for record in await scene.ledger.tags(targets=[HUB.target])] == ["another"]
-    assert [record.tag for record in await scene.ledger.tags(statuses=["failed", "synced"])] == ["undated"]
+    assert [record.tag for record in await scene.ledger.tags(failed=True)] == ["undated"]
     assert await scene.ledger.tags(targets=[]) == []
 
 
@@ -32,7 +32,7 @@ async def test_what_the_rules_leave_out_is_left_out_on_request(scene: Scene) -> 
     assert len(await scene.ledger.tags()) == 3
     shown = await scene.ledger.tags(leaving_out=["a rule", "another"])
     assert {record.tag for record in shown} == {"skipped", "synced"}
-    assert await scene.ledger.tags(statuses=["failed"], leaving_out=["a rule"]) == []
+    assert await scene.ledger.tags(failed=True, leaving_out=["a rule"]) == []
 
 
 async def test_the_summary(scene: Scene) -> None:

@@ -142,7 +142,7 @@ async def test_what_failure_writes_down(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "synced", "failed", "skipped"])
-@pytest.mark.parametrize("action", ["copy", "keep", "adopt", "skip"])
+@pytest.mark.parametrize("action", ["copy", "keep", "adopt", "skip", "fail"])
 async def test_every_verdict_in_every_state(scene: Scene, status: Status, action: str) -> None:
     await _bring_to(scene, status)
     before = await scene.record()
@@ -161,6 +161,7 @@ _AFTER: dict[str, dict[Status, Status]] = {
     "keep": {"queued": "synced", "failed": "synced", "skipped": "synced"},
     "adopt": {"queued": "synced", "failed": "synced", "skipped": "synced"},
     "skip": {"queued": "skipped", "failed": "skipped"},
+    "fail": {"skipped": "failed"},
 }
 
 
