@@ -14,6 +14,7 @@
         └── Permanent             trying again cannot help until somebody changes something
             ├── LoginRefused      login          the credentials were refused: the whole registry is paused
             ├── Denied            denied         logged in (or anonymous), but not allowed
+            ├── TlsFailed         tls            no TLS where it was expected, or a certificate that is not trusted
             ├── NotFound          not-found      no such repository, tag, manifest or blob
             ├── NoSuchPlatform    platform       the image has none of the wanted platforms: `skipped`
             └── Unsupported       unsupported    schema 1, Helm charts through an engine, immutable tags …
@@ -139,6 +140,12 @@ class Denied(Permanent):
     """The registry knows who asks, and does not allow it."""
 
     kind = "denied"
+
+
+class TlsFailed(Permanent):
+    """No TLS is spoken where it was expected, or the certificate is not trusted: nothing was asked."""
+
+    kind = "tls"
 
 
 class NotFound(Permanent):

@@ -6,12 +6,12 @@ from typing import Any
 
 from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.discovery.oci import OciLister
-from ferryman.errors import Denied, NotFound, Unreachable, Unsupported, WrongContent
+from ferryman.errors import Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent
 from ferryman.reference import Repository
 
 Ask = Callable[[int], Awaitable[tuple[Sequence[UpstreamTag], bool]]]  # page number, from 1 -> its tags, are there more
 
-_GIVEN_UP = (Denied, NotFound, Unreachable, Unsupported, WrongContent)
+_GIVEN_UP = (Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent)
 
 
 async def api_pages(ask: Ask, names: OciLister, repository: Repository) -> AsyncGenerator[Page, None]:

@@ -13,6 +13,7 @@ from ferryman.errors import (
     LoginRefused,
     NotFound,
     RateLimited,
+    TlsFailed,
     TransferError,
     Unreachable,
     Unsupported,
@@ -162,7 +163,7 @@ class CloserLook:
             answer = await question
         except (RateLimited, LoginRefused):
             raise
-        except (Unreachable, Denied) as error:
+        except (Unreachable, TlsFailed, Denied) as error:
             self._refused += 1
             if self._refused >= _OUTAGE:
                 raise

@@ -1,7 +1,7 @@
 """What an answer that is no success means: one error of the house, in one sentence.
 
-Source: distribution specification, "Error Codes"; what registries really send differs, so statuses decide
-and bodies are only quoted, as `quoted` does it.
+Source: distribution specification, "Error Codes". What an answer means is decided by the table in `classify.py`;
+its body is quoted here, as `quoted` does it.
 """
 
 import json
@@ -19,16 +19,16 @@ from ferryman.errors import (
     RateLimited,
     TransferError,
     Unreachable,
-    Unsupported,
-    WrongContent,
 )
+from ferryman.registry.classify import WEB_PAGE, classify
 from ferryman.registry.messages import Answer, Errand
 
 _QUOTED = 300  # characters of a body
 _READ = 4096  # characters of it that are looked at: a signed URL may stand before what matters
 _PAUSE = timedelta(seconds=60)  # what "too many requests" means where nothing more is said
 _LONGEST_PAUSE = timedelta(days=1)
-_ABOUT_WHAT_WAS_SENT = ("MANIFEST_", "BLOB_UNKNOWN", "TAG_", "NAME_", "UNSUPPORTED")  # codes, by how they begin
+_TARGET_LOGIN = "TARGET_USER and TARGET_PASSWORD"
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 # What signs a URL stands in its query. The query of one without a host is known by its "=".
 _QUERY = re.compile(r"(?P<url>://[^\s\"'<>?#]*+)[?#][^\s\"'<>]*|\?[^\s\"'<>?=]*+=[^\s\"'<>]*")
@@ -39,36 +39,50 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e
 
 def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
     """The error for any answer that is no success, with its status and codes."""
-    error = _refusal(errand, answer, now=now)
+    kind = classify(answer.status, _told_codes(answer), "push" if errand.pushes else "read")
+    if kind is Denied or (kind is Unreachable and answer.status == HTTPStatus.FORBIDDEN):
+        return denied(errand, answer, account=None)
+    error = _refusal(errand, answer, kind, now=now)
     error.status, error.codes = answer.status, error_codes(answer)
     return error
 
 
-def _refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
+def _refusal(errand: Errand, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:
     name, status = errand.host.name, answer.status
     about = f"{errand.speaker(answer.url)}: {errand.thing}"
     said = _said(answer)
-    if is_limit(answer):
+    if kind is RateLimited:
         until = retry_at(answer, now=now) or now + _PAUSE
         message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=errand.place, retry_at=until)
-    if _is_outage(answer):
+    if kind is Unreachable:
         return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
-    if status in {401, 402, 403, 451}:
-        return denied(errand, answer, account=None)
-    if status in {404, 410}:
+    if kind is NotFound:
         return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name, said=said)
     if status >= HTTPStatus.BAD_REQUEST:
-        return Unsupported(f"{about}: answered {status}{said}", registry=name, said=f"{status}{said}")
-    return WrongContent(f"{about}: answered {status} where content was expected", registry=name)
+        return kind(f"{about}: answered {status}{said}", registry=name, said=f"{status}{said}")
+    return kind(f"{about}: answered {status} where content was expected", registry=name)
 
 
-def denied(errand: Errand, answer: Answer, *, account: str | None) -> TransferError:
-    """The error for a 401 or 403 that no login mends. `account` None: asked as a stranger."""
+def denied(errand: Errand, answer: Answer, *, account: str | None, elsewhere: bool = False) -> TransferError:
+    """The error for a 401 or 403 that no login mends. `account` None: asked as a stranger.
+
+    `elsewhere`: it comes from a host that the registry redirected to.
+    """
+    error = _denied(errand, answer, account=account, elsewhere=elsewhere)
+    error.status, error.codes = answer.status, error_codes(answer)
+    return error
+
+
+def _denied(errand: Errand, answer: Answer, *, account: str | None, elsewhere: bool) -> TransferError:
     name = errand.host.name
     about = f"{errand.speaker(answer.url)}: {errand.thing}"
     said = _said(answer)
-    mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
+    kind = classify(answer.status, _told_codes(answer), "elsewhere" if elsewhere else "read")
+    if kind is Unreachable:
+        what = "storage that it redirected to refuses" if elsewhere else "by something before the registry"
+        return Unreachable(f"{about}: answered {answer.status}, {what}{said}", registry=name)
+    mend = _login_for(errand)
     if account is not None:
         may = "push to" if errand.pushes else "read"
         return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name, said=said)
@@ -82,7 +96,16 @@ def denied(errand: Errand, answer: Answer, *, account: str | None) -> TransferEr
 def login_refused(errand: Errand, answer: Answer, *, account: str) -> LoginRefused:
     """The error for credentials that were presented and not taken."""
     about = errand.speaker(answer.url)
-    return LoginRefused(f"{about}: the login of {account!r} was refused{_said(answer)}", registry=errand.host.name)
+    mend = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if errand.needs_login else ""
+    message = f"{about}: the login of {account!r} was refused{_said(answer)}{mend}"
+    return LoginRefused(message, registry=errand.host.name)
+
+
+def _login_for(errand: Errand) -> str:
+    """How to give the registry a login, as it reads in an error."""
+    name = errand.host.name
+    mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
+    return f"set {_TARGET_LOGIN}, or {mend}" if errand.needs_login else mend
 
 
 def is_limit(answer: Answer) -> bool:
@@ -93,16 +116,16 @@ def is_limit(answer: Answer) -> bool:
     return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))
 
 
-def _is_outage(answer: Answer) -> bool:
-    """A timeout or 5xx; but not "not implemented", nor one that says what is wrong with what was sent."""
-    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.NOT_IMPLEMENTED:
-        return answer.status == HTTPStatus.REQUEST_TIMEOUT
-    return not any(code.startswith(_ABOUT_WHAT_WAS_SENT) for code in error_codes(answer))
-
-
 def error_codes(answer: Answer) -> frozenset[str]:
     """The codes of the distribution specification that the body names."""
     return frozenset(code for error in _errors(answer) for code in _strings(error, "code"))
+
+
+def _told_codes(answer: Answer) -> frozenset[str]:
+    """The codes, or that the body is a web page."""
+    codes = error_codes(answer)
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return codes if codes or kind not in _PAGES else frozenset({WEB_PAGE})
 
 
 def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
@@ -123,9 +146,19 @@ def quoted(text: str) -> str:
 
 def _said(answer: Answer) -> str:
     """What the body tells, as " (…)"; empty where it tells nothing."""
-    told = [": ".join(part for part in _strings(error, "code", "message") if part) for error in _errors(answer)]
-    text = quoted("; ".join(part for part in told if part) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
+    told = filter(None, map(_sentence, _errors(answer)))
+    text = quoted("; ".join(told) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
     return f" ({text})" if text else ""
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """Code, message and detail: many registries have the reason in the detail alone."""
+    parts = [part for part in _strings(error, "code", "message") if part]
+    detail = error.get("detail")
+    text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False) if detail else ""
+    if text and text not in parts:
+        parts.append(text)
+    return ": ".join(parts)
 
 
 def _errors(answer: Answer) -> Iterator[dict[str, Any]]:

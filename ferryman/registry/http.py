@@ -10,30 +10,13 @@ from typing import TypeGuard
 import aiohttp
 from yarl import URL
 
-from ferryman.errors import TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.errors import TlsFailed, TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.registry.connections import meaning
 from ferryman.registry.links import is_loopback
 from ferryman.registry.messages import Answer, Body, Errand, Flow, Request, place
 
 _ERROR_BODY = 64 * 1024  # bytes of an unsuccessful answer that are read
 _CHUNK = 64 * 1024
-_REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
-    (TimeoutError, "no answer in time"),
-    (
-        aiohttp.ClientConnectorCertificateError,
-        "its certificate is refused: {0.certificate_error}; `tls:` under `registries:` may name a CA file",
-    ),
-    (
-        aiohttp.ClientConnectorSSLError,
-        "no TLS there; if it speaks plain HTTP, set `tls: false` for it under `registries:`",
-    ),
-    (aiohttp.ClientConnectorDNSError, "no such host"),
-    (aiohttp.ClientHttpProxyError, "the proxy answered {0.status}"),
-    (aiohttp.ClientConnectorError, "cannot connect: {0.strerror}"),
-    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
-    (aiohttp.ClientPayloadError, "the answer was cut off"),
-    (aiohttp.ClientResponseError, "what it answers is no HTTP"),
-    (Exception, "the connection failed ({0.__class__.__name__})"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +38,9 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, errand: Errand, request: Request) -> Answer:
-        """Send one request on behalf of an errand. Raises Unreachable, and WrongContent for a body over the limit.
+        """Send one request on behalf of an errand.
 
+        Raises Unreachable, TlsFailed, and WrongContent for a body over the limit.
         Where the request's own body cannot be made, its failure is raised.
         """
         send = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}[errand.flow]
@@ -65,7 +49,7 @@ class Http:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             if _is_made(request.body) and request.body.failure is not None:
                 raise request.body.failure from None
-            raise unreachable(errand, request.url, error) from None
+            raise failed(errand, request.url, error) from None
 
     async def _small(self, errand: Errand, request: Request) -> Answer:
         async with (
@@ -153,16 +137,17 @@ class Incoming:
                 if piece:
                     return piece
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(self._errand, self._url, error) from None
+            raise failed(self._errand, self._url, error) from None
         return b""
 
     def close(self) -> None:
         self._response.close()  # one that was read to its end has given its connection back already
 
 
-def unreachable(errand: Errand, url: URL, error: Exception) -> Unreachable:
+def failed(errand: Errand, url: URL, error: Exception) -> Unreachable | TlsFailed:
     """No cause goes with it: aiohttp's errors quote URLs, and a signed one is a secret."""
-    return Unreachable(f"{errand.speaker(url)}: {errand.thing}: {_reason(error)}", registry=errand.host.name)
+    kind, text = meaning(error)
+    return kind(f"{errand.speaker(url)}: {errand.thing}: {text}", registry=errand.host.name)
 
 
 def _is_made(body: bytes | Body | None) -> TypeGuard[Body]:
@@ -201,8 +186,3 @@ def _too_large(errand: Errand, url: URL) -> TransferError:
     return WrongContent(
         f"{errand.speaker(url)}: {errand.thing}: more than {errand.limit} bytes: refused", registry=errand.host.name
     )
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in words of our own."""
-    return next(text for kind, text in _REASONS if isinstance(error, kind)).format(error)

@@ -196,7 +196,7 @@ class Logins:
         credential = visit.credential if header else None
         challenge = _challenge(answer)
         if credential is None:
-            return denied(visit.errand, answer, account=None)
+            return denied(visit.errand, answer, account=None, elsewhere=not visit.own)
         if (
             answer.status == HTTPStatus.UNAUTHORIZED
             and challenge is not None

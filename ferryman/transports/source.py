@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ferryman.errors import NoSuchPlatform, Unreachable, Unsupported, WrongContent
+from ferryman.errors import NoSuchPlatform, TlsFailed, Unreachable, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
@@ -34,10 +34,10 @@ async def choose(registry: RegistryClient, source: Reference, wanted: Platforms,
     whole = [Choice(source, None, {})]
     try:
         listed = await _listed(registry, source)
-    except Unreachable:
+    except (Unreachable, TlsFailed):
         if wanted.keyword != "native":
             raise
-        return whole  # the engine may know a way that we don't: a proxy, a mirror
+        return whole  # the engine may know a way that we don't: a proxy, a mirror, a CA of its own
     if listed is None:
         return whole
     chosen = _wanted(source, listed, wanted, native)

@@ -20,7 +20,7 @@ from ferryman.errors import (
     Unsupported,
     WrongContent,
 )
-from ferryman.registry.answers import denied, refusal, retry_at
+from ferryman.registry.answers import denied, login_refused, refusal, retry_at
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.messages import Answer, Errand, Request
 
@@ -93,6 +93,8 @@ def test_who_asked_decides_what_a_401_means() -> None:
     assert "docker login docker.io" in str(stranger)
     pushing = denied(PUSH, answer(401), account=None)
     assert type(pushing) is LoginRefused
+    assert "set TARGET_USER and TARGET_PASSWORD, or give docker.io a username" in str(pushing)
+    assert "TARGET_USER" not in str(stranger)
     known = denied(PUSH, answer(401), account="robot")
     assert type(known) is Denied
     assert "robot may not push to it" in str(known)
@@ -124,3 +126,46 @@ def test_no_readable_moment(header: str) -> None:
 
 def test_too_many_without_a_moment_means_a_minute() -> None:
     assert refusal(ERRAND, answer(429), now=NOW).retry_at == NOW + timedelta(minutes=1)
+
+
+def test_a_refused_login_of_a_target_names_where_it_comes_from() -> None:
+    assert "check TARGET_USER and TARGET_PASSWORD" in str(login_refused(PUSH, answer(401), account="me"))
+    assert "TARGET_USER" not in str(login_refused(ERRAND, answer(401), account="me"))
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("media type is not allowed", "manifest invalid: media type is not allowed"),
+        ({"reason": "quota", "limit": 5}, 'manifest invalid: {"reason": "quota", "limit": 5}'),
+        ([{"Type": "repository"}], 'manifest invalid: [{"Type": "repository"}]'),
+        ("see https://cdn.example/x?token=s3cr3t\x1b[31m now", "manifest invalid: see https://cdn.example/x"),
+        ("manifest invalid", "(MANIFEST_INVALID: manifest invalid)"),
+        ({}, "(MANIFEST_INVALID: manifest invalid)"),
+        (None, "(MANIFEST_INVALID: manifest invalid)"),
+        ("x" * 5000, "…"),
+    ],
+)
+def test_a_message_quotes_the_detail(detail: Any, told: str) -> None:
+    body = {"errors": [{"code": "MANIFEST_INVALID", "message": "manifest invalid", "detail": detail}]}
+    error = refusal(PUSH, answer(400, body), now=NOW)
+    assert told in str(error)
+    assert told.strip("()") in error.said
+    assert "s3cr3t" not in str(error)
+    assert len(str(error)) < 450
+    assert (error.status, error.codes) == (400, frozenset({"MANIFEST_INVALID"}))
+
+
+def test_a_web_page_that_refuses_is_not_the_registry() -> None:
+    page = answer(403, b"<html>Request blocked</html>", Content_Type="text/html; charset=UTF-8")
+    for error in (refusal(ERRAND, page, now=NOW), denied(ERRAND, page, account="robot")):
+        assert type(error) is Unreachable
+        assert "by something before the registry" in str(error)
+
+
+def test_storage_that_refuses_a_signed_url_is_not_the_registry() -> None:
+    refused = answer(403, b"<Error><Code>AccessDenied</Code></Error>", Content_Type="application/xml")
+    assert type(denied(ERRAND, refused, account=None, elsewhere=True)) is Unreachable
+    assert type(denied(ERRAND, refused, account=None)) is Denied
+    named = answer(403, coded("DENIED", "may not exist"))
+    assert type(denied(ERRAND, named, account=None, elsewhere=True)) is Denied

@@ -12,7 +12,16 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ferryman.errors import Denied, NotFound, RateLimited, TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.errors import (
+    Denied,
+    NotFound,
+    RateLimited,
+    TlsFailed,
+    TransferError,
+    Unreachable,
+    Unsupported,
+    WrongContent,
+)
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import Described, Manifest, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
@@ -254,7 +263,7 @@ async def test_what_is_no_registry(connect: Connect, answers: bytes, says_what: 
 
 async def test_nobody_there_and_no_tls(faulty: Faulty, connect: Connect) -> None:
     client = connect(hosts={faulty.host: HostOptions(tls=True)})
-    with pytest.raises(Unreachable, match="`tls: false`"):
+    with pytest.raises(TlsFailed, match="`tls: false`"):
         await client.head_manifest(reference(faulty))
     with pytest.raises(Unreachable, match="cannot connect"):
         await client.head_manifest(Repository("127.0.0.1:1", "a").tagged("1"))
