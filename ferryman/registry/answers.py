@@ -20,7 +20,7 @@ from ferryman.errors import (
     TransferError,
     Unreachable,
 )
-from ferryman.registry.classify import WEB_PAGE, classify
+from ferryman.registry.classify import WEB_PAGE, Phase, classify
 from ferryman.registry.messages import Answer, Errand
 
 _QUOTED = 300  # characters of a body
@@ -39,12 +39,18 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e
 
 def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
     """The error for any answer that is no success, with its status and codes."""
-    kind = classify(answer.status, _told_codes(answer), "push" if errand.pushes else "read")
+    kind = classify(answer.status, _told_codes(answer), _phase(errand))
     if kind is Denied or (kind is Unreachable and answer.status == HTTPStatus.FORBIDDEN):
         return denied(errand, answer, account=None)
     error = _refusal(errand, answer, kind, now=now)
     error.status, error.codes = answer.status, error_codes(answer)
     return error
+
+
+def _phase(errand: Errand) -> Phase:
+    if not errand.pushes:
+        return "read"
+    return "manifest" if "/manifests/" in errand.request.url.raw_path else "upload"
 
 
 def _refusal(errand: Errand, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:

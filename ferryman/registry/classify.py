@@ -19,7 +19,8 @@ from ferryman.errors import (
     WrongContent,
 )
 
-Phase = Literal["read", "push", "elsewhere"]  # elsewhere: answered by a host that the registry redirected to
+# upload: of a blob; manifest: one is pushed; elsewhere: answered by a host that the registry redirected to.
+Phase = Literal["read", "upload", "manifest", "elsewhere"]
 
 WEB_PAGE = "<web page>"  # stands among the codes for a body that is HTML, which no registry sends
 _ANY = range(400, 600)
@@ -35,7 +36,7 @@ class Row:
     statuses: range | frozenset[int]
     error: type[TransferError]
     codes: tuple[str, ...] = ()  # one of them is named; `*` stands for anything; none: whatever is named
-    phases: tuple[Phase, ...] = ("read", "push", "elsewhere")
+    phases: tuple[Phase, ...] = ("read", "upload", "manifest", "elsewhere")
     names_none: bool = False  # only where no code is named
 
     def fits(self, status: int, codes: Collection[str], phase: Phase) -> bool:
@@ -48,15 +49,15 @@ TABLE = (
     Row(_ANY, RateLimited, ("TOOMANYREQUESTS",)),
     Row(frozenset({429}), RateLimited),
     # What was sent arrived damaged, or the upload is lost: it is sent again.
-    Row(_ANY, WrongContent, ("DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"), ("push",)),
-    Row(_ANY, Unreachable, ("BLOB_UPLOAD_UNKNOWN",), ("push",)),
+    Row(_ANY, WrongContent, ("DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"), ("upload", "manifest")),
+    Row(_ANY, Unreachable, ("BLOB_UPLOAD_UNKNOWN",), ("upload",)),
     # A decision about what was asked for, whatever the status: MANIFEST_UNKNOWN comes as 400 and as 500 too.
     Row(frozenset({400, *_SERVER}), NotFound, _GONE),
     Row(_SERVER, Unsupported, _DECIDED),
     Row(frozenset({501, 505}), Unsupported),  # not implemented; a version of HTTP
     Row(_SERVER, Unreachable),  # also 507, a full disk: somebody will make room
     # Busy, in conflict with another upload, locked: it passes.
-    Row(frozenset({409}), Unsupported, ("TAG_*", "MANIFEST_*", "DENIED")),  # a tag that may not be overwritten
+    Row(frozenset({409}), Unsupported, phases=("manifest",)),  # a tag that may not be overwritten
     Row(frozenset({408, 409, 421, 423, 424, 425, 499}), Unreachable),
     # A firewall or a network's login page says this, and storage to a signed URL that has run out. Not the registry.
     Row(frozenset({403}), Unreachable, (WEB_PAGE,)),

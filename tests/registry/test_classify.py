@@ -7,21 +7,27 @@ from ferryman.registry.classify import TABLE, WEB_PAGE, Phase, Row, classify
 
 # A line of the table each, in its order: an answer that only this line decides, and one more of its kind.
 LINES: list[tuple[type[TransferError], list[tuple[int, str, Phase]]]] = [
-    (RateLimited, [(403, "TOOMANYREQUESTS", "read"), (500, "TOOMANYREQUESTS", "push")]),
-    (RateLimited, [(429, "", "read"), (429, "DENIED", "push")]),
-    (WrongContent, [(400, "DIGEST_INVALID", "push"), (500, "SIZE_INVALID", "push")]),
-    (Unreachable, [(404, "BLOB_UPLOAD_UNKNOWN", "push"), (500, "BLOB_UPLOAD_UNKNOWN", "push")]),
-    (NotFound, [(500, "MANIFEST_UNKNOWN", "read"), (400, "NAME_UNKNOWN", "push"), (502, "BLOB_UNKNOWN", "read")]),
-    (Unsupported, [(500, "MANIFEST_INVALID", "push"), (503, "TAG_INVALID", "push"), (500, "UNSUPPORTED", "read")]),
-    (Unsupported, [(501, "", "read"), (505, "", "push")]),
-    (Unreachable, [(500, "", "read"), (503, "UNKNOWN", "push"), (507, "", "push"), (599, WEB_PAGE, "read")]),
-    (Unsupported, [(409, "TAG_INVALID", "push"), (409, "MANIFEST_INVALID", "push")]),
-    (Unreachable, [(408, "", "read"), (409, "", "push"), (423, "", "push"), (425, "", "read")]),
-    (Unreachable, [(403, WEB_PAGE, "read"), (403, WEB_PAGE, "push")]),
+    (RateLimited, [(403, "TOOMANYREQUESTS", "read"), (500, "TOOMANYREQUESTS", "upload")]),
+    (RateLimited, [(429, "", "read"), (429, "DENIED", "upload")]),
+    (WrongContent, [(400, "DIGEST_INVALID", "upload"), (500, "SIZE_INVALID", "manifest")]),
+    (Unreachable, [(404, "BLOB_UPLOAD_UNKNOWN", "upload"), (500, "BLOB_UPLOAD_UNKNOWN", "upload")]),
+    (NotFound, [(500, "MANIFEST_UNKNOWN", "read"), (400, "NAME_UNKNOWN", "upload"), (502, "BLOB_UNKNOWN", "read")]),
+    (
+        Unsupported,
+        [(500, "MANIFEST_INVALID", "manifest"), (503, "TAG_INVALID", "manifest"), (500, "UNSUPPORTED", "read")],
+    ),
+    (Unsupported, [(501, "", "read"), (505, "", "upload")]),
+    (Unreachable, [(500, "", "read"), (503, "UNKNOWN", "upload"), (507, "", "upload"), (599, WEB_PAGE, "read")]),
+    (Unsupported, [(409, "", "manifest"), (409, "TAG_INVALID", "manifest")]),
+    (Unreachable, [(408, "", "read"), (409, "", "upload"), (423, "", "upload"), (425, "", "read")]),
+    (Unreachable, [(403, WEB_PAGE, "read"), (403, WEB_PAGE, "upload")]),
     (Unreachable, [(403, "", "elsewhere")]),
-    (Denied, [(401, "", "read"), (403, "DENIED", "elsewhere"), (403, "", "push"), (401, WEB_PAGE, "read")]),
-    (NotFound, [(404, "", "read"), (410, WEB_PAGE, "read"), (404, "MANIFEST_UNKNOWN", "push")]),
-    (Unsupported, [(406, "", "read"), (415, "", "push"), (412, "", "push"), (413, "", "push"), (400, "", "push")]),
+    (Denied, [(401, "", "read"), (403, "DENIED", "elsewhere"), (403, "", "upload"), (401, WEB_PAGE, "read")]),
+    (NotFound, [(404, "", "read"), (410, WEB_PAGE, "read"), (404, "MANIFEST_BLOB_UNKNOWN", "manifest")]),
+    (
+        Unsupported,
+        [(406, "", "read"), (415, "", "manifest"), (412, "", "manifest"), (413, "", "upload"), (400, "", "upload")],
+    ),
 ]
 
 
@@ -46,7 +52,7 @@ def test_a_line(number: int) -> None:
 
 
 def test_every_refusal_is_decided_by_the_table() -> None:
-    phases: list[Phase] = ["read", "push", "elsewhere"]
+    phases: list[Phase] = ["read", "upload", "manifest", "elsewhere"]
     for status in range(400, 600):
         assert all(deciding(status, "", phase) for phase in phases), status
 
