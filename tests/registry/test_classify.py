@@ -14,7 +14,7 @@ LINES: list[tuple[type[TransferError], list[tuple[int, str, Phase]]]] = [
     (NotFound, [(500, "MANIFEST_UNKNOWN", "read"), (400, "NAME_UNKNOWN", "upload"), (502, "BLOB_UNKNOWN", "read")]),
     (
         Unsupported,
-        [(500, "MANIFEST_INVALID", "manifest"), (503, "TAG_INVALID", "manifest"), (500, "UNSUPPORTED", "read")],
+        [(500, "MANIFEST_INVALID", "manifest"), (503, "TAG_INVALID", "manifest")],
     ),
     (Unsupported, [(501, "", "read"), (505, "", "upload")]),
     (Unreachable, [(500, "", "read"), (503, "UNKNOWN", "upload"), (507, "", "upload"), (599, WEB_PAGE, "read")]),
@@ -26,7 +26,7 @@ LINES: list[tuple[type[TransferError], list[tuple[int, str, Phase]]]] = [
     (NotFound, [(404, "", "read"), (410, WEB_PAGE, "read"), (404, "MANIFEST_BLOB_UNKNOWN", "manifest")]),
     (
         Unsupported,
-        [(406, "", "read"), (415, "", "manifest"), (412, "", "manifest"), (413, "", "upload"), (400, "", "upload")],
+        [(406, "", "read"), (415, "", "manifest"), (412, "", "manifest"), (400, "", "upload")],
     ),
 ]
 
