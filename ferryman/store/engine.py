@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,7 @@ from sqlalchemy.util import await_
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from ferryman.errors import ConfigurationError, Problem, StoreError
+from ferryman.store import sqlite_driver
 from ferryman.store.failures import as_store_errors, brief
 from ferryman.store.tables import VERSION
 from ferryman.store.unbroken import unbroken
@@ -281,18 +283,19 @@ def _make_engine(
     url: URL, *, begin: str, connections: int, foreign_keys: bool = True, command_timeout: float | None = None
 ) -> AsyncEngine:
     """`command_timeout` is PostgreSQL's, in seconds; SQLite has no server that could fall silent."""
-    on_sqlite = url.get_backend_name() == "sqlite"
+    file = _file_of(url)
     limits = {"timeout": _CONNECTING, "command_timeout": command_timeout or _SILENCE}
     engine = create_async_engine(
         url,
-        connect_args={} if on_sqlite else limits,
+        connect_args={} if file else limits,
+        async_creator=partial(sqlite_driver.connect, file.absolute()) if file else None,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_PATIENCE,
-        pool_pre_ping=not on_sqlite,
+        pool_pre_ping=file is None,
         hide_parameters=True,
     )
-    if on_sqlite:
+    if file:
         _obey_sqlite(engine, begin=begin, foreign_keys=foreign_keys)
     else:
         _leave_the_silent(engine)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sqlite3
+import threading
 from pathlib import Path
 from unittest.mock import AsyncMock, patch
 
@@ -153,6 +154,23 @@ async def test_a_damaged_file(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert "cannot be made" in await _broken(f"sqlite:///{tmp_path}/file/ferryman.db")
+
+
+def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a thread reported to a loop that was closed by then: a traceback in every third run."""
+    (tmp_path / "ferryman.db").symlink_to(tmp_path / "missing" / "ferryman.db")
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    unhandled: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", unhandled.append)
+
+    before = set(threading.enumerate())
+    for _ in range(50):
+        with pytest.raises(StoreError, match="cannot be opened"):
+            asyncio.run(open_database(url))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+
+    assert not unhandled
 
 
 async def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:

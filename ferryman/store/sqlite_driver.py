@@ -1,0 +1,37 @@
+"""Opening SQLite files by aiosqlite, so that none of its threads outlives the event loop.
+
+A file that cannot be opened leaves aiosqlite's thread to end by itself: it then reports to a loop that may be closed
+already, as a traceback ("Event loop is closed") behind our one-line error.
+"""
+
+import asyncio
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+import aiosqlite
+
+_FETCHED_AT_ONCE = 64  # aiosqlite's own default; SQLAlchemy fetches by its own numbers
+
+
+class _Connection(aiosqlite.Connection):
+    """Remembers the answer of its thread's end."""
+
+    stopped: "asyncio.Future[None] | None" = None
+
+    def stop(self) -> "asyncio.Future[None] | None":
+        self.stopped = super().stop()
+        return self.stopped
+
+
+async def connect(file: Path) -> aiosqlite.Connection:
+    """Open the file. Raises sqlite3.Error, and then the thread has ended."""
+    opening = partial(sqlite3.connect, file, check_same_thread=False)
+    connection = _Connection(opening, _FETCHED_AT_ONCE)
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy has it: a leaked connection must not hold the exit
+    try:
+        return await connection
+    except BaseException:
+        if connection.stopped is not None:
+            await asyncio.wait([connection.stopped])
+        raise
