@@ -108,7 +108,7 @@ class Worker:
     async def _verify(self, target: Reference, copied: Copied) -> None:
         """The target may be late, or somebody else's doing may be in the way: both are worth another attempt."""
         try:
-            found = (await self._registry.head_manifest(target)).digest
+            found = (await self._registry.head_manifest(target, expected=True)).digest
         except NotFound:
             found = "nothing"
         if found != copied.digest:

@@ -117,7 +117,7 @@ class CloserLook:
         if self._is_new(name):
             with suppress(NotFound, Unsupported, WrongContent):  # what cannot be read may have a digest all the same
                 return (await self._client.get_manifest(reference, keep=True)).digest
-        return (await self._client.head_manifest(reference)).digest
+        return (await self._client.head_manifest(reference, expected=True)).digest
 
     def _is_new(self, name: str) -> bool:
         before = self._known.get(name)

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from yarl import URL
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
-from ferryman.reference import Reference, Repository, is_tag
+from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
 from ferryman.registry import manifests
 from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import login_refused
@@ -31,6 +31,7 @@ from ferryman.registry.kept import Kept
 from ferryman.registry.links import next_page
 from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.messages import Answer, Errand
+from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
 from ferryman.registry.quota import Quota
 from ferryman.registry.referrers import Referrer, has_subject, listed_in, referrers_in
 from ferryman.registry.sender import Sender
@@ -40,6 +41,7 @@ __all__ = [
     "Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "Referrer", "RegistryClient", "Session", "Stored",
 ]  # fmt: skip
 
+_HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
 _MOST_PAGES = 5000  # a list that never ends is ended here
 
 
@@ -73,6 +75,8 @@ class RegistryClient:
         self._hosts = _resolve(hosts)
         self._credentials = credentials
         self._abilities: dict[str, Abilities] = {}
+        self._page_sizes = PageSizes()
+        self._headless: dict[str, datetime] = {}  # registries whose HEAD knows no manifests, and when that showed
         self._mounting: set[str] = set()  # registries that made a mount
         self._kept_manifests = Kept[Manifest]()
         self._kept_blobs = Kept[bytes]()
@@ -97,17 +101,38 @@ class RegistryClient:
 
     # Manifests and blobs
 
-    async def head_manifest(self, reference: Reference) -> Described:
+    async def head_manifest(self, reference: Reference, *, expected: bool = False) -> Described:
         """What the registry has under `reference`. Raises NotFound. Schema 1 is described like anything else.
 
-        Falls back to a GET, which Docker Hub counts as a pull, where HEAD tells no digest.
+        Falls back to a GET, which Docker Hub counts as a pull, where HEAD tells no digest. `expected`: a list named it,
+        or it was just put there, so a 404 is asked about once more by GET, but for Docker Hub: caches of other
+        registries say it to every HEAD.
         """
-        errand = self._errands(reference.repository.registry).head_manifest(reference)
-        described = manifests.describe(errand, await self._sender.send(errand), pinned=reference.digest)
-        if described is not None:
-            return described
+        registry = reference.repository.registry
+        if not self._is_headless(registry):
+            described = await self._described(reference, expected=expected and registry != DOCKER_HUB)
+            if described is not None:
+                return described
         manifest = await self.get_manifest(reference)
+        if registry != DOCKER_HUB:
+            self._headless.setdefault(registry, self._clock.now())
         return Described(manifest.digest, manifest.media_type, len(manifest.body))
+
+    async def _described(self, reference: Reference, *, expected: bool) -> Described | None:
+        errand = self._errands(reference.repository.registry).head_manifest(reference)
+        try:
+            return manifests.describe(errand, await self._sender.send(errand), pinned=reference.digest)
+        except NotFound:
+            if not expected:
+                raise
+        return None
+
+    def _is_headless(self, registry: str) -> bool:
+        found_at = self._headless.get(registry)
+        if found_at is not None and abs(self._clock.now() - found_at) > _HEADLESS:
+            del self._headless[registry]
+            return False
+        return found_at is not None
 
     async def get_manifest(self, reference: Reference, *, keep: bool = False) -> Manifest:
         """The manifest verbatim, checked against `reference.digest` and the registry's own header.
@@ -236,13 +261,32 @@ class RegistryClient:
 
     async def _pages(self, repository: Repository, *, page_size: int | None) -> AsyncIterator[dict[str, Any]]:
         """The documents of tags/list."""
-        errand = self._errands(repository.registry).list_tags(repository.name, page_size=page_size)
-        async for document in self._documents(errand):
+        async for document in self._in_pages_that_are_taken(repository, page_size):
             tags, by_digest = document.get("tags"), document.get("manifest")
             yield document | {
                 "tags": tags if isinstance(tags, list) else [],  # null where there are none
                 "manifest": by_digest if isinstance(by_digest, dict) else {},
             }
+
+    async def _in_pages_that_are_taken(
+        self, repository: Repository, page_size: int | None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A list whose page size is refused is asked for in smaller ones, and at last in the registry's own."""
+        registry = repository.registry
+        for size in self._page_sizes.to_try(registry, page_size):
+            has_begun = False
+            try:
+                async for document in self._documents(
+                    self._errands(registry).list_tags(repository.name, page_size=size)
+                ):
+                    has_begun = True
+                    self._page_sizes.taken(registry, size, usual=page_size)
+                    yield document
+            except Unsupported as error:
+                if has_begun or size is None or error.status not in SIZE_REFUSED:
+                    raise
+            else:
+                return
 
     async def _documents(self, errand: Errand) -> AsyncIterator[dict[str, Any]]:
         """What a list consists of; the end is where no page follows, never a short page."""
@@ -388,7 +432,7 @@ class RegistryClient:
         """
         registry, pulls = source.repository.registry, self._sender.limits.pulls
         if pulls.is_outdated(registry, now=self._clock.now()):
-            await self.head_manifest(source)
+            await self.head_manifest(source, expected=True)
         return pulls.grant(registry, now=self._clock.now())
 
     async def aclose(self) -> None:

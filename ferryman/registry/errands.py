@@ -35,7 +35,8 @@ class Errands:
         return Errand(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
     def head_manifest(self, reference: Reference) -> Errand:
-        return self._manifest(reference, "HEAD", accepts=_NO_HEAD)
+        found = self._manifest(reference, "HEAD", accepts=_NO_HEAD)
+        return replace(found, accepts_elsewhere=_NO_HEAD | {403})
 
     def get_manifest(self, reference: Reference) -> Errand:
         return self._manifest(reference, "GET", accepts=frozenset())

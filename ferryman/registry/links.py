@@ -4,32 +4,45 @@ A registry is a stranger: what it names is followed only where it cannot reach i
 """
 
 import ipaddress
-import re
 import socket
 from collections.abc import Iterable
 
 from yarl import URL
 
 from ferryman.errors import Unsupported
+from ferryman.registry import link_header
 from ferryman.registry.messages import Answer, Request, origin, place
 
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s;=,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)")
-_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 
 
 def next_page(links: Iterable[str], at: URL) -> URL | None:
-    """Where `Link: <…>; rel="next"` leads from the page at `at`. Raises Unsupported for another origin."""
-    for header in links:
-        for target, parameters in _LINK.findall(header):
-            relation = _REL.search(parameters)
-            if relation and "next" in (relation[1] or relation[2]).lower().split():
-                page = resolve(at, target)
-                if origin(page) != origin(at):
-                    raise Unsupported(f"{place(at)}: the next page is said to be at {place(page)}: not followed")
-                return page
-    return None
+    """Where the page after the one at `at` is; None: it was the last.
+
+    A list that ends too soon would look like tags that are gone: what can be meant as a next page is followed. An
+    address at another origin that has the path of this list is taken for the registry's own, as it knows itself
+    behind a proxy, and read at `at`'s origin. Raises Unsupported for any other, and for a `Link` that cannot be read.
+    """
+    try:
+        found = [link for header in links for link in link_header.parse(header)]
+    except ValueError:
+        raise Unsupported(f"{place(at)}: where the next page is cannot be read from its Link header") from None
+    named = [target for target, relations in found if "next" in relations]
+    # Written by those who know of one relation only. One with another relation leads elsewhere.
+    unnamed = [target for target, relations in found if not relations]
+    if not named and len(set(unnamed)) > 1:
+        raise Unsupported(f"{place(at)}: which of its links leads to the next page cannot be told")
+    target = next(iter(named or unnamed), None)
+    return None if target is None else _at_home(resolve(at, target), at)
+
+
+def _at_home(page: URL, at: URL) -> URL:
+    if origin(page) == origin(at):
+        return page
+    if page.raw_path != at.raw_path:
+        raise Unsupported(f"{place(at)}: the next page is said to be at {place(page)}: not followed")
+    return URL(f"{at.origin()}{page.raw_path_qs}", encoded=True)
 
 
 def redirect(answer: Answer, request: Request) -> URL | None:

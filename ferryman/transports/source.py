@@ -52,7 +52,7 @@ async def choose(registry: RegistryClient, source: Reference, wanted: Platforms,
 
 async def _listed(registry: RegistryClient, source: Reference) -> list[Entry] | None:
     """What the source's index lists; None: the source is no index."""
-    described = await registry.head_manifest(source)
+    described = await registry.head_manifest(source, expected=True)
     if is_schema_1(described.media_type):
         raise Unsupported(
             f"{source} is a schema 1 manifest, which is not supported: upstream has to push it again",

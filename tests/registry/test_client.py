@@ -105,6 +105,46 @@ async def test_what_a_put_manifest_is_refused_with(
         assert raised.value.lacks_content is (code == "MANIFEST_BLOB_UNKNOWN")
 
 
+async def test_a_head_that_does_not_find_what_is_expected_becomes_a_get_for_a_day(
+    faulty: Faulty, connect: Connect, clock: ManualClock
+) -> None:
+    faulty.on(f"GET {PATH}", FOUND)
+    client = connect()
+    for _ in range(3):
+        assert (await client.head_manifest(reference(faulty), expected=True)).digest == DIGEST
+    assert [asked.method for asked in faulty.asked] == ["HEAD", "GET", "GET", "GET"]
+    clock.advance(timedelta(days=2).total_seconds())
+    faulty.on(f"HEAD {PATH}", FOUND)
+    await client.head_manifest(reference(faulty))
+    assert faulty.asked[-1].method == "HEAD"
+
+
+async def test_what_neither_head_nor_get_finds_is_not_there(faulty: Faulty, connect: Connect) -> None:
+    client = connect()
+    with pytest.raises(NotFound):
+        await client.head_manifest(reference(faulty), expected=True)
+    faulty.on(f"HEAD {PATH}", FOUND)
+    assert (await client.head_manifest(reference(faulty))).digest == DIGEST
+    assert [asked.method for asked in faulty.asked] == ["HEAD", "GET", "HEAD"]
+
+
+async def test_docker_hub_is_not_asked_by_get_for_what_head_does_not_find(faulty: Faulty, connect: Connect) -> None:
+    client = connect(hosts={"docker.io": HostOptions(endpoint=faulty.url)})
+    with pytest.raises(NotFound):
+        await client.head_manifest(Repository("docker.io", "team/app").tagged("1"), expected=True)
+    assert [asked.method for asked in faulty.asked] == ["HEAD"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 501])
+async def test_a_head_that_storage_refuses_becomes_a_get(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect, status: int
+) -> None:
+    faulty.on(f"HEAD {PATH}", says(307, Location=f"{elsewhere.url}/m?X-Amz-Signature=0"))
+    elsewhere.on("HEAD /m", says(status))
+    faulty.on(f"GET {PATH}", FOUND)
+    assert (await connect().head_manifest(reference(faulty))).digest == DIGEST
+
+
 async def test_get_is_verbatim(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", FOUND)
     assert await connect().get_manifest(reference(faulty)) == Manifest(BODY, OCI_MANIFEST, DIGEST)
@@ -393,10 +433,63 @@ async def test_what_is_no_list(faulty: Faulty, connect: Connect, body: Any) -> N
 
 
 async def test_a_link_to_another_host_is_not_followed(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
-    faulty.on(f"GET {TAGS}", page(["1"], f"{elsewhere.url}{TAGS}"))
+    faulty.on(f"GET {TAGS}", page(["1"], f"{elsewhere.url}/v2/other/tags/list"))
     with pytest.raises(Unsupported, match="not followed"):
         await tags(faulty, connect)
     assert elsewhere.asked == []
+
+
+async def test_a_next_page_under_another_name_is_read_where_the_first_was(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect
+) -> None:
+    faulty.on(f"GET {TAGS}", page(["1"], f"{elsewhere.url}{TAGS}?last=1&n=9"), page(["2"]))
+    assert await tags(faulty, connect) == [["1"], ["2"]]
+    assert [asked.query for asked in faulty.asked] == [{"n": "1000"}, {"last": "1", "n": "9"}]
+    assert elsewhere.asked == []
+
+
+async def test_a_link_that_cannot_be_read_ends_no_list(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", says(200, {"tags": ["1"]}, Link="<?last=1; rel=next"))
+    with pytest.raises(Unsupported, match="Link header"):
+        await tags(faulty, connect)
+
+
+def up_to(most: int, status: int) -> Handler:
+    """Refuses larger pages, and gives three names in two pages."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if int(request.query.get("n", most)) > most:
+            return web.json_response({"errors": [{"code": "PAGINATION_NUMBER_INVALID"}]}, status=status)
+        following = {} if "last" in request.query else {"Link": '<?last=2>; rel="next"'}
+        return web.json_response({"tags": ["3"] if "last" in request.query else ["1", "2"]}, headers=following)
+
+    return answer
+
+
+@pytest.mark.parametrize(("most", "status", "sizes"), [(999, 400, ["1000", "100"]), (10, 405, ["1000", "100", None])])
+async def test_a_page_size_that_is_refused_is_asked_for_smaller(
+    faulty: Faulty, connect: Connect, *, most: int, status: int, sizes: list[str | None]
+) -> None:
+    faulty.on(f"GET {TAGS}", up_to(most, status))
+    client = connect()
+    for asked in (sizes, sizes[-1:]):  # the registry is not asked again for what it refused
+        assert [names async for names in client.list_tags(repository(faulty))] == [["1", "2"], ["3"]]
+        assert [each.query.get("n") for each in faulty.asked] == [*asked, None]
+        faulty.asked.clear()
+
+
+async def test_a_list_that_is_refused_whatever_its_page_size_is_an_error(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", says(400, {"errors": [{"code": "UNSUPPORTED"}]}))
+    with pytest.raises(Unsupported, match="answered 400"):
+        await tags(faulty, connect)
+    assert [asked.query for asked in faulty.asked] == [{"n": "1000"}, {"n": "100"}, {}]
+
+
+async def test_a_later_page_that_is_refused_is_an_error(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"GET {TAGS}", page(["1"], "?last=1"), says(400))
+    with pytest.raises(Unsupported):
+        await tags(faulty, connect)
+    assert len(faulty.asked) == 2
 
 
 async def test_a_list_that_never_ends_is_ended(
