@@ -11,8 +11,11 @@ class Abilities:
     mounts: bool = True
     takes_large_bodies: bool = True
     takes_chunks: bool = True
-    takes_attestations: bool = True
-    takes_oci: bool = True  # False: manifests are told in Docker's types
+    takes_attestations: bool = True  # in an index
+    takes_oci: bool = True  # OCI's images
+    takes_oci_indexes: bool = True
+    takes_docker: bool = True  # Docker's images
+    takes_docker_lists: bool = True
     lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
     largest_chunk: int | None = None  # bytes; None: no limit was met
 

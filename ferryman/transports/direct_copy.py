@@ -1,34 +1,28 @@
-"""One tag's way from registry to registry: read what it consists of, bring blobs, put manifests, the tag last."""
+"""One tag's way from registry to registry: read what it consists of, bring blobs, put manifests, the tag last.
 
-import re
-from collections.abc import Collection, Mapping
+What the target does not take is tried in other forms (`direct_forms.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ferryman import log
-from ferryman.errors import Denied, NotFound, Unsupported, WrongContent
+from ferryman.errors import TransferError, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.registry.client import Abilities, ManifestRefused, RegistryClient, Stored
-from ferryman.tasks import gather_or_raise
+from ferryman.registry.abilities import Abilities
+from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_blobs import BlobMover, Trust
+from ferryman.transports.direct_forms import Form, Refused, in_order, lesson
+from ferryman.transports.direct_shipment import Shipment, lacks_content
 from ferryman.transports.direct_tree import Node, TreeReader
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.memory import Memory
-from ferryman.transports.schema2 import in_docker_types
+from ferryman.transports.schema2 import in_docker_types, in_oci_types
 from ferryman.transports.shared_blobs import SharedBlob, SharedBlobs
-
-# Aliyun's registry: unknown manifest class for application/vnd.oci.empty.v1+json
-_ATTESTATION_REFUSED = re.compile(r"manifest class|vnd\.oci\.empty|in-toto", re.IGNORECASE)
-# What registries say of a manifest's type, each in its own words.
-_OCI_REFUSED = re.compile(
-    r"vnd\.oci\.image|media ?type|content ?type|schema ?version|manifest (type|format|version)|^415\b",
-    re.IGNORECASE,
-)
-
-
-class _AttestationsRefused(Exception):
-    """The target takes the images, and not what is attested of them."""
+from ferryman.transports.tagging import is_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +34,17 @@ class Tools:
     shared: SharedBlobs
     native: Platform
     lists: KeyedLocks = field(default_factory=KeyedLocks)  # of referrers at targets, by their tags
+    # What registries were seen to be able to do: a refusal of the same is of that one image then.
+    shown: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """The image in one form."""
+
+    form: Form
+    tree: Node
+    degraded: str | None
 
 
 class DirectCopy:
@@ -56,6 +61,7 @@ class DirectCopy:
         self._moved = 0
         self._reused = 0
         self._degraded: str | None = None
+        self._untold: TransferError | None = None  # why Docker's types cannot tell it
         self.verbatim: set[str] = set()  # digests of images and indexes that the target has as the source does
 
     async def run(self) -> Copied:
@@ -79,76 +85,102 @@ class DirectCopy:
         raise WrongContent(f"{self._repository} lacks what was just uploaded to it", registry=self._repository.registry)
 
     async def _copied(self, trust: Trust) -> Stored:
-        if not self._abilities.takes_oci:
-            told, _ = await self._in_docker_types()
-            if told is not None:
-                return await self._shipped(told, trust)
-        try:
-            return await self._sent(trust)  # also what Docker's types cannot tell: it may be taken all the same
-        except ManifestRefused as refusal:
-            if refusal.lacks_content or not _OCI_REFUSED.search(refusal.said):
-                raise
-            told, why_not = await self._in_docker_types()
-            if why_not is not None:
-                registry = self._repository.registry
-                message = f"{registry} refuses OCI types, and {self._source} needs them: {why_not}; {refusal}"
-                raise Unsupported(message, registry=registry) from refusal
-            if told is None:
-                raise
-            stored = await self._shipped(told, trust)
-            log.get().warning("the target refuses OCI types", error=str(refusal))
-            self._abilities.takes_oci = False  # known only now: it takes the same in Docker's
-            return stored
-
-    async def _sent(self, trust: Trust) -> Stored:
-        """As it is, but for attestations where they are refused."""
-        if self._abilities.takes_attestations:
+        """In the first form that the target takes. Where it takes none, its first refusal is raised."""
+        refused: list[tuple[_Telling, Refused]] = []
+        for form in await self._forms(trust):
+            telling = await self._told(form, trust)
+            if telling is None or telling.tree.manifest.digest in {each.tree.manifest.digest for each, _ in refused}:
+                continue
             try:
-                return await self._shipped(await self._read(trust, attestations=True), trust)
-            except _AttestationsRefused as refusal:
-                log.get().warning("the target refuses attestations", error=str(refusal))
-                self._abilities.takes_attestations = False
-        return await self._shipped(await self._read(trust, attestations=False), trust)
+                stored = await self._shipped(telling, Trust.TARGET if refused and trust is Trust.NOBODY else trust)
+            except Refused as refusal:
+                if lacks_content(refusal.error) and trust is not Trust.NOBODY:
+                    raise refusal.error from refusal
+                refused.append((telling, refusal))
+            else:
+                return await self._learnt(telling, stored, *refused[-1], trust) if refused else stored
+        raise self._failure([(telling.form, refusal.error) for telling, refusal in refused])
 
-    async def _in_docker_types(self) -> tuple[Node | None, Unsupported | None]:
-        """The same in Docker's types, or why they cannot tell it; neither, where nothing of it is OCI's."""
+    async def _forms(self, trust: Trust) -> Sequence[Form]:
+        if self._target.digest:
+            return [Form.AS_IT_IS]  # another form would have another digest
+        if not self._abilities.inabilities():
+            return list(Form)
+        whole = await self._read(trust, attestations=self._abilities.takes_attestations)
+        return in_order(whole, self._abilities)
+
+    async def _told(self, form: Form, trust: Trust) -> _Telling | None:
+        """The image in this form; None: that cannot be."""
+        if form is Form.AS_IT_IS:
+            return _Telling(form, await self._read(trust, attestations=True), None)
+        registry = self._repository.registry
+        if form is Form.WITHOUT_ATTESTATIONS:
+            tree = await self._read(trust, attestations=False)
+            left_out = f"{registry} refuses attestations: the index was rebuilt without them"
+            return _Telling(form, tree, left_out if self._tree.left_attestations_out else None)
         whole = await self._read(Trust.NOBODY, attestations=False)  # all of it: each manifest becomes another
+        without = " and without attestations" if self._tree.left_attestations_out else ""
+        refused, retell = ("Docker's", in_oci_types) if form is Form.OCIS else ("OCI", in_docker_types)
+        degraded = f"{registry} refuses {refused} types: told {form.value.removesuffix(' types')}{without}"
         try:
-            told = in_docker_types(whole)
-        except Unsupported as error:
-            return None, error
-        if told is whole:
-            return None, None
-        left_out = " and without attestations" if self._tree.left_attestations_out else ""
-        self._degraded = f"{self._repository.registry} refuses OCI types: told in Docker's{left_out}"
-        self.verbatim = told.verbatim()
-        return told, None
+            tree = retell(whole)
+        except (Unsupported, WrongContent) as error:
+            self._untold = error
+            return None
+        return None if tree is whole else _Telling(form, tree, degraded)
 
     async def _read(self, trust: Trust, *, attestations: bool) -> Node:
         async def known(digests: Collection[str]) -> Collection[str]:
             return await self._tools.memory.held_by(self._repository, digests) if trust is Trust.LEDGER else ()
 
-        node = await self._tree.read(known=known, attestations=attestations)
-        self._degraded = None
-        if self._tree.left_attestations_out:
-            self._degraded = f"{self._repository.registry} refuses attestations: the index was rebuilt without them"
-        self.verbatim = node.verbatim()
-        return node
+        return await self._tree.read(known=known, attestations=attestations)
 
-    async def _shipped(self, root: Node, trust: Trust) -> Stored:
+    async def _learnt(
+        self, taken: _Telling, stored: Stored, telling: _Telling, refusal: Refused, trust: Trust
+    ) -> Stored:
+        """What is believed after one form was taken and the one before refused, if it is refused again now."""
+        registry = self._repository.registry
+        log.get().warning("the target refuses an image", told=taken.form.value, error=str(refusal.error))
+        try:
+            if await is_taken(self._tools.registry, self._target, refusal.node.manifest):
+                return await self._shipped(telling, trust)  # it was refused in passing
+        except (TransferError, Refused):
+            self._settle(taken)
+            return stored
+        learnt = lesson(refusal.node, taken.tree)
+        if learnt is not None and learnt not in self._tools.shown[registry]:
+            setattr(self._abilities, learnt, False)
+        return stored
+
+    def _failure(self, refused: Sequence[tuple[Form, TransferError]]) -> TransferError:
+        """The first refusal, and what was tried besides."""
+        registry, first = self._repository.registry, refused[0][1]
+        message = str(first)
+        if others := [form.value for form, _ in refused[1:]]:
+            message = f"{message}; refused as well {' and '.join(others)}"
+        if self._untold is not None and not (self._abilities.takes_oci and self._abilities.takes_oci_indexes):
+            message = f"{registry} refuses OCI types, and {self._source} needs them: {self._untold}; {message}"
+        if message == str(first):
+            return first
+        return type(first)(
+            message, registry=first.registry, retry_at=first.retry_at,
+            said=first.said, status=first.status, codes=first.codes,
+        )  # fmt: skip
+
+    async def _shipped(self, telling: _Telling, trust: Trust) -> Stored:
         """Blobs, then manifests. What the target has at the end is written down, also if that is not all of it."""
-        blobs = root.blobs()
+        root, blobs = telling.tree, telling.tree.blobs()
         with self._tools.shared.wanted(self._repository.registry, blobs) as shared:
             await self._recall(shared, trust)
-            shipment = _Shipment(
+            shipment = Shipment(
                 self._tools.registry,
                 self._target,
                 BlobMover(self._tools.registry, self._source.repository, self._repository, self._progress, trust),
             )
             try:
-                return await shipment.send(root, shared)
-            except ManifestRefused as error:
-                if error.lacks_content:
+                stored = await shipment.send(root, blobs, shared)
+            except Refused as refusal:
+                if lacks_content(refusal.error):
                     shipment.put.clear()
                     shipment.mover.disown([*blobs, *root.manifests()])
                 raise
@@ -156,6 +188,12 @@ class DirectCopy:
                 self._moved += shipment.mover.moved
                 self._reused += shipment.mover.reused
                 await self._write_down(shipment)
+        self._settle(telling)
+        return stored
+
+    def _settle(self, telling: _Telling) -> None:
+        self._degraded = telling.degraded
+        self.verbatim = telling.tree.verbatim()
 
     async def _recall(self, shared: Mapping[str, SharedBlob], trust: Trust) -> None:
         """What is known of the blobs, from earlier copies and from the others that run."""
@@ -167,7 +205,10 @@ class DirectCopy:
             if trust is not Trust.LEDGER:
                 blob.repositories.discard(self._repository.name)
 
-    async def _write_down(self, shipment: "_Shipment") -> None:
+    async def _write_down(self, shipment: Shipment) -> None:
+        self._tools.shown[self._repository.registry] |= shipment.shown
+        for ability in shipment.shown:
+            setattr(self._abilities, ability, True)  # whatever was believed
         await self._tools.memory.remember(self._repository, {"blob": shipment.mover.landed, "manifest": shipment.put})
         for name, digests in shipment.mover.stale.items():
             await self._tools.memory.forget(Repository(self._repository.registry, name), digests)
@@ -179,45 +220,3 @@ class DirectCopy:
     @property
     def _abilities(self) -> Abilities:
         return self._tools.registry.abilities(self._repository.registry)
-
-
-class _Shipment:
-    """One try at sending a tree."""
-
-    def __init__(self, registry: RegistryClient, target: Reference, mover: BlobMover) -> None:
-        self.mover = mover
-        self.put: set[str] = set()  # digests of the manifests that the target holds now
-        self._registry = registry
-        self._target = target
-
-    async def send(self, root: Node, shared: Mapping[str, SharedBlob]) -> Stored:
-        blobs = root.blobs()
-        self.mover.announce(needed.blob for needed in blobs.values())
-        await gather_or_raise(*(self.mover.bring(needed, shared[digest]) for digest, needed in blobs.items()))
-        for generation in root.generations():
-            # Images first, so that what is refused of attestations is known to be their fault.
-            for attestations in (False, True):
-                await gather_or_raise(
-                    *(self._put_child(node) for node in generation if node.is_attestation is attestations)
-                )
-        return await self._put(root, self._target)
-
-    async def _put_child(self, node: Node) -> None:
-        await self._put(node, self._target.repository.pinned(node.manifest.digest))
-
-    async def _put(self, node: Node, reference: Reference) -> Stored:
-        try:
-            stored = await self._registry.put_manifest(reference, node.manifest)
-        except (Denied, NotFound, Unsupported) as error:
-            if _is_for_attestations(error, node):
-                raise _AttestationsRefused(str(error)) from error
-            raise
-        self.put.add(stored.digest)
-        return stored
-
-
-def _is_for_attestations(error: Denied | NotFound | Unsupported, node: Node) -> bool:
-    if isinstance(error, ManifestRefused) and error.lacks_content:
-        return False
-    has_some = any(child.is_attestation for child in node.contents.children)
-    return node.is_attestation or (has_some and _ATTESTATION_REFUSED.search(error.said) is not None)

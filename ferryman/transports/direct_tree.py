@@ -116,6 +116,7 @@ class TreeReader:
     native: Platform
     left_attestations_out: bool = False  # by the last `read`, and there were some
     _found: dict[str, Node] = field(default_factory=dict)  # manifests without their children
+    _configs: dict[str, bytes] = field(default_factory=dict)
     _asking: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _count: int = 0
     _bytes: int = 0
@@ -153,6 +154,12 @@ class TreeReader:
                 self._demand_measure()
                 self._found[digest] = Node(manifest, contents)
         return self._found[digest]
+
+    async def config(self, digest: str) -> bytes:
+        """An image's config, asked for once."""
+        if digest not in self._configs:
+            self._configs[digest] = await self.registry.get_blob(self.source.repository, digest)
+        return self._configs[digest]
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -252,7 +259,7 @@ class _Reading:
         config = node.contents.config
         if config is None or config.size > _LARGEST_CONFIG:
             return node
-        content = await self._reader.registry.get_blob(self._reader.source.repository, config.digest)
+        content = await self._reader.config(config.digest)
         platform = platform_of(content)
         if platform is not None and not self._admits(platform):
             return None

@@ -23,7 +23,7 @@ from tests.support.images import (
     push,
 )
 from tests.support.proxy import FaultyProxy
-from tests.support.transports import manifest_at, pinned, tagged, tags_at
+from tests.support.transports import manifest_at, tags_at
 from tests.transports.blob_ledger import InMemoryBlobLedger
 from tests.transports.line import Line
 
@@ -151,23 +151,3 @@ async def test_what_only_oci_types_can_tell_is_still_tried(old: Old) -> None:
     zstd = packed("application/vnd.oci.image.layer.v1.tar+zstd")
 
     assert await old.copy(zstd, tag="2") == (zstd.digest, None)
-
-
-@pytest.mark.parametrize("repository", ["m/a/image", "typesense/content-type"])  # what is called so says nothing
-async def test_another_refusal_says_nothing_of_types(line: Line, ledger: InMemoryBlobLedger, repository: str) -> None:
-    proxy = await FaultyProxy(line.target.url).start()
-    proxy.answer("PUT .*/manifests/", 400, json.dumps({"errors": [{"code": "MANIFEST_INVALID", "message": "no"}]}))
-    push(line.source.url, "a/image", "1", AMD64)
-    try:
-        with pytest.raises(Unsupported, match="MANIFEST_INVALID"):
-            await line.transport.copy(
-                pinned(line.source.host, "a/image", AMD64.digest),
-                tagged(proxy.host, repository, "1"),
-                None,
-                line.progress,
-            )
-    finally:
-        await proxy.stop()
-
-    assert not ledger.cannot[proxy.host]
-    assert sum("/manifests/" in each for each in proxy.requests) == 1
