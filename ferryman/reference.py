@@ -14,6 +14,12 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _REFERRERS_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 
 DOCKER_HUB = "docker.io"
+_HUB_SITE = "hub.docker.com"
+# /_/nginx, /r/bitnami/redis/tags, /layers/bitnami/redis/7/images/…, /repository/docker/me/app
+_HUB_PAGE = re.compile(
+    r"hub\.docker\.com/(?:_/([^/?#]+)|(?:r|layers|repository/docker)/([^/?#]+/[^/?#]+))", re.IGNORECASE
+)
+_SCHEME = re.compile(r"^https?://", re.IGNORECASE)
 _LONGEST_NAME = 255
 _HIGHEST_PORT = 65535
 _HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -62,6 +68,15 @@ def parse_registry(text: str) -> str:
     return DOCKER_HUB if registry in _HUB_ALIASES else registry
 
 
+def meant_by_hub_page(text: str) -> str | None:
+    """The repository that a page of hub.docker.com is about, as people copy its address; None: it is no such page."""
+    address = _SCHEME.sub("", text)
+    page = _HUB_PAGE.match(address)
+    if page:
+        return f"{DOCKER_HUB}/{page[1] or page[2]}"
+    return f"{DOCKER_HUB}/namespace/image" if address.partition("/")[0].lower() == _HUB_SITE else None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Repository:
     """A repository at a registry, such as `quay.io/coreos/flannel`."""
@@ -75,6 +90,8 @@ class Repository:
 
         Raises ValueError, with a sentence that says what was expected.
         """
+        if meant := meant_by_hub_page(text):
+            raise ValueError(f"{text!r} is a page of Docker Hub's web site: expected {meant}")
         registry, slash, name = text.partition("/")
         if not slash or not ("." in registry or ":" in registry or registry == "localhost"):
             raise ValueError(f"{text!r} names no registry: expected registry/namespace/image, such as docker.io/{text}")

@@ -8,8 +8,12 @@ from typing import Any
 
 from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.discovery.times import from_milliseconds
+from ferryman.errors import NotFound
 from ferryman.reference import Repository, is_digest, is_tag
 from ferryman.registry.client import RegistryClient
+
+_NAMED = 3  # of a folder's repositories, in an error
+_LONGEST_NAME = 100
 
 
 class GoogleLister:
@@ -20,11 +24,23 @@ class GoogleLister:
 
     async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         document = await self._client.get_tags_document(repository)
+        _refuse_folder(repository, document)
         found = _by_name(document["manifest"])
         for name in document["tags"]:
             if isinstance(name, str) and is_tag(name):
                 found.setdefault(name, UpstreamTag(name))
         yield Page(list(found.values()))
+
+
+def _refuse_folder(repository: Repository, document: Mapping[str, Any]) -> None:
+    """Raises NotFound for what holds other repositories and nothing of its own, such as gcr.io/google-containers."""
+    child = document.get("child")
+    folders = [name for name in child if isinstance(name, str)] if isinstance(child, list) else []
+    if folders and not document["manifest"] and not document["tags"]:
+        some = ", ".join(f"{repository}/{name[:_LONGEST_NAME]}" for name in folders[:_NAMED])
+        more = f" and {len(folders) - _NAMED} more" if len(folders) > _NAMED else ""
+        message = f"{repository} is a folder and has no tags of its own: name a repository in it, such as {some}{more}"
+        raise NotFound(message, registry=repository.registry)
 
 
 def _by_name(manifests: Mapping[str, Any]) -> dict[str, UpstreamTag]:

@@ -11,7 +11,7 @@ from ferryman.items.model import UNLIMITED, Item, Rules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.tree import Branch, descend
 from ferryman.platforms import Platforms
-from ferryman.reference import Repository
+from ferryman.reference import Repository, meant_by_hub_page
 
 _T = TypeVar("_T")
 _EXPECTED_PLATFORMS = (
@@ -87,9 +87,10 @@ class _Converter:
             return Repository.parse(text)
         except ValueError as error:
             reason = str(error)
-        if "://" in text:
+        is_page = meant_by_hub_page(text) is not None  # then the reason names the repository already
+        if "://" in text and not is_page:
             reason = "found a URL, expected registry/namespace/image, without https://"
-        elif ":" in text.rpartition("/")[2] or "@" in text:
+        elif (":" in text.rpartition("/")[2] or "@" in text) and not is_page:
             reason = f"found {text!r}, expected registry/namespace/image: which tags are wanted goes under tags:"
         self.problems.add(self._place(key), f"{key}: {reason}", once=True)
         return None

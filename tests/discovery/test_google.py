@@ -7,6 +7,7 @@ from aiohttp import web
 
 from ferryman.discovery.base import UpstreamTag
 from ferryman.discovery.google import GoogleLister
+from ferryman.errors import NotFound
 from tests.discovery.conftest import Connect
 from tests.discovery.support import PAUSE, names_of, tags_of, walk
 from tests.support.upstreams import NOON, Google, made_up_digest
@@ -62,3 +63,19 @@ async def test_what_is_missing_or_malformed_is_unknown(
 async def test_a_repository_without_tags_is_empty(google: Google, connect: Connect) -> None:
     google.answers[LIST] = lambda: web.json_response({"name": NAME, "tags": None})
     assert names_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE)) == []
+
+
+async def test_a_folder_without_tags_names_what_is_in_it(google: Google, connect: Connect) -> None:
+    folder = {"child": ["pause", "etcd", "kube-proxy", "addon", 7], "manifest": {}, "name": NAME, "tags": []}
+    google.answers[LIST] = lambda: web.json_response(folder)
+    with pytest.raises(NotFound, match=r"is a folder .* gcr\.io/google/pause/etcd, .* and 1 more"):
+        await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE)
+
+
+@pytest.mark.parametrize("tags", [["1"], []])
+async def test_a_repository_with_others_below_it_is_no_folder(
+    google: Google, connect: Connect, tags: list[str]
+) -> None:
+    manifests: dict[str, Any] = {} if tags else {made_up_digest("untagged"): {"tag": []}}
+    google.answers[LIST] = lambda: web.json_response({"child": ["sub"], "manifest": manifests, "tags": tags})
+    assert names_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE)) == tags

@@ -143,6 +143,10 @@ REFERENCES = [
     ("quay.io/A/b", "source: 'A/b' is not a repository name: expected namespace/image (repository names are lower case)"),
     ("quay.io:70000/a/b", "source: 'quay.io:70000' is not a registry host: expected host or host:port"),
     ("https://quay.io/a/b", "source: found a URL, expected registry/namespace/image, without https://"),
+    (
+        "https://hub.docker.com/_/nginx",
+        "source: 'https://hub.docker.com/_/nginx' is a page of Docker Hub's web site: expected docker.io/nginx",
+    ),
     ("quay.io/a/b:v1", "source: found 'quay.io/a/b:v1', expected registry/namespace/image: which tags are wanted goes under tags:"),
     ("3", "source: found 3 without quotes, expected text: YAML reads this as a number, put it in quotes"),
 ]  # fmt: skip
