@@ -14,6 +14,7 @@ from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_copy import DockerCopy, Workshop
 from ferryman.transports.docker_engine import DockerEngine
 from ferryman.transports.docker_logins import EngineLogins
+from ferryman.transports.docker_stream import USUAL_PATIENCE, Patience
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.target_tags import TargetTags
 
@@ -32,15 +33,15 @@ class DockerTransport:
         ledger: ImageLedger,
         cache_limit: int,
         clock: Clock,
-        silence: timedelta = timedelta(minutes=3),
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
-        """`silence`: a copy that tells nothing for so long is ended; the engine's own retries take up to 75 s."""
+        """`patience`: for how long a pull or push may tell nothing new before it is ended."""
         self._address = address
         self._registry = registry
         self._ledger = ledger
         self._cache_limit = cache_limit  # bytes
         self._clock = clock
-        self._engine = DockerEngine(address=address, silence=silence)
+        self._engine = DockerEngine(address=address, patience=patience)
         self._connecting = asyncio.Lock()
         self._workshop: Workshop | None = None
         self._lost = False

@@ -9,12 +9,12 @@ import errno
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import aiohttp
 from aiodocker import Docker, DockerError
 
+from ferryman import log
 from ferryman.errors import DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
 from ferryman.platforms import Platform
 from ferryman.registry.answers import quoted
@@ -22,7 +22,7 @@ from ferryman.transports.base import ProgressSink
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_client import SharedClient, control_client, streaming_client
 from ferryman.transports.docker_errors import Errand, ImageGone, classify
-from ferryman.transports.docker_stream import Layers, Silent, Watchdog
+from ferryman.transports.docker_stream import Layers, Patience, Silent, Watchdog
 
 _NEWEST_API = (1, 51)  # the newest that this code was written for; a newer engine still speaks it
 _UNPINNED = "auto"
@@ -90,10 +90,10 @@ class Pushed:
 class DockerEngine:
     """A connected engine. Raises TransferError's subclasses, and nothing of aiodocker's."""
 
-    def __init__(self, *, address: EngineAddress, silence: timedelta) -> None:
+    def __init__(self, *, address: EngineAddress, patience: Patience) -> None:
         self._address = address
         self._tls = address.tls()
-        self._watchdog = Watchdog(silence)
+        self._watchdog = Watchdog(patience, ping=self._ping)
         self._version = _UNPINNED
         self._shared: SharedClient | None = None
 
@@ -152,7 +152,7 @@ class DockerEngine:
             platform=Platform.of(found["Os"], found["Architecture"], variant),
             tells_variant=bool(variant),
             size=found.get("Size") or 0,
-            tags=_names(found.get("RepoTags")),
+            tags=_tags(found.get("RepoTags")),
             digests=_names(found.get("RepoDigests")),
         )
 
@@ -185,7 +185,7 @@ class DockerEngine:
                 id=image["Id"],
                 size=image["Size"],
                 shared=max(image.get("SharedSize") or 0, 0),  # -1: not counted
-                tagged=bool(_names(image.get("RepoTags"))),
+                tagged=bool(_tags(image.get("RepoTags"))),
             )
             for image in found.get("Images") or ()
         )
@@ -219,9 +219,14 @@ class DockerEngine:
                 ) from error
 
     async def _ping(self) -> None:
-        """Raises EngineUnavailable where a new connection gets no answer."""
-        async with control_client(self._address, self._tls, _UNPINNED) as docker:
-            await self._asked(docker, "_ping")
+        """Raises EngineUnavailable where a new connection gets no answer; a refusal is one."""
+        try:
+            async with control_client(self._address, self._tls, _UNPINNED) as docker:
+                await self._asked(docker, "_ping")
+        except EngineUnavailable:
+            raise
+        except TransferError as error:
+            log.get().debug("the engine refuses a ping", error=str(error))
 
     async def _asked(self, docker: Docker, path: str) -> Any:
         """What any version of the engine answers; in its own version, for none is agreed on."""
@@ -295,6 +300,11 @@ def _identity(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIden
 def _names(references: list[str] | None) -> frozenset[str]:
     """Engines before 1.43 write `<none>:<none>` where there is none."""
     return frozenset(name for name in references or () if "<none>" not in name)
+
+
+def _tags(references: list[str] | None) -> frozenset[str]:
+    """Without `name@sha256:…`: the containerd image store lists what was pulled by digest among the tags."""
+    return frozenset(name for name in _names(references) if "@" not in name)
 
 
 def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:

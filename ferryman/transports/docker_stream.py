@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from ferryman.tasks import cancel_and_wait
 from ferryman.transports.base import ProgressSink
 
 _PUSHED_LINE = re.compile(r"\bdigest: (sha256:[0-9a-f]{64}) size: \d+")  # "1.2: digest: sha256:… size: 949"
@@ -15,10 +16,26 @@ _MOVING = frozenset({"Downloading", "Pushing"})
 _LANDED = frozenset({"Download complete", "Pull complete", "Pushed"})
 _LISTED = frozenset({"Pulling fs layer", "Preparing"})
 _THERE = ("Already exists", "Layer already exists", "Mounted from ")
+# States of a layer in which the engine, or the registry, is at work without a word.
+_WORKING = frozenset({"Extracting", "Verifying Checksum"})
+_OUTSTANDING = _LISTED | _MOVING
+_ELAPSED = frozenset({"s", "m"})  # units of a counter of time: it goes on whatever happens
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how long a stream may tell nothing new, by what is going on."""
+
+    moving: timedelta = timedelta(minutes=3)  # bytes should move; the engine's own retries take up to 75 s
+    working: timedelta = timedelta(hours=1)  # a registry commits a blob, or the engine unpacks or waits in its queue
+    look: timedelta = timedelta(seconds=20)  # the engine is asked whether it lives, while it tells nothing
+
+
+USUAL_PATIENCE = Patience()
 
 
 class Silent(Exception):
-    """No message came for too long."""
+    """Nothing new came for too long."""
 
 
 @dataclass(slots=True)
@@ -33,6 +50,7 @@ class Layers:
     _done: dict[str, int] = field(default_factory=dict)
     _totals: dict[str, int] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
+    _told: dict[str, tuple[object, ...]] = field(default_factory=dict)  # what came last of each layer
 
     @property
     def moved(self) -> int:
@@ -45,21 +63,30 @@ class Layers:
         states = self._states.values()
         return "Waiting" in states and not _MOVING.intersection(states)
 
-    def take(self, message: Mapping[str, Any]) -> None:
-        """Read one message of the stream."""
-        status = str(message.get("status") or "")
+    @property
+    def working(self) -> bool:
+        """Whether silence is work: a commit after a blob's last byte, or unpacking, or what comes after the layers."""
+        if any(state in _WORKING or self._is_sent(layer) for layer, state in self._states.items()):
+            return True
+        return bool(self._states) and not _OUTSTANDING.intersection(self._states.values())
+
+    def _is_sent(self, layer: str) -> bool:
+        return self._states[layer] == "Pushing" and self._done[layer] >= self._totals[layer]
+
+    def take(self, message: Mapping[str, Any]) -> bool:
+        """Read one message of the stream; whether it is news: some engines say the same ten times a second."""
+        status, layer = str(message.get("status") or ""), str(message.get("id") or "")
+        detail = message.get("progressDetail") or {}
+        told = (status, None if detail.get("units") in _ELAPSED else detail.get("current"))
+        is_new = self._told.get(layer) != told
+        self._told[layer] = told
         if self.doing == "pull":
             self.ended = self.ended or status.startswith("Status: ")
         else:
             self._take_digest(status, message.get("aux") or {})
-        layer = message.get("id")
-        if layer and (status in _MOVING or status in _LANDED or status == "Waiting"):
-            self._take_layer(str(layer), status, message.get("progressDetail") or {})
-        elif layer and status in _LISTED:
-            self.sink(f"{self.doing}:{layer}", 0, None)
-        elif layer and status.startswith(_THERE):
-            self._states[str(layer)] = status  # it may have waited
-            self.sink(f"{self.doing}:{layer}", 0, 0)
+        if layer and not status.startswith("Pulling from"):  # whose `id` is the tag
+            self._take_layer(layer, status, detail)
+        return is_new
 
     def _take_digest(self, status: str, aux: Mapping[str, Any]) -> None:
         self.pushed_a_part = self.pushed_a_part or "manifestPushedInsteadOfIndex" in aux
@@ -75,39 +102,73 @@ class Layers:
             done = int(detail.get("current") or 0)
             # A push counts tar headers too, and so ends above its total.
             self._done[layer] = min(done, self._totals[layer] or done)
-        elif layer in self._done and self._totals[layer]:
+        elif status in _LANDED and layer in self._done and self._totals[layer]:
             # The engine drops progress messages in a hurry: the last one may be far below the total.
             self._done[layer] = self._totals[layer]
-        if layer in self._done:
-            self.sink(f"{self.doing}:{layer}", self._done[layer], self._totals[layer] or None)
-        elif status in _LANDED:  # so small that the engine told nothing of its way
-            self.sink(f"{self.doing}:{layer}", 0, 0)
+        self._show_layer(layer, status)
+
+    def _show_layer(self, layer: str, status: str) -> None:
+        part = f"{self.doing}:{layer}"
+        if layer in self._done and (status in _MOVING or status in _LANDED or status == "Waiting"):
+            self.sink(part, self._done[layer], self._totals[layer] or None)
+        elif status in _LISTED:
+            self.sink(part, 0, None)
+        elif status in _LANDED or status.startswith(_THERE):  # so small that the engine told nothing of its way
+            self.sink(part, 0, 0)
+
+
+@dataclass(slots=True)
+class _Watched:
+    layers: Layers
+    heard: float  # when something new came, by the loop's clock
 
 
 class Watchdog:
     """Ends the streams that fall silent. A stream that waits in the engine's queue lives as long as the others do."""
 
-    def __init__(self, silence: timedelta) -> None:
-        self._silence = silence.total_seconds()
-        self._watched: dict[asyncio.Timeout, Layers] = {}
+    def __init__(self, patience: Patience, *, ping: Callable[[], Awaitable[None]]) -> None:
+        """`ping` raises where the engine is lost: that ends a silent stream at once, whatever its limit."""
+        self._patience = patience
+        self._ping = ping
+        self._streams: list[_Watched] = []
 
     async def follow(self, messages: AsyncGenerator[Mapping[str, Any], None], layers: Layers) -> None:
-        """Read `messages` to their end into `layers`. Raises Silent, and whatever `messages` raises."""
+        """Read `messages` to their end into `layers`. Raises Silent, and whatever `messages` and `ping` raise."""
+        stream = _Watched(layers, _now())
+        self._streams.append(stream)
+        reading, guarding = asyncio.create_task(_read(messages, stream)), asyncio.create_task(self._guard(stream))
         try:
-            async with asyncio.timeout(self._silence) as alarm, aclosing(messages):
-                self._watched[alarm] = layers
-                async for message in messages:
-                    layers.take(message)
-                    self._heard(alarm)
-        except TimeoutError as error:
-            if alarm.expired():
-                raise Silent from error
-            raise
+            ended, _ = await asyncio.wait((reading, guarding), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._watched.pop(alarm, None)
+            self._streams.remove(stream)
+            await cancel_and_wait((reading, guarding))
+        (reading if reading in ended else guarding).result()
 
-    def _heard(self, alarm: asyncio.Timeout) -> None:
-        until = asyncio.get_running_loop().time() + self._silence
-        for other, layers in self._watched.items():
-            if not other.expired() and (other is alarm or layers.queued):
-                other.reschedule(until)
+    async def _guard(self, stream: _Watched) -> None:
+        """Raises Silent, or what `ping` raises; returns never."""
+        look = self._patience.look.total_seconds()
+        while True:
+            silent, limit = _now() - self._heard(stream), self._limit(stream.layers)
+            if silent >= limit:
+                raise Silent
+            if silent >= look:
+                await self._ping()
+            await asyncio.sleep(min(look, max(limit - silent, 0)))
+
+    def _limit(self, layers: Layers) -> float:
+        patience = self._patience
+        return (patience.working if layers.working or layers.queued else patience.moving).total_seconds()
+
+    def _heard(self, stream: _Watched) -> float:
+        return max(other.heard for other in (self._streams if stream.layers.queued else (stream,)))
+
+
+async def _read(messages: AsyncGenerator[Mapping[str, Any], None], stream: _Watched) -> None:
+    async with aclosing(messages):
+        async for message in messages:
+            if stream.layers.take(message):
+                stream.heard = _now()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -7,7 +7,6 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from ferryman.clock import Clock, SystemClock
@@ -22,6 +21,7 @@ from ferryman.transports.cache import ImageLedger
 from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_address import EngineAddress
+from ferryman.transports.docker_stream import USUAL_PATIENCE, Patience
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image, image, layer
 from tests.support.processes import Engine
 from tests.transports.blob_ledger import InMemoryBlobLedger
@@ -30,7 +30,6 @@ from tests.transports.ledger import InMemoryLedger
 _ACCEPT = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 NATIVE = Platform.of("linux", "amd64")
 NO_LIMIT = 1 << 50
-MINUTES = timedelta(minutes=3)
 
 
 def open_client(
@@ -76,7 +75,7 @@ class DockerTransports:
         *,
         ledger: ImageLedger | None = None,
         cache_limit: int = NO_LIMIT,
-        silence: timedelta = MINUTES,
+        patience: Patience = USUAL_PATIENCE,
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
         engine: str | None = None,
@@ -88,7 +87,7 @@ class DockerTransports:
             ledger=InMemoryLedger() if ledger is None else ledger,
             cache_limit=cache_limit,
             clock=SystemClock(),
-            silence=silence,
+            patience=patience,
         )
         self._stack.push_async_callback(client.aclose)
         self._stack.push_async_callback(transport.aclose)

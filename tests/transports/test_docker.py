@@ -22,6 +22,7 @@ from ferryman.platforms import Platforms
 from ferryman.transports.base import Copied
 from ferryman.transports.cache import Role
 from ferryman.transports.docker import DockerTransport
+from ferryman.transports.docker_stream import Patience
 from tests.support.images import OCI_LAYER, OCI_MANIFEST, Image, digest_of, image, index, layer, push
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.transports import DockerTransports, Progress, fresh_image, manifest_at, pinned, tagged, tags_at
@@ -224,7 +225,7 @@ async def test_a_stalled_source(
 ) -> None:
     proxy = await start_proxy(source)
     proxy.stall("GET .*/blobs/")
-    transport = transports.open(silence=timedelta(seconds=1))
+    transport = transports.open(patience=Patience(moving=timedelta(seconds=1)))
 
     with pytest.raises(Unreachable, match="stalled") as raised:
         await copy(transport, proxy.host, target.host, push(source.url, "a/b", "1", fresh_image()))

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 import pytest
 
 from ferryman.errors import EngineUnavailable, Unreachable
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_engine import DockerEngine
+from ferryman.transports.docker_stream import Patience
 from tests.support.processes import Engine
 from tests.support.proxy import FaultyProxy
 
@@ -22,7 +22,7 @@ async def proxy(engine_over_tcp: str) -> AsyncIterator[FaultyProxy]:
 
 
 async def connected(host: str, stack: AsyncExitStack) -> DockerEngine:
-    opened = DockerEngine(address=EngineAddress(host), silence=timedelta(minutes=3))
+    opened = DockerEngine(address=EngineAddress(host), patience=Patience())
     stack.push_async_callback(opened.aclose)
     await opened.connect()
     return opened

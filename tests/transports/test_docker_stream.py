@@ -1,13 +1,15 @@
 """The progress stream, without an engine: messages as engines write them."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from ferryman.transports.docker_stream import Layers, Silent, Watchdog
+from ferryman.errors import EngineUnavailable
+from ferryman.transports.docker_stream import Layers, Patience, Silent, Watchdog
 from tests.support.transports import Progress
 
 DIGEST = f"sha256:{'d' * 64}"
@@ -113,19 +115,106 @@ async def speak(
         await then.wait()
 
 
+PATIENT = Patience(moving=timedelta(minutes=1))
+
+
+async def lives() -> None:
+    """An engine that answers a ping."""
+
+
 async def test_follows_a_stream_to_its_end() -> None:
     layers = Layers("pull", Progress())
 
-    await Watchdog(timedelta(minutes=1)).follow(speak({"status": "Status: Downloaded newer image for a"}), layers)
+    await Watchdog(PATIENT, ping=lives).follow(speak({"status": "Status: Downloaded newer image for a"}), layers)
 
     assert layers.ended
 
 
-async def test_ends_a_stream_that_fell_silent() -> None:
+@pytest.mark.parametrize(
+    ("doing", "told"),
+    [
+        ("pull", [progress("Downloading", "a", 1, 9)]),
+        ("pull", [progress("Pulling fs layer", "a")]),
+        ("pull", [progress("Download complete", "a"), progress("Downloading", "b", 1, 9)]),
+        ("push", [progress("Pushing", "a", 4, 9)]),
+        ("push", [progress("Preparing", "a")]),
+        ("pull", []),
+    ],
+)
+async def test_ends_a_stream_that_fell_silent_while_bytes_should_move(
+    doing: Literal["pull", "push"], told: list[dict[str, Any]]
+) -> None:
+    watchdog = Watchdog(Patience(moving=SOON, working=timedelta(minutes=9)), ping=lives)
+
     with pytest.raises(Silent):
-        await Watchdog(SOON).follow(
-            speak(progress("Downloading", "a", 1, 9), then=asyncio.Event()), Layers("pull", Progress())
+        await watchdog.follow(speak(*told, then=asyncio.Event()), Layers(doing, Progress()))
+
+
+SILENT_WORK: list[tuple[Literal["pull", "push"], list[dict[str, Any]]]] = [
+    ("push", [progress("Pushing", "a", 9, 9)]),  # the registry commits
+    ("push", [progress("Pushing", "a", 12, 9), progress("Preparing", "b")]),  # with tar headers
+    ("push", [progress("Pushed", "a"), progress("Layer already exists", "b")]),  # the manifest
+    ("push", [progress("Mounted from m/x", "a")]),
+    ("push", [progress("Waiting", "a"), progress("Pushed", "b")]),  # somebody else's copies take the engine's places
+    ("pull", [progress("Extracting", "a", 5, 9), progress("Download complete", "b")]),
+    ("pull", [progress("Download complete", "a"), progress("Download complete", "b")]),  # containerd unpacks
+    ("pull", [progress("Already exists", "a")]),
+    ("pull", [progress("Verifying Checksum", "a")]),
+]
+
+
+@pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
+async def test_waits_for_silent_work_as_long_as_the_engine_lives(
+    doing: Literal["pull", "push"], told: list[dict[str, Any]]
+) -> None:
+    release, pings = asyncio.Event(), 0
+
+    async def ping() -> None:
+        nonlocal pings
+        pings += 1
+        if pings == 3:
+            release.set()
+
+    watchdog = Watchdog(Patience(moving=SOON, working=timedelta(minutes=1), look=SOON), ping=ping)
+    await watchdog.follow(speak(*told, then=release), Layers(doing, Progress()))
+
+    assert pings == 3
+
+
+@pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
+async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: list[dict[str, Any]]) -> None:
+    with pytest.raises(Silent):
+        await Watchdog(Patience(working=SOON), ping=lives).follow(
+            speak(*told, then=asyncio.Event()), Layers(doing, Progress())
         )
+
+
+async def test_a_dead_engine_is_noticed_whatever_it_was_at() -> None:
+    async def ping() -> None:
+        raise EngineUnavailable("gone")
+
+    with pytest.raises(EngineUnavailable, match="gone"):
+        await Watchdog(Patience(look=SOON), ping=ping).follow(
+            speak(progress("Pushing", "a", 9, 9), then=asyncio.Event()), Layers("push", Progress())
+        )
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        progress("Downloading", "a", 5, 9),
+        {"status": "Extracting", "id": "a", "progressDetail": {"current": 1, "units": "s"}},
+    ],
+)
+async def test_the_same_again_is_no_news(repeated: dict[str, Any]) -> None:
+    async def repeat() -> AsyncGenerator[Mapping[str, Any], None]:
+        for seconds in itertools.count(repeated["progressDetail"]["current"]):
+            detail = repeated["progressDetail"]
+            yield repeated | {"progressDetail": detail | ({"current": seconds} if "units" in detail else {})}
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(Silent):
+        await Watchdog(Patience(moving=SOON, working=SOON), ping=lives).follow(repeat(), Layers("pull", Progress()))
 
 
 async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
@@ -134,12 +223,12 @@ async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        await Watchdog(timedelta(minutes=1)).follow(fail(), Layers("pull", Progress()))
+        await Watchdog(PATIENT, ping=lives).follow(fail(), Layers("pull", Progress()))
 
 
 async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
     """Engines move three layers at a time: whoever waits for its turn says nothing."""
-    watchdog, release = Watchdog(timedelta(seconds=0.5)), asyncio.Event()
+    watchdog, release = Watchdog(Patience(working=timedelta(seconds=0.5)), ping=lives), asyncio.Event()
     waiting = Layers("pull", Progress())
 
     async def busy() -> AsyncGenerator[Mapping[str, Any], None]:
@@ -156,11 +245,13 @@ async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
 
 
 async def test_a_pull_that_stalls_is_ended_although_others_go_on() -> None:
-    watchdog, stop = Watchdog(timedelta(seconds=0.3)), asyncio.Event()
+    watchdog, stop = Watchdog(Patience(moving=timedelta(seconds=0.3)), ping=lives), asyncio.Event()
+
+    done = itertools.count()
 
     async def busy() -> AsyncGenerator[Mapping[str, Any], None]:
         while not stop.is_set():
-            yield progress("Downloading", "other", 1, 20)
+            yield progress("Downloading", "other", next(done), 20)
             await asyncio.sleep(0.02)
 
     other = asyncio.ensure_future(watchdog.follow(busy(), Layers("pull", Progress())))
