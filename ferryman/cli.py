@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferryman import __version__
-from ferryman.errors import ConfigurationError, FerrymanError
+from ferryman.errors import ConfigurationError, FerrymanError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -148,11 +148,16 @@ def worker(items: Path | None) -> None:
 @item_arguments
 @items_option
 @json_option
-def sync(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
-    """Make one cycle to the end. Looks at every ITEM (default: all), copies what is new."""
+@click.option("--log-file", type=click.Path(path_type=Path), help="Write the log to the end of this file.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log on a terminal, too.")
+def sync(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: Path | None, verbose: bool) -> None:
+    """Make one cycle to the end. Looks at every ITEM (default: all), copies what is new.
+
+    A terminal shows a live view instead of the log; elsewhere the log has a line a minute on how far it is.
+    """
     from ferryman import commands
 
-    sys.exit(_go(commands.sync(_settings(items), item, as_json=as_json)))
+    sys.exit(_go(commands.sync(_settings(items, log_file), item, as_json=as_json, verbose=verbose)))
 
 
 @main.command()
@@ -252,14 +257,17 @@ def version() -> None:
     click.echo(f"ferryman {__version__}")
 
 
-def _settings(items: Path | None) -> "Settings":
+def _settings(items: Path | None, log_file: Path | None = None) -> "Settings":
     import os
 
     from ferryman import log
     from ferryman.settings import Settings
 
     settings = Settings.load(os.environ)
-    log.configure(level=settings.log_level, form=settings.log_format)
+    try:
+        log.configure(level=settings.log_level, form=settings.log_format, file=log_file)
+    except OSError as error:
+        raise ConfigurationError([Problem(f"--log-file {log_file}: {error.strerror or error}")]) from None
     return settings if items is None else settings.model_copy(update={"items": items})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,17 +11,21 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from ferryman import history, inspection, oneshot, pauses, planner
+from ferryman import history, inspection, log, oneshot, pauses, planner
 from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem, TransferError
+from ferryman.items.model import Item
 from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag
 from ferryman.settings import Settings
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
-from ferryman.views import documents, tables
-from ferryman.views.live import LiveView, NoView
+from ferryman.views import documents, live, tables
+from ferryman.views.lines import LogView
+from ferryman.views.live import LiveView
+from ferryman.views.troubles import Unseen, told_by_cause
+from ferryman.wording import counted
 
 _FRESH = timedelta(seconds=60)  # a service whose last sign of life is older is not alive
 _SHOWN = 20  # failed tags in the overview
@@ -31,23 +36,41 @@ def item_names(settings: Settings) -> list[str]:
     return sorted({item.name for item in load_items(settings).items})
 
 
-async def sync(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
-    """One cycle to the end. 1: some tags failed, or wait for what may take long."""
+async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:
+    """One cycle to the end. 1: some tags failed, or wait for what may take long.
+
+    On a terminal it is watched, and the log is not on the screen unless it is `verbose`.
+    """
+    screen = live.screen(as_json=as_json)
+    if screen is None:
+        return await _sync(settings, names, LogView(), as_json=as_json)
+    view = LiveView(screen)
+    if verbose or not sys.stderr.isatty():
+        return await _sync(settings, names, view, as_json=as_json)
+    warnings: list[str] = []
+    try:
+        with log.off_the_screen(view.notice) as warnings:
+            return await _sync(settings, names, view, as_json=as_json)
+    finally:
+        for warning in warnings:
+            click.echo(warning, err=True)
+
+
+async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogView, *, as_json: bool) -> int:
     async with open_house(settings, engine=True) as house:
         items = select(house.configuration.items, names)
         targets = {str(item.target) for item in items}
         if not names:
             await house.record.queue.withdraw_items(targets)
-        console = tables.console(stderr=True)
-        with LiveView(console) if console.is_terminal else NoView() as view:
+        with view:
             cycle = await oneshot.cycle_to_the_end(house, items, view)
         left = await house.record.queue.outstanding(targets)
         failed = await house.record.ledger.tags(targets=targets, failed=True)
         if as_json:
             _print_list(documents.tag_document(each) for each in await _shown(house.record, targets))
         else:
-            await _print_overview(house.record, targets)
-            _print_what_is_left(cycle, left)
+            await _print_overview(house.record, targets, with_troubles=False)
+        _print_what_is_left(items, cycle, left)
     return 1 if failed or cycle.failed or cycle.unread or left.due or left.waiting or left.held else 0
 
 
@@ -58,16 +81,18 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         scheduler = house.scheduler()
         looks = (scheduler.look(house.configuration, item) for item in items)
         answers = await asyncio.gather(*looks, return_exceptions=True)
-    looked = []
+    looked, unseen = [], []
     for item, answer in zip(items, answers, strict=True):
         if isinstance(answer, Looked):
             looked.append(answer)
             for pin in answer.absent_pins:
                 click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
         elif isinstance(answer, TransferError):
-            click.echo(f"error: {item.name}: {answer}", err=True)
+            unseen.append(Unseen(item.name, str(item.source), str(answer)))
         else:
             raise answer
+    for told in told_by_cause(unseen):
+        click.echo(f"error: {told}", err=True)
     if as_json:
         _print_list(documents.plan_documents(looked))
     else:
@@ -126,7 +151,7 @@ async def requeue(settings: Settings, what: str) -> None:
                     [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
                 )
             count = await record.queue.requeue(targets=targets, tag=tag)
-    click.echo("1 tag queued" if count == 1 else f"{count} tags queued")
+    click.echo(f"{counted(count, 'tag')} queued")
 
 
 async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> None:
@@ -135,7 +160,7 @@ async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> No
         report = await history.export_history(record.ledger, folder=folder, zone=zone)
     for problem in report.problems:
         click.echo(f"warning: {problem}", err=True)
-    click.echo(f"{len(report.files)} files in {folder}, {len(report.changed)} of them changed")
+    click.echo(f"{counted(len(report.files), 'file')} in {folder}, {len(report.changed)} of them changed")
 
 
 async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> int:
@@ -146,7 +171,7 @@ async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> in
     for problem in report.problems:
         click.echo(f"{'warning' if problem.line is None else 'error'}: {problem}", err=True)
     for file in report.files:
-        click.echo(f"{file.path}: {file.lines} lines for {file.item}, {file.new} tags new")
+        click.echo(f"{file.path}: {counted(file.lines, 'line')} for {file.item}, {counted(file.new, 'tag')} new")
     return 1 if any(problem.line is not None for problem in report.problems) else 0
 
 
@@ -198,14 +223,15 @@ async def _shown(
     )
 
 
-async def _print_overview(record: Record, targets: Collection[str] | None) -> None:
+async def _print_overview(record: Record, targets: Collection[str] | None, *, with_troubles: bool = True) -> None:
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
         await _print_limits(record, held)
-    troubles = await record.ledger.troubles()
-    if troubles := [trouble for trouble in troubles if targets is None or trouble.target in targets]:
-        console.print(tables.troubles_table(troubles))
+    if with_troubles:
+        troubles = await record.ledger.troubles()
+        for told in told_by_cause(Unseen(each.item, each.source, each.error, each.since) for each in troubles):
+            console.print(told, style="red", soft_wrap=True)
     if summary := await record.ledger.summary(targets):
         console.print(tables.summary_table(summary, width=console.width))
     else:
@@ -231,15 +257,21 @@ def _print_services(services: Sequence[Service]) -> None:
         click.echo("no service is running on this database")
 
 
-def _print_what_is_left(cycle: Cycle, left: Outstanding) -> None:
-    for target, error in sorted(cycle.failed.items()):
-        click.echo(f"error: {target}: its source could not be looked at: {error}", err=True)
-    for tag in sorted(cycle.unread, key=lambda each: (each.target, each.tag)):
+def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:
+    failed = [(item, cycle.failed[str(item.target)]) for item in items if str(item.target) in cycle.failed]
+    for told in told_by_cause(Unseen(item.name, str(item.source), error) for item, error in failed):
+        click.echo(f"error: {told}", err=True)
+    unread = sorted(cycle.unread, key=lambda each: (each.target, each.tag))
+    for tag in unread[:_SHOWN]:
         click.echo(f"error: {tag.target}:{tag.tag}: upstream's tag could not be read: {tag.error}", err=True)
+    if more := unread[_SHOWN:]:
+        click.echo(f"error: … and {counted(len(more), 'tag')} more: `ferryman status --failed`", err=True)
     if left.waiting and left.next_at:
-        click.echo(f"{left.waiting} tags wait; the next may run at {left.next_at:%Y-%m-%d %H:%M} UTC", err=True)
+        waiting = counted(left.waiting, "tag waits", "tags wait")
+        click.echo(f"{waiting}; the next may run at {left.next_at:%Y-%m-%d %H:%M} UTC", err=True)
     if left.held:
-        click.echo(f"{left.held} tags wait behind a paused registry, see above", err=True)
+        held = counted(left.held, "tag waits", "tags wait")
+        click.echo(f"{held} behind a paused registry, see `ferryman status`", err=True)
 
 
 def _print_list(found: Iterable[Any]) -> None:

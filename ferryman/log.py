@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, TextIO
 
 import structlog
@@ -10,27 +13,28 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 Format = Literal["text", "json"]
 
 
-def configure(*, level: str, form: Format) -> None:
-    """Send every log line, the libraries' too, through one renderer."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info,  # a traceback becomes one field: one line an event
-    ]
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.format_exc_info,  # a traceback becomes one field: one line an event
+]
+_MOST_WARNINGS = 200  # different ones that are kept
+
+
+def configure(*, level: str, form: Format, file: Path | None = None) -> None:
+    """Send every log line, the libraries' too, through one renderer, to stderr or to the end of a file.
+
+    Raises OSError for a file that cannot be written.
+    """
     logfmt = structlog.processors.LogfmtRenderer(
         key_order=["time", "level", "event", "item", "tag"], drop_missing=True, bool_as_flag=False
     )
     renderers: list[Processor] = (
         [structlog.processors.JSONRenderer(ensure_ascii=False)] if form == "json" else [_without_returns, logfmt]
     )
-    handler = _Stderr()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-        )
-    )
+    handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else _Stderr()
+    handler.setFormatter(_formatter(*renderers))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -39,13 +43,66 @@ def configure(*, level: str, form: Format) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+@contextmanager
+def off_the_screen(tell: Callable[[str], None]) -> Iterator[list[str]]:
+    """Write nothing to stderr meanwhile. Warnings and errors are told as sentences, and kept in the list, each once.
+
+    Those with a `kind` are not kept: the record has them as well. What goes to a file goes on doing so.
+    """
+    root = logging.getLogger()
+    kept = _Kept(tell)
+    before = root.handlers
+    root.handlers = [*(handler for handler in before if not isinstance(handler, _Stderr)), kept]
+    try:
+        yield kept.sentences
+    finally:
+        root.handlers = before
+
+
+def _formatter(*renderers: Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+    )
+
+
+def _as_sentence(_: WrappedLogger, __: str, fields: EventDict) -> str:
+    """`warning: etcd:v3.5: what happened: its details`, and a traceback below it."""
+    told = dict(fields)
+    level, event, traceback = told.pop("level"), told.pop("event"), told.pop("exception", None)
+    about = ":".join(str(told.pop(name)) for name in ("item", "tag") if name in told)
+    for name in ("time", "attempt", "kind"):
+        told.pop(name, None)
+    error = told.pop("error", None)
+    details = [f"{name}: {value}" for name, value in told.items()] + ([str(error)] if error else [])
+    line = ": ".join(part for part in (str(level), about, str(event), "; ".join(details)) if part)
+    return f"{line}\n{traceback}" if traceback else line
+
+
+class _Kept(logging.Handler):
+    """Keeps warnings and errors for the end."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(_formatter(_as_sentence))
+        self.sentences: list[str] = []
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sentence = self.format(record)
+        self._tell(sentence.partition("\n")[0])
+        told_elsewhere = isinstance(record.msg, dict) and "kind" in record.msg
+        if not told_elsewhere and sentence not in self.sentences and len(self.sentences) < _MOST_WARNINGS:
+            self.sentences.append(sentence)
 
 
 def _without_returns(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -24,6 +25,10 @@ _DATABASE_PATIENCE = timedelta(minutes=2)  # for a disk that is full: the servic
 class View(Listener, Protocol):
     """A listener that is also told how much is left."""
 
+    def looking(self, done: int, items: int) -> None:
+        """So many of all items were looked at."""
+        ...
+
     def queue(self, outstanding: Outstanding) -> None:
         """Tell what is left."""
         ...
@@ -39,7 +44,10 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
     working = asyncio.create_task(crew.run(), name="crew")
     watch = _Watch(house, targets, view)
     looks = _looks(house, items)
-    looking = asyncio.create_task(looks.first(), name="cycle")
+    looked = itertools.count(1)
+    view.looking(0, len(items))
+    first = looks.first(looked=lambda: view.looking(next(looked), len(items)))
+    looking = asyncio.create_task(first, name="cycle")
     for task in (working, looking):
         task.add_done_callback(lambda _: crew.idles.ring())
     try:

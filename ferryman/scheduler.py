@@ -216,7 +216,10 @@ class Scheduler:
         problems = {problem.tag: problem for problem in looked.survey.problems}
         unread += _unread(looked, problems)
         for problem in problems.values():
-            log.get().warning("cannot read a tag", tag=problem.tag, about=problem.about, error=str(problem.error))
+            error = problem.error
+            log.get().warning(
+                "cannot read a tag", tag=problem.tag, about=problem.about, kind=error.kind, error=str(error)
+            )
         if looked.absent_pins:
             log.get().warning("upstream does not have what is pinned", pins=", ".join(looked.absent_pins))
         applied = await self._queue.apply(

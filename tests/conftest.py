@@ -82,6 +82,8 @@ def untouched_logging() -> Iterator[None]:
     levels = {name: logging.getLogger(name).level for name in loggers}
     yield
     structlog.reset_defaults()
+    for handler in {*root.handlers} - {*handlers}:
+        handler.close()
     root.handlers = handlers
     root.setLevel(level)
     for name in loggers:

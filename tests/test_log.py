@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +135,53 @@ def test_other_scripts_stay_readable_in_json(capsys: pytest.CaptureFixture[str])
     log.configure(level="INFO", form="json")
     log.get().info("synced", item="镜像")
     assert "镜像" in one_line(capsys)
+
+
+def test_off_the_screen_warnings_are_kept_as_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form="text")
+    told: list[str] = []
+    with log.off_the_screen(told.append) as kept:
+        log.get().info("synced")
+        with structlog.contextvars.bound_contextvars(item="etcd", tag="v3.5.0", attempt=2):
+            log.get().warning("copied, but not all of it", left_out="attestations")
+            log.get().warning("will be tried again", kind="unreachable", error="cut")  # the record has it, too
+        for _ in range(2):
+            log.get().error("the Docker Engine is away; waiting for it", error="no such file")
+        logging.getLogger("somebody.else").warning("it %s", "broke")
+    assert capsys.readouterr().err == ""
+    assert kept == [
+        "warning: etcd:v3.5.0: copied, but not all of it: left_out: attestations",
+        "error: the Docker Engine is away; waiting for it: no such file",
+        "warning: it broke",
+    ]
+    assert "warning: etcd:v3.5.0: will be tried again: cut" in told
+    log.get().info("synced")
+    assert "event=synced" in one_line(capsys)
+
+
+def test_off_the_screen_a_defect_keeps_its_traceback() -> None:
+    log.configure(level="INFO", form="json")
+    told: list[str] = []
+    with pytest.raises(KeyError) as caught:
+        raise KeyError("x")
+    with log.off_the_screen(told.append) as kept:
+        log.get().error("failed by a defect in Ferryman", exc_info=caught.value)
+    assert told == ["error: failed by a defect in Ferryman"]
+    assert kept[0].startswith("error: failed by a defect in Ferryman\nTraceback (most recent call last)")
+
+
+def test_off_the_screen_a_file_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    log.configure(level="INFO", form="json", file=file)
+    with log.off_the_screen(lambda _: None) as kept:
+        log.get().warning("slow")
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == ["slow"]
+    assert kept == ["warning: slow"]
+
+
+def test_no_more_warnings_are_kept_than_anybody_reads() -> None:
+    log.configure(level="INFO", form="text")
+    with log.off_the_screen(lambda _: None) as kept:
+        for number in range(5000):
+            log.get().warning("slow", number=number)
+    assert len(kept) == 200

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from ferryman.inspection import Finding
 from ferryman.scheduler import Looked
-from ferryman.store.ledger import ItemSummary, Trouble
+from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
+from ferryman.views.words import reason_in_words
 
 _WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
 # Columns of a terminal.
@@ -26,7 +27,7 @@ _COLOURS = {
 def console(*, stderr: bool = False) -> Console:
     """A console that folds nothing when nobody looks at it."""
     made = Console(stderr=stderr, highlight=False, markup=False)
-    if not made.is_terminal:
+    if not made.file.isatty():  # not `is_terminal`: FORCE_COLOR, which CI systems set, makes a pipe one
         made.width = _WIDE
     return made
 
@@ -40,7 +41,7 @@ def plan_table(looked: Iterable[Looked]) -> Table:
                 each.item.name,
                 decision.tag,
                 _coloured(decision.action),
-                Text(decision.detail or decision.reason),
+                Text(decision.detail or reason_in_words(decision.reason)),
                 _when(decision.pushed_at),
                 _short(decision.digest),
             )
@@ -127,14 +128,6 @@ def registries_table(states: Iterable[RegistryState]) -> Table:
     return table
 
 
-def troubles_table(troubles: Iterable[Trouble]) -> Table:
-    """The items whose source could not be looked at."""
-    table = _table("not looked at", "source", "since", "why")
-    for trouble in troubles:
-        table.add_row(trouble.item, trouble.source, _when(trouble.since), Text(trouble.error, style="red"))
-    return table
-
-
 def findings_table(findings: Iterable[Finding]) -> Table:
     """What works, and what doesn't."""
     table = _table("", "what", "told")
@@ -174,5 +167,5 @@ def _note(record: TagRecord) -> str:
     if record.error:
         parts.append(record.error)
     elif record.reason:
-        parts.append(record.reason)
+        parts.append(reason_in_words(record.reason))
     return "; ".join(parts)

@@ -206,18 +206,3 @@ def test_an_item_alone_a_tag_that_goes_and_an_item_that_goes(
     assert records["a:2"]["gone_at"] is not None
     assert records["a:1"]["gone_at"] is None
     assert set(held(target)) == {"m/a:1", "m/a:2"}
-
-
-def test_the_live_view_ends_with_the_summary(
-    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
-) -> None:
-    for tag in ("1.0", "1.1", "1.2"):
-        images.push(upstream.url, "acme/app", tag, tiny(f"seen live {tag}"))
-    ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {target.host}/mirror/}}]")
-    code, shown = ferryman.run_on_a_terminal("sync")
-    assert code == 0, shown
-    bars, _, summary = shown.rpartition("\x1b[?25h")  # the cursor is given back
-    assert "\x1b[?25l" in bars
-    assert "app:1.0" in bars
-    assert f"{target.host}/mirror/app" in summary
-    assert "\x1b[?25l" not in summary

@@ -129,24 +129,33 @@ class Ferryman:
         with ThreadPoolExecutor(max_workers=4) as pool:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
-    def run_on_a_terminal(self, *arguments: str) -> tuple[int, str]:
-        """Run a command as one who looks at it; its exit code and everything that the terminal was sent."""
+    def run_on_a_terminal(
+        self, *arguments: str, columns: int = 160, errors: Path | None = None, interrupt_at: str | None = None
+    ) -> tuple[int, str]:
+        """Run a command as one who looks at it; its exit code and everything that the terminal was sent.
+
+        errors: a file to which stderr goes. interrupt_at: what makes the user press Ctrl-C.
+        """
         ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (40, 160))
-        process = subprocess.Popen(
-            [PROGRAM, *arguments],
-            cwd=self.folder,
-            env=self.environment | {"TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        termios.tcsetwinsize(theirs, (40, columns))
+        with contextlib.ExitStack() as stack:
+            process = subprocess.Popen(
+                ["setsid", "--ctty", "--wait", PROGRAM, *arguments],  # Ctrl-C is for those whose terminal it is
+                cwd=self.folder,
+                env=self.environment | {"TERM": "xterm-256color"},
+                stdin=theirs,
+                stdout=theirs,
+                stderr=stack.enter_context(errors.open("wb")) if errors else theirs,
+                start_new_session=True,
+            )
         os.close(theirs)
         told = bytearray()
         with contextlib.suppress(OSError):  # so a terminal says that nobody is at it any more
             while piece := os.read(ours, 65536):
                 told += piece
+                if interrupt_at is not None and interrupt_at.encode() in told:
+                    os.write(ours, b"\x03")
+                    interrupt_at = None
         os.close(ours)
         self._output("tty").write_bytes(told)
         return process.wait(timeout=_LONGEST_WAIT), told.decode(errors="replace")

@@ -3,8 +3,6 @@
 import io
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -19,11 +17,9 @@ from ferryman.items.model import Item
 from ferryman.planner import Decision
 from ferryman.reference import Repository
 from ferryman.scheduler import Looked
-from ferryman.store.ledger import ItemSummary, Trouble
-from ferryman.store.records import Attempt, Job, Outstanding, RegistryState, TagRecord, Walk
-from ferryman.transports.base import Copied
+from ferryman.store.ledger import ItemSummary
+from ferryman.store.records import Attempt, RegistryState, TagRecord, Walk
 from ferryman.views import documents, tables
-from ferryman.views.live import LiveView, NoView
 from tests.support.upstreams import NOON, made_up_digest
 
 LONG = (
@@ -37,10 +33,6 @@ RECORD = TagRecord(
     identical=False, degraded=None, referrers=None, synced_at=NOON, attempts=6, run_at=None,
     error=LONG, error_kind="denied",
 )  # fmt: skip
-JOB = Job(
-    id=7, item="etcd", source=RECORD.source, target=RECORD.target, tag="v3.5.0", digest=made_up_digest("source"),
-    platforms=None, attempt=1, token="token",
-)  # fmt: skip
 DECISION = Decision(
     tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
     pushed_at=NOON, pinned=True,
@@ -51,7 +43,6 @@ LOOKED = Looked(
     [DECISION],
     Walk(NOON, NOON, "rules"),
 )
-NOTHING_LEFT = Outstanding(due=0, waiting=0, held=0, running=0, next_at=None)
 
 
 def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -71,9 +62,22 @@ def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) 
     assert row[-1] == LONG
 
 
+def test_a_plan_tells_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    looked = replace(LOOKED, decisions=[replace(DECISION, reason="up-to-date", detail="")])
+    assert printed(tables.plan_table([looked]), capsys)[1][3] == "the target has it"
+
+
 def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     _, row = printed(tables.plan_table([LOOKED]), capsys)
     assert row[:4] == ["etcd", "v3.5.0", "copy", LONG]
+
+
+def test_a_pipe_stays_a_pipe_where_colours_are_forced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    tables.console().print(tables.tags_table([RECORD]))
+    assert LONG in capsys.readouterr().out
 
 
 def test_names_are_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +92,8 @@ def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -
     left_out = replace(RECORD, status="skipped", error=None, reason="excluded")
     rows = printed(tables.tags_table([waiting, gone, left_out]), capsys)
     assert [row[-1] for row in rows[1:]] == [
-        "next try 2026-05-01 12:05; cut", "gone upstream since 2026-05-01 12:00", "excluded",
+        "next try 2026-05-01 12:05; cut", "gone upstream since 2026-05-01 12:00",
+        "a pattern of `exclude` leaves it out",
     ]  # fmt: skip
 
 
@@ -159,9 +164,7 @@ def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
 
 
-def test_troubles_and_findings_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    _, trouble = printed(tables.troubles_table([Trouble("etcd", RECORD.source, RECORD.target, NOON, LONG)]), capsys)
-    assert trouble == ["etcd", RECORD.source, "2026-05-01 12:00", LONG]
+def test_findings_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
     findings = [Finding("engine", True, "Docker 20.10"), Finding("target r", False, LONG)]
     assert printed(tables.findings_table(findings), capsys)[-2:] == [
         ["ok", "engine", "Docker 20.10"], ["error", "target r", LONG],
@@ -229,113 +232,3 @@ def test_times_are_utc_to_the_second(moment: datetime, zone: int) -> None:
 
 def test_no_time_is_null() -> None:
     assert documents.iso(None) is None
-
-
-# The live view
-
-
-@contextmanager
-def live() -> Iterator[tuple[LiveView, "Screen"]]:
-    screen = Screen()
-    view = LiveView(screen.console)
-    view._live.auto_refresh = False  # drawn when the test looks, and by no thread besides
-    with view:
-        yield view, screen
-
-
-class Screen:
-    """A terminal that remembers what was drawn last."""
-
-    def __init__(self) -> None:
-        self._drawn = io.StringIO()
-        self.console = Console(file=self._drawn, force_terminal=True, color_system=None, width=160)
-
-    def drawn_by(self, view: LiveView) -> str:
-        """What the view looks like now; raises what the drawing raises."""
-        self._drawn.truncate(0)
-        view._live.refresh()
-        return self._drawn.getvalue()
-
-
-def test_it_is_drawn_before_anything_is_known() -> None:
-    with live() as (view, screen):
-        assert "looking at the sources" in screen.drawn_by(view)
-
-
-def test_it_counts_what_ended_and_what_is_left() -> None:
-    with live() as (view, screen):
-        ends = ["synced", "synced", "failed", "skipped", "again", "stopped"]
-        for number, outcome in enumerate(ends):
-            job = replace(JOB, token=str(number))
-            view.started(job)
-            copied = Copied("", identical=True, bytes_moved=1500, bytes_reused=9) if outcome == "synced" else None
-            view.ended(job, outcome, copied)
-        view.queue(Outstanding(due=3, waiting=2, held=5, running=1, next_at=NOON))
-        drawn = screen.drawn_by(view)
-    assert "4/10" in drawn
-    assert "1 failed, 1 skipped, 2 synced, 3 queued, 2 waiting, 5 held, 3.0 kB moved" in drawn
-
-
-def test_a_running_tag_has_a_bar_with_its_bytes() -> None:
-    with live() as (view, screen):
-        view.queue(NOTHING_LEFT)
-        view.started(JOB)
-        assert "etcd:v3.5.0" in screen.drawn_by(view)
-        view.progressed(JOB, "pull:a", 500_000, 1_000_000)
-        view.progressed(JOB, "pull:b", 500_000, 2_000_000)
-        assert "1.0/3.0 MB" in screen.drawn_by(view)
-        view.progressed(JOB, "pull:a", 1_000_000, 1_000_000)
-        assert "1.5/3.0 MB" in screen.drawn_by(view)
-        view.ended(JOB, "synced", None)
-        assert "etcd:v3.5.0" not in screen.drawn_by(view)
-
-
-def test_names_in_a_bar_are_not_taken_for_markup() -> None:
-    with live() as (view, screen):
-        view.queue(NOTHING_LEFT)
-        view.started(replace(JOB, item="[/] [red]etcd"))
-        assert "[/] [red]etcd:v3.5.0" in screen.drawn_by(view)
-
-
-def test_a_tag_can_be_tried_again() -> None:
-    with live() as (view, screen):
-        for token, outcome in (("first", "again"), ("second", "synced")):
-            job = replace(JOB, token=token)
-            view.started(job)
-            view.progressed(job, "pull:a", 1, 10)
-            view.ended(job, outcome, None)
-        view.queue(NOTHING_LEFT)
-        assert "1/1" in screen.drawn_by(view)
-
-
-sizes = st.one_of(st.none(), st.integers(-1, 3), st.integers(0, 2**62))
-amounts = st.one_of(st.integers(-1, 3), st.integers(0, 2**62))
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab"), amounts, sizes), max_size=8))
-def test_no_progress_is_too_odd(told: list[tuple[str, int, int | None]]) -> None:
-    with live() as (view, screen):
-        view.queue(NOTHING_LEFT)
-        view.started(JOB)
-        for part, done, total in told:
-            view.progressed(JOB, part, done, total)
-            screen.drawn_by(view)
-        view.ended(JOB, "synced", None)
-
-
-def test_progress_that_comes_late_is_ignored() -> None:
-    with live() as (view, screen):
-        view.queue(NOTHING_LEFT)
-        view.started(JOB)
-        view.ended(JOB, "stopped", None)
-        view.progressed(JOB, "pull:a", 1, 2)
-        assert "etcd:v3.5.0" not in screen.drawn_by(view)
-
-
-def test_nobodys_view_takes_everything_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with NoView() as view:
-        view.queue(NOTHING_LEFT)
-        view.started(JOB)
-        view.progressed(JOB, "pull:a", 1, None)
-        view.ended(JOB, "synced", None)
-    assert capsys.readouterr().out == ""

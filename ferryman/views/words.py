@@ -1,0 +1,59 @@
+"""Codes and names as people read them."""
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, get_character_cell_size
+
+_ELLIPSIS = "…"
+# The planner's reasons, and the kinds of errors, for which a tag is skipped or waits.
+_REASONS = {
+    "new": "new",
+    "referrers": "upstream has other signatures, or their like, of it now",
+    "changed": "changed upstream",
+    "retry": "failed before",
+    "queued": "waits for its turn",
+    "up-to-date": "the target has it",
+    "excluded": "a pattern of `exclude` leaves it out",
+    "not-included": "no pattern of `include` matches",
+    "signature": "a signature, an attestation or a list of referrers",
+    "rebuilt": "belongs to an index of which only some platforms are copied",
+    "windows": "for Windows only",
+    "platform": "for none of the wanted platforms",
+    "beyond-limit": "not among the newest that `limit` allows",
+    "unreadable": "upstream lists it, and it cannot be read",
+    "no-digest": "upstream did not tell what the tag names",
+    "unreachable": "waits for a registry that could not be reached",
+    "tls": "TLS with the registry failed",
+    "rate-limited": "waits for the registry's limit on requests",
+    "engine": "waits for the Docker Engine",
+    "disk-full": "waits for room on the Docker Engine's disk",
+    "wrong-content": "what arrived was not what was promised",
+    "login": "waits for its registry to take the login",
+    "denied": "not allowed by the registry",
+    "not-found": "the registry has no such thing",
+    "unsupported": "cannot be copied this way",
+}
+
+
+def reason_in_words(code: str) -> str:
+    """A sentence for a reason's code; a code that has none is shown as it is."""
+    return _REASONS.get(code, code.replace("-", " "))
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` columns; what is too long loses its middle: names differ at their ends."""
+    if cell_len(text) <= width:
+        return text
+    room = max(width - 1, 0)
+    head, tail = _beginning(text, room - room // 2), _beginning(reversed(text), room // 2)
+    return f"{head}{_ELLIPSIS}{tail[::-1]}" if width > 0 else ""
+
+
+def _beginning(characters: Iterable[str], width: int) -> str:
+    taken, used = "", 0
+    for character in characters:
+        used += get_character_cell_size(character)
+        if used > width:
+            break
+        taken += character
+    return taken
