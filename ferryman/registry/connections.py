@@ -7,6 +7,7 @@ import aiohttp
 from ferryman.errors import TlsFailed, Unreachable
 
 _PLAIN_HTTP = "no TLS there; if it speaks plain HTTP, set `tls: false` for it under `registries:`"
+_TLS = "it speaks TLS; set `tls: true` for it under `registries:`"
 # OpenSSL's reasons for "what came is no TLS", and for "we have no version or cipher in common".
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG",
@@ -26,6 +27,13 @@ class Row:
     text: str  # a format, of the exception
     error: type[TlsFailed] | type[Unreachable] = Unreachable
     tls: frozenset[str] = frozenset()  # only for these reasons of OpenSSL's
+    says: str = ""  # only where the exception's message says this
+
+    def fits(self, error: Exception, reason: str | None) -> bool:
+        """Whether the line is for it; `reason` is OpenSSL's."""
+        if not isinstance(error, self.exception) or (self.tls and reason not in self.tls):
+            return False
+        return self.says in str(getattr(error, "message", ""))
 
 
 TABLE = (
@@ -44,6 +52,7 @@ TABLE = (
     Row(aiohttp.ClientConnectorError, "cannot connect: {0.strerror}"),
     Row(aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     Row(aiohttp.ClientPayloadError, "the answer was cut off"),
+    Row(aiohttp.ClientResponseError, _TLS, TlsFailed, says=r"b'\x15\x03"),  # an alert of TLS, answered to plain HTTP
     Row(aiohttp.ClientResponseError, "what it answers is no HTTP"),
     Row(Exception, "the connection failed ({0.__class__.__name__})"),
 )
@@ -52,7 +61,7 @@ TABLE = (
 def meaning(error: Exception) -> tuple[type[TlsFailed] | type[Unreachable], str]:
     """The error of ours that aiohttp's means, and what went wrong in words of our own."""
     reason = _tls_reason(error)
-    row = next(row for row in TABLE if isinstance(error, row.exception) and (not row.tls or reason in row.tls))
+    row = next(row for row in TABLE if row.fits(error, reason))
     return row.error, row.text.format(error, reason=reason)
 
 

@@ -28,8 +28,8 @@ def tls(reason: str) -> aiohttp.ClientConnectorSSLError:
     return aiohttp.ClientConnectorSSLError(KEY, cause)
 
 
-def answered(kind: Any, status: int = 502) -> Exception:
-    made: Exception = kind(None, (), status=status)
+def answered(kind: Any, message: str = "") -> Exception:
+    made: Exception = kind(None, (), status=502, message=message)
     return made
 
 
@@ -45,6 +45,11 @@ LINES: list[tuple[Callable[[], Exception], type[TransferError], str]] = [
     (lambda: aiohttp.ClientConnectorError(KEY, OSError(111, "refused")), Unreachable, "cannot connect: refused"),
     (aiohttp.ServerDisconnectedError, Unreachable, "without an answer"),
     (aiohttp.ClientPayloadError, Unreachable, "cut off"),
+    (
+        lambda: answered(aiohttp.ClientResponseError, message=r"Bad status line: b'\x15\x03\x01'"),
+        TlsFailed,
+        "speaks TLS",
+    ),
     (lambda: answered(aiohttp.ClientResponseError), Unreachable, "no HTTP"),
     (lambda: ConnectionResetError(104, "reset"), Unreachable, "ConnectionResetError"),
 ]
@@ -107,6 +112,20 @@ async def test_tls_to_a_plain_server_is_not_tried_again(faulty: Faulty, connect:
     error = await failure(connect, faulty.host)
     assert (error.kind, error.temporary) == ("tls", False)
     assert faulty.asked == []
+
+
+async def test_plain_http_to_a_server_that_speaks_tls_is_not_tried_again(connect: Connect) -> None:
+    async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"\x15\x03\x01\x00\x02\x02\x46")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(alert, "127.0.0.1", 0)
+    async with server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(TlsFailed, match="`tls: true`"):
+            await connect().head_manifest(Repository(host, "a/b").tagged("1"))
 
 
 async def test_a_handshake_that_is_cut_passes(connect: Connect) -> None:
