@@ -7,6 +7,7 @@
     └── TransferError             what a registry or the Docker Engine did; has a `kind`
         ├── Temporary             trying again can help
         │   ├── Unreachable       unreachable    no connection, a cut, a stall, a 5xx
+        │   │   └── TooSlow                      it goes on, and would hold its place for too long
         │   ├── RateLimited       rate-limited   429 or `toomanyrequests`; `retry_at` says from when
         │   ├── EngineUnavailable engine         no Docker Engine answers
         │   ├── DiskFull          disk-full      the engine has no room
@@ -98,6 +99,10 @@ class Unreachable(Temporary):
     """No connection, a cut, a stall, or an answer of 5xx."""
 
     kind = "unreachable"
+
+
+class TooSlow(Unreachable):
+    """It goes on below the least rate, or beyond a time: its place is given up, and only the queue tries again."""
 
 
 class RateLimited(Temporary):

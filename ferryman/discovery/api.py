@@ -8,25 +8,28 @@ from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.discovery.oci import OciLister
 from ferryman.errors import Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent
 from ferryman.reference import Repository
+from ferryman.registry.bounds import Bounds
 
 Ask = Callable[[int], Awaitable[tuple[Sequence[UpstreamTag], bool]]]  # page number, from 1 -> its tags, are there more
 
 _GIVEN_UP = (Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent)
 
 
-async def api_pages(ask: Ask, names: OciLister, repository: Repository) -> AsyncGenerator[Page, None]:
+async def api_pages(ask: Ask, names: OciLister, repository: Repository, bounds: Bounds) -> AsyncGenerator[Page, None]:
     """Yield an API's pages, and go on with the plain list of names where the API gives up.
 
     It gives up by refusing (401, or 403 at depth), by not answering, by answering nonsense, or by
-    repeating itself. A limit or a refused login is not giving up: those are raised.
+    repeating itself. A limit or a refused login is not giving up: those are raised, and so are too many tags.
     """
     seen: set[str] = set()
     for number in itertools.count(1):
         try:
+            bounds.page()
             tags, more = await ask(number)
         except _GIVEN_UP:
             break
         page = _unseen(tags, seen)
+        bounds.count(len(page.tags))
         if more and not page.tags:
             break
         yield page

@@ -14,6 +14,7 @@ from ferryman.discovery.times import from_iso
 from ferryman.errors import Denied, NotFound, WrongContent
 from ferryman.platforms import Platform
 from ferryman.reference import Repository, is_digest, is_tag
+from ferryman.registry.bounds import Bounds
 from ferryman.registry.client import RegistryClient
 
 
@@ -30,25 +31,27 @@ class DockerHubLister:
         self._signing_in = asyncio.Lock()  # many repositories are private at once, and Hub locks an account soon
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        bounds = self._client.bounds(repository)
+
         async def ask(page: int) -> tuple[Sequence[UpstreamTag], bool]:
-            answer = await self._ask(repository, page)
+            answer = await self._ask(repository, page, bounds)
             return list(_tags(entries(answer, "results"))), bool(answer.get("next"))
 
-        return api_pages(ask, self._names, repository)
+        return api_pages(ask, self._names, repository, bounds)
 
-    async def _ask(self, repository: Repository, page: int) -> Any:
+    async def _ask(self, repository: Repository, page: int, bounds: Bounds) -> Any:
         path = f"/v2/repositories/{repository.name}/tags"
         query = {"page_size": "100", "page": str(page)}
         token = self._token
         try:
-            return await self._client.get_api(repository.registry, path, query=query, bearer=token)
+            return await self._client.get_api(repository.registry, path, query=query, bearer=token, bounds=bounds)
         except (Denied, NotFound) as error:
             if isinstance(error, NotFound) and token is not None:
                 raise  # signed in, and still not there
             token = await self._other_token(repository.registry, than=token)
             if token is None:
                 raise
-        return await self._client.get_api(repository.registry, path, query=query, bearer=token)
+        return await self._client.get_api(repository.registry, path, query=query, bearer=token, bounds=bounds)
 
     async def _other_token(self, registry: str, *, than: str | None) -> str | None:
         """Sign in, unless another repository's look has just done so; None: there is no login."""

@@ -3,6 +3,7 @@
 Source: Google's additions to `/v2/…/tags/list`, seen in recorded traffic; undocumented, so nothing is relied upon.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ferryman.registry.client import RegistryClient
 
 _NAMED = 3  # of a folder's repositories, in an error
 _LONGEST_NAME = 100
+_TAGS_AT_ONCE = 10_000  # after so many everybody else has a turn
 
 
 class GoogleLister:
@@ -25,11 +27,19 @@ class GoogleLister:
     async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         document = await self._client.get_tags_document(repository)
         _refuse_folder(repository, document)
-        found = _by_name(document["manifest"])
-        for name in document["tags"]:
-            if isinstance(name, str) and is_tag(name):
-                found.setdefault(name, UpstreamTag(name))
-        yield Page(list(found.values()))
+        found = await asyncio.to_thread(_all, document)
+        self._client.bounds(repository).count(len(found))  # the map may hold more names than `tags` does
+        for start in range(0, max(1, len(found)), _TAGS_AT_ONCE):
+            yield Page(found[start : start + _TAGS_AT_ONCE])
+            await asyncio.sleep(0)
+
+
+def _all(document: Mapping[str, Any]) -> list[UpstreamTag]:
+    found = _by_name(document["manifest"])
+    for name in document["tags"]:
+        if isinstance(name, str) and is_tag(name):
+            found.setdefault(name, UpstreamTag(name))
+    return list(found.values())
 
 
 def _refuse_folder(repository: Repository, document: Mapping[str, Any]) -> None:

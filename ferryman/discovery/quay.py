@@ -22,16 +22,19 @@ class QuayLister:
         self._names = OciLister(client)
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        bounds = self._client.bounds(repository)
+
         async def ask(page: int) -> tuple[Sequence[UpstreamTag], bool]:
             answer = await self._client.get_api(
                 repository.registry,
                 f"/api/v1/repository/{repository.name}/tag/",
                 # Without onlyActiveTags dead tags appear, and names repeat.
                 query={"limit": "100", "page": str(page), "onlyActiveTags": "true"},
+                bounds=bounds,
             )
             return list(_tags(entries(answer, "tags"))), answer.get("has_additional") is True
 
-        return api_pages(ask, self._names, repository)
+        return api_pages(ask, self._names, repository, bounds)
 
 
 def _tags(found: Iterable[dict[str, Any]]) -> Iterable[UpstreamTag]:

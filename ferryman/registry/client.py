@@ -5,7 +5,7 @@ Source: OCI distribution specification 1.1; Docker Registry HTTP API V2.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
 from ferryman.registry import manifests
 from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import login_refused
+from ferryman.registry.bounds import Bounds
 from ferryman.registry.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.downloads import Download
@@ -42,7 +43,11 @@ __all__ = [
 ]  # fmt: skip
 
 _HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
-_MOST_PAGES = 5000  # a list that never ends is ended here
+_MOST_REFERRERS = 10_000  # of one image
+_LONG = 256 * 1024  # bytes of a document that is read in a thread
+_NAMES_AT_ONCE = 10_000  # after so many everybody else has a turn
+_VALUES = 10  # in a document of Google's, for each tag
+_API_VALUES = 400_000  # in a page of an API: a hundred tags with their images
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class RegistryClient:
         self._mounting: set[str] = set()  # registries that made a mount
         self._kept_manifests = Kept[Manifest]()
         self._kept_blobs = Kept[bytes]()
+        self._timeouts = timeouts
+        self._reading = asyncio.Semaphore(1)  # of long documents: each may become many times its size
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
         self._shape(hosts, bandwidth)
 
@@ -205,7 +212,7 @@ class RegistryClient:
         errands = self._errands(repository.registry)
         return Download(
             sender=self._sender, errands=errands, clock=self._clock,
-            name=repository.name, digest=digest, size=size, tell=tell,
+            name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
         )  # fmt: skip
 
     async def upload_blob(
@@ -239,29 +246,52 @@ class RegistryClient:
     # Tags
 
     async def list_tags(self, repository: Repository) -> AsyncIterator[list[str]]:
-        """Tag names page by page (plain OCI paging); names that are no tags are left out, none comes twice."""
+        """Tag names page by page (plain OCI paging); names that are no tags are left out, none comes twice.
+
+        Raises Unsupported for more names, and TooSlow for more time, than the registry is allowed.
+        """
         size = self._host(repository.registry).page_size
+        bounds = self.bounds(repository)
         seen: set[str] = set()
-        async for document in self._pages(repository, page_size=size):
-            names = dict.fromkeys(name for name in document["tags"] if isinstance(name, str) and is_tag(name))
-            fresh = [name for name in names if name not in seen]
-            if names and not fresh:
+        async for document in self._pages(repository, page_size=size, bounds=bounds):
+            before, has_names = len(seen), False
+            for names in _portions(document["tags"]):
+                fresh = [name for name in names if name not in seen]
+                has_names |= bool(names)
+                bounds.count(len(fresh))
+                seen.update(fresh)
+                if fresh or not names:
+                    yield fresh
+                await asyncio.sleep(0)
+            if has_names and len(seen) == before:
                 return  # a repeated page: this registry ignores where a page is to begin
-            seen.update(fresh)
-            yield fresh
 
     async def get_tags_document(self, repository: Repository) -> dict[str, Any]:
         """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages, or empty."""
+        bounds = self.bounds(repository)
         merged: dict[str, Any] = {}
-        async for document in self._pages(repository, page_size=None):
-            tags = merged.get("tags", []) + document["tags"]
-            map_of_manifests = merged.get("manifest", {}) | document["manifest"]
-            merged |= document | {"tags": tags, "manifest": map_of_manifests}
-        return merged
+        tags: list[Any] = []
+        by_digest: dict[str, Any] = {}
+        async for document in self._pages(repository, page_size=None, bounds=bounds):
+            bounds.count(len(document["tags"]))
+            tags += document["tags"]
+            by_digest |= document["manifest"]
+            merged |= document
+        return merged | {"tags": tags, "manifest": by_digest}
 
-    async def _pages(self, repository: Repository, *, page_size: int | None) -> AsyncIterator[dict[str, Any]]:
+    def bounds(self, repository: Repository) -> Bounds:
+        """How much a list of the repository's tags may be, in all."""
+        host = self._host(repository.registry)
+        return Bounds(
+            f"{host.name}: tags of {repository.name}", registry=host.name, names=host.most_tags,
+            seconds=self._timeouts.of_list(host),
+        )  # fmt: skip
+
+    async def _pages(
+        self, repository: Repository, *, page_size: int | None, bounds: Bounds
+    ) -> AsyncIterator[dict[str, Any]]:
         """The documents of tags/list."""
-        async for document in self._in_pages_that_are_taken(repository, page_size):
+        async for document in self._in_pages_that_are_taken(repository, page_size, bounds):
             tags, by_digest = document.get("tags"), document.get("manifest")
             yield document | {
                 "tags": tags if isinstance(tags, list) else [],  # null where there are none
@@ -269,16 +299,15 @@ class RegistryClient:
             }
 
     async def _in_pages_that_are_taken(
-        self, repository: Repository, page_size: int | None
+        self, repository: Repository, page_size: int | None, bounds: Bounds
     ) -> AsyncIterator[dict[str, Any]]:
         """A list whose page size is refused is asked for in smaller ones, and at last in the registry's own."""
         registry = repository.registry
         for size in self._page_sizes.to_try(registry, page_size):
             has_begun = False
             try:
-                async for document in self._documents(
-                    self._errands(registry).list_tags(repository.name, page_size=size)
-                ):
+                errand = self._errands(registry).list_tags(repository.name, page_size=size, bounds=bounds)
+                async for document in self._documents(errand, bounds, values=_VALUES * bounds.most):
                     has_begun = True
                     self._page_sizes.taken(registry, size, usual=page_size)
                     yield document
@@ -288,16 +317,15 @@ class RegistryClient:
             else:
                 return
 
-    async def _documents(self, errand: Errand) -> AsyncIterator[dict[str, Any]]:
+    async def _documents(self, errand: Errand, bounds: Bounds, *, values: int) -> AsyncIterator[dict[str, Any]]:
         """What a list consists of; the end is where no page follows, never a short page."""
         registry, about = errand.host.name, f"{errand.host.name}: {errand.thing}"
         visited: set[URL] = set()
         while errand.request.url not in visited:
-            if len(visited) == _MOST_PAGES:
-                raise WrongContent(f"{about}: more than {_MOST_PAGES} pages", registry=registry)
+            bounds.page()
             visited.add(errand.request.url)
             answer = await self._sender.send(errand)
-            document = await _json(errand, answer)
+            document = await self._json(errand, answer, values=values)
             if not isinstance(document, dict):
                 raise WrongContent(f"{about}: what it answers is no list", registry=registry)
             yield document
@@ -310,11 +338,18 @@ class RegistryClient:
 
     async def list_referrers(self, subject: Reference) -> list[Referrer] | None:
         """What refers to a manifest, of every type; None: the registry has no API for that."""
-        errand = self._errands(subject.repository.registry).list_referrers(subject)
+        host = self._host(subject.repository.registry)
+        bounds = Bounds(
+            f"{host.name}: referrers of {subject}", registry=host.name, names=_MOST_REFERRERS, what="referrers",
+            seconds=self._timeouts.of_list(host),
+        )  # fmt: skip
+        errand = self._errands(host.name).list_referrers(subject, bounds=bounds)
         found: dict[str, Referrer] | None = None
         try:
-            async for document in self._documents(errand):
-                found = (found or {}) | {each.digest: each for each in referrers_in(document)}
+            async for document in self._documents(errand, bounds, values=_API_VALUES):
+                listed = {each.digest: each for each in referrers_in(document)}
+                found = (found or {}) | listed
+                bounds.count(len(listed))
         except (NotFound, Unsupported):
             if found is not None:
                 raise
@@ -328,12 +363,39 @@ class RegistryClient:
         except NotFound:
             return []
 
+    async def _json(self, errand: Errand, answer: Answer, *, values: int) -> Any:
+        """The document of an answer; a long one in a thread, one at a time. It has at most so many values."""
+        about = f"{errand.speaker(answer.url)}: {errand.thing}"
+        # Short values become sixty times their length in memory: they are counted before they are made.
+        if answer.body.count(b",") > values:
+            if errand.bounds is not None:
+                raise errand.bounds.too_many()
+            raise WrongContent(f"{about}: what it answers is too much", registry=errand.host.name)
+        try:
+            if len(answer.body) < _LONG:
+                return json.loads(answer.body)
+            async with self._reading:
+                return await asyncio.to_thread(json.loads, answer.body, object_hook=_as_it_is)
+        except (ValueError, RecursionError) as error:
+            raise WrongContent(f"{about}: what it answers is no JSON", registry=errand.host.name) from error
+
     # The registry's own API
 
-    async def get_api(self, registry: str, path: str, *, query: Mapping[str, str], bearer: str | None = None) -> Any:
-        """JSON from the registry's tag API. `path` starts with "/". Raises Denied for 401 and 403, NotFound for 404."""
-        errand = self._errands(registry).get_api(path, query, bearer=bearer)
-        return await _json(errand, await self._sender.send(errand))
+    async def get_api(
+        self,
+        registry: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        bearer: str | None = None,
+        bounds: Bounds | None = None,
+    ) -> Any:
+        """JSON from the registry's tag API. `path` starts with "/"; `bounds`: of the list that it is a page of.
+
+        Raises Denied for 401 and 403, NotFound for 404.
+        """
+        errand = self._errands(registry).get_api(path, query, bearer=bearer, bounds=bounds)
+        return await self._json(errand, await self._sender.send(errand), values=_API_VALUES)
 
     async def post_api(self, registry: str, path: str, *, body: Mapping[str, str]) -> Any:
         """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused."""
@@ -341,7 +403,7 @@ class RegistryClient:
         errand = self._errands(registry).post_api(path, body)
         answer = await self._sender.send(errand)
         if answer.ok:
-            return await _json(errand, answer)
+            return await self._json(errand, answer, values=_API_VALUES)
         refused = login_refused(errand, answer, account=credential.username if credential else "nobody")
         if credential is not None:
             self._sender.refusals.remember(registry, credential, refused)
@@ -459,10 +521,13 @@ def _resolve(hosts: Mapping[str, HostOptions]) -> dict[str, Host]:
     return {name: Host.resolve(name, options) for name, options in hosts.items()}
 
 
-async def _json(errand: Errand, answer: Answer) -> Any:
-    """The document of an answer. A large one is read in a thread."""
-    try:
-        return await asyncio.to_thread(json.loads, answer.body)
-    except (ValueError, RecursionError) as error:
-        about = f"{errand.speaker(answer.url)}: {errand.thing}"
-        raise WrongContent(f"{about}: what it answers is no JSON", registry=errand.host.name) from error
+def _as_it_is(each: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is changed; but that Python is called at all lets the event loop have its turns meanwhile."""
+    return each
+
+
+def _portions(names: Sequence[Any]) -> Iterator[list[str]]:
+    """What may be a tag, each once a portion; at least one portion."""
+    for start in range(0, max(1, len(names)), _NAMES_AT_ONCE):
+        portion = names[start : start + _NAMES_AT_ONCE]
+        yield list(dict.fromkeys(name for name in portion if isinstance(name, str) and is_tag(name)))

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 
 from ferryman.clock import Clock
-from ferryman.errors import TransferError, Unreachable, WrongContent
+from ferryman.errors import TooSlow, TransferError, Unreachable, WrongContent
 from ferryman.registry.errands import Errands
 from ferryman.registry.messages import Answer, Content
+from ferryman.registry.pace import Pace
 from ferryman.registry.sender import Sender
 
 _RESUMES = 5  # cuts in a row after which a blob is given up; the queue tries again
@@ -33,8 +34,9 @@ class Download:
         digest: str,
         size: int,
         tell: Callable[[int], None],
+        window: float,
     ) -> None:
-        """`size` is what the manifest promises; `tell` is told how many bytes have come."""
+        """`size` is what the manifest promises; `tell` is told how many bytes have come; `window` is its Pace's."""
         self.size = size
         self.failure: Exception | None = None
         self._sender = sender
@@ -47,6 +49,7 @@ class Download:
         self._position = 0  # in the source
         self._ahead = b""  # came with what was passed over
         self._rest = b""  # was taken, and not given out yet
+        self._pace = Pace(rate=errands.host.least_rate, window=window)  # one for all cuts
         self._keeps_to_ranges = True
         self._cuts = 0
         self._cut_at = 0
@@ -94,6 +97,8 @@ class Download:
                 if self._content is None:
                     self._content = await self._opened()
                 piece, self._ahead = self._ahead or await self._more(self._content), b""
+            except TooSlow:
+                raise
             except Unreachable:
                 self.close()
                 self._cuts = 1 if self._position - self._cut_at >= _PROGRESS else self._cuts + 1
@@ -108,7 +113,9 @@ class Download:
     async def _opened(self) -> Content:
         """The body from the position on."""
         begin = self._position if self._keeps_to_ranges else 0
-        answer = await self._sender.send(self._errands.download(self._name, self._digest, offset=begin))
+        answer = await self._sender.send(
+            self._errands.download(self._name, self._digest, offset=begin, pace=self._pace)
+        )
         content = answer.content
         if begin and not _begins_at(answer, begin):
             # Some servers ignore Range, or mean something else by it: take it all, and pass over what is known.

@@ -9,11 +9,14 @@ from yarl import URL
 
 from ferryman.errors import Unsupported
 from ferryman.reference import Reference
+from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
 from ferryman.registry.manifests import ACCEPT, OCI_INDEX, Manifest
-from ferryman.registry.messages import SMALL, Body, Errand, Flow, Request
+from ferryman.registry.messages import SMALL, Body, Errand, Flow, Patience, Request
+from ferryman.registry.pace import Pace
 
-_JSON = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
+_LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
+_API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
 _NO_HEAD = frozenset({400, 405, 501})  # what registries say to a HEAD that they do not know
 _LOGIN_REFUSED = frozenset({401})
 _ABSENT = _NO_HEAD | {404}
@@ -52,6 +55,7 @@ class Errands:
             scopes=_pushing(name),
             pushes=True,
             needs_login=True,
+            patience=Patience.COMMIT,
         )
 
     def get_blob(self, name: str, digest: str) -> Errand:
@@ -62,10 +66,10 @@ class Errands:
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
         return replace(found, scopes=_pushing(name), needs_login=True, accepts_elsewhere=_NO_HEAD_ELSEWHERE)
 
-    def download(self, name: str, digest: str, *, offset: int) -> Errand:
+    def download(self, name: str, digest: str, *, offset: int, pace: Pace) -> Errand:
         """The blob from a byte on; the caller holds a place for it."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", accepts=_NO_RANGE)
-        found = replace(found, flow=Flow.DOWNLOAD, placed=True)
+        found = replace(found, flow=Flow.DOWNLOAD, placed=True, patience=Patience.FETCH, pace=pace)
         if not offset:
             return found
         headers = {**found.request.headers, "Range": f"bytes={offset}-"}
@@ -109,27 +113,32 @@ class Errands:
             pushes=True,
             needs_login=True,
             flow=Flow.UPLOAD if body is not None else Flow.SMALL,
+            patience=Patience.COMMIT if body is not None else Patience.ANSWER,
             placed=placed,
             repeats=False,
         )
 
-    def list_tags(self, name: str, *, page_size: int | None) -> Errand:
+    def list_tags(self, name: str, *, page_size: int | None, bounds: Bounds) -> Errand:
         size = f"?n={page_size}" if page_size else ""
-        return self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_JSON)
+        errand = self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_LIST)
+        return replace(errand, patience=Patience.LIST, bounds=bounds)
 
-    def list_referrers(self, subject: Reference) -> Errand:
+    def list_referrers(self, subject: Reference, *, bounds: Bounds) -> Errand:
         name, digest = subject.repository.name, subject.selector
-        return self._read(name, f"referrers/{digest}", f"referrers of {name}@{digest}", accept=f"{OCI_INDEX}, */*")
+        thing = f"referrers of {name}@{digest}"
+        errand = self._read(name, f"referrers/{digest}", thing, accept=f"{OCI_INDEX}, */*")
+        return replace(errand, patience=Patience.LIST, bounds=bounds)
 
-    def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None) -> Errand:
+    def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None, bounds: Bounds | None) -> Errand:
         url = self._api(f"{path}?{urlencode(query)}" if query else path)
         request = Request("GET", url, {"Accept": "application/json"}).authorised(f"Bearer {bearer}" if bearer else None)
-        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_JSON)
+        thing = f"its API ({path})"
+        return Errand(self.host, request, thing, logs_in=False, limit=_API, patience=Patience.LIST, bounds=bounds)
 
     def post_api(self, path: str, body: Mapping[str, str]) -> Errand:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = Request("POST", self._api(path), headers, json.dumps(body).encode())
-        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_JSON, accepts=_LOGIN_REFUSED)
+        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
 
     def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> Errand:
         path = f"manifests/{reference.selector}"

@@ -12,6 +12,7 @@ from yarl import URL
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.reference import DOCKER_HUB, is_loopback
+from ferryman.registry.bounds import MOST_TAGS
 
 _ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
 _APIS = {DOCKER_HUB: "https://hub.docker.com", "quay.io": "https://quay.io"}
@@ -19,6 +20,7 @@ _CONCURRENCY = {DOCKER_HUB: 4}
 _DEFAULT_CONCURRENCY = 8
 _PAGE_SIZES = {"quay.io": 100}  # quay misbehaves above its own limit
 _DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
+_LEAST_RATE = 10 * 1024  # bytes a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class HostOptions:
     requests_per_second: int | None = None
     bandwidth: Bandwidth = FULL_SPEED
     tls: bool | str | None = None  # False: plain HTTP; a path: that CA file too; None: HTTPS, plain HTTP on loopback
+    timeout: float | None = None  # seconds that an answer may take to begin, whatever is asked
+    least_rate: float | None = None  # bytes a second, below which a download or an upload is given up
+    most_tags: int | None = None  # of one repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,9 @@ class Host:
     tls: bool | ssl.SSLContext  # as aiohttp takes it
     moved: bool  # the endpoint is not the registry's own, but one that the user named
     api_is_apart: bool  # the endpoint was moved and the API was not: their logins are not the same
+    timeout: float | None  # seconds that an answer may take to begin; None: as is usual for what is asked
+    least_rate: float  # bytes a second
+    most_tags: int
 
     @classmethod
     def resolve(cls, name: str, options: HostOptions) -> "Host":
@@ -64,6 +72,9 @@ class Host:
             tls=_trust(name, options.tls) if isinstance(options.tls, str) else True,
             moved=options.endpoint is not None,
             api_is_apart=options.endpoint is not None and options.api is None,
+            timeout=options.timeout,
+            least_rate=options.least_rate or _LEAST_RATE,
+            most_tags=options.most_tags or MOST_TAGS,
         )
 
     @property

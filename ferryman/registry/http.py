@@ -2,7 +2,8 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeGuard
@@ -10,23 +11,49 @@ from typing import TypeGuard
 import aiohttp
 from yarl import URL
 
-from ferryman.errors import TlsFailed, TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.errors import TlsFailed, TooSlow, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.registry.connections import meaning
+from ferryman.registry.hosts import Host
 from ferryman.registry.links import is_loopback
-from ferryman.registry.messages import Answer, Body, Errand, Flow, Request, place
+from ferryman.registry.messages import Answer, Body, Errand, Flow, Patience, Request, place
+from ferryman.registry.pace import WINDOW, Pace
 
 _ERROR_BODY = 64 * 1024  # bytes of an unsuccessful answer that are read
 _CHUNK = 64 * 1024
+_PIECE = 256 * 1024  # bytes that are handed over at once: larger ones would be long on their way even at a fair rate
+_PAGES_IN_TIME = 4  # that each take all the time that `timeout:` allows
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each part of a request may take, in seconds."""
 
-    connect: float = 10
-    read: float = 30  # without a byte, either way
-    total: float = 120  # of a small one: a server that sends a byte now and then is cut by this
-    commit: float = 300  # from the last byte of an upload to its answer: storage puts large blobs together first
+    connect: float = 30
+    read: float = WINDOW  # without a byte, either way: the window of the least rate
+    total: float = 120  # of a small answer's body: a server that sends a byte now and then is cut by this
+    # From the request's last byte to the answer's complete headers, whatever comes in between; by Patience.
+    answer: float = 60
+    page: float = 300
+    fetch: float = 300
+    commit: float = 900
+    listing: float = 600  # of waiting for a whole list, in all its pages
+
+    def of_answer(self, errand: Errand) -> float:
+        """How long the answer may take to begin."""
+        if errand.host.timeout is not None:
+            return errand.host.timeout
+        return {
+            Patience.ANSWER: self.answer, Patience.LIST: self.page, Patience.FETCH: self.fetch,
+            Patience.COMMIT: self.commit,
+        }[errand.patience]  # fmt: skip
+
+    def of_body(self, errand: Errand) -> float:
+        """How long the body of an answer may take that is kept in memory."""
+        return max(self.total, self.of_answer(errand)) if errand.patience is Patience.LIST else self.total
+
+    def of_list(self, host: Host) -> float:
+        """How long a whole list may take."""
+        return max(self.listing, _PAGES_IN_TIME * (host.timeout or 0))
 
 
 class Http:
@@ -52,19 +79,16 @@ class Http:
             raise failed(errand, request.url, error) from None
 
     async def _small(self, errand: Errand, request: Request) -> Answer:
-        async with (
-            asyncio.timeout(self._timeouts.total),
-            self._request(errand, request, data=request.body, read=self._timeouts.read) as response,
-        ):
-            return Answer(response.status, request.url, response.headers, await _read(response, errand))
+        async with await self._answered(errand, request) as response:
+            return await self._whole(response, errand, request.url)
 
     async def _download(self, errand: Errand, request: Request) -> Answer:
-        response = await self._request(errand, request, data=None, read=self._timeouts.read)
-        content = Incoming(response, errand, request.url)
+        response = await self._answered(errand, request)
+        content = Incoming(response, errand, request.url, self._timeouts.read)
         try:
             if response.status < HTTPStatus.MULTIPLE_CHOICES:
                 return Answer(response.status, request.url, response.headers, content=content)
-            answer = Answer(response.status, request.url, response.headers, await _read(response, errand))
+            answer = await self._whole(response, errand, request.url)
         except BaseException:
             content.close()
             raise
@@ -72,23 +96,32 @@ class Http:
         return answer
 
     async def _upload(self, errand: Errand, request: Request) -> Answer:
-        async with asyncio.timeout(None) as silence:
-            body = self._watched(request.body, silence) if _is_made(request.body) else request.body
-            async with self._request(errand, request, data=body, read=self._timeouts.commit) as response:
-                return Answer(response.status, request.url, response.headers, await _read(response, errand))
+        if not _is_made(request.body):
+            return await self._small(errand, request)
+        limit = asyncio.timeout(None)
+        pace = Pace(rate=errand.host.least_rate, window=self._timeouts.read)
+        outgoing = _Outgoing(request.body, limit, pace, then=self._timeouts.of_answer(errand))
+        async with _limited(limit, lambda: outgoing.too_slow(errand, request.url)):
+            response = await self._request(errand, request, data=outgoing.pieces())
+            outgoing.is_answered = True
+        async with response:
+            return await self._whole(response, errand, request.url)
 
-    async def _watched(self, body: Body, silence: asyncio.Timeout) -> AsyncIterator[bytes]:
-        """aiohttp's read timeout begins after the body: a server that stops taking it would be waited for for ever."""
-        loop = asyncio.get_running_loop()
-        async for piece in body.pieces():
-            silence.reschedule(loop.time() + self._timeouts.read)
-            yield piece
-            silence.reschedule(None)  # the next piece is waited for at its source
-        silence.reschedule(None)  # from here on it is aiohttp's: two limits that end at once confuse each other
+    async def _answered(self, errand: Errand, request: Request) -> aiohttp.ClientResponse:
+        """The answer, once its headers are complete: `100 Continue` without end, or a header now and then, is none."""
+        seconds = self._timeouts.of_answer(errand)
+        async with _within(seconds, errand, lambda: _no_answer(errand, request.url, seconds)):
+            return await self._request(errand, request, data=request.body)
 
-    def _request(
-        self, errand: Errand, request: Request, *, data: object, read: float
-    ) -> "aiohttp.client._RequestContextManager":
+    async def _whole(self, response: aiohttp.ClientResponse, errand: Errand, url: URL) -> Answer:
+        """The answer with its body."""
+        seconds = self._timeouts.of_body(errand)
+        about = f"{errand.speaker(url)}: {errand.thing}"
+        message = f"{about}: what it answers does not arrive in time ({seconds:g} s)"
+        async with _within(seconds, errand, lambda: TooSlow(message, registry=errand.host.name)):
+            return Answer(response.status, url, response.headers, await _read(response, errand))
+
+    def _request(self, errand: Errand, request: Request, *, data: object) -> "aiohttp.client._RequestContextManager":
         return self._opened().request(
             request.method,
             request.url,
@@ -97,7 +130,7 @@ class Http:
             allow_redirects=False,
             ssl=errand.host.tls,
             proxy=proxy_for(request.url),
-            timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect, sock_read=read),
+            timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the rest is limited here
         )
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -123,25 +156,125 @@ class Http:
 class Incoming:
     """A Content of aiohttp's."""
 
-    def __init__(self, response: aiohttp.ClientResponse, errand: Errand, url: URL) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, errand: Errand, url: URL, window: float) -> None:
         self._response = response
         self._errand = errand
         self._url = url
+        self._pace = errand.pace or Pace(rate=errand.host.least_rate, window=window)
 
     async def read(self) -> bytes:
-        """As it was received: pieces are not joined, which would copy them."""
+        """As it was received: pieces are not joined, which would copy them. Raises TooSlow below the least rate."""
+        loop, piece = asyncio.get_running_loop(), b""
+        began = loop.time()
+        limit = asyncio.timeout(self._pace.left)
         try:
-            ends_chunk = True
-            while ends_chunk:
-                piece, ends_chunk = await self._response.content.readchunk()
-                if piece:
-                    return piece
-        except (aiohttp.ClientError, OSError) as error:
+            async with limit:
+                piece = await self._piece()
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            if limit.expired():
+                raise self._too_slow() from None
             raise failed(self._errand, self._url, error) from None
+        finally:
+            self._pace.waited(loop.time() - began, len(piece))
+        return piece
+
+    async def _piece(self) -> bytes:
+        ends_chunk = True
+        while ends_chunk:
+            piece, ends_chunk = await self._response.content.readchunk()
+            if piece:
+                return piece
         return b""
+
+    def _too_slow(self) -> TooSlow:
+        about = f"{self._errand.speaker(self._url)}: {self._errand.thing}"
+        return _below_least_rate(f"{about}: sends {self._pace}", self._errand)
 
     def close(self) -> None:
         self._response.close()  # one that was read to its end has given its connection back already
+
+
+class _Outgoing:
+    """A body on its way out, against a limit of time that fits what is waited for."""
+
+    def __init__(self, body: Body, limit: asyncio.Timeout, pace: Pace, *, then: float) -> None:
+        """`then`: seconds from the last byte to the answer."""
+        self.is_answered = False
+        self._body = body
+        self._limit = limit
+        self._pace = pace
+        self._then = then
+        self._is_sent = False
+
+    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+        loop = asyncio.get_running_loop()
+        async for whole in self._body.pieces():
+            for piece in _parts(whole):
+                began = loop.time()
+                self._wait(self._pace.left)
+                yield piece
+                self._pace.waited(loop.time() - began, len(piece))
+            self._wait(None)  # the next piece is waited for at its source
+        self._is_sent = True
+        self._wait(self._then)
+
+    def too_slow(self, errand: Errand, url: URL) -> TooSlow:
+        if self._is_sent:
+            return TooSlow(str(_no_answer(errand, url, self._then)), registry=errand.host.name)
+        return _below_least_rate(f"{errand.speaker(url)}: {errand.thing}: takes {self._pace}", errand)
+
+    def _wait(self, seconds: float | None) -> None:
+        if not self.is_answered:  # a server may answer before it has read everything
+            self._limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+
+def _parts(whole: bytes) -> Iterable[bytes | memoryview]:
+    if len(whole) <= _PIECE:
+        return (whole,)
+    view = memoryview(whole)
+    return (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
+
+
+@asynccontextmanager
+async def _within(seconds: float, errand: Errand, late: Callable[[], Exception]) -> AsyncIterator[None]:
+    """Limit what is done in it, also by what is left of the list that it is a part of. Raises what `late` makes."""
+    bounds, loop = errand.bounds, asyncio.get_running_loop()
+    by_list = bounds is not None and bounds.seconds < seconds
+    began = loop.time()
+    try:
+        if bounds is not None and by_list:
+            seconds, late = bounds.seconds, bounds.too_slow
+        async with _limited(asyncio.timeout(seconds), late):
+            yield
+    finally:
+        if bounds is not None:
+            bounds.spend(loop.time() - began)
+
+
+@asynccontextmanager
+async def _limited(limit: asyncio.Timeout, late: Callable[[], Exception]) -> AsyncIterator[None]:
+    """Raise what `late` makes where this limit is met: a TimeoutError may have come from elsewhere too."""
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise late() from None
+        raise
+
+
+def _no_answer(errand: Errand, url: URL, seconds: float) -> Unreachable:
+    """Only where it had merely to look something up is another try at once worth it: that connection may be dead."""
+    kind = Unreachable if errand.patience is Patience.ANSWER else TooSlow
+    mend = "`timeout:` under `registries:` allows more"
+    return kind(
+        f"{errand.speaker(url)}: {errand.thing}: no answer in time ({seconds:g} s); {mend}", registry=errand.host.name
+    )
+
+
+def _below_least_rate(message: str, errand: Errand) -> TooSlow:
+    mend = "tried again later; `least_rate:` under `registries:` allows less"
+    return TooSlow(f"{message}: {mend}", registry=errand.host.name)
 
 
 def failed(errand: Errand, url: URL, error: Exception) -> Unreachable | TlsFailed:

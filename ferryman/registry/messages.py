@@ -9,7 +9,9 @@ from typing import Protocol
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
+from ferryman.registry.pace import Pace
 
 SMALL = 4 * 1024 * 1024  # bytes; the cap that registries keep for manifests
 
@@ -60,6 +62,15 @@ class Flow(Enum):
     SMALL = auto()  # both bodies in memory; in one of the host's places, within a time
     DOWNLOAD = auto()  # the answer's body is left to be read; in a place that the caller holds
     UPLOAD = auto()  # the request's body may be long; in a place that the caller holds
+
+
+class Patience(Enum):
+    """How long an answer may take to begin: silence means different things."""
+
+    ANSWER = auto()  # it has only to look something up
+    LIST = auto()  # it may have to read through a whole repository
+    FETCH = auto()  # it may have to fetch a large blob itself first, as pull-through caches do
+    COMMIT = auto()  # it has to put together and check what was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,9 @@ class Errand:
     accepts: frozenset[int] = frozenset()  # statuses other than 2xx that the caller deals with
     accepts_elsewhere: frozenset[int] = frozenset()  # the same, of a host that the registry redirected to
     flow: Flow = Flow.SMALL
+    patience: Patience = Patience.ANSWER
+    pace: Pace | None = None  # of a download
+    bounds: Bounds | None = None  # of the list that it is a part of
     placed: bool = False  # it goes in a place that is held already, or needs none
     repeats: bool = True  # it may be sent again by itself when it fails in passing
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_exponential
 
 from ferryman.clock import Clock
-from ferryman.errors import RateLimited, Unreachable, Unsupported
+from ferryman.errors import RateLimited, TooSlow, Unreachable, Unsupported
 from ferryman.registry.answers import refusal
 from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.http import Http, Timeouts
@@ -15,6 +15,7 @@ from ferryman.registry.login import Logins, Refusals
 from ferryman.registry.messages import Answer, Errand, Request
 
 _TRIES = 3
+_LATE = 90  # seconds after which no more tries are begun here
 _REDIRECTS = 5
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
 _SHORT = timedelta(seconds=10)  # a limit that ends within this is waited for, here
@@ -32,9 +33,10 @@ class Sender:
 
     async def send(self, errand: Errand) -> Answer:
         """The answer, if it is a success or one that the errand accepts. Raises TransferError."""
+        tries = _TRIES if errand.repeats and errand.request.method in _REPEATABLE else 1
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            stop=stop_after_attempt(_TRIES if errand.repeats and errand.request.method in _REPEATABLE else 1),
+            stop=stop_after_attempt(tries) | stop_after_delay(_LATE),
             wait=wait_exponential(multiplier=0.5, max=4),
             retry=retry_if_exception(self._may_pass),
             reraise=True,
@@ -43,7 +45,7 @@ class Sender:
 
     def _may_pass(self, error: BaseException) -> bool:
         """Whether another try in a moment can help. Longer waits are the queue's business."""
-        if not isinstance(error, RateLimited | Unreachable):
+        if not isinstance(error, RateLimited | Unreachable) or isinstance(error, TooSlow):
             return False
         return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
 

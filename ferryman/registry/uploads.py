@@ -15,7 +15,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from ferryman.clock import Clock
-from ferryman.errors import TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.errors import TooSlow, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import error_codes, refusal
 from ferryman.registry.chunks import SMALLEST, ChunkPlan
@@ -134,8 +134,8 @@ class Uploader:
             try:
                 self._session, session = session or await self._started(), None
                 await self._attempt(blob, last=number == _TRIES)
-            except (Unreachable, WrongContent):
-                if blob.failure is not None or number == _TRIES:
+            except (Unreachable, WrongContent) as error:
+                if isinstance(error, TooSlow) or blob.failure is not None or number == _TRIES:
                     raise
                 await self._clock.sleep(_WAIT * 2 ** (number - 1))
             else:
@@ -164,8 +164,9 @@ class Uploader:
     async def _send_whole(self, blob: Blob) -> None:
         try:
             answer = await self._put(self._part(blob, 0, blob.size), accepts=frozenset({_TOO_LARGE}))
-        except Unreachable:
-            arrived = None if blob.failure is not None else await self._arrived()
+        except Unreachable as error:
+            cannot_go_on = isinstance(error, TooSlow) or blob.failure is not None
+            arrived = None if cannot_go_on else await self._arrived()
             if not arrived:
                 raise
             await self._send_chunks(blob, arrived)
@@ -201,7 +202,8 @@ class Uploader:
         try:
             answer = await self._send("PATCH", self._at.location, self._part(blob, offset, size), headers, accepts)
         except Unreachable as error:
-            arrived = None if blob.failure is not None else await self._arrived()
+            cannot_go_on = isinstance(error, TooSlow) or blob.failure is not None
+            arrived = None if cannot_go_on else await self._arrived()
             if arrived is None or arrived > offset + size:
                 raise
             self._cut = error

@@ -290,7 +290,7 @@ async def test_a_registry_that_stops_taking_bytes_is_not_waited_for(
     faulty.interrupt(f"PUT {UPLOAD}", *[deaf] * 3)
     faulty.interrupt(f"PATCH {UPLOAD}", *[deaf] * 20)
 
-    with pytest.raises(Unreachable, match="no answer in time"):
+    with pytest.raises(Unreachable, match=r"no answer in time|takes less than"):
         await connect(timeouts=Timeouts(connect=30, read=0.5, total=60, commit=0.5)).upload_blob(
             at(faulty), digest_of(LARGE), LARGE
         )

@@ -179,7 +179,11 @@ async def road(
 async def test_a_fault_at_every_request_in_turn(road: Road, name: str, lasting: bool) -> None:
     """The tag ends identical, or the copy fails with the right reason, leaves no half, and a later one mends it."""
     make, kinds = FAULTS[name]
-    impatient = Timeouts(connect=30, read=1.0, total=4.0, commit=1.0) if name == "stall" else Timeouts()
+    impatient = (
+        Timeouts(connect=30, read=1.0, answer=1.0, page=1.0, fetch=1.0, total=4.0, commit=1.0)
+        if name == "stall"
+        else Timeouts()
+    )
     team = secrets.token_hex(4)
     for number in range(MOST):
         repository, ledger = f"{team}/image{number}", road.ledger()
