@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, not_, null, or_, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, not_, null, or_, select, update
 
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
@@ -72,7 +72,7 @@ class Ledger:
         failed: bool = False,
         leaving_out: Collection[str] = (),
     ) -> list[TagRecord]:
-        """For `status`: by item, newest first; without what is skipped for a reason in `leaving_out`.
+        """For `status`: by item, by status, first rank first; without what is skipped for a reason in `leaving_out`.
 
         targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
         """
@@ -84,8 +84,10 @@ class Ledger:
         if leaving_out:
             for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(leaving_out))
             asking = asking.where(or_(not_(status_is("skipped")), for_another_reason))
-        newest_first = tags.c.pushed_at.desc().nulls_last()
-        return await self._records(asking.order_by(tags.c.item, tags.c.target, newest_first, tags.c.id))
+        status = case({status: place for place, status in enumerate(_ORDER)}, value=tags.c.status)
+        newest_first = tags.c.pushed_at.desc().nulls_last()  # what was taken over from the old history has no rank
+        order = tags.c.item, tags.c.target, status, tags.c.rank, newest_first, tags.c.id
+        return await self._records(asking.order_by(*order))
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:
         """What is known of one tag."""
