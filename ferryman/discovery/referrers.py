@@ -15,16 +15,13 @@ _AT_ONCE = 32  # questions under way; the client keeps to the registry's own lim
 async def fingerprints(client: RegistryClient, repository: Repository, digests: Collection[str]) -> Mapping[str, str]:
     """The fingerprint of what refers to each of these images, as far as it can be told.
 
-    Empty where the registry has no such API: what it has instead are tags, which stand in its list.
+    Empty where the registry has no such API (the client asks it once): what it has instead are tags, which stand in
+    its list.
     Raises RateLimited and LoginRefused.
     """
     found: dict[str, str] = {}
-    has_api = True
 
     async def look(digest: str) -> None:
-        nonlocal has_api
-        if not has_api:
-            return
         try:
             listed = await client.list_referrers(repository.pinned(digest))
         except (RateLimited, LoginRefused):
@@ -32,9 +29,7 @@ async def fingerprints(client: RegistryClient, repository: Repository, digests: 
         except TransferError as error:
             log.get().warning("cannot see what refers to an image", digest=digest, error=str(error))
             return
-        if listed is None:
-            has_api = False
-        else:
+        if listed is not None:
             found[digest] = fingerprint(listed)
 
     await for_each(digests, look, at_once=_AT_ONCE)

@@ -34,7 +34,7 @@ from ferryman.registry.manifests import Described, Manifest, ManifestRefused, St
 from ferryman.registry.messages import Answer, Errand
 from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
 from ferryman.registry.quota import Quota
-from ferryman.registry.referrers import Referrer, has_subject, listed_in, referrers_in
+from ferryman.registry.referrers import Referrer, ReferrersApis, has_subject, is_list, listed_in, referrers_in
 from ferryman.registry.sender import Sender
 from ferryman.registry.uploads import InMemory, Session, Uploader, session_of
 
@@ -83,6 +83,7 @@ class RegistryClient:
         self._page_sizes = PageSizes()
         self._headless: dict[str, datetime] = {}  # registries whose HEAD knows no manifests, and when that showed
         self._mounting: set[str] = set()  # registries that made a mount
+        self._referrers_apis = ReferrersApis(clock=clock)
         self._kept_manifests = Kept[Manifest]()
         self._kept_blobs = Kept[bytes]()
         self._timeouts = timeouts
@@ -337,7 +338,16 @@ class RegistryClient:
     # Referrers
 
     async def list_referrers(self, subject: Reference) -> list[Referrer] | None:
-        """What refers to a manifest, of every type; None: the registry has no API for that."""
+        """What refers to a manifest, of every type; None: the registry has no API for that, which is remembered."""
+        registry = subject.repository.registry
+        async with self._referrers_apis.asking(registry) as worth_asking:
+            if not worth_asking:
+                return None
+            found = await self._listed_referrers(subject)
+            self._referrers_apis.note(registry, has=found is not None)
+        return found
+
+    async def _listed_referrers(self, subject: Reference) -> list[Referrer] | None:
         host = self._host(subject.repository.registry)
         bounds = Bounds(
             f"{host.name}: referrers of {subject}", registry=host.name, names=_MOST_REFERRERS, what="referrers",
@@ -346,7 +356,7 @@ class RegistryClient:
         errand = self._errands(host.name).list_referrers(subject, bounds=bounds)
         found: dict[str, Referrer] | None = None
         try:
-            async for document in self._documents(errand, bounds, values=_API_VALUES):
+            async for document in self._referrers_documents(errand, bounds):
                 listed = {each.digest: each for each in referrers_in(document)}
                 found = (found or {}) | listed
                 bounds.count(len(listed))
@@ -354,12 +364,23 @@ class RegistryClient:
             if found is not None:
                 raise
             return None
+        except WrongContent:
+            if found is not None or self._referrers_apis.has(host.name):
+                raise
+            return None
         return list((found or {}).values())
 
+    async def _referrers_documents(self, errand: Errand, bounds: Bounds) -> AsyncIterator[dict[str, Any]]:
+        async for document in self._documents(errand, bounds, values=_API_VALUES):
+            if not is_list(document):  # a page to sign in, for one
+                about = f"{errand.host.name}: {errand.thing}"
+                raise WrongContent(f"{about}: what it answers is no list", registry=errand.host.name)
+            yield document
+
     async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
-        """What a referrers tag lists; nothing where there is no such tag."""
+        """What a referrers tag lists; nothing where there is no such tag, or it names something else."""
         try:
-            return listed_in(await self.get_manifest(tag))
+            return listed_in(await self.get_manifest(tag), tag=tag.selector)
         except NotFound:
             return []
 

@@ -3,14 +3,21 @@
 Source: OCI distribution specification 1.1, "Listing Referrers", "Referrers Tag Schema".
 """
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from ferryman.reference import is_digest
-from ferryman.registry.manifests import OCI_INDEX, Manifest
+from ferryman.clock import Clock
+from ferryman.reference import is_digest, referrers_tag
+from ferryman.registry.manifests import OCI_INDEX, Manifest, digest_of
+
+_ASKED_AGAIN = timedelta(days=1)  # a registry that had no API
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,48 @@ class Referrer:
 
     digest: str
     descriptor: Mapping[str, Any]  # as it was written: type and annotations are what people search by
+
+
+class ReferrersApis:
+    """Which registries have the referrers API, as far as was seen: one without it is asked once a day."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._have: set[str] = set()
+        self._lack: dict[str, datetime] = {}  # since when
+        self._first: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @asynccontextmanager
+    async def asking(self, registry: str) -> AsyncIterator[bool]:
+        """Whether to ask. As long as nothing is known one asks, and the others wait for what comes of it."""
+        if self.has(registry):
+            yield True
+        elif self._lacks(registry):
+            yield False
+        else:
+            async with self._first[registry]:
+                yield not self._lacks(registry)
+
+    def has(self, registry: str) -> bool:
+        """Whether it has answered before: then a refusal speaks of one image."""
+        return registry in self._have
+
+    def note(self, registry: str, *, has: bool) -> None:
+        """What an answer showed."""
+        if has:
+            self._have.add(registry)
+            self._lack.pop(registry, None)
+        elif registry not in self._have:
+            self._lack[registry] = self._clock.now()
+
+    def _lacks(self, registry: str) -> bool:
+        since = self._lack.get(registry)
+        return since is not None and abs(self._clock.now() - since) < _ASKED_AGAIN
+
+
+def is_list(document: Mapping[str, Any]) -> bool:
+    """Whether it can be a list of referrers: an index. What else comes with 200 is another server's page."""
+    return isinstance(document.get("manifests"), list) and document.get("mediaType") in (None, "", OCI_INDEX)
 
 
 def referrers_in(document: Mapping[str, Any]) -> list[Referrer]:
@@ -31,9 +80,15 @@ def referrers_in(document: Mapping[str, Any]) -> list[Referrer]:
     ]
 
 
-def listed_in(index: Manifest) -> list[Referrer]:
-    """What the index of a referrers tag lists."""
-    return referrers_in(json.loads(index.body))
+def listed_in(index: Manifest, *, tag: str) -> list[Referrer]:
+    """What the index under a referrers tag lists; nothing where it is no such list.
+
+    Registries that read `sha256-…` as the digest answer with the image itself, whose own images refer to nothing.
+    """
+    document = json.loads(index.body)
+    algorithm = tag.partition("-")[0]
+    is_subject = algorithm in {"sha256", "sha512"} and referrers_tag(digest_of(index.body, algorithm)) == tag
+    return [] if is_subject or not is_list(document) else referrers_in(document)
 
 
 def with_more(index: Manifest | None, others: Iterable[Referrer]) -> Manifest:

@@ -12,10 +12,11 @@ from ferryman.errors import RateLimited, TransferError
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, referrers_tag, subject_of
 from ferryman.registry.client import Referrer
-from ferryman.registry.referrers import fingerprint, listed_in, with_more
+from ferryman.registry.referrers import fingerprint, is_list, listed_in, with_more
 from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_copy import DirectCopy, Tools
+from ferryman.transports.index import document_of
 
 EVERYTHING = Platforms(keyword="all")
 _DEEPEST = 4  # what refers to a signature's signature's …
@@ -33,7 +34,6 @@ class ReferringCopy:
         self._target = target
         self._wanted = wanted
         self._progress = progress
-        self._has_api = True  # the source has, as far as is known
         self._told: dict[str, str] = {}  # by subject, the fingerprint of what that API lists
         self._seen: set[str] = set()
         self._left_out: list[str] = []
@@ -65,7 +65,9 @@ class ReferringCopy:
     async def _list_copied(self) -> tuple[Copied, Collection[str]]:
         """The tag is a list of referrers: what can be brought stands in it then, and what the target has besides."""
         index = await self._tools.registry.get_manifest(self._source)
-        listed = listed_in(index)
+        if not is_list(document_of(index)):
+            return await self._tag_copied()  # it is only called so
+        listed = listed_in(index, tag=self._target.selector)
         brought = await self._brought(listed)
         own = index if brought == listed else with_more(None, brought)
         async with self._tools.lists.holding(str(self._target)):
@@ -94,12 +96,10 @@ class ReferringCopy:
         """By the API; where there is none, by the tag. What cannot be told is left out."""
         registry, repository = self._tools.registry, self._source.repository
         try:
-            if self._has_api:
-                listed = await registry.list_referrers(repository.pinned(subject))
-                if listed is not None:
-                    self._told[subject] = fingerprint(listed)
-                    return listed
-                self._has_api = False
+            listed = await registry.list_referrers(repository.pinned(subject))
+            if listed is not None:
+                self._told[subject] = fingerprint(listed)
+                return listed
             return await registry.tagged_referrers(repository.tagged(referrers_tag(subject)))
         except RateLimited:
             raise
@@ -160,4 +160,5 @@ class ReferringCopy:
     @property
     def _is_list(self) -> bool:
         tag = self._target.tag or ""
-        return (subject := subject_of(tag)) is not None and referrers_tag(subject) == tag
+        subject = subject_of(tag)
+        return subject is not None and referrers_tag(subject) == tag and self._source.digest != subject

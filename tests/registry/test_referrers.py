@@ -1,15 +1,17 @@
 """What refers to a manifest, as registries list it: by their API, or under a tag."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from ferryman.errors import Denied, Unsupported, WrongContent
-from ferryman.reference import Repository
+from ferryman.reference import Repository, referrers_tag
 from ferryman.registry.manifests import Manifest, digest_of
 from ferryman.registry.referrers import Referrer, fingerprint, listed_in, referrers_in, with_more
 from tests.registry.conftest import Connect
+from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, says
 from tests.support.images import OCI_INDEX, OCI_MANIFEST
 from tests.support.upstreams import made_up_digest
@@ -72,10 +74,78 @@ async def test_what_may_not_be_read_is_no_missing_api(faulty: Faulty, connect: C
         await connect().list_referrers(image(faulty).pinned(SUBJECT))
 
 
-async def test_what_is_no_list(faulty: Faulty, connect: Connect) -> None:
-    faulty.on(f"GET {PATH}", says(200, [1]))
+NO_LISTS = {
+    "a web page": says(200, b"<!doctype html><title>Sign in</title>", Content_Type="text/html"),
+    "an array": says(200, [1]),
+    "a greeting": says(200, {"message": "hello"}),
+    "no array": says(200, {"schemaVersion": 2, "manifests": {"a": 1}}),
+    "an image": says(200, {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "manifests": []}, Content_Type=OCI_MANIFEST),
+    "nothing": says(200, b""),
+}
+
+
+@pytest.mark.parametrize("answer", NO_LISTS)
+async def test_what_is_no_list_is_no_api(faulty: Faulty, connect: Connect, answer: str) -> None:
+    faulty.on(f"GET {PATH}", NO_LISTS[answer])
+    assert await connect().list_referrers(image(faulty).pinned(SUBJECT)) is None
+
+
+async def test_what_is_no_list_is_a_fault_of_a_registry_that_has_answered(faulty: Faulty, connect: Connect) -> None:
+    client = connect()
+    faulty.on(f"GET {PATH}", says(200, index(ONE)), NO_LISTS["a web page"])
+    await client.list_referrers(image(faulty).pinned(SUBJECT))
+    with pytest.raises(WrongContent):
+        await client.list_referrers(image(faulty).pinned(SUBJECT))
+
+
+async def test_a_second_page_that_is_no_list_makes_no_shorter_one(faulty: Faulty, connect: Connect) -> None:
+    following = says(200, index(ONE), Link=f'<{PATH}?token=x>; rel="next"')
+    faulty.on(f"GET {PATH}", following, NO_LISTS["a greeting"])
     with pytest.raises(WrongContent, match="no list"):
         await connect().list_referrers(image(faulty).pinned(SUBJECT))
+
+
+async def test_a_registry_without_the_api_is_asked_once_a_day(
+    faulty: Faulty, connect: Connect, clock: ManualClock
+) -> None:
+    client, subjects = connect(), [made_up_digest(f"{number}") for number in range(24)]
+
+    async def ask_for_all() -> None:
+        asked = [client.list_referrers(Repository(faulty.host, f"a/{each[-4:]}").pinned(each)) for each in subjects]
+        assert await asyncio.gather(*asked) == [None] * 24
+
+    await ask_for_all()
+    await ask_for_all()
+    assert len(faulty.asked) == 1
+    clock.advance(25 * 3600)
+    await ask_for_all()
+    assert len(faulty.asked) == 2
+    clock.advance(-400 * 24 * 3600)  # set back: nobody knows when it was asked
+    await ask_for_all()
+    assert len(faulty.asked) == 3
+
+
+async def test_a_refusal_of_one_image_is_not_of_the_api(faulty: Faulty, connect: Connect) -> None:
+    client = connect()
+    faulty.on(f"GET {PATH}", says(200, index(ONE)), says(404), says(200, index(TWO)))
+    found = [await client.list_referrers(image(faulty).pinned(SUBJECT)) for _ in range(3)]
+    assert [each is None for each in found] == [False, True, False]
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_a_referrers_tag_that_is_the_image_lists_nothing(
+    faulty: Faulty, connect: Connect, algorithm: str
+) -> None:
+    body = json.dumps(index(ONE, TWO)).encode()
+    tag = referrers_tag(digest_of(body, algorithm))
+    faulty.on(f"GET /v2/a/image/manifests/{tag}", says(200, body, Content_Type=OCI_INDEX))
+    assert await connect().tagged_referrers(image(faulty).tagged(tag)) == []
+
+
+async def test_a_referrers_tag_that_names_an_image_lists_nothing(faulty: Faulty, connect: Connect) -> None:
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": []}
+    faulty.on(f"GET {TAG}", says(200, document, Content_Type=OCI_MANIFEST))
+    assert await connect().tagged_referrers(image(faulty).tagged(TAG.rpartition("/")[2])) == []
 
 
 async def test_a_tag_lists_them_too(faulty: Faulty, connect: Connect) -> None:
@@ -115,7 +185,7 @@ def test_what_is_missing_is_added_and_all_else_kept() -> None:
     )
     assert json.loads(joined.body) == index(ONE, TWO, annotations={"a": "b"})
     assert joined.digest == digest_of(joined.body)
-    assert [each.digest for each in listed_in(with_more(None, listed_in(joined)))] == [ONE, TWO]
+    assert [each.digest for each in listed_in(with_more(None, listed_in(joined, tag="x")), tag="x")] == [ONE, TWO]
 
 
 def test_the_fingerprint_is_that_of_a_set() -> None:
