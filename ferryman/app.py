@@ -159,7 +159,7 @@ async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House
         stack.push_async_callback(transport.aclose)
         if engine:
             log.get().info("tags are copied", how=await transport.connect())
-        pauses = Pauses(queue=record.queue, registry=registry)
+        pauses = Pauses(queue=record.queue, registry=registry, clock=clock)
         yield House(settings, configuration, clock, owner, record, registry, pauses, transport)
 
 

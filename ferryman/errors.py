@@ -9,6 +9,7 @@
         │   ├── Unreachable       unreachable    no connection, a cut, a stall, a 5xx
         │   │   └── TooSlow                      it goes on, and would hold its place for too long
         │   ├── RateLimited       rate-limited   429 or `toomanyrequests`; `retry_at` says from when
+        │   ├── LoginUnsteady     login-unsteady  a login was refused that is taken a moment later
         │   ├── EngineUnavailable engine         no Docker Engine answers
         │   ├── DiskFull          disk-full      the engine has no room
         │   └── WrongContent      wrong-content  what arrived is not what was promised
@@ -109,6 +110,12 @@ class RateLimited(Temporary):
     """The registry wants to be left alone until `retry_at` (unknown: None)."""
 
     kind = "rate-limited"
+
+
+class LoginUnsteady(Temporary):
+    """The registry refused a login that it takes a moment later."""
+
+    kind = "login-unsteady"
 
 
 class EngineUnavailable(Temporary):

@@ -42,6 +42,8 @@ async def _engine(house: House) -> Finding:
 
 async def _registry(house: House, what: str, registry: str) -> Finding:
     try:
-        return Finding(what, True, await house.registry.log_in(registry))
+        told = await house.registry.log_in(registry)
+        resumed = await house.pauses.lift_if_taken(registry)
+        return Finding(what, True, f"{told}; it was paused, and goes on" if resumed else told)
     except TransferError as error:
         return Finding(what, False, str(error))

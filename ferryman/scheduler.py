@@ -108,6 +108,9 @@ class Scheduler:
         `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
         await self._pauses.lift_mended()
+        if not only_unread:
+            hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
+            await self._pauses.try_again(hosts)
         enqueued = 0
         failed: dict[str, str] = {}
         unread: list[Unread] = []
@@ -116,7 +119,7 @@ class Scheduler:
             nonlocal enqueued
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
-                    new = await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
+                    new = await self._persistently(configuration, item, unread, only_unread=only_unread)
                     enqueued += new  # not `+= await`: that adds to what it was before
                 except TransferError as error:
                     failed[str(item.target)] = str(error)
@@ -208,6 +211,17 @@ class Scheduler:
             log.get().warning("cannot look into the index: the tag is copied again", tag=tag.name, error=str(error))
             return tag
         return replace(tag, platforms=digests)
+
+    async def _persistently(
+        self, configuration: Configuration, item: Item, unread: list[Unread], *, only_unread: bool
+    ) -> int:
+        """Keep in step with upstream; once more where its login is refused now and taken a moment later."""
+        try:
+            return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
+        except LoginRefused as error:
+            if not await self._pauses.passes(error.registry or item.source.registry):
+                raise
+        return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
 
     async def _keep_in_step(
         self, configuration: Configuration, item: Item, unread: list[Unread], *, only_unread: bool

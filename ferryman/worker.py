@@ -15,6 +15,7 @@ from ferryman.clock import Clock
 from ferryman.errors import (
     EngineUnavailable,
     LoginRefused,
+    LoginUnsteady,
     NoSuchPlatform,
     NotFound,
     RateLimited,
@@ -190,7 +191,14 @@ class Worker:
         return kept
 
     async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> bool:
-        """The first one to be refused tells it; the others wait behind the paused registry."""
+        """The first one to be refused tells it; the others wait behind the paused registry.
+
+        A token may run out in the middle of a long push, and token servers fail: a login that is taken a moment
+        later was this tag's trouble, which may pass.
+        """
+        if await self._pauses.passes(_blamed(job, error)):
+            passing = LoginUnsteady(f"{error}; the login is taken now", registry=error.registry)
+            return await self._failed(job, passing, started_at)
         if await self._pauses.stop(_blamed(job, error), error=str(error)):
             return await self._failed(job, error, started_at)
         self._listener.ended(job, "again", None)

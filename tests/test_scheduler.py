@@ -69,7 +69,7 @@ class World:
         self.upstreams = upstreams
         self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
         self.ledger = Ledger(database)
-        self.pauses = Pauses(queue=self.queue, registry=client)
+        self.pauses = Pauses(queue=self.queue, registry=client, clock=clock)
         self.registries: dict[str, RegistryEntry] = {}
         self.scheduler = self.restarted()
 
@@ -807,7 +807,8 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     [state] = await world.queue.held()
     assert (state.registry, state.until) == ("quay.io", None)
     assert [line["event"] for line in read_log() if line["level"] == "error"] == [
-        "registry paused until its credentials change, or `ferryman requeue`", "cannot look at the source",
+        "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
+        "cannot look at the source",
     ]  # fmt: skip
 
 

@@ -467,6 +467,21 @@ class RegistryClient:
             return f"logged in to {registry} as {credential.username}"
         return f"{registry} answers and asks for no login: that of {credential.username} was not tried"
 
+    async def try_login(self, registry: str) -> bool:
+        """Show the registry its login once more, whatever became of it before. Raises LoginRefused and the rest.
+
+        False: there is none, or nothing that could be asked wants one.
+        """
+        host = self._host(registry)
+        self._sender.logins.forget(registry)
+        if await self._sender.logins.credential(host) is None:
+            return False
+        try:
+            await self._sender.send(self._errands(registry).base())
+        except Denied:
+            return False
+        return self._sender.logins.asked(host)
+
     async def fingerprint(self, registry: str) -> str:
         """A salted fingerprint of the login in use (or of there being none), to remember which one was refused."""
         return await asyncio.to_thread(fingerprint, await self._identity(registry))

@@ -103,6 +103,11 @@ class Logins:
         self._refusals.check(host.name, credential)
         return credential
 
+    def forget(self, registry: str) -> None:
+        """Show the login again at the next request: neither a refusal nor a token is remembered."""
+        self._refusals.forget(registry)
+        self._tokens.forget(registry)
+
     def asked(self, host: Host) -> bool:
         """Whether the registry has ever asked for a login."""
         return origin(host.endpoint) in self._challenges

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from ferryman.clock import Clock
 
+Key = tuple[Hashable, ...]  # the registry's name, and all else that a token is for
+
 _EARLY = timedelta(seconds=5)  # a token is not used in its last moments
 
 
@@ -30,12 +32,12 @@ class Tokens:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._cached: dict[Hashable, _Cached] = {}
-        self._flights: dict[Hashable, asyncio.Task[str]] = {}
+        self._cached: dict[Key, _Cached] = {}
+        self._flights: dict[Key, asyncio.Task[str]] = {}
 
     async def get(
         self,
-        key: Hashable,
+        key: Key,
         fetch: Callable[[], Awaitable[Grant]],
         *,
         other_than: str | None = None,
@@ -57,7 +59,11 @@ class Tokens:
             flight.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(flight)
 
-    async def _fly(self, key: Hashable, fetch: Callable[[], Awaitable[Grant]]) -> str:
+    def forget(self, registry: str) -> None:
+        """Fetch the registry's tokens (those whose key begins with its name) anew when they are asked for."""
+        self._cached = {key: entry for key, entry in self._cached.items() if key[0] != registry}
+
+    async def _fly(self, key: Key, fetch: Callable[[], Awaitable[Grant]]) -> str:
         grant = await fetch()
         now = self._clock.now()
         self._cached = {known: entry for known, entry in self._cached.items() if now < entry.ends_at}
@@ -65,7 +71,7 @@ class Tokens:
         self._cached[key] = _Cached(grant.token, now + grant.lifetime / 2, now + grant.lifetime - early)
         return grant.token
 
-    def _landed(self, key: Hashable, flight: asyncio.Task[str]) -> None:
+    def _landed(self, key: Key, flight: asyncio.Task[str]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # looked at, even if everybody who waited has gone

@@ -26,10 +26,10 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, case, delete, func, not_, null, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Row, Update, and_, case, delete, func, not_, null, or_, select, update
 
 from ferryman.bell import Bell
 from ferryman.clock import Clock
@@ -65,6 +65,8 @@ from ferryman.store.records import (
 )  # fmt: skip
 from ferryman.store.tables import UNREAD, attempts, history, registries, status_is, tags, troubles, walks
 
+_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried once a day at least
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
 _LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
 _Targets = frozenset[str] | None  # None: of all
 
@@ -271,18 +273,51 @@ class Queue:
         A pause only ever gets longer: a rate limit does not end that of a refused login. False: it was as long already.
         """
         now = self._clock.now()
-        pause = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
+        pause: Values = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
+        again = dict(pause)
         longer = None if until is None else registries.c.until < until
+        if until is None:
+            pause["tried_at"] = again["tried_at"] = now
+            # Released, and refused again: what was tried before counts.
+            again["tries"] = case((registries.c.tried_at > now - _REMEMBERED, registries.c.tries), else_=0)
         async with self._database.write(alone=True) as connection:
             adding = connection.insert(registries).values(registry=registry, **pause)
             written = await connection.execute(
-                adding.on_conflict_do_update(index_elements=["registry"], set_=pause, where=longer)
+                adding.on_conflict_do_update(index_elements=["registry"], set_=again, where=longer)
             )
             await hold_back(connection, now)
         return written.rowcount > 0
 
     async def let_go(self, registry: str) -> int:
         """Lift a registry's pause: its held tags, and those that failed with kind `login`, are due; their number."""
+        return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry)
+
+    async def release(self, registry: str) -> int:
+        """As `let_go`, but should the login be refused again, its tries go on from where they were."""
+        ending = update(registries).where(registries.c.registry == registry).values(until=_LONG_AGO)
+        return await self._end_pause(ending, registry)
+
+    async def claim_login(self, state: RegistryState) -> bool:
+        """Count a try of a refused login. False: somebody else tries it, or it is paused no longer."""
+        trying = (
+            update(registries)
+            .where(
+                registries.c.registry == state.registry,
+                registries.c.until.is_(None),
+                registries.c.tried_at.is_not_distinct_from(state.tried_at),
+            )
+            .values(tried_at=self._clock.now(), tries=registries.c.tries + 1)
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(trying)).rowcount > 0
+
+    async def uncount_login(self, registry: str) -> None:
+        """The try came to nothing: nobody refused the login."""
+        trying = update(registries).where(registries.c.registry == registry, registries.c.tries > 0)
+        async with self._database.write() as connection:
+            await connection.execute(trying.values(tries=registries.c.tries - 1))
+
+    async def _end_pause(self, ending: Delete | Update, registry: str) -> int:
         now = self._clock.now()
         due = {
             "status": "queued",
@@ -293,7 +328,7 @@ class Queue:
             "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
         }
         async with self._database.write(alone=True) as connection:
-            await connection.execute(delete(registries).where(registries.c.registry == registry))
+            await connection.execute(ending)
             number = (await connection.execute(update(tags).where(freed([registry])).values(due))).rowcount
             await hold_back(connection, now)
         self.filled.ring()
@@ -304,7 +339,8 @@ class Queue:
         async with self._database.read() as connection:
             paused = select(registries).where(in_force(self._clock.now())).order_by(registries.c.registry)
             return [
-                RegistryState(row.registry, row.until, row.error, row.since) for row in await connection.execute(paused)
+                RegistryState(row.registry, row.until, row.error, row.since, row.tried_at, row.tries)
+                for row in await connection.execute(paused)
             ]
 
     async def waiting(self, registry: str) -> int:

@@ -78,9 +78,11 @@ class RegistryState:
     """A registry that is paused (its login was refused) or waits for a limit."""
 
     registry: str
-    until: datetime | None  # None: until the credentials change or `requeue`
+    until: datetime | None  # None: until the login is taken, or is another one, or `requeue`
     error: str
     since: datetime
+    tried_at: datetime | None = None  # the last login there; None: not known
+    tries: int = 0  # logins since it was paused, each of them refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ferryman.inspection import Finding
+from ferryman.pauses import next_login
 from ferryman.scheduler import Looked
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
@@ -123,9 +124,14 @@ def registries_table(states: Iterable[RegistryState]) -> Table:
     """The registries that are paused, or wait for a limit."""
     table = _table("registry", "waits", "since", "why")
     for state in states:
-        waits = f"until {_when(state.until)}" if state.until else "for other credentials, or `ferryman requeue`"
+        waits = f"until {_when(state.until)}" if state.until else _waits_for_login(state)
         table.add_row(state.registry, Text(waits, style="red"), _when(state.since), Text(state.error))
     return table
+
+
+def _waits_for_login(state: RegistryState) -> str:
+    after = _when(next_login(state))
+    return f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {after}"
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:

@@ -35,9 +35,12 @@ def test_a_wrong_password_pauses_the_registry_and_the_right_one_resumes_it(
     assert held(target) == {}
 
     before = refused(target)
-    again = ferryman.run("sync", TARGET_PASSWORD="wrong")  # nothing has changed: nothing is tried
+    again = ferryman.run("sync", TARGET_PASSWORD="wrong")  # nothing has changed: it is tried once more, and not again
     assert again.code == 1
-    assert refused(target) == before
+    assert refused(target) == before + 1
+    assert "still refused" in again.err
+    assert ferryman.run("sync", TARGET_PASSWORD="wrong").code == 1
+    assert refused(target) == before + 1
 
     requeued = ferryman.run("requeue", "failed", TARGET_PASSWORD="wrong")
     assert requeued.out == f"{len(TAGS)} tags queued\n"
@@ -70,10 +73,12 @@ items:
     assert done.code == 1
     assert done.err.count("level=error") == 2, done.err  # that it was refused, and that it is paused
     assert set(held(upstream)) == {"acme/app:1", "m/app:1"}
-    assert 0 < refused(target) <= 3
+    assert 0 < refused(target) <= 4  # one an item that was looked at meanwhile, and a second try
     before = refused(target)
-    assert ferryman.run("sync", SOURCE_PASSWORD="wrong").code == 1
-    assert refused(target) == before
+    for _ in range(2):  # the next cycle tries it once, and the one after leaves it alone
+        assert ferryman.run("sync", SOURCE_PASSWORD="wrong").code == 1
+        assert refused(target) == before + 1
+    before = refused(target)
 
     mended = ferryman.run("sync", SOURCE_PASSWORD=target.login[1])
     assert mended.code == 1, mended.err  # there is nothing at acme/one, two and three
@@ -92,6 +97,55 @@ def by_status(ferryman: Ferryman) -> dict[str, int]:
         status: sum(record["status"] == status for record in records)
         for status in sorted({record["status"] for record in records})
     }
+
+
+def test_logins_that_are_refused_for_a_while(
+    ferryman: Ferryman,
+    upstream: RegistryServer,
+    target: RegistryServer,
+    proxied: Callable[[RegistryServer], FaultyProxy],
+) -> None:
+    """The second try is refused too, so the target is paused; `check` and the next sync see that it is well again."""
+    proxy = proxied(target)
+    for tag in ("1", "2", "3"):
+        images.push(upstream.url, "acme/app", tag, tiny(f"hiccup {tag}"))
+    ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {proxy.host}/m/}}]")
+    for mended_by in (("check",), ()):
+        proxy.answer("", 401, '{"errors":[{"code":"DENIED"}]}', {"WWW-Authenticate": 'Basic realm="x"'})
+        assert ferryman.run("sync").code == 1
+        assert "the login is tried again by the first look after" in ferryman.run("status").out
+        proxy.mend()
+        if mended_by:
+            assert "it was paused, and goes on" in ferryman.run("check").out
+            assert proxy.host not in ferryman.run("status").out.partition("item")[0]
+        done = ferryman.run("sync")
+        assert done.code == 0, done.err
+        assert by_status(ferryman) == {"synced": 3}
+        assert ferryman.run("requeue", "app").code == 0
+
+
+@pytest.mark.parametrize("status", [500, 502, 429])
+def test_a_token_server_that_fails_is_no_refused_login(
+    install: Callable[..., Ferryman],
+    upstream: RegistryServer,
+    target: RegistryServer,
+    proxied: Callable[[RegistryServer], FaultyProxy],
+    status: int,
+) -> None:
+    ferryman = install(FERRYMAN_TRANSPORT="direct")
+    proxy = proxied(upstream)
+    images.push(upstream.url, "acme/app", "1", tiny("1"))
+    bearer = f'Bearer realm="{proxy.url}/token",service="s"'
+    proxy.answer("/v2/", 401, "{}", {"WWW-Authenticate": bearer})
+    proxy.answer("GET /token", status, "sorry", {"Retry-After": "3600"} if status == 429 else {})
+    ferryman.items.write_text(
+        f"registries: {{'{proxy.host}': {{username: me, password: right}}}}\n"
+        f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]"
+    )
+    done = ferryman.run("sync")
+    assert done.code == 1
+    assert "paused" not in done.err
+    assert "for other credentials" not in ferryman.run("status").out
 
 
 def test_a_source_that_is_down_stops_no_other(

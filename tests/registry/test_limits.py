@@ -106,24 +106,24 @@ class Server:
 
 async def test_a_token_is_kept_until_shortly_before_its_end(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
-    assert await tokens.get("key", server.fetch) == "t1"
+    assert await tokens.get(("key",), server.fetch) == "t1"
     clock.advance(54)
-    assert await tokens.get("key", server.fetch) == "t1"
+    assert await tokens.get(("key",), server.fetch) == "t1"
     clock.advance(1)
-    assert await tokens.get("key", server.fetch) == "t2"
+    assert await tokens.get(("key",), server.fetch) == "t2"
 
 
 async def test_a_refused_token_is_not_given_out_again(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
-    assert await tokens.get("key", server.fetch) == "t1"
-    assert await tokens.get("key", server.fetch, other_than="t1") == "t2"
-    assert await tokens.get("key", server.fetch, other_than="t1") == "t2"  # somebody else renewed it
+    assert await tokens.get(("key",), server.fetch) == "t1"
+    assert await tokens.get(("key",), server.fetch, other_than="t1") == "t2"
+    assert await tokens.get(("key",), server.fetch, other_than="t1") == "t2"  # somebody else renewed it
 
 
 async def test_one_flight_serves_all_even_if_its_first_passenger_leaves(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     server.open.clear()
-    first, *others = (asyncio.create_task(tokens.get("key", server.fetch)) for _ in range(8))
+    first, *others = (asyncio.create_task(tokens.get(("key",), server.fetch)) for _ in range(8))
     await asyncio.sleep(0)
     first.cancel()
     server.open.set()
@@ -141,16 +141,16 @@ async def test_all_share_a_failure_and_the_next_one_tries_again(clock: ManualClo
         await asyncio.sleep(0)
         raise Unreachable("no")
 
-    outcomes = await asyncio.gather(*(tokens.get("key", fail) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(tokens.get(("key",), fail) for _ in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Unreachable] * 5
     assert flights == 1
-    assert await tokens.get("key", Server().fetch) == "t1"
+    assert await tokens.get(("key",), Server().fetch) == "t1"
 
 
 async def test_closing_ends_flights(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     server.open.clear()
-    waiting = asyncio.create_task(tokens.get("key", server.fetch))
+    waiting = asyncio.create_task(tokens.get(("key",), server.fetch))
     await asyncio.sleep(0)
     await tokens.aclose()
     with pytest.raises(asyncio.CancelledError):

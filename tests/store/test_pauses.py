@@ -1,9 +1,12 @@
 """Registries that are left alone: what is held, and what is let go, on both databases."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, RegistryState
 from tests.store.scene import ITEM, START, Scene, digest
 
@@ -17,7 +20,7 @@ async def test_a_paused_registrys_tags_are_held_and_let_go(scene: Scene, registr
     await scene.walk({"v1": digest("a")})
     await scene.walk({"v2": digest("b")}, item=ELSEWHERE)
     await scene.queue.hold(registry, until=None, error="refused", fingerprint="print")
-    assert await scene.queue.held() == [RegistryState(registry, None, "refused", START)]
+    assert await scene.queue.held() == [RegistryState(registry, None, "refused", START, tried_at=START)]
     assert await scene.queue.fingerprint_of(registry) == "print"
     record = await scene.record()
     assert (record.run_at, record.reason, record.error) == (None, "paused", "refused")
@@ -76,7 +79,7 @@ async def test_a_pause_only_gets_longer(scene: Scene) -> None:
     assert await scene.queue.held() == [RegistryState(SOURCE, longer, "slow down", START)]
     await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
     await scene.queue.hold(SOURCE, until=longer, error="slow down")
-    assert await scene.queue.held() == [RegistryState(SOURCE, None, "refused", START)]
+    assert await scene.queue.held() == [RegistryState(SOURCE, None, "refused", START, tried_at=START)]
     assert await scene.queue.fingerprint_of(SOURCE) == "print"
 
 
@@ -147,3 +150,34 @@ async def test_a_tag_that_was_held_without_a_pause_is_due_at_the_next_walk(scene
     assert await scene.queue.claim() is None
     await scene.walk({"v1": digest("a")})
     assert await scene.queue.claim() is not None
+
+
+async def test_a_login_is_tried_by_one_process_and_counted_unless_nobody_refused_it(
+    scene: Scene, queue_of: Callable[[str], Queue]
+) -> None:
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    [state] = await scene.queue.held()
+    scene.clock.advance(timedelta(minutes=1))
+    claims = [await queue.claim_login(state) for queue in (scene.queue, queue_of("another"))]
+    assert claims == [True, False]
+    [after] = await scene.queue.held()
+    assert (after.tried_at, after.tries) == (scene.clock.now(), 1)
+    await scene.queue.uncount_login(SOURCE)
+    assert [state.tries for state in await scene.queue.held()] == [0]
+
+
+@pytest.mark.parametrize(("days", "tries"), [(1, 1), (3, 0)])
+async def test_a_released_registry_that_refuses_again_goes_on_counting(scene: Scene, days: int, tries: int) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    assert await scene.queue.claim() is None
+    [state] = await scene.queue.held()
+    assert await scene.queue.claim_login(state)
+    assert await scene.queue.release(SOURCE) == 1
+    assert await scene.queue.held() == []
+    assert await scene.queue.claim() is not None
+    scene.clock.advance(timedelta(days=days))
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    [state] = await scene.queue.held()
+    assert (state.tries, state.tried_at) == (tries, scene.clock.now())
+    assert not await scene.queue.claim_login(replace(state, tried_at=START))

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
+from ferryman.clock import Clock
+
 _TURNS = 20  # of the loop, in which whoever does not sleep comes to its next sleep
 
 
@@ -24,6 +26,16 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+
+class Unwaiting:
+    """Another clock's time, on which nobody sleeps."""
+
+    def __init__(self, other: Clock) -> None:
+        self.now = other.now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
 
 
 class PatientClock:

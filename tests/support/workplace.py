@@ -19,7 +19,7 @@ from ferryman.store.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
-from tests.support.clock import PatientClock
+from tests.support.clock import PatientClock, Unwaiting
 from tests.support.images import Image, image, layer, push
 from tests.support.processes import RegistryServer
 from tests.support.upstreams import made_up_digest
@@ -144,7 +144,7 @@ class Workplace:
         self.owner = Owner.claim(database)
         self.queue = self.queue_of(self.owner.name)
         self.ledger = Ledger(database)
-        self.pauses = Pauses(queue=self.queue, registry=client)
+        self.pauses = Pauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock))
         self.transport = ScriptedTransport(target)
         self.watcher = Watcher()
         self._name = name

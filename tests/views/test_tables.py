@@ -160,7 +160,9 @@ def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -
     _, limited, paused = printed(tables.registries_table(states), capsys)
     assert limited == ["docker.io", "until 2026-05-01 12:00", "2026-05-01 12:00", "slow down"]
     assert paused == [
-        "quay.io", "for other credentials, or `ferryman requeue`", "2026-05-01 12:00", "refused",
+        "quay.io",
+        f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {paused[2]}",
+        "2026-05-01 12:00", "refused",
     ]  # fmt: skip
 
 
