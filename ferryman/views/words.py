@@ -29,6 +29,7 @@ _REASONS = {
     "disk-full": "waits for room on the Docker Engine's disk",
     "wrong-content": "what arrived was not what was promised",
     "login": "waits for its registry to take the login",
+    "login-unsteady": "the registry refused a login that it takes at other times",
     "denied": "not allowed by the registry",
     "not-found": "the registry has no such thing",
     "unsupported": "cannot be copied this way",
