@@ -1,8 +1,9 @@
 """The record: reading what is known of every tag, and the old history as an exported view."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Select, bindparam, case, delete, func, not_, null, or_, select, update
@@ -11,6 +12,7 @@ from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
 from ferryman.store.tables import UNREAD, attempts, history, item_columns, status_is, tags, troubles, walks
+from ferryman.versions import version_key
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
 _COLUMNS = [tags.c[field.name] for field in fields(TagRecord)]
@@ -72,7 +74,7 @@ class Ledger:
         failed: bool = False,
         leaving_out: Collection[str] = (),
     ) -> list[TagRecord]:
-        """For `status`: by item, by status, first rank first; without what is skipped for a reason in `leaving_out`.
+        """For `status`: by item, by status, newest first; without what is skipped for a reason in `leaving_out`.
 
         targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
         """
@@ -85,9 +87,9 @@ class Ledger:
             for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(leaving_out))
             asking = asking.where(or_(not_(status_is("skipped")), for_another_reason))
         status = case({status: place for place, status in enumerate(_ORDER)}, value=tags.c.status)
-        newest_first = tags.c.pushed_at.desc().nulls_last()  # what was taken over from the old history has no rank
-        order = tags.c.item, tags.c.target, status, tags.c.rank, newest_first, tags.c.id
-        return await self._records(asking.order_by(*order))
+        rank = case((status_is("queued"), tags.c.rank), else_=0)  # of others it is as old as their last copy
+        order = tags.c.item, tags.c.target, status, rank, tags.c.pushed_at.desc().nulls_last(), tags.c.id
+        return _by_version(await self._records(asking.order_by(*order)))
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:
         """What is known of one tag."""
@@ -198,6 +200,15 @@ class Ledger:
     async def _records(self, asking: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
             return [TagRecord(*row) async for row in connection.stream(asking)]
+
+
+def _by_version(records: Iterable[TagRecord]) -> list[TagRecord]:
+    """The same in the same order, but for neighbours of which no push time is known: the highest version first."""
+    found: list[TagRecord] = []
+    for (_, status, pushed_at), several in groupby(records, lambda each: (each.target, each.status, each.pushed_at)):
+        has_order = pushed_at is not None or status == "queued"
+        found += several if has_order else sorted(several, key=lambda each: version_key(each.tag), reverse=True)
+    return found
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:

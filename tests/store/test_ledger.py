@@ -10,7 +10,7 @@ HUB = ItemKey("traefik", "docker.io/library/traefik", "registry.example.com/mirr
 DAY = timedelta(days=1)
 
 
-async def test_tags_by_item_and_of_one_rank_newest_first(scene: Scene) -> None:
+async def test_tags_by_item_newest_first(scene: Scene) -> None:
     await scene.walk({"undated": digest("a")})
     await scene.walk({"old": digest("a")}, pushed_at=START - DAY)
     await scene.walk({"new": digest("a")}, pushed_at=START)
@@ -25,17 +25,18 @@ async def test_tags_by_item_and_of_one_rank_newest_first(scene: Scene) -> None:
     assert await scene.ledger.tags(targets=[]) == []
 
 
-async def test_within_an_item_tags_stand_by_status_and_then_by_rank(scene: Scene) -> None:
-    order = ["2.10", "2.9", "2.8", "rc", "2.7", "edge"]  # as `order: version` has it, whenever they were pushed
-    seen = {tag: digest("a") for tag in sorted(order)}
-    verdicts = {tag: "skip" if tag in {"rc", "edge"} else "copy" for tag in order}
-    await scene.walk(seen, verdicts=verdicts, pushed_at=START)
-    jobs = {job.tag: job for job in [await scene.claimed() for _ in range(3)]}
-    await scene.succeed(jobs["2.9"])
-    await scene.succeed(jobs["2.10"])
-    await scene.fail(jobs["2.8"])
+async def test_within_an_item_tags_stand_by_status_and_then_newest_first(scene: Scene) -> None:
+    for day, tag in enumerate(["2.9", "2.10"]):  # each is its walk's first
+        await scene.walk({tag: digest("a")}, pushed_at=START + day * DAY)
+        await scene.succeed(await scene.claimed())
+    await scene.fail(await scene.running("1.0"))
+    queued = ["3.2", "3.10", "3.1"]  # in the order of their rank
+    await scene.walk(dict.fromkeys(queued, digest("a")), pushed_at=START)
+    left_out = ["edge", "4.9-rc1", "4.10-rc1", "4.10-rc2"]
+    await scene.walk(dict.fromkeys(left_out, digest("a")), verdicts=dict.fromkeys(left_out, "skip"))
     assert [(record.status, record.tag) for record in await scene.ledger.tags()] == [
-        ("synced", "2.10"), ("synced", "2.9"), ("queued", "2.7"), ("failed", "2.8"), ("skipped", "rc"),
+        ("synced", "2.10"), ("synced", "2.9"), ("queued", "3.2"), ("queued", "3.10"), ("queued", "3.1"),
+        ("failed", "1.0"), ("skipped", "4.10-rc2"), ("skipped", "4.10-rc1"), ("skipped", "4.9-rc1"),
         ("skipped", "edge"),
     ]  # fmt: skip
 
