@@ -205,9 +205,11 @@ class Ledger:
 def _by_version(records: Iterable[TagRecord]) -> list[TagRecord]:
     """The same in the same order, but for neighbours of which no push time is known: the highest version first."""
     found: list[TagRecord] = []
-    for (_, status, pushed_at), several in groupby(records, lambda each: (each.target, each.status, each.pushed_at)):
-        has_order = pushed_at is not None or status == "queued"
-        found += several if has_order else sorted(several, key=lambda each: version_key(each.tag), reverse=True)
+    for (_, status, pushed_at), group in groupby(records, lambda each: (each.target, each.status, each.pushed_at)):
+        several = list(group)
+        if pushed_at is None and status != "queued":
+            several.sort(key=lambda each: version_key(each.tag), reverse=True)
+        found += several
     return found
 
 
