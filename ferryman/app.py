@@ -5,10 +5,12 @@ import platform
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 from ferryman import __version__, items, log
 from ferryman.clock import Clock, SystemClock
 from ferryman.crew import Crew
+from ferryman.errors import NoDatabase
 from ferryman.items.model import Configuration, RegistryEntry
 from ferryman.pauses import Pauses
 from ferryman.platforms import Platform
@@ -37,6 +39,7 @@ from ferryman.worker import Listener, RetryPolicy, Worker
 class Record:
     """The state database, and who reads and writes it: all that `status` and its like need."""
 
+    name: str  # the file, or the server and the database
     queue: Queue
     ledger: Ledger
     services: Services
@@ -110,24 +113,41 @@ def load_items(settings: Settings) -> Configuration:
 
 
 @asynccontextmanager
-async def open_record(settings: Settings) -> AsyncIterator[Record]:
-    """Open the state database for one who claims nothing in it. Raises ConfigurationError, StoreError."""
-    async with _open_database(settings) as database:
+async def open_record(settings: Settings, *, create: bool = False) -> AsyncIterator[Record]:
+    """Open the state database for one who claims nothing in it. Raises ConfigurationError, StoreError.
+
+    NoDatabase where there is none, unless one is to be made.
+    """
+    async with _open_database(settings, create=create) as database:
         yield _record(database, settings, owner=None)
 
 
 @asynccontextmanager
-async def _open_database(settings: Settings) -> AsyncIterator[Database]:
-    database = await open_database(settings.database_url.get_secret_value())
+async def _open_database(settings: Settings, *, create: bool) -> AsyncIterator[Database]:
+    database = await open_database(settings.database_url.get_secret_value(), create=create)
     try:
         yield database
     finally:
         await database.close()
 
 
+@asynccontextmanager
+async def _open_or_imagine(settings: Settings) -> AsyncIterator[Database]:
+    """The state database; where there is none, an empty one that goes again: who only looks makes none."""
+    async with AsyncExitStack() as stack:
+        try:
+            database = await stack.enter_async_context(_open_database(settings, create=False))
+        except NoDatabase:
+            folder = stack.enter_context(TemporaryDirectory(prefix="ferryman-"))
+            database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
+            stack.push_async_callback(database.close)
+        yield database
+
+
 def _record(database: Database, settings: Settings, *, owner: str | None) -> Record:
     clock = SystemClock()
     return Record(
+        name=database.name,
         queue=Queue(database, owner=owner, clock=clock, lease=settings.lease, max_attempts=settings.max_attempts),
         ledger=Ledger(database),
         services=Services(database, clock=clock),
@@ -138,12 +158,16 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, engine: bool) -> AsyncIterator[House]:
-    """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError."""
+async def open_house(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[House]:
+    """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError.
+
+    Without `create` no state database is made: where there is none, it is as if it were empty.
+    """
     configuration = load_items(settings)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(_open_database(settings))
+        opening = _open_database(settings, create=True) if create else _open_or_imagine(settings)
+        database = await stack.enter_async_context(opening)
         owner = Owner.claim(database)
         stack.callback(owner.release)
         record = _record(database, settings, owner=owner.name)

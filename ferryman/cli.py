@@ -221,6 +221,46 @@ def import_history(folder: Path, zone: "ZoneInfo", items: Path | None) -> None:
 
 @main.command()
 @items_option
+def migrate(items: Path | None) -> None:
+    """Make or upgrade the state database.
+
+    `run`, `sync` and their like do so themselves.
+    """
+    from ferryman import commands
+
+    _go(commands.migrate(_settings(items)))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if it is there already.")
+@items_option
+def backup(file: Path, force: bool, items: Path | None) -> None:
+    """Write the state database to FILE, in use or not.
+
+    For SQLite; PostgreSQL has pg_dump.
+    """
+    from ferryman import commands
+
+    _go(commands.back_up(_settings(items), file, force=force))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@items_option
+def restore(file: Path, items: Path | None) -> None:
+    """Make the backup FILE the state database. Stop the service first.
+
+    What was there before is kept under another name. The next cycle asks the targets whether they still name
+    what the backup says.
+    """
+    from ferryman import commands
+
+    _go(commands.restore(_settings(items), file))
+
+
+@main.command()
+@items_option
 @json_option
 def check(items: Path | None, as_json: bool) -> None:
     """Try the configuration, the engine, and every login. Copies nothing."""

@@ -19,8 +19,10 @@ from ferryman.items.model import Item
 from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag
 from ferryman.settings import Settings
+from ferryman.store import backup
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
+from ferryman.store.tables import VERSION
 from ferryman.views import documents, live, tables
 from ferryman.views.lines import LogView
 from ferryman.views.live import LiveView
@@ -76,7 +78,7 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
 
 async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Show what would be done. 1: some items could not be looked at, or some of their tags could not be read."""
-    async with open_house(settings, engine=False) as house:
+    async with open_house(settings, engine=False, create=False) as house:
         items = select(house.configuration.items, names)
         scheduler = house.scheduler()
         looks = (scheduler.look(house.configuration, item) for item in items)
@@ -166,7 +168,7 @@ async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> No
 async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> int:
     """Take the old text files over. 1: damaged lines were left out."""
     items = load_items(settings).items
-    async with open_record(settings) as record:
+    async with open_record(settings, create=True) as record:
         report = await history.import_history(record.ledger, items, folder=folder, zone=zone, now=SystemClock().now())
     for problem in report.problems:
         click.echo(f"{'warning' if problem.line is None else 'error'}: {problem}", err=True)
@@ -175,9 +177,29 @@ async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> in
     return 1 if any(problem.line is not None for problem in report.problems) else 0
 
 
+async def migrate(settings: Settings) -> None:
+    """Make the state database, or bring it to this version's schema."""
+    async with open_record(settings, create=True) as record:
+        click.echo(f"state database {record.name}: schema {VERSION}")
+
+
+async def back_up(settings: Settings, file: Path, *, force: bool) -> None:
+    """Write a backup of the state database. Raises ConfigurationError, StoreError."""
+    tags = await backup.back_up(settings.database_url.get_secret_value(), file, force=force)
+    click.echo(f"{file}: {counted(tags, 'tag')}")
+
+
+async def restore(settings: Settings, file: Path) -> None:
+    """Put a backup in the place of the state database. Raises ConfigurationError, StoreError."""
+    done = await backup.restore(settings.database_url.get_secret_value(), file)
+    click.echo(f"restored {counted(done.tags, 'tag')}; the next cycle asks the targets whether they still name them")
+    if done.aside is not None:
+        click.echo(f"what was there before is now {done.aside}")
+
+
 async def check(settings: Settings, *, as_json: bool) -> int:
     """Try everything that a copy needs. 1: something does not work."""
-    async with open_house(settings, engine=False) as house:
+    async with open_house(settings, engine=False, create=False) as house:
         findings = await inspection.inspect(house)
     if as_json:
         _print_list(documents.finding_document(each) for each in findings)

@@ -3,6 +3,7 @@
     FerrymanError                 a sentence for a person: it names the thing, and the mend where there is one
     ├── ConfigurationError        items.yml or a FERRYMAN_* setting is wrong; carries every Problem      (exit 2)
     ├── StoreError                the state database cannot be used                                      (exit 3)
+    │   ├── NoDatabase            there is none, and nobody asked to make one
     │   └── Unstorable            it can, but does not take this value
     └── TransferError             what a registry or the Docker Engine did; has a `kind`
         ├── Temporary             trying again can help
@@ -59,6 +60,10 @@ class ConfigurationError(FerrymanError):
 
 class StoreError(FerrymanError):
     """The state database cannot be used: of a newer version, unreachable, full, damaged."""
+
+
+class NoDatabase(StoreError):
+    """There is no state database where one was looked for."""
 
 
 class Unstorable(StoreError):

@@ -37,9 +37,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from ferryman.errors import ConfigurationError, Problem, StoreError
+from ferryman.errors import ConfigurationError, NoDatabase, Problem, StoreError
 from ferryman.store import sqlite_driver
 from ferryman.store.failures import as_store_errors, brief
+from ferryman.store.sqlite_file import checkpoint, settle
 from ferryman.store.tables import VERSION
 from ferryman.store.unbroken import unbroken
 
@@ -61,17 +62,23 @@ _FETCHED = 1000  # rows that a stream has in hand
 _ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Ferryman"
 
 
-async def open_database(url: str) -> "Database":
-    """Open the state database at `url`, made or migrated to this version's schema where need be.
+async def open_database(url: str, *, create: bool = True) -> "Database":
+    """Open the state database at `url`, made (not without `create`) or migrated to this version's schema if need be.
 
     Any number of processes may do so at once. Raises ConfigurationError for a URL that names none, and StoreError:
-    also for the database of a newer Ferryman.
+    NoDatabase where there is none, also for the database of a newer Ferryman.
     """
+    if (file := file_of(url)) is not None:
+        if not create and not holds_something(file):
+            raise no_database(str(file.absolute()))
+        await asyncio.to_thread(settle, file)
     database = Database(url)
     try:
         async with database.read() as connection:
-            current = await connection.run_sync(_is_current)
-        if not current:
+            version = await connection.run_sync(_version)
+        if version is None and not create:
+            raise no_database(database.name)  # noqa: TRY301 - the database is closed alike
+        if version != VERSION:
             await _migrate(url)
     except TypeError as error:  # asyncpg takes the URL's query as its own arguments
         await database.close()
@@ -82,11 +89,36 @@ async def open_database(url: str) -> "Database":
     return database
 
 
-def _is_current(connection: Connection) -> bool:
+def file_of(url: str) -> Path | None:
+    """SQLite's file; None: another kind of database. Raises ConfigurationError."""
+    return _file_of(_parse(url))
+
+
+def holds_something(file: Path) -> bool:
+    """Whether there is a file at all, and not an empty one."""
+    try:
+        return file.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # whoever opens it will tell
+        return True
+
+
+def no_database(name: str) -> NoDatabase:
+    """The error for a place where a database was looked for."""
+    return NoDatabase(
+        f"there is no state database at {name}: `ferryman run`, `sync` and `migrate` make one, "
+        "and FERRYMAN_DATABASE_URL says where"
+    )
+
+
+def _version(connection: Connection) -> str | None:
+    """The schema's; None: there is nothing of Ferryman's."""
     versions = Table("alembic_version", MetaData(), Column("version_num", String))
     if not inspect(connection).has_table(versions.name):
-        return False
-    return connection.scalar(select(versions.c.version_num)) == VERSION
+        return None
+    found: str | None = connection.scalar(select(versions.c.version_num))
+    return found
 
 
 async def _migrate(url: str) -> None:
@@ -108,7 +140,7 @@ class Database:
         self.file = _file_of(parsed)  # None: not SQLite
         self.name = _name_of(parsed)  # for people
         if self.file is not None:
-            _make_folder(self.file)
+            make_folder(self.file)
         with as_store_errors(self.name):
             self._writer = _make_engine(parsed, begin="BEGIN IMMEDIATE", connections=1 if self.file else 10)
             self._reader = _make_engine(parsed, begin="BEGIN", connections=_READERS) if self.file else self._writer
@@ -142,6 +174,11 @@ class Database:
                 await unbroken(_roll_back(connection))
                 raise
             await unbroken(_commit(connection))
+
+    async def checkpoint(self) -> None:
+        """Let SQLite's file hold what its log does, as far as no reader needs the old state. Raises StoreError."""
+        if self.file is not None:
+            await asyncio.to_thread(checkpoint, self.file)
 
     async def close(self) -> None:
         """Give the connections back. Idempotent."""
@@ -222,7 +259,7 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
     parsed = _parse(url)
     name = _name_of(parsed)
     if (file := _file_of(parsed)) is not None:
-        _make_folder(file)
+        make_folder(file)
     with as_store_errors(name):
         engine = _make_engine(
             parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False, command_timeout=_MIGRATING
@@ -270,7 +307,8 @@ def _name_of(url: URL) -> str:
     return f"postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
 
 
-def _make_folder(file: Path) -> None:
+def make_folder(file: Path) -> None:
+    """Make the folder that SQLite's file lies in. Raises StoreError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():

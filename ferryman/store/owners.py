@@ -75,9 +75,24 @@ class Owner:
             self._descriptor = None
 
 
+def living_owners(file: Path) -> set[str]:
+    """The processes that live on the SQLite database at `file`, as far as locks tell. Raises StoreError."""
+    folder = _beside(file)
+    try:
+        return {each.name for each in folder.iterdir() if not each.name.startswith(".") and not _is_free(each)}
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read, to tell who uses the database: {error.strerror}") from error
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.owners").absolute()
+
+
 def _folder_for(database: Database) -> Path:
     if database.file is not None:
-        folder = database.file.with_name(f"{database.file.name}.owners").absolute()
+        folder = _beside(database.file)
     else:
         mine = Path(tempfile.gettempdir()) / f"ferryman-{os.getuid()}"
         folder = mine / hashlib.sha256(database.name.encode()).hexdigest()[:16]

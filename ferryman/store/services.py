@@ -35,6 +35,7 @@ class Services:
         async with self._database.write() as connection:
             adding = connection.insert(services).values(owner=owner, started_at=now, **fresh)
             await connection.execute(adding.on_conflict_do_update(index_elements=["owner"], set_=fresh))
+        await self._database.checkpoint()  # who copies the file alone, without its log, gets all but the last seconds
 
     async def list(self) -> list[Service]:
         """Every process, the one that was heard of last first."""

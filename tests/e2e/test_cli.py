@@ -11,7 +11,7 @@ from tests.support.ferryman import Ferryman
 
 COMMANDS = [
     "run", "scheduler", "worker", "sync", "plan", "status", "requeue", "export-history", "import-history", "check",
-    "health", "schema", "version",
+    "health", "schema", "version", "migrate", "backup", "restore",
 ]  # fmt: skip
 ITEMS = """
 defaults: {target: registry.example.com/m/}
@@ -76,6 +76,7 @@ def test_wrong_settings_are_named_all_at_once(ferryman: Ferryman) -> None:
 
 
 def test_wrong_usage(ferryman: Ferryman) -> None:
+    assert ferryman.run("migrate").code == 0
     typo, nothing, unknown, zone, missing = ferryman.run_all(
         ["synch"],
         ["requeue"],
@@ -114,6 +115,7 @@ def test_a_database_url_that_names_none(ferryman: Ferryman) -> None:
 
 
 def test_status_of_an_empty_record(ferryman: Ferryman) -> None:
+    assert ferryman.run("migrate").code == 0
     assert ferryman.run("status", "--json").json == []
     done = ferryman.run("status")
     assert done.code == 0

@@ -75,6 +75,7 @@ def test_it_knows_its_version(installed: Path, tmp_path: Path) -> None:
 
 def test_it_makes_and_migrates_its_database(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "items.yml").write_text("items:\n  - {source: 127.0.0.1:1/a/x, target: 127.0.0.1:1/b/}\n")
+    assert call(installed, "migrate", folder=tmp_path).startswith("state database data/ferryman.db: schema ")
     assert json.loads(call(installed, "status", "--json", folder=tmp_path)) == []
     with sqlite3.connect(tmp_path / "data/ferryman.db") as database:
         ((revision,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
