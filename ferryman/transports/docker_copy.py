@@ -11,7 +11,7 @@ from ferryman.registry.client import Manifest, RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.cache import ImageCache
 from ferryman.transports.docker_engine import DockerEngine, EngineIdentity, LocalImage, Pushed
-from ferryman.transports.docker_errors import Errand, ImageGone
+from ferryman.transports.docker_errors import Errand, ImageGone, NotUnpacked
 from ferryman.transports.docker_logins import EngineLogins
 from ferryman.transports.index import Part, config_digest, has_zstd_layers, join
 from ferryman.transports.locks import KeyedLocks
@@ -137,14 +137,14 @@ class DockerCopy:
                     credential=login,
                     sink=self._tell,
                 )
-        except WrongContent as error:
+        except NotUnpacked as error:
             raise await self._explained(choice, error) from error
 
     def _tell(self, part: str, done: int, total: int | None) -> None:
         self._sink(f"{self._step}{part}", done, total)
 
-    async def _explained(self, choice: Choice, error: WrongContent) -> TransferError:
-        """A layer that the engine could not unpack may be damaged, or packed in a way that it does not know."""
+    async def _explained(self, choice: Choice, error: NotUnpacked) -> TransferError:
+        """A layer that the engine could not unpack may be packed in a way that it does not know."""
         if not has_zstd_layers(await self._registry.get_manifest(choice.reference)):
             return error
         return Unsupported(
