@@ -225,6 +225,11 @@ def _hosts(configuration: Configuration) -> dict[str, HostOptions]:
             requests_per_second=entry.requests_per_second,
             bandwidth=entry.bandwidth,
             tls=entry.tls,
+            timeout=entry.timeout,
+            least_rate=entry.least_rate,
+            most_tags=entry.most_tags,
+            redirects=entry.redirects,
+            proxy=entry.proxy,
         )
         for host, entry in configuration.registries.items()
     }

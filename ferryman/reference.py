@@ -5,7 +5,6 @@ Grammar: distribution specification, "Pull" (`<name>`, `<reference>`), and Docke
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
@@ -45,15 +44,6 @@ def referrers_tag(digest: str) -> str:
     """The tag that lists what refers to a manifest where no API does (distribution specification, its schema)."""
     algorithm, _, encoded = digest.partition(":")
     return f"{algorithm}-{encoded[:64]}"
-
-
-def is_loopback(registry: str) -> bool:
-    """Whether a registry host is this machine: plain HTTP by default, as Docker treats it."""
-    host = registry[1:].partition("]")[0] if registry.startswith("[") else registry.partition(":")[0]
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name; `127.0.0.1.example.com` is somebody else's
-        return False
 
 
 def parse_registry(text: str) -> str:

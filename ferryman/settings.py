@@ -13,16 +13,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, Confi
 from pydantic_core import ErrorDetails
 
 from ferryman.clock import SystemClock
+from ferryman.durations import parse_duration
 from ferryman.errors import ConfigurationError, Problem
 
 _PREFIX = "FERRYMAN_"
-_DURATION = re.compile(
-    r"(?:(?P<days>[0-9]{1,9})d)?(?:(?P<hours>[0-9]{1,9})h)?(?:(?P<minutes>[0-9]{1,9})m)?"
-    r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,9})ms)?"
-)
 # Kubernetes puts these into every container beside a Service that is named ferryman.
 _KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
-_LONGEST = timedelta(days=3650)
 _SHORTEST_LEASE = timedelta(seconds=3)
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
 
@@ -48,19 +44,6 @@ class Schedule:
         if len(self.text.split()) == 1:
             return now + parse_duration(self.text)
         return next(CronSim(self.text, now))
-
-
-def parse_duration(text: str) -> timedelta:
-    """Read `10s`, `6h`, `1h30m`, `500ms`; days are 24 hours. Raises ValueError with what was expected."""
-    found = _DURATION.fullmatch(text)
-    parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
-    try:
-        duration = timedelta(**parts)
-    except OverflowError:
-        duration = timedelta.max
-    if not timedelta(0) < duration <= _LONGEST:
-        raise ValueError("expected a duration of at most ten years, such as 10s, 6h, 1d or 1h30m")
-    return duration
 
 
 def _duration(value: object) -> object:

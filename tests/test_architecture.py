@@ -21,7 +21,7 @@ ROWS = (
     ("pauses", "planner", "target_check"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings"),
-    ("bandwidth", "log", "platforms", "reference", "retry", "versions"),
+    ("addresses", "bandwidth", "durations", "log", "platforms", "reference", "retry", "versions"),
     ("bell", "clock", "errors", "tasks", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}

@@ -12,7 +12,6 @@ from ferryman.reference import (
     Reference,
     Repository,
     is_digest,
-    is_loopback,
     is_tag,
     parse_registry,
     referrers_tag,
@@ -148,18 +147,6 @@ def test_a_reference_is_written_as_docker_writes_it() -> None:
 def test_a_reference_to_nothing_selects_nothing() -> None:
     with pytest.raises(ValueError, match="neither tag nor digest"):
         _ = Reference(Repository("quay.io", "a/b")).selector
-
-
-@pytest.mark.parametrize("host", ["localhost", "localhost:5000", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:5000"])
-def test_this_machine(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host", ["quay.io", "localhost.example.com", "10.0.0.1:5000", "128.0.0.1", "[::2]:5000", "127.0.0.1.example.com"]
-)
-def test_other_machines(host: str) -> None:
-    assert not is_loopback(host)
 
 
 @pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])

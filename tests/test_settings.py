@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ByteSize, SecretStr
 
+from ferryman.durations import parse_duration
 from ferryman.errors import ConfigurationError
-from ferryman.settings import Schedule, Settings, parse_duration
+from ferryman.settings import Schedule, Settings
 
 NOW = datetime(2026, 1, 1, 5, 59, 30, 500, tzinfo=UTC)
 NUMBER = "expected a whole number of at least 1"

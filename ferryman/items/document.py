@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from ferryman.addresses import HostList
 from ferryman.bandwidth import PATTERN, Bandwidth
+from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.model import UNLIMITED, ListerName, Order, TransportName
 from ferryman.items.problems import suggestion
@@ -86,6 +88,34 @@ def _tls(value: object) -> bool | str:
     raise ValueError("expected false (plain HTTP), true (HTTPS), or the path of a CA file")
 
 
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        return parse_duration(value).total_seconds()
+    raise ValueError("expected a duration such as 90s or 5m")
+
+
+def _least_rate(value: object) -> float:
+    rate = Bandwidth.parse(value).otherwise if isinstance(value, str) else None
+    if rate is None:
+        raise ValueError("expected a rate such as 10KiB/s")
+    return rate
+
+
+def _hosts(names: list[str]) -> list[str]:
+    HostList.parse(names)
+    return names
+
+
+def _proxy(value: object) -> str | bool:
+    """A URL, which may hold a password, so nothing of it is quoted; or False."""
+    if value is False or value in {"none", "false"}:
+        return False
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise ValueError("expected http:// or https://, a host and perhaps a port, or none")
+    return str(value)
+
+
 def _bandwidth(value: object) -> Bandwidth:
     if isinstance(value, dict) and all(isinstance(rate, str) for rate in value.values()):
         return Bandwidth.parse(value)
@@ -114,6 +144,12 @@ Address = Annotated[str, AfterValidator(_address)]
 Rate = Annotated[str, Field(pattern=PATTERN)] | _FROM_ENVIRONMENT
 # Any, a Bandwidth in truth: of that the schema would tell its fields, which nobody writes.
 Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | dict[str, Rate])]
+Seconds = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str)]
+LeastRate = Annotated[float, PlainValidator(_least_rate, json_schema_input_type=Rate)]
+HostNames = Annotated[
+    list[str], AfterValidator(_hosts), BeforeValidator(_listed, json_schema_input_type=str | list[str])
+]
+Proxy = Annotated[str | bool, PlainValidator(_proxy, json_schema_input_type=str | bool)]
 Tls = Annotated[bool | str, PlainValidator(_tls, json_schema_input_type=bool | str)]
 
 
@@ -207,6 +243,29 @@ class RegistryKeys(_Strict):
         None,
         description="false: plain HTTP. true: HTTPS. A path, from items.yml's folder: HTTPS with this CA file. "
         "Default: HTTPS, and plain HTTP on loopback.",
+    )
+    timeout: Seconds | None = Field(
+        None,
+        description="How long an answer may take to begin, such as 5m; a whole list of tags, four times that, and at "
+        "least 10m. Default: 1m, 5m for a list or a blob, and 15m after an upload.",
+    )
+    least_rate: LeastRate | None = Field(
+        None,
+        description="What stays below it for a minute is given up, and tried again later, such as 2KiB/s.",
+        json_schema_extra={"default": "10KiB/s"},
+    )
+    most_tags: Number | None = Field(
+        None,
+        description="A repository that lists more tags is refused.",
+        json_schema_extra={"default": 200_000},
+    )
+    redirects: HostNames | None = Field(
+        None,
+        description="Where it may lead besides (redirects, uploads, logins): host names with all below them, *.name, "
+        "addresses, networks such as 10.0.0.0/8. Default: public addresses, and private ones if its own is private.",
+    )
+    proxy: Proxy | None = Field(
+        None, repr=False, description="The HTTP proxy on the way to it, or none. Default: HTTPS_PROXY and its like."
     )
     lister: ListerName | None = Field(None, description="How tags are listed. Default: chosen by host.")
 

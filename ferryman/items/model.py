@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ferryman.addresses import NO_HOSTS, HostList
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
@@ -52,6 +53,11 @@ class RegistryEntry:
     bandwidth: Bandwidth = FULL_SPEED
     tls: bool | str | None = None  # False: plain HTTP; a path: that CA file; None: HTTPS, plain HTTP on loopback
     lister: ListerName | None = None
+    timeout: float | None = None  # seconds that an answer may take to begin
+    least_rate: float | None = None  # bytes a second, below which a download or an upload is given up
+    most_tags: int | None = None  # of one repository
+    redirects: HostList = NO_HOSTS  # where it may lead besides
+    proxy: str | bool | None = field(default=None, repr=False)  # its URL, perhaps with a password; False: none
 
 
 @dataclass(frozen=True, slots=True)

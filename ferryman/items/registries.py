@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ferryman.addresses import HostList
 from ferryman.bandwidth import FULL_SPEED
 from ferryman.items.document import RegistryKeys
 from ferryman.items.explain import checked, kind
@@ -50,6 +51,11 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         bandwidth=keys.bandwidth or FULL_SPEED,
         tls=_ca_file(keys.tls, folder, descend(branch, ("tls",)).place, problems),
         lister=keys.lister,
+        timeout=keys.timeout,
+        least_rate=keys.least_rate,
+        most_tags=keys.most_tags,
+        redirects=HostList.parse(keys.redirects or ()),
+        proxy=keys.proxy,
     )
 
 

@@ -4,14 +4,16 @@ A registry's name is what people write (`docker.io`); its endpoint is where `/v2
 (`https://registry-1.docker.io`), and its API, where it has one, lists tags with times and digests.
 """
 
+import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yarl import URL
 
+from ferryman.addresses import NO_HOSTS, HostList, is_loopback
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.errors import ConfigurationError, Problem
-from ferryman.reference import DOCKER_HUB, is_loopback
+from ferryman.reference import DOCKER_HUB
 from ferryman.registry.bounds import MOST_TAGS
 
 _ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
@@ -20,6 +22,7 @@ _CONCURRENCY = {DOCKER_HUB: 4}
 _DEFAULT_CONCURRENCY = 8
 _PAGE_SIZES = {"quay.io": 100}  # quay misbehaves above its own limit
 _DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
+_PORT = re.compile(r":[0-9]+$")
 _LEAST_RATE = 10 * 1024  # bytes a second
 
 
@@ -36,6 +39,8 @@ class HostOptions:
     timeout: float | None = None  # seconds that an answer may take to begin, whatever is asked
     least_rate: float | None = None  # bytes a second, below which a download or an upload is given up
     most_tags: int | None = None  # of one repository
+    redirects: HostList = NO_HOSTS  # where it may lead besides
+    proxy: str | bool | None = field(default=None, repr=False)  # its URL; False: none; None: the environment's
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,13 @@ class Host:
     timeout: float | None  # seconds that an answer may take to begin; None: as is usual for what is asked
     least_rate: float  # bytes a second
     most_tags: int
+    redirects: HostList
+    proxy: str | bool | None = field(repr=False)
 
     @classmethod
     def resolve(cls, name: str, options: HostOptions) -> "Host":
         """Fill in the defaults. Raises ConfigurationError for a CA file that cannot be read."""
-        plain = options.tls is False or (options.tls is None and is_loopback(name))
+        plain = options.tls is False or (options.tls is None and is_loopback(_PORT.sub("", name)))
         scheme = "http" if plain else "https"
         endpoint = options.endpoint or _ENDPOINTS.get(name, f"{scheme}://{name}")
         api = options.api or _APIS.get(name)
@@ -75,6 +82,8 @@ class Host:
             timeout=options.timeout,
             least_rate=options.least_rate or _LEAST_RATE,
             most_tags=options.most_tags or MOST_TAGS,
+            redirects=options.redirects,
+            proxy=options.proxy,
         )
 
     @property

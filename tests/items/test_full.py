@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ferryman.addresses import HostList
 from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
 from ferryman.platforms import Platforms
@@ -91,6 +92,24 @@ items: [{source: quay.io/a/b, target: r.io/x}]
             concurrency=3, requests_per_second=10, bandwidth=Bandwidth(5_000_000, (Span(60, 420, None),))
         )
     }
+
+
+def test_a_registry_may_be_slow_and_lead_inward(tmp_path: Path) -> None:
+    text = """\
+registries:
+  r.io: {timeout: 1m30s, least_rate: 2KiB/s, most_tags: 500000, redirects: storage.corp, proxy: "http://u:${P}@p:3128"}
+  s.io: {redirects: ["*.corp", 10.0.0.0/8, "[fd00::1]:9000"], proxy: none}
+items: [{source: quay.io/a/b, target: r.io/x}]
+"""
+    configuration = read(tmp_path, text, environ={"P": "geheim"})
+    assert configuration.registries == {
+        "r.io": RegistryEntry(
+            timeout=90, least_rate=2048, most_tags=500_000, redirects=HostList.parse(["storage.corp"]),
+            proxy="http://u:geheim@p:3128",
+        ),
+        "s.io": RegistryEntry(redirects=HostList.parse(["*.corp", "10.0.0.0/8", "[fd00::1]:9000"]), proxy=False),
+    }  # fmt: skip
+    assert "geheim" not in repr(configuration)
 
 
 def test_an_old_file_may_have_an_image_of_that_name(tmp_path: Path) -> None:

@@ -154,8 +154,12 @@ REFERENCES = [
 REGISTRIES = [
     (f"{REGISTRY}username: me", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
     (f"{REGISTRY}username: me\n    password: ''", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
-    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, requests_per_second, bandwidth, tls, lister"),
+    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, requests_per_second, bandwidth, tls, timeout, least_rate, most_tags, redirects, proxy, lister"),
     (f"{REGISTRY}requests_per_second: 0", f"4:26: requests_per_second: found 0, {NUMBER}"),
+    (f"{REGISTRY}timeout: 30", "4:14: timeout: found 30, expected a duration such as 90s or 5m"),
+    (f"{REGISTRY}least_rate: unlimited", "4:17: least_rate: found 'unlimited', expected a rate such as 10KiB/s"),
+    (f"{REGISTRY}redirects: [10.0.0.0/99]", "4:16: redirects: '10.0.0.0/99' names no hosts: expected a host name, *.name, an address or a network such as 10.0.0.0/8"),
+    (f"{REGISTRY}proxy: socks5://u:geheim@p", "4:12: proxy: found text, expected http:// or https://, a host and perhaps a port, or none"),
     (f"{REGISTRY}bandwidth: 20MB", f"4:16: bandwidth: '20MB' {RATE}"),
     (f"{REGISTRY}bandwidth: 20Mb/s", f"4:16: bandwidth: '20Mb/s' {RATE}"),
     (f"{REGISTRY}bandwidth: 0.5B/s", f"4:16: bandwidth: '0.5B/s' {RATE}"),
