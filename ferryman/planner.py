@@ -13,7 +13,7 @@ from ferryman.items.model import UNLIMITED, Rules
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import is_tag, subject_of
 from ferryman.store.records import Status
-from ferryman.versions import name_key, version_key
+from ferryman.versions import name_key, version_order
 
 Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # as a Verdict's
 Reason = Literal[
@@ -150,7 +150,8 @@ class Selection:
         tags = list(tags)
         left = self._rules.limit
         chosen = []
-        for tag in self.in_order(tag for tag in tags if self.obstacle(tag) is None):
+        usual = [tag.name for tag in tags if self.admits(tag.name)]
+        for tag in self.in_order((tag for tag in tags if self.obstacle(tag) is None), among=usual):
             if self.is_pinned(tag.name):
                 chosen.append(tag)
             elif left > 0:
@@ -212,16 +213,18 @@ class Selection:
         kept = {digest for platform, digest in told.items() if digest and self._wants(platform)}
         return kept | {tag.digest} if tag.digest and all(map(self._wants, told)) else kept
 
-    def in_order(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
-        """newest: by push time, unknown last, then by version. version: highest first. name: last name first."""
-        return sorted(tags, key=self._key, reverse=True)
+    def in_order(self, tags: Iterable[UpstreamTag], *, among: Iterable[str] | None = None) -> list[UpstreamTag]:
+        """newest: by push time, unknown last, then by version. version: highest first. name: last name first.
 
-    def _key(self, tag: UpstreamTag) -> tuple[Any, ...]:
+        `among`: the names that tell what a version usually looks like there; None: those of `tags`.
+        """
+        tags = list(tags)
         if self._rules.order == "name":
-            return (name_key(tag.name), tag.name)
+            return sorted(tags, key=lambda tag: (name_key(tag.name), tag.name), reverse=True)
+        version = version_order([tag.name for tag in tags] if among is None else among)
         if self._rules.order == "version":
-            return version_key(tag.name)
-        return (tag.pushed_at or _UNDATED, version_key(tag.name))
+            return sorted(tags, key=lambda tag: version(tag.name), reverse=True)
+        return sorted(tags, key=lambda tag: (tag.pushed_at or _UNDATED, version(tag.name)), reverse=True)
 
     def _obstacle_in_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Not even a pin helps here: there is nothing to copy."""

@@ -475,3 +475,11 @@ def test_a_limit_is_met_as_long_as_there_is_something_to_meet_it_with(lacks: set
         name for name, each in decide(*tags, by=rules(limit=limit), mirrored=record).items() if each.action == "copy"
     }
     assert copied == {str(number) for number in [number for number in range(20) if number not in lacks][:limit]}
+
+
+def test_nightlies_and_commits_do_not_crowd_out_the_releases() -> None:
+    names = ["20240101", "20240102", "1a2b3c4", "build-1234", "1.27.3", "1.27.2", "1.26.0", "99999"]
+    decisions = decide(*(tag(name) for name in names), by=rules(limit=2, order="version"))
+    assert ranked(decisions) == ["1.27.3", "1.27.2"]
+    only_dates = decide(*(tag(name) for name in names), by=rules(limit=1, order="version", include="2024.*"))
+    assert ranked(only_dates) == ["20240102"]
