@@ -93,6 +93,11 @@ class House:
             lease=self.settings.lease,
             owner=self.owner,
             targets=targets,
+            registries=lambda: {
+                item.source.registry
+                for item in self.configuration.items
+                if targets is None or str(item.target) in targets
+            },
         )
 
     def reload(self) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,11 +14,12 @@ from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.store.owners import Owner
 from ferryman.store.queue import Queue
-from ferryman.store.records import Job
+from ferryman.store.records import Job, Share
 from ferryman.transports.base import Copied
 from ferryman.worker import Worker
 
 _POLL = 1.0  # seconds between two looks at a queue that other processes fill too
+_KEPT_FREE = 4  # one of so many workers is for other source registries than the one that has all the others
 _ENGINE_PAUSE = 5.0  # seconds between two tries at an engine that is away
 
 
@@ -34,7 +36,9 @@ class Crew:
         lease: timedelta,
         owner: Owner,
         targets: Collection[str] | None = None,
+        registries: Callable[[], Collection[str]] = tuple,
     ) -> None:
+        """`registries`: the source registries that there may be work from, now."""
         self._worker = worker
         self._queue = queue
         self._clock = clock
@@ -42,6 +46,7 @@ class Crew:
         self._lease = lease
         self._owner = owner
         self._targets = targets  # claim for these only; None: for all
+        self._registries = registries
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
         self._unrecorded: list[Job] = []  # ended without a result in the record, and perhaps still leased to us
         self._beat: asyncio.Task[frozenset[str]] | None = None  # a question to the database that has no answer yet
@@ -97,7 +102,7 @@ class Crew:
     async def _claimed(self) -> Job | None:
         """The next job; None: there is none, or the database does not give one, which is logged once."""
         try:
-            job = await self._queue.claim(self._targets)
+            job = await self._queue.claim(self._targets, share=self._share())
         except StoreError as error:
             if self._store_lost is None:
                 self._store_lost = self._clock.now(), error
@@ -107,6 +112,11 @@ class Crew:
             self._store_lost = None
             log.get().info("the database gives work again")
         return job
+
+    def _share(self) -> Share:
+        """A registry may be so slow that its tags run for days: some workers stay for the others."""
+        most = self._size - math.ceil(self._size / _KEPT_FREE)
+        return Share(most=max(1, most), registries=frozenset(self._registries()))
 
     async def _wait_for_work(self, filled: asyncio.Event) -> None:
         """Until this process enqueues something; others may do so as well, without a word."""

@@ -24,7 +24,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
 from ferryman.target_check import TargetCheck
-from ferryman.tasks import for_each
+from ferryman.tasks import for_each_by_owner
 
 _UNREADABLE: planner.Reason = "unreadable"
 _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
@@ -130,7 +130,7 @@ class Scheduler:
                     failed[str(item.target)] = await self._defect(item, error)
                 looked()
 
-        await for_each(items, one, at_once=_ITEMS_AT_ONCE)
+        await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
         return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
 
     async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> Looked:

@@ -5,7 +5,8 @@ waited for it, and the next `asyncio.timeout` in that task lets CancelledError o
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Hashable
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -36,6 +37,30 @@ async def for_each(things: Collection[_T], work: Callable[[_T], Coroutine[Any, A
     async def take() -> None:
         for thing in waiting:
             await work(thing)
+
+    await gather_or_raise(*(take() for _ in range(min(at_once, len(things)))))
+
+
+async def for_each_by_owner(
+    things: Collection[_T],
+    work: Callable[[_T], Coroutine[Any, Any, object]],
+    *,
+    at_once: int,
+    owner: Callable[[_T], Hashable],
+) -> None:
+    """Like `for_each`, but where there are several owners, none has more than half of the places at any moment."""
+    waiting = dict(enumerate(things))
+    running: Counter[Hashable] = Counter()
+    several = len({owner(thing) for thing in things}) > 1
+    most = max(1, at_once // 2) if several else at_once
+
+    async def take() -> None:
+        # Who finds nothing may end: what still waits belongs to owners whose own takers come back for it.
+        while (number := next((n for n, thing in waiting.items() if running[owner(thing)] < most), None)) is not None:
+            thing = waiting.pop(number)
+            running[owner(thing)] += 1
+            await work(thing)
+            running[owner(thing)] -= 1
 
     await gather_or_raise(*(take() for _ in range(min(at_once, len(things)))))
 

@@ -13,7 +13,7 @@ import pytest
 from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.reference import Reference
 from ferryman.store.queue import Queue
-from ferryman.store.records import Job
+from ferryman.store.records import Job, Share
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
@@ -48,6 +48,30 @@ async def test_works_on_several_at_once(workplace: Workplace) -> None:
         gate.open()
     await working
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2", "v3")} == {"synced"}
+
+
+async def test_a_slow_registry_does_not_hold_every_worker(workplace: Workplace) -> None:
+    slow = [workplace.transport.hold(f"v{number}") for number in range(4)]
+    await workplace.enqueue("v0", "v1", "v2", "v3")
+    crew = workplace.crew(size=4, registries=("quay.io", "ghcr.io"))
+    workplace.start(crew.run())
+    for gate in slow[:3]:
+        await gate.reached.wait()
+    other = workplace.transport.hold("other")
+    await workplace.enqueue("other", source="ghcr.io/team/tool")
+    await other.reached.wait()
+    assert not slow[3].reached.is_set()
+    other.open()
+    slow[0].open()
+    await slow[3].reached.wait()
+
+
+async def test_a_registry_of_its_own_has_all_workers(workplace: Workplace) -> None:
+    gates = [workplace.transport.hold(f"v{number}") for number in range(4)]
+    await workplace.enqueue("v0", "v1", "v2", "v3")
+    workplace.start(workplace.crew(size=4, registries=("quay.io",)).run())
+    for gate in gates:
+        await gate.reached.wait()
 
 
 async def test_finds_what_is_queued_while_it_idles(workplace: Workplace) -> None:
@@ -220,7 +244,7 @@ async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
     failed = asyncio.Semaphore(0)
 
     class Full(Queue):
-        async def claim(self, targets: Collection[str] | None = None) -> Job | None:
+        async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
             failed.release()
             raise StoreError("the disk is full")
 

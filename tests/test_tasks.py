@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ferryman.tasks import for_each, gather_or_raise
+from ferryman.tasks import for_each, for_each_by_owner, gather_or_raise
 
 
 async def _fail(message: str = "broken") -> None:
@@ -99,3 +99,23 @@ async def test_for_each_stops_at_an_error() -> None:
     with pytest.raises(ValueError, match="0"):
         await for_each(range(20), work, at_once=2)
     assert begun == [0, 1]
+
+
+async def test_one_owner_never_has_more_than_half_of_the_places() -> None:
+    slow = asyncio.Event()
+    done: list[str] = []
+    fast_ones = asyncio.Event()
+
+    async def work(thing: str) -> None:
+        if thing.startswith("slow"):
+            await slow.wait()
+        done.append(thing)
+        if done == [f"fast {number}" for number in range(5)]:
+            fast_ones.set()
+
+    things = [f"slow {number}" for number in range(9)] + [f"fast {number}" for number in range(5)]
+    all_of_them = asyncio.create_task(for_each_by_owner(things, work, at_once=4, owner=lambda thing: thing[:4]))
+    await fast_ones.wait()
+    slow.set()
+    await all_of_them
+    assert sorted(done) == sorted(things)

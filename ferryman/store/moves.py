@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    func,
     literal,
     null,
     or_,
@@ -89,8 +90,17 @@ def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
 
 
 _JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
+_OF_TARGETS = tags.c.target.in_(bindparam("targets", expanding=True))
+_FROM_REGISTRY = tags.c.source_registry == bindparam("registry", type_=String)
 CLAIM = _claiming(true())
-CLAIM_AMONG = _claiming(tags.c.target.in_(bindparam("targets", expanding=True)))
+CLAIM_AMONG = _claiming(_OF_TARGETS)
+CLAIM_FROM = _claiming(_FROM_REGISTRY)
+CLAIM_AMONG_FROM = _claiming(and_(_FROM_REGISTRY, _OF_TARGETS))
+RUNNING_BY_REGISTRY = (
+    select(tags.c.source_registry, func.count())
+    .where(status_is("running"), tags.c.lease_owner == bindparam("owner"))
+    .group_by(tags.c.source_registry)
+)
 
 
 @dataclass(frozen=True, slots=True)

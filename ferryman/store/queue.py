@@ -22,9 +22,10 @@ Claims, and the ends of jobs, that come at the same time share a transaction (se
 """
 
 import asyncio
+import random
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +42,10 @@ from ferryman.store.merge import Merge, rename
 from ferryman.store.moves import (
     CLAIM,
     CLAIM_AMONG,
+    CLAIM_AMONG_FROM,
+    CLAIM_FROM,
     END,
+    RUNNING_BY_REGISTRY,
     SUCCEED,
     SYNCED,
     UNLEASED,
@@ -60,6 +64,7 @@ from ferryman.store.records import (
     Outstanding,
     RegistryState,
     SeenTag,
+    Share,
     Verdict,
     Walk,
 )  # fmt: skip
@@ -69,6 +74,7 @@ _REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
 _LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
 _Targets = frozenset[str] | None  # None: of all
+_Wish = tuple[_Targets, Share | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +141,52 @@ class Queue:
             self.filled.ring()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
-    async def claim(self, targets: Collection[str] | None = None) -> Job | None:
+    async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
         """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
 
+        With a `share`, none of a source registry of which this owner runs that many already.
         Cancelled, it may have taken one all the same: `reclaim` what this owner holds when the process stops.
         """
-        return await self._claims.ask(None if targets is None else frozenset(targets))
+        return await self._claims.ask((None if targets is None else frozenset(targets), share))
 
-    async def _claim(self, wishes: Sequence[_Targets]) -> list[Job | None]:
+    async def _claim(self, wishes: Sequence[_Wish]) -> list[Job | None]:
         """As many tags as are wished for. They start at the same time: it is no matter who gets which."""
         async with self._database.write() as connection:
-            taken = {
-                targets: await self._take(connection, targets, number) for targets, number in Counter(wishes).items()
-            }
-        return [next(taken[targets], None) for targets in wishes]
+            counted = Counter(wishes).items()
+            taken = {wish: iter(await self._grant(connection, wish, number)) for wish, number in counted}
+        return [next(taken[wish], None) for wish in wishes]
 
-    async def _take(self, connection: Transaction, targets: _Targets, number: int) -> Iterator[Job]:
+    async def _grant(self, connection: Transaction, wish: _Wish, number: int) -> list[Job]:
+        targets, share = wish
+        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - nobody else is there to share with
+            return await self._take(connection, targets, number)
+        jobs: list[Job] = []
+        while len(jobs) < number:
+            rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
+            running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
+            free = share.most - max(running.values(), default=0)
+            if free > 0:
+                more = await self._take(connection, targets, min(free, number - len(jobs)))
+            else:
+                full = {registry for registry, count in running.items() if count >= share.most}
+                more = await self._take_one_from(connection, targets, share.registries - full)
+            if not more:
+                break
+            jobs += more
+        return jobs
+
+    async def _take_one_from(
+        self, connection: Transaction, targets: _Targets, registries: Collection[str]
+    ) -> list[Job]:
+        """By one look at each, for which there is an index: what is queued of the others may be very long."""
+        for registry in random.sample(sorted(registries), len(registries)):  # none always comes first
+            if jobs := await self._take(connection, targets, 1, registry=registry):
+                return jobs
+        return []
+
+    async def _take(
+        self, connection: Transaction, targets: _Targets, number: int, *, registry: str | None = None
+    ) -> list[Job]:
         now = self._clock.now()
         told: Values = {
             "number": number, "now": now,
@@ -158,8 +194,12 @@ class Queue:
         }  # fmt: skip
         if targets is not None:
             told["targets"] = list(targets)
-        rows = await connection.execute(CLAIM if targets is None else CLAIM_AMONG, told)
-        return iter([Job(*row) for row in rows])
+        if registry is None:
+            claiming = CLAIM if targets is None else CLAIM_AMONG
+        else:
+            told["registry"] = registry
+            claiming = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
+        return [Job(*row) for row in await connection.execute(claiming, told)]
 
     async def beat(self) -> frozenset[str]:
         """Renew every lease of this owner in one statement; the tokens that are still ours.

@@ -60,6 +60,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How many tags of one source registry a process may run at once, so that a slow one does not hold all workers."""
+
+    most: int
+    registries: frozenset[str]  # the source registries that there are; one alone has no share to keep to
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one tag, kept for 30 days."""
 

@@ -130,6 +130,11 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
 UNREAD = status_is("synced") & tags.c.error.is_not(None)
 _queued, _running = status_is("queued"), status_is("running")
 _partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
+_partial(  # for a claim that leaves out the registries that have their share of workers
+    "ix_tags_due_by_registry",
+    tags.c.source_registry, tags.c.rank, tags.c.run_at, tags.c.id,
+    where=_queued & tags.c.run_at.is_not(None),
+)  # fmt: skip
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from ferryman.errors import Unstorable
+from ferryman.store.engine import Database
 from ferryman.store.queue import Queue
-from ferryman.store.records import ItemKey, Job, Outstanding, Status
+from ferryman.store.records import ItemKey, Job, Outstanding, Share, Status
 from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
 
 Move = Callable[[Scene, Job], Awaitable[bool]]
@@ -282,6 +283,37 @@ async def test_claims_at_the_same_time_take_the_first_of_all(scene: Scene) -> No
     assert {taken[0], taken[3], taken[5]} == {"v0", "v1", "v2"}
     assert (taken[1], taken[2], taken[4]) == ("v3", None, None)
     assert len(await scene.queue.beat()) == 5  # a token of its own for each
+
+
+SHARE = Share(most=3, registries=frozenset({"quay.io", "registry.k8s.io", "ghcr.io"}))
+PAUSE = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/mirror/pause", None)
+
+
+@pytest.mark.parametrize("targets", [None, {ITEM.target, PAUSE.target}])
+async def test_a_registry_gets_no_more_than_its_share(scene: Scene, targets: set[str] | None) -> None:
+    await scene.walk({f"v{number}": digest("a") for number in range(9)})
+    await scene.walk({"3.8": digest("b"), "3.9": digest("c")}, item=PAUSE, verdicts={"3.8": "copy", "3.9": "copy"})
+    jobs = await asyncio.gather(*(scene.queue.claim(targets, share=SHARE) for _ in range(9)))
+    taken = [job for job in jobs if job]
+    assert sorted(job.item for job in taken) == ["etcd"] * 3 + ["pause"] * 2
+    await scene.succeed(next(job for job in taken if job.item == "etcd"))
+    more = await asyncio.gather(*(scene.queue.claim(targets, share=SHARE) for _ in range(2)))
+    assert sorted(job.item for job in more if job) == ["etcd"]
+
+
+async def test_a_share_is_one_processs(scene: Scene, database: Database) -> None:
+    await scene.walk({f"v{number}": digest("a") for number in range(9)})
+    other = Queue(database, owner="other", clock=scene.clock, lease=LEASE, max_attempts=3)
+    for queue in (scene.queue, other):
+        jobs = await asyncio.gather(*(queue.claim(share=SHARE) for _ in range(4)))
+        assert len([job for job in jobs if job]) == 3
+
+
+async def test_who_is_alone_has_no_share_to_keep_to(scene: Scene) -> None:
+    await scene.walk({f"v{number}": digest("a") for number in range(4)})
+    alone = Share(most=1, registries=frozenset({"quay.io"}))
+    jobs = await asyncio.gather(*(scene.queue.claim(share=alone) for _ in range(4)))
+    assert all(jobs)
 
 
 async def test_claims_at_the_same_time_share_what_is_left(scene: Scene) -> None:

@@ -188,11 +188,12 @@ class Workplace:
         queue: Queue | None = None,
         targets: Collection[str] | None = None,
         lease: timedelta = LEASE,
+        registries: Collection[str] = (),
     ) -> Crew:
         """A crew that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
         crew = Crew(
             self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
-            targets=targets,
+            targets=targets, registries=lambda: registries,
         )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None
         self.watcher.on_end = lambda: crew.drain() if len(self.watcher.outcomes) == enough else None
