@@ -114,6 +114,12 @@ def _login_for(errand: Errand) -> str:
     return f"set {_TARGET_LOGIN}, or {mend}" if errand.needs_login else mend
 
 
+def is_refusal(answer: Answer) -> bool:
+    """Whether it is a 401 or 403 of the server itself: a firewall before it answers with a web page."""
+    refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return refused and classify(answer.status, _told_codes(answer), "read") is Denied
+
+
 def is_limit(answer: Answer) -> bool:
     """Whether the registry says that it was asked too often."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:

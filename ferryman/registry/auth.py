@@ -15,7 +15,7 @@ from yarl import URL
 
 from ferryman.clock import Clock
 from ferryman.errors import Unsupported, WrongContent
-from ferryman.registry.answers import denied, login_refused, refusal
+from ferryman.registry.answers import denied, is_refusal, login_refused, refusal
 from ferryman.registry.challenge import Challenge
 from ferryman.registry.credentials import Credential
 from ferryman.registry.links import forbid_inward, resolve
@@ -26,7 +26,6 @@ Handshake = Generator[Request, Answer, Grant]
 
 _CLIENT = "ferryman"
 _NO_OAUTH = frozenset({400, 401, 404, 405})  # what servers say to a POST that they do not know
-_REFUSED = frozenset({401, 403})
 _LIFETIME = 60  # seconds, where the server names none
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -57,10 +56,10 @@ def token_handshake(
         if answer.status not in _NO_OAUTH:
             return _granted(errand, answer, credential, clock)
     answer = yield _ask(realm, service, scopes, credential)
-    if answer.status == HTTPStatus.FORBIDDEN and credential is not None and scopes:
+    if answer.status == HTTPStatus.FORBIDDEN and is_refusal(answer) and credential is not None and scopes:
         # ghcr says 403 to a wrong password too; without a scope, only the login is left to be refused.
         alone = yield _ask(realm, service, (), credential)
-        if alone.status in _REFUSED:
+        if is_refusal(alone):
             raise login_refused(errand, alone, account=credential.username)
         raise denied(errand, answer, account=credential.username)
     return _granted(errand, answer, credential, clock)
@@ -109,7 +108,7 @@ def _granted(errand: Errand, answer: Answer, credential: Credential | None, cloc
 
 
 def _refused(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
-    if answer.status in _REFUSED:
+    if is_refusal(answer):
         if credential is not None:
             return login_refused(errand, answer, account=credential.username)
         return denied(errand, answer, account=None)

@@ -40,9 +40,10 @@ def next_page(links: Iterable[str], at: URL) -> URL | None:
 def _at_home(page: URL, at: URL) -> URL:
     if origin(page) == origin(at):
         return page
-    if page.raw_path != at.raw_path:
+    if not page.raw_path.endswith(at.raw_path):  # a proxy may have taken away what stands before it
         raise Unsupported(f"{place(at)}: the next page is said to be at {place(page)}: not followed")
-    return URL(f"{at.origin()}{page.raw_path_qs}", encoded=True)
+    query = f"?{page.raw_query_string}" if page.raw_query_string else ""
+    return URL(f"{at.origin()}{at.raw_path}{query}", encoded=True)
 
 
 def redirect(answer: Answer, request: Request) -> URL | None:

@@ -161,3 +161,12 @@ def test_bearer_is_chosen_before_basic() -> None:
     assert choose([plain, bearer]) == bearer
     assert choose([Challenge("bearer", {}), plain]) == plain
     assert choose([Challenge("negotiate", {})]) is None
+
+
+@pytest.mark.parametrize("body", ["<html>Request blocked</html>", {"errors": [{"code": "TOOMANYREQUESTS"}]}])
+def test_a_firewall_or_a_limit_before_a_token_server_refuses_no_login(body: Any) -> None:
+    going = handshake(credential=ROBOT)
+    next(going)
+    kind = "text/html" if isinstance(body, str) else "application/json"
+    with pytest.raises((Unreachable, RateLimited)):
+        going.send(answer(403, body, **{"Content-Type": kind}))

@@ -67,6 +67,7 @@ def test_which_of_two_is_meant_is_not_guessed() -> None:
         "http://registry.internal:5000",
         "//registry",
         "http://[fd00::1]",
+        "http://a/api/docker/x",
     ],
 )
 def test_a_registry_that_does_not_know_its_own_address_is_read_at_ours(origin: str) -> None:
