@@ -26,6 +26,7 @@ from ferryman.registry.credential import Credential, fingerprint, identify, matc
 from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.downloads import Download
 from ferryman.registry.errands import Errands
+from ferryman.registry.foreign import ForeignErrands
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http import Timeouts
 from ferryman.registry.kept import Kept
@@ -213,6 +214,18 @@ class RegistryClient:
         errands = self._errands(repository.registry)
         return Download(
             sender=self._sender, errands=errands, clock=self._clock,
+            name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
+        )  # fmt: skip
+
+    def download_from(
+        self, url: str, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]
+    ) -> Download:
+        """A foreign layer of the repository, from a URL that its manifest names; else as `download`.
+
+        Raises Unsupported for a URL that must not be followed.
+        """
+        return Download(
+            sender=self._sender, errands=ForeignErrands.to(self._host(repository.registry), url), clock=self._clock,
             name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
         )  # fmt: skip
 

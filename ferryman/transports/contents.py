@@ -31,6 +31,13 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign(Descriptor):
+    """A layer that registries need not have: it can be had in the web."""
+
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Child(Descriptor):
     """An index's reference to a manifest."""
 
@@ -47,7 +54,8 @@ class Child(Descriptor):
 class Contents:
     """What a manifest names, each digest once."""
 
-    blobs: tuple[Descriptor, ...] = ()  # without those that the registry is not to have: foreign layers
+    blobs: tuple[Descriptor, ...] = ()  # without foreign layers
+    foreign: tuple[Foreign, ...] = ()
     config: Descriptor | None = None  # one of `blobs`
     children: tuple[Child, ...] = ()
     is_list: bool = False
@@ -68,10 +76,11 @@ def read(manifest: Manifest) -> Contents:
         # `blobs` is what the short-lived artifact manifest called its layers.
         listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
         layers = [_descriptor(layer) for layer in listed if not layer.get("urls")]
+        foreign = {layer["digest"]: _foreign(layer) for layer in listed if layer.get("urls")}
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise WrongContent(f"the manifest {manifest.digest} is malformed: {error!r}") from error
     blobs = {blob.digest: blob for blob in [*layers, *([config] if config else [])]}
-    return Contents(blobs=tuple(blobs.values()), config=config)
+    return Contents(blobs=tuple(blobs.values()), foreign=tuple(foreign.values()), config=config)
 
 
 def platform_of(config: bytes) -> Platform | None:
@@ -114,6 +123,12 @@ def _descriptor(entry: Mapping[str, Any]) -> Descriptor:
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
         raise ValueError("a size that is none")
     return Descriptor(digest, str(entry.get("mediaType") or ""), size)
+
+
+def _foreign(entry: Mapping[str, Any]) -> Foreign:
+    described = _descriptor(entry)
+    urls = tuple(url for url in entry["urls"] if isinstance(url, str))
+    return Foreign(described.digest, described.media_type, described.size, urls=urls)
 
 
 def _united(entries: Iterable[Child]) -> tuple[Child, ...]:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ferryman.errors import Permanent, TransferError, Unreachable, WrongContent
+from ferryman.errors import Denied, NotFound, Permanent, RateLimited, TransferError, Unreachable, WrongContent
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient, Session
 from ferryman.transports.base import ProgressSink
@@ -14,6 +14,7 @@ from ferryman.transports.direct_tree import Needed
 from ferryman.transports.shared_blobs import SharedBlob
 
 _SMALL = 1024 * 1024  # bytes; what is no larger is read whole before it is sent
+_MOST_URLS = 5  # of a foreign layer
 
 
 class Trust(Enum):
@@ -41,7 +42,7 @@ class BlobMover:
     def announce(self, blobs: Iterable[Descriptor]) -> None:
         """Tell of all that is to come, so that its sum is known from the start."""
         for blob in blobs:
-            self.progress(f"copy:{_short(blob)}", 0, blob.size)
+            self.progress(_part(blob), 0, blob.size)
 
     async def bring(self, needed: Needed, shared: SharedBlob) -> None:
         """See to it that the target holds the blob. Raises TransferError."""
@@ -67,7 +68,7 @@ class BlobMover:
                 return False
         elif self._is_worth_asking(needed) and await self.registry.has_blob(self.target, blob.digest):
             return False
-        await self._move(blob, needed.content, session)
+        await (self._move_foreign(needed, session) if needed.urls else self._move(blob, needed.content, session))
         return True
 
     def disown(self, digests: Collection[str]) -> None:
@@ -119,8 +120,36 @@ class BlobMover:
             return mount.made, mount.session
         return False, None
 
+    async def _move_foreign(self, needed: Needed, session: Session | None) -> None:
+        """From the source, which may have it all the same, or from where its manifest says that it is."""
+        blob = needed.blob
+        try:
+            await self._move(blob, None, session)
+        except (NotFound, Denied) as error:
+            if self._is_the_targets(error):
+                raise
+            why = str(error)
+        else:
+            return
+        for url in needed.urls[:_MOST_URLS]:
+            try:
+                await self._stream(blob, None, lambda done: self.progress(_part(blob), done, blob.size), url=url)
+            except RateLimited:
+                raise
+            except TransferError as error:
+                if self._is_the_targets(error):
+                    raise
+                why = str(error)
+            else:
+                return
+        message = f"{self.target} wants a foreign layer, which neither the source nor its URLs have: {why}"
+        raise NotFound(message, registry=self.source.registry)
+
+    def _is_the_targets(self, error: TransferError) -> bool:
+        return error.registry == self.target.registry != self.source.registry
+
     async def _move(self, blob: Descriptor, content: bytes | None, session: Session | None) -> None:
-        part = f"copy:{_short(blob)}"
+        part = _part(blob)
         self.progress(part, 0, blob.size)
         if content is None and blob.size > _SMALL:
             await self._stream(blob, session, lambda done: self.progress(part, done, blob.size))
@@ -137,11 +166,16 @@ class BlobMover:
             raise WrongContent(message, registry=self.source.registry)
         return found
 
-    async def _stream(self, blob: Descriptor, session: Session | None, tell: Callable[[int], None]) -> None:
+    async def _stream(
+        self, blob: Descriptor, session: Session | None, tell: Callable[[int], None], *, url: str | None = None
+    ) -> None:
         async with AsyncExitStack() as place:
             async with self._given_up_on_failure(blob, session):
                 await place.enter_async_context(self.registry.transfer(self.source.registry, self.target.registry))
-            download = self.registry.download(self.source, blob.digest, blob.size, tell=tell)
+            if url is None:
+                download = self.registry.download(self.source, blob.digest, blob.size, tell=tell)
+            else:
+                download = self.registry.download_from(url, self.source, blob.digest, blob.size, tell=tell)
             try:
                 await self.registry.upload_blob(self.target, blob.digest, download, session=session)
             finally:
@@ -156,6 +190,10 @@ class BlobMover:
             if session is not None:
                 await self.registry.give_up_upload(self.target, blob.digest, session)
             raise
+
+
+def _part(blob: Descriptor) -> str:
+    return f"copy:{_short(blob)}"
 
 
 def _short(blob: Descriptor) -> str:

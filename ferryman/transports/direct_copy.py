@@ -61,6 +61,7 @@ class DirectCopy:
         self._moved = 0
         self._reused = 0
         self._degraded: str | None = None
+        self._wants_foreign = False  # the target wants foreign layers to be there
         self._untold: TransferError | None = None  # why Docker's types cannot tell it
         self.verbatim: set[str] = set()  # digests of images and indexes that the target has as the source does
 
@@ -73,6 +74,7 @@ class DirectCopy:
                 if not error.lacks_content:
                     raise
                 log.get().warning("the target lacks what it was believed to hold", error=str(error))
+                self._wants_foreign = True  # it may be those; most targets do without
             else:
                 return Copied(
                     stored.digest,
@@ -169,7 +171,7 @@ class DirectCopy:
 
     async def _shipped(self, telling: _Telling, trust: Trust) -> Stored:
         """Blobs, then manifests. What the target has at the end is written down, also if that is not all of it."""
-        root, blobs = telling.tree, telling.tree.blobs()
+        root, blobs = telling.tree, telling.tree.blobs(foreign=self._wants_foreign)
         with self._tools.shared.wanted(self._repository.registry, blobs) as shared:
             await self._recall(shared, trust)
             shipment = Shipment(

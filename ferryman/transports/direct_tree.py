@@ -34,6 +34,7 @@ class Needed:
     blob: Descriptor
     is_config: bool  # of one image alone: nobody else will have brought it
     content: bytes | None  # where it was read already
+    urls: tuple[str, ...] = ()  # of a foreign layer: where it can be had if the source has it not
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,14 @@ class Node:
             generations[height].append(node)
         return generations[:-1]
 
-    def blobs(self) -> dict[str, Needed]:
-        """All the blobs that it and its children need, by digest."""
-        return {
+    def blobs(self, *, foreign: bool = False) -> dict[str, Needed]:
+        """All the blobs that it and its children need, by digest; with `foreign`, the foreign layers too."""
+        found = {
+            layer.digest: Needed(layer, is_config=False, content=None, urls=layer.urls)
+            for node in (self.walk() if foreign else ())
+            for layer in node.contents.foreign
+        }
+        return found | {
             blob.digest: Needed(blob, is_config := blob == node.contents.config, node.config if is_config else None)
             for node in self.walk()
             for blob in node.contents.blobs
@@ -150,7 +156,7 @@ class TreeReader:
                 with self.blamed():
                     contents = read(manifest)
                 self._bytes += len(manifest.body)
-                self._entries += len(contents.blobs) + len(contents.children)
+                self._entries += len(contents.blobs) + len(contents.foreign) + len(contents.children)
                 self._demand_measure()
                 self._found[digest] = Node(manifest, contents)
         return self._found[digest]

@@ -158,7 +158,7 @@ def _registry_config(folder: Path, host: str, login: tuple[str, str] | None) -> 
         "log: {level: info, accesslog: {disabled: false}}\n"
         f"storage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\n  delete: {{enabled: true}}\n"
         # Layers that live elsewhere are allowed, wherever that is.
-        "validation: {manifests: {urls: {allow: ['^https://']}}}\n"
+        "validation: {manifests: {urls: {allow: ['^https?://']}}}\n"
         f"http:\n  addr: {host}\n" + auth
     )
 
