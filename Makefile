@@ -13,9 +13,12 @@ DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
 TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql procps skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
+# Python's start would answer Ctrl-C by a traceback; the demo takes it once it can stop what it has started.
+HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo yes),env --block-signal=INT)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint types test demo bench lock clean demo-packages test-packages bench-packages
+.PHONY: help setup lint types test demo bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -29,13 +32,13 @@ lint: $(VENV)/installed ## Check style and formatting
 types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
-test: setup lint types ## Everything that CI checks
+test: as-root setup lint types ## Everything that CI checks
 	$(BIN)/pytest
 
-demo: demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
-	@$(BIN)/python -m tests.demo
+demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
+	@$(HOLDING_CTRL_C) $(BIN)/python -m tests.demo
 
-bench: bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
+bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.queue
 
@@ -48,6 +51,10 @@ lock: $(VENV)/installed ## Take the newest versions into the lock files
 clean: ## Remove what was built, the environment and the caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# They start a Docker Engine of their own, which only root can.
+as-root:
+	@[ "$$(id -u)" -eq 0 ] || { echo "make $(MAKECMDGOALS) starts a Docker Engine of its own, which needs root: run \`sudo make $(MAKECMDGOALS)\`" >&2; exit 1; }
 
 demo-packages:
 	@.ci/install-packages $(DEMO_PACKAGES)
@@ -68,4 +75,4 @@ $(VENV)/installed: requirements/dev.txt pyproject.toml | $(BIN)/pip
 	touch $@
 
 $(BIN)/pip:
-	$(PYTHON) -m venv $(VENV)
+	trap '' INT; $(PYTHON) -m venv $(VENV)  # Ctrl-C ends make after it: a half-made one would stay

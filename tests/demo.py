@@ -14,16 +14,18 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 import click
 
 from tests.support import images
 from tests.support.ferryman import Ferryman
-from tests.support.processes import Engine, RegistryServer
+from tests.support.processes import Engine, RegistryServer, undisturbed
 from tests.support.transports import manifest_at, tags_at
 
 MIB = 1 << 20
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 ITEMS = """\
 defaults:
   target: {mirror}/mirror/
@@ -54,16 +56,28 @@ class DemoFailed(Exception):
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # stops what was started, as Ctrl-C does
+    for number in _STOPPING:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # `make demo` holds Ctrl-C back until here
     if os.geteuid() != 0:
         sys.exit("The demo starts a Docker Engine of its own: run it as root.")
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="ferryman-demo-") as folder:
+        with contextlib.ExitStack() as stack:
+            with undisturbed():
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ferryman-demo-"))
             tell_the_story(Path(folder))
     except (DemoFailed, RuntimeError, OSError) as error:
         sys.exit(f"The demo failed: {error}")
     click.secho(f"\nDone in {time.monotonic() - started:.0f} s. Everything that was started is stopped.", bold=True)
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """End the demo. It is told once: a second Ctrl-C would leave behind what the first one is just stopping."""
+    for each in _STOPPING:
+        signal.signal(each, signal.SIG_IGN)
+    click.secho("\nStopping the engine and the registries", bold=True)
+    sys.exit(128 + number)
 
 
 def tell_the_story(folder: Path) -> None:

@@ -22,13 +22,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
+    """As `make demo` does: Ctrl-C is held back until the demo can take it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.demo"],
+        ["env", "--block-signal=INT", sys.executable, "-m", "tests.demo"],
         cwd=CHECKOUT,
         env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -60,6 +62,49 @@ def test_it_stops_everything_when_it_is_told_to(folder: Path) -> None:
         said += demo.stdout
     assert demo.returncode == 128 + signal.SIGTERM, "".join(said)
     assert left_in(folder) == set()
+
+
+@pytest.mark.parametrize("moment", ["at once", "while the engine starts", "in a sync"])
+def test_ctrl_c_leaves_nothing_and_tells_no_traceback(folder: Path, moment: str) -> None:
+    with start(folder) as demo:
+        assert demo.stdout is not None
+        said: list[str] = []
+        if moment == "while the engine starts":
+            while not any("dockerd" in each for each in left_in(folder)):
+                assert demo.poll() is None
+        elif moment == "in a sync":
+            said += [next(line for line in demo.stdout if "`ferryman sync` mirrors" in line)]
+        os.killpg(demo.pid, signal.SIGINT)  # a terminal sends it to all that is in the foreground
+        said += demo.stdout
+    assert demo.returncode == 128 + signal.SIGINT, "".join(said)
+    assert "Traceback" not in "".join(said)
+    assert left_in(folder) == set()
+
+
+def test_a_second_ctrl_c_does_not_stop_the_stopping(folder: Path) -> None:
+    with start(folder) as demo:
+        assert demo.stdout is not None
+        said = [next(line for line in demo.stdout if "items.yml says" in line)]
+        demo.send_signal(signal.SIGINT)
+        said += [next(line for line in demo.stdout if "Stopping" in line)]
+        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGTERM)
+        said += demo.stdout
+    assert (demo.returncode, left_in(folder)) == (128 + signal.SIGINT, set()), "".join(said)
+
+
+@pytest.mark.parametrize("goal", ["demo", "test", "bench"])
+def test_make_says_at_once_that_it_needs_root(tmp_path: Path, goal: str) -> None:
+    nobody = tmp_path / "id"
+    nobody.write_text("#!/bin/sh\necho 1000\n")
+    nobody.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["make", goal], cwd=CHECKOUT, env=os.environ | path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert f"make {goal} starts a Docker Engine of its own, which needs root: run `sudo make {goal}`" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

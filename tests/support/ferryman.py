@@ -20,6 +20,7 @@ from tests.support.processes import undisturbed
 
 PROGRAM = str(Path(sys.executable).with_name("ferryman"))
 _STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
+_TIDYING = 3.0  # seconds
 _LONGEST_WAIT = 60.0  # seconds; generous, these machines are noisy
 
 
@@ -104,8 +105,7 @@ class Ferryman:
         with contextlib.ExitStack() as stack:
             with undisturbed():
                 process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment)
-                stack.enter_context(process)
-                stack.callback(process.kill)
+                stack.callback(_end, process)
             return process.wait()
 
     def run(self, *arguments: str, **environment: str) -> Finished:
@@ -189,3 +189,13 @@ class Ferryman:
 
     def _output(self, kind: str) -> Path:
         return self._outputs / f"{next(self._numbers):03}.{kind}"
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for one that the terminal's Ctrl-C has reached as well, so that it can tidy the terminal; else stop it."""
+    for stop in (process.terminate, process.kill):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_TIDYING)
+            return
+        stop()
+    process.wait()
