@@ -29,7 +29,8 @@ class CredentialStore:
         self.targets = targets
         self._explicit = explicit
         self._target_default = target_default
-        self._docker = DockerConfig(environment=environment, clock=clock)
+        secrets = frozenset(credential.secret for credential in explicit.values())
+        self._docker = DockerConfig(environment=environment, clock=clock, secrets=secrets)
 
     async def find(self, host: Host, repository: str = "") -> Credential | None:
         """The login for the registry's endpoint; None: there is none. Raises LoginRefused where a source fails."""

@@ -6,8 +6,9 @@ Sources: docker/cli `cli/config/credentials`; containers-auth.json(5).
 import asyncio
 import base64
 import json
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from ferryman import log
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.credential import Credential
-from ferryman.registry.helper import HelperMissing, ask_helper
+from ferryman.registry.helper import HelperFailed, ask_helper
 
 _T = TypeVar("_T")
 HUB_KEY = "https://index.docker.io/v1/"  # what Docker files its own registry's login under
@@ -39,9 +40,9 @@ class LoginFile:
 
     @classmethod
     def parse(cls, text: str, *, name: str) -> "LoginFile":
-        """Raises ValueError, with a sentence that quotes nothing of the text."""
+        """An empty text is an empty document. Raises ValueError, with a sentence that quotes nothing of the text."""
         try:
-            document = json.loads(text)
+            document = json.loads(text.strip() or "{}") or {}
         except (ValueError, RecursionError):
             raise ValueError(f"{name} is no JSON") from None  # json's own error carries the text
         if not isinstance(document, dict):
@@ -63,7 +64,7 @@ class LoginFile:
         return None
 
     def helper(self, host: str) -> str | None:
-        """The host's own helper. Raises ValueError where its name is none."""
+        """The host's own helper; '': not even the one for all. Raises ValueError where its name is none."""
         self._check("credHelpers", host)
         return self.helpers.get(host)
 
@@ -85,11 +86,13 @@ def host_of(key: str) -> str:
 class DockerConfig:
     """Every login file that the environment names, read anew when it changes; and the helpers they name."""
 
-    def __init__(self, *, environment: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, *, environment: Mapping[str, str], clock: Clock, secrets: Collection[str] = frozenset()) -> None:
+        """`secrets`: values that no helper gets to see in its environment."""
         self._environment = environment
+        self._secrets = secrets
         self._clock = clock
         self._read: dict[Path, tuple[tuple[int, ...], LoginFile]] = {}
-        self._answers: dict[tuple[str, str], tuple[datetime, Credential | None]] = {}
+        self._answers: dict[tuple[str, str], tuple[datetime, Credential | HelperFailed | None]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._warned: set[str] = set()
 
@@ -108,15 +111,29 @@ class DockerConfig:
     def _files(self) -> Iterator[LoginFile]:
         """The documents in Docker's and Podman's order; those that there are."""
         environment = self._environment
+        readings: list[Callable[[], LoginFile | None]] = []
         if inline := environment.get("DOCKER_AUTH_CONFIG"):
-            yield LoginFile.parse(inline, name="DOCKER_AUTH_CONFIG")
-        folder = environment.get("DOCKER_CONFIG") or str(Path(environment.get("HOME") or "~").expanduser() / ".docker")
-        for path in filter(None, (environment.get("REGISTRY_AUTH_FILE"), str(Path(folder) / "config.json"))):
-            file = self._load(Path(path))
-            if file is not None:
-                yield file
+            readings.append(lambda: LoginFile.parse(inline, name="DOCKER_AUTH_CONFIG"))
+        if podmans := environment.get("REGISTRY_AUTH_FILE"):
+            readings.append(lambda: self._load(Path(podmans), expected=True))
+        readings.append(self._load_dockers)
+        for read in readings:
+            try:
+                file = read()
+            except ValueError as error:  # Docker says so, and goes on without it
+                self._warn("logins cannot be read", str(error))
+            else:
+                if file is not None:
+                    yield file
 
-    def _load(self, path: Path) -> LoginFile | None:
+    def _load_dockers(self) -> LoginFile | None:
+        environment = self._environment
+        named = environment.get("DOCKER_CONFIG")
+        place = Path(named) if named else Path(environment.get("HOME") or "~").expanduser() / ".docker"
+        # Docker wants the folder; who names the file in it means that file.
+        return self._load(place if place.is_file() else place / "config.json", expected=bool(named))
+
+    def _load(self, path: Path, *, expected: bool) -> LoginFile | None:
         try:
             status = path.stat()
             stamp = status.st_mtime_ns, status.st_size, status.st_ino
@@ -124,23 +141,25 @@ class DockerConfig:
             if known is None or known[0] != stamp:
                 known = self._read[path] = stamp, LoginFile.parse(path.read_text(encoding="utf-8"), name=str(path))
         except (FileNotFoundError, NotADirectoryError):
+            if expected:
+                self._warn("logins cannot be read", f"{path}, which the environment names, does not exist")
             return None
         except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+            raise ValueError(f"{path} cannot be read by user {os.geteuid()}: {error.strerror}") from error
         return known[1]
 
     async def _from_helpers(self, file: LoginFile, host: str) -> Credential | None:
         """Ask the host's own helper, or else the one for all hosts; Docker does without that one, too."""
         own = file.helper(host)
-        helper = own or file.store
-        if helper is None:
+        helper = file.store if own is None else own
+        if not helper:
             return None
         try:
             return await self._ask(helper, HUB_KEY if host == DOCKER_HUB else host)
-        except HelperMissing as error:
-            if own is not None:
-                raise ValueError(f"{file.name} names {error} for {host}") from error
-            self._warn("no logins from a helper", f"{file.name} names {error}")
+        except HelperFailed as error:
+            if own:
+                raise ValueError(f"{file.name}: `credHelpers` of {host}: {error}") from error
+            self._warn("no logins from a helper", f"{file.name}: `credsStore`: {error}")
             return None
 
     def _warn(self, event: str, reason: str) -> None:
@@ -149,13 +168,24 @@ class DockerConfig:
             log.get().warning(event, reason=reason)
 
     async def _ask(self, helper: str, server: str) -> Credential | None:
+        """Raises HelperFailed. That is remembered as long as an answer: a helper that hangs hangs once a minute."""
         async with self._asking.setdefault(server, asyncio.Lock()):
             known = self._answers.get((helper, server))
             if known is None or known[0] <= self._clock.now():
-                answer = await ask_helper(helper, server, environment=self._environment)
-                credential = answer and Credential(*answer, is_identity_token=answer[0] == _TOKEN_USER)
-                known = self._answers[helper, server] = self._clock.now() + _HELPER_ANSWERS, credential
+                answer = await self._answer(helper, server)
+                known = self._answers[helper, server] = self._clock.now() + _HELPER_ANSWERS, answer
+            if isinstance(known[1], HelperFailed):
+                raise HelperFailed(str(known[1]))  # anew: one that is raised again keeps every traceback
             return known[1]
+
+    async def _answer(self, helper: str, server: str) -> Credential | HelperFailed | None:
+        # Whatever a password of items.yml is called in the environment, it is no business of a helper's.
+        environment = {name: value for name, value in self._environment.items() if value not in self._secrets}
+        try:
+            answer = await ask_helper(helper, server, environment=environment)
+        except HelperFailed as error:
+            return error
+        return answer and Credential(*answer, is_identity_token=answer[0] == _TOKEN_USER)
 
 
 def _section(

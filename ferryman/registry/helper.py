@@ -12,39 +12,42 @@ from collections.abc import Mapping
 from ferryman.registry.answers import quoted
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_NONE = "credentials not found in native keychain"
+# docker-credential-helpers' words, Docker Desktop's, and those of the systems' own stores.
+_NONE = re.compile(
+    r"credentials? not found|no (stored )?credentials?\b|could not be found in the keychain|element not found",
+    re.IGNORECASE,
+)
+# What is ours holds secrets: a helper, and all that it calls, has no use for them.
+_OURS = re.compile(r"FERRYMAN_|TARGET(_|$)|DOCKER_AUTH_CONFIG$")
 _PATIENCE = 30.0  # seconds; some ask a cloud
 
 
-class HelperMissing(Exception):
-    """The helper is not installed; reads `docker-credential-x, which is not installed`."""
+class HelperFailed(Exception):
+    """A helper is not installed, hangs or fails; a sentence that holds no secret."""
 
 
 async def ask_helper(
     name: str, server: str, *, environment: Mapping[str, str], patience: float = _PATIENCE
 ) -> tuple[str, str] | None:
-    """Username and secret for `server`; None: the helper has none.
-
-    Raises HelperMissing, and ValueError with a sentence for a helper that fails.
-    """
+    """Username and secret for `server`; None: the helper has none. Raises HelperFailed."""
     program = f"docker-credential-{name}"
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a credential helper")
+        raise HelperFailed(f"{name!r} is no name of a credential helper")
     found = shutil.which(program, path=environment.get("PATH"))
     if found is None:
-        raise HelperMissing(f"{program}, which is not installed")
+        raise HelperFailed(f"{program}, which is not installed")
     try:
         async with asyncio.timeout(patience):
             status, output = await _run(found, server, environment)
     except TimeoutError:
-        raise ValueError(f"{program} did not answer within {patience:g} s") from None
+        raise HelperFailed(f"{program} did not answer within {patience:g} s") from None
     except OSError as error:
-        raise ValueError(f"{program} cannot be run: {error.strerror}") from error
+        raise HelperFailed(f"{program} cannot be run: {error.strerror}") from error
     if status != 0:
         # Helpers write their errors to stdout.
-        if _NONE in output:
+        if _NONE.search(output):
             return None
-        raise ValueError(f"{program} failed: {quoted(output) or f'exit status {status}'}")
+        raise HelperFailed(f"{program} failed: {quoted(output) or f'exit status {status}'}")
     return _parse(program, output)
 
 
@@ -55,7 +58,7 @@ async def _run(program: str, server: str, environment: Mapping[str, str]) -> tup
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=dict(environment),
+        env={name: value for name, value in environment.items() if not _OURS.match(name)},
     )
     try:
         output, _ = await process.communicate(server.encode())
@@ -71,7 +74,7 @@ def _parse(program: str, output: str) -> tuple[str, str] | None:
         answer = json.loads(output)
         username, secret = answer["Username"], answer["Secret"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"{program} answered something other than a login") from None  # it may hold the secret
+        raise HelperFailed(f"{program} answered something other than a login") from None  # it may hold the secret
     if not isinstance(username, str) or not isinstance(secret, str):
-        raise ValueError(f"{program} answered something other than a login")  # noqa: TRY004
+        raise HelperFailed(f"{program} answered something other than a login")
     return (username, secret) if secret else None

@@ -13,7 +13,7 @@ from ferryman.errors import LoginRefused
 from ferryman.registry.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.docker_config import DockerConfig, LoginFile, host_of
-from ferryman.registry.helper import HelperMissing, ask_helper
+from ferryman.registry.helper import HelperFailed, ask_helper
 from ferryman.registry.hosts import Host, HostOptions
 from tests.support.clock import ManualClock
 
@@ -155,8 +155,6 @@ async def test_a_changed_file_is_read_again(home: Home) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
         (json.dumps({"auths": {"quay.io": {"auth": "s3cr3t!"}}}), "not base64"),
         (json.dumps({"auths": {"quay.io": {"auth": "!!!"}}}), "`auths` of quay.io has an `auth` that is not base64"),
         (json.dumps({"auths": {"quay.io": packed("s3cr3t")}}), "is not base64 of user:password"),
@@ -166,9 +164,11 @@ async def test_a_changed_file_is_read_again(home: Home) -> None:
         (json.dumps({"credHelpers": {"quay.io": 5}}), "`credHelpers` of quay.io is not the name of a helper"),
         (json.dumps({"credHelpers": {"quay.io": "../evil"}}), "no name of a credential helper"),
         (json.dumps({"credHelpers": {"quay.io": "absent"}}), "docker-credential-absent, which is not installed"),
+        (json.dumps({"credHelpers": {"quay.io": "locked"}}), "docker-credential-locked failed: the vault is locked"),
     ],
 )
 async def test_what_is_wrong_is_told_in_a_sentence(home: Home, text: str, says: str) -> None:
+    home.helper("locked", "echo the vault is locked; exit 1")
     home.write(text)
     with pytest.raises(LoginRefused, match=says) as raised:
         await home.store().find(host("quay.io"))
@@ -242,12 +242,120 @@ async def test_a_helper_that_has_none_leaves_it_to_the_file(home: Home) -> None:
     assert await home.docker().find("gcr.io") is None
 
 
-async def test_a_missing_helper_for_all_hosts_is_done_without(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    home.write({"credsStore": "desktop", "auths": {"quay.io": packed("file:1")}})
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo credentials not found in native keychain; exit 1",
+        'echo "No stored credential for $server"; exit 1',
+        "echo no credentials server URL; exit 1",
+        "echo The specified item could not be found in the keychain.; exit 1",
+        """echo '{"ServerURL":"","Username":"","Secret":""}'""",
+    ],
+)
+@pytest.mark.parametrize("section", [{"credsStore": "x"}, {"credHelpers": {"gcr.io": "x", "quay.io": "x"}}])
+async def test_a_helper_that_has_no_login_says_so_in_many_words(
+    home: Home, capsys: pytest.CaptureFixture[str], section: dict[str, Any], script: str
+) -> None:
+    home.helper("x", script)
+    home.write({**section, "auths": {"quay.io": packed("file:1")}})
+    assert await home.docker().find("gcr.io") is None
+    assert await home.docker().find("quay.io") == Credential("file", "1")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (None, "docker-credential-x, which is not installed"),
+        ("echo the vault is locked; exit 1", "docker-credential-x failed: the vault is locked"),
+        ("exit 3", "failed: exit status 3"),
+        ("echo s3cr3t", "something other than a login"),
+    ],
+)
+async def test_a_broken_helper_for_all_hosts_is_done_without(
+    home: Home, capsys: pytest.CaptureFixture[str], script: str | None, says: str
+) -> None:
+    if script is not None:
+        home.helper("x", script)
+    home.write({"credsStore": "x", "auths": {"quay.io": packed("file:1")}})
     docker = home.docker()
     assert await docker.find("quay.io") == Credential("file", "1")
     assert await docker.find("gcr.io") is None
-    assert capsys.readouterr().out.count("docker-credential-desktop, which is not installed") == 1
+    told = capsys.readouterr().out
+    assert told.count(says) == 1
+    assert "s3cr3t" not in told
+
+
+async def test_a_broken_helper_is_not_asked_again_at_once(home: Home) -> None:
+    asked = home.helper("x", "exit 1")
+    home.write({"credsStore": "x"})
+    docker = home.docker()
+    assert [await docker.find("quay.io") for _ in range(3)] == [None] * 3
+    assert asked.read_text() == "get quay.io\n"
+
+
+async def test_an_empty_name_of_a_helper_is_none(home: Home) -> None:
+    asked = home.helper("all", "exit 1")
+    home.write({"credsStore": "all", "credHelpers": {"quay.io": ""}, "auths": {"quay.io": packed("file:1")}})
+    assert await home.docker().find("quay.io") == Credential("file", "1")
+    assert not asked.exists()
+    home.write({"credsStore": "", "auths": {"quay.io": packed("file:2")}})
+    assert await home.docker().find("quay.io") == Credential("file", "2")
+
+
+async def test_a_helper_sees_no_secret_of_ours(home: Home) -> None:
+    home.helper("x", f"env > {home.folder}/environment; exit 1")
+    home.write({"credsStore": "x"})
+    secrets = {
+        "TARGET_USER": "robot",
+        "TARGET_PASSWORD": "s3cr3t-1",
+        "FERRYMAN_DATABASE_URL": "postgresql+asyncpg://u:s3cr3t-2@db/f",
+        "DOCKER_AUTH_CONFIG": json.dumps({"auths": {"a.io": packed("me:s3cr3t-3")}}),
+        "HARBOR": "s3cr3t-4",  # which items.yml names
+    }
+    home.environment |= secrets | {"AWS_PROFILE": "mine"}
+    await home.store(explicit={"harbor.example": Credential("me", "s3cr3t-4")}).find(host("quay.io"))
+    seen = (home.folder / "environment").read_text()
+    assert "AWS_PROFILE=mine" in seen
+    assert [name for name in secrets if f"{name}=" in seen] == []
+
+
+@pytest.mark.parametrize("text", ["", " \n", "null", "{}"])
+async def test_an_empty_file_holds_no_login(home: Home, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    home.write(text)
+    assert await home.store().find(host("quay.io")) is None
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("{", "is no JSON"), ("[5]", "is no JSON object"), (None, "cannot be read by")]
+)
+async def test_a_file_that_cannot_be_read_is_told_and_done_without(
+    home: Home, capsys: pytest.CaptureFixture[str], text: str | None, says: str
+) -> None:
+    if text is None:
+        home.config.mkdir()  # as dockerd makes one for a file to mount that does not exist
+    else:
+        home.write(text)
+    home.environment["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {"a.io": packed("inline:1")}})
+    store = home.store()
+    assert await store.find(host("a.io")) == Credential("inline", "1")
+    assert await store.find(host("quay.io")) is None
+    assert capsys.readouterr().out.count(f"{home.config} {says}") == 1
+
+
+async def test_docker_config_may_name_the_file(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "logins.json"
+    file.write_text(json.dumps({"auths": {"quay.io": packed("me:1")}}))
+    home.environment["DOCKER_CONFIG"] = str(file)
+    assert await home.docker().find("quay.io") == Credential("me", "1")
+
+
+@pytest.mark.parametrize("name", ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE"])
+async def test_a_named_file_that_is_missing_is_told(home: Home, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    home.environment[name] = "/nowhere"
+    assert await home.docker().find("quay.io") is None
+    assert "/nowhere" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -262,14 +370,14 @@ async def test_a_missing_helper_for_all_hosts_is_done_without(home: Home, capsys
 )
 async def test_a_helper_that_fails(home: Home, script: str, says: str) -> None:
     home.helper("x", script)
-    with pytest.raises(ValueError, match=says) as raised:
+    with pytest.raises(HelperFailed, match=says) as raised:
         await ask_helper("x", "quay.io", environment=home.environment)
     assert "s3cr3t" not in str(raised.value)
 
 
 async def test_a_helper_that_hangs_is_killed(home: Home) -> None:
     home.helper("slow", f"echo $$ > {home.folder}/pid; exec sleep 600")
-    with pytest.raises(ValueError, match="did not answer within 1 s"):
+    with pytest.raises(HelperFailed, match="did not answer within 1 s"):
         await ask_helper("slow", "quay.io", environment=home.environment, patience=1)
     pid = int((home.folder / "pid").read_text())
     with pytest.raises(ProcessLookupError):
@@ -277,7 +385,7 @@ async def test_a_helper_that_hangs_is_killed(home: Home) -> None:
 
 
 async def test_a_helper_that_is_missing(home: Home) -> None:
-    with pytest.raises(HelperMissing):
+    with pytest.raises(HelperFailed):
         await ask_helper("absent", "quay.io", environment=home.environment)
 
 
