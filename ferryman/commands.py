@@ -89,6 +89,8 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
             looked.append(answer)
             for pin in answer.absent_pins:
                 click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
+            for pattern in answer.idle_includes:
+                click.echo(f"warning: {item.name}: no tag of {item.source} matches {pattern!r} of include", err=True)
         elif isinstance(answer, TransferError):
             unseen.append(Unseen(item.name, str(item.source), str(answer)))
         else:

@@ -3,8 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
+from ferryman import planner
 from ferryman.app import House
 from ferryman.errors import TransferError
+from ferryman.items.model import Item
+from ferryman.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,20 @@ async def inspect(house: House) -> list[Finding]:
             *(_registry(house, f"target {registry}", registry) for registry in sorted(targets)),
             *(_registry(house, f"source {registry}", registry) for registry in sorted(sources)),
         ),
+        *[finding for item in items if item.rules.include for finding in await _includes(house, item)],
+    ]
+
+
+async def _includes(house: House, item: Item) -> list[Finding]:
+    """Patterns that no tag matches, as far as the record knows the source: nothing is listed for it."""
+    known = await house.record.ledger.known(str(item.target))
+    names = [tag for tag, record in known.items() if record.gone_at is None and record.source == str(item.source)]
+    idle = planner.idle_includes(item.rules, names) if names else ()
+    return [
+        Finding(
+            f"include of {item.name}", True, f"warning: none of {counted(len(names), 'known tag')} matches {each!r}"
+        )
+        for each in idle
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -111,6 +111,11 @@ def fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
     if rules.referrers:
         told["referrers"] = True
     return json.dumps(told | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False)
+
+
+def idle_includes(rules: Rules, names: Collection[str]) -> tuple[str, ...]:
+    """The patterns of `include` that match none of the names: as a rule, a slip."""
+    return tuple(each.pattern for each in rules.include if not any(map(each.fullmatch, names)))
 
 
 class Selection:

@@ -41,6 +41,7 @@ class Looked:
     records: Mapping[str, TagRecord] = field(default_factory=dict)  # what was known of the tags before
     looked_at: datetime | None = None  # the last time before this
     absent_pins: Sequence[str] = ()  # tags that `pin` names, and that upstream does not have
+    idle_includes: Sequence[str] = ()  # patterns of `include` that no tag of upstream's matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ class Scheduler:
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
-        return Looked(item, found, decisions, walk, records, looked_at, _absent(choice.pins, found))
+        absent, idle = _absent(choice.pins, found), _idle(item, choice, found)
+        return Looked(item, found, decisions, walk, records, looked_at, absent, idle)
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
         """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
@@ -236,6 +238,8 @@ class Scheduler:
             )
         if looked.absent_pins:
             log.get().warning("upstream does not have what is pinned", pins=", ".join(looked.absent_pins))
+        if looked.idle_includes and not only_unread:
+            log.get().warning("no tag upstream matches what is included", include=", ".join(looked.idle_includes))
         applied = await self._queue.apply(
             _key(item),
             [_seen(tag, problems.get(tag.name)) for tag in looked.survey.tags if tag.name in looked.survey.seen],
@@ -291,6 +295,13 @@ def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
     """A tag that could not be looked at may be there all the same."""
     perhaps = {tag.name for tag in found.tags} | {problem.tag for problem in found.problems}
     return tuple(pin for pin in pins if pin not in perhaps)
+
+
+def _idle(item: Item, choice: Selection, found: Survey) -> tuple[str, ...]:
+    """Where the limit is met, a walk need not have come to what a pattern matches."""
+    if not found.complete and choice.is_met_by(found.tags):
+        return ()
+    return planner.idle_includes(item.rules, [tag.name for tag in found.tags])
 
 
 def _key(item: Item) -> ItemKey:

@@ -750,6 +750,26 @@ async def test_a_pin_that_upstream_does_not_have_is_told_once_a_look(
         assert sorted((line["item"], line["pins"]) for line in told) == [("flannel", "lastest"), ("nginx", "lastest")]
 
 
+async def test_an_include_that_matches_nothing_is_told_once_a_look(
+    world: World, quay: Quay, hub: DockerHub, read_log: ReadLog
+) -> None:
+    quay.put("coreos/flannel", "v1.0")
+    hub.fill("library/nginx", 300)
+    items = [
+        replace(FLANNEL, rules=Rules(include=tuple(map(re.compile, ("v1.*", "v2.*", "1.0"))))),
+        # A walk that ends at its first page does not know what is further down.
+        replace(NGINX, rules=Rules(limit=5, include=(re.compile(r"1\.[12].*"), re.compile("1.1")))),
+        replace(item("docker.io/library/nginx", target="none"), rules=Rules(limit=5, include=(re.compile("stable"),))),
+    ]
+    for _ in range(2):
+        await world.cycle(*items)
+        told = [line for line in read_log() if line["event"] == "no tag upstream matches what is included"]
+        assert sorted((line["item"], line["include"]) for line in told) == [
+            ("flannel", "v2.*, 1.0"),
+            ("nginx", "stable"),
+        ]
+
+
 async def test_a_pin_that_cannot_be_looked_at_is_not_called_absent(world: World, hub: DockerHub) -> None:
     oldest = hub.fill("library/nginx", 300)[-1]
     hub.fail(f"HEAD /v2/library/nginx/manifests/{oldest}", 403)

@@ -78,3 +78,18 @@ def planned(ferryman: Ferryman) -> dict[str, tuple[str, str]]:
     done = ferryman.run("plan", "--json")
     assert done.code == 0, done.err
     return {each["tag"]: (each["action"], each["reason"]) for each in done.json}
+
+
+def test_an_include_that_matches_nothing_warns(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    images.push(upstream.url, "acme/app", "1.0", tiny("included"))
+    rules = "tags: {include: ['1\\..*', 'v1.*']}"
+    ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {target.host}/m/, {rules}}}]")
+    assert "include" not in ferryman.run("check").out  # nothing is known of the source yet
+    plan = ferryman.run("plan")
+    assert (plan.code, plan.err) == (0, f"warning: app: no tag of {upstream.host}/acme/app matches 'v1.*' of include\n")
+    done = ferryman.run("sync")
+    assert done.code == 0
+    assert "no tag upstream matches what is included" in done.err
+    assert "none of 1 known tag matches 'v1.*'" in ferryman.run("check").out
