@@ -485,7 +485,7 @@ async def test_a_queue_that_cannot_be_asked_is_asked_again(workplace: Workplace,
     class Stumbling(Queue):
         stumbled = False
 
-        async def claim(self, targets: object = None) -> object:  # type: ignore[override]  # only passed on
+        async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
             if not self.stumbled:
                 self.stumbled = True
                 raise StoreError("another program has held it locked for too long")
