@@ -16,7 +16,7 @@ class Bounds:
         """`seconds`: of waiting for the registry; `names`: entries in all; `what`: they are."""
         self.seconds = seconds
         self.most = names
-        self._about = about
+        self.about = about
         self._registry = registry
         self._allowed = seconds
         self._names = 0
@@ -33,9 +33,9 @@ class Bounds:
         self._pages += 1
         self._idle += 1
         if self._pages > _MOST_PAGES:
-            raise WrongContent(f"{self._about}: more than {_MOST_PAGES} pages", registry=self._registry)
+            raise WrongContent(f"{self.about}: more than {_MOST_PAGES} pages", registry=self._registry)
         if self._idle > _MOST_IDLE_PAGES:
-            raise WrongContent(f"{self._about}: {_MOST_IDLE_PAGES} pages without anything new", registry=self._registry)
+            raise WrongContent(f"{self.about}: {_MOST_IDLE_PAGES} pages without anything new", registry=self._registry)
         if not self.seconds:
             raise self.too_slow()
 
@@ -50,10 +50,10 @@ class Bounds:
     def too_slow(self) -> TooSlow:
         """The error where the time is over."""
         mend = "`timeout:` under `registries:` allows more"
-        return TooSlow(f"{self._about}: not listed within {self._allowed:g} s; {mend}", registry=self._registry)
+        return TooSlow(f"{self.about}: not listed within {self._allowed:g} s; {mend}", registry=self._registry)
 
     def too_many(self) -> Unsupported:
         """The error where there are too many names."""
         mend = "; `most_tags:` under `registries:` allows more" if self._what == "tags" else ""
-        message = f"{self._about}: lists more than {self.most:,} {self._what}: refused{mend}"
+        message = f"{self.about}: lists more than {self.most:,} {self._what}: refused{mend}"
         return Unsupported(message, registry=self._registry)

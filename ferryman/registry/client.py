@@ -277,8 +277,11 @@ class RegistryClient:
                 if fresh or not names:
                     yield fresh
                 await asyncio.sleep(0)
-            if has_names and len(seen) == before:
-                return  # a repeated page: this registry ignores where a page is to begin
+            if has_names and len(seen) == before:  # a repeated page: this registry ignores where a page is to begin
+                if len(document["tags"]) == self._page_sizes.known(repository.registry):
+                    message = f"{bounds.about}: its pages repeat, so that only the first {before} can be read"
+                    raise Unsupported(message, registry=repository.registry)
+                return  # and how long it is to be: this is the whole list
 
     async def get_tags_document(self, repository: Repository) -> dict[str, Any]:
         """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages, or empty."""

@@ -18,6 +18,10 @@ class PageSizes:
             return list(dict.fromkeys((self._known[registry], None)))
         return [usual, *([_SMALLER] if usual > _SMALLER else []), None]
 
+    def known(self, registry: str) -> int | None:
+        """The size that the registry takes; None: its own, or it was not asked yet."""
+        return self._known.get(registry)
+
     def taken(self, registry: str, size: int | None, *, usual: int | None) -> None:
         """The registry has answered to a page of this size, where `usual` was asked for first."""
         if usual is not None:

@@ -416,6 +416,14 @@ async def test_a_repeated_page_ends_the_list(faulty: Faulty, connect: Connect, p
     assert await tags(faulty, connect) == [["1", "2"]]
 
 
+async def test_full_pages_that_repeat_are_no_whole_list(faulty: Faulty, connect: Connect) -> None:
+    full = [f"1.{number}" for number in range(1000)]
+    faulty.on(f"GET {TAGS}", page(full, "?n=1000&last=1.999"))
+    with pytest.raises(Unsupported, match="its pages repeat"):
+        await tags(faulty, connect)
+    assert len(faulty.asked) == 2
+
+
 @pytest.mark.parametrize("names", [None, []])
 async def test_no_tags(faulty: Faulty, connect: Connect, names: list[str] | None) -> None:
     faulty.on(f"GET {TAGS}", page(names))
