@@ -77,6 +77,9 @@ class _Service:
             cycle = await scheduler.cycle(configuration, configuration.items)
             await self._house.record.ledger.forget_attempts(self._house.clock.now() - _KEPT)
             await self._house.record.services.forget(self._house.clock.now() - _LONG_SILENT)
+            targets = {(item.target.registry, item.target.name) for item in configuration.items}
+            await self._house.record.blobs.forget_repositories(but=targets)
+            await self._house.record.blobs.forget_unused()
         except StoreError as error:
             log.get().error("the cycle ended early; the next one goes on", error=str(error))
         else:

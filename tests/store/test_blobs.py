@@ -1,11 +1,13 @@
 """The record of what targets hold, on both databases."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from ferryman.store.blobs import Blobs
 from ferryman.store.engine import Database
+from ferryman.store.tables import blobs as table
 from tests.store.scene import ManualClock
 from tests.support.upstreams import made_up_digest
 
@@ -48,6 +50,61 @@ async def test_takes_more_at_once_than_one_statement_can(blobs: Blobs) -> None:
     assert len(await blobs.holders(HOST, many, kind="blob")) == 1200
     await blobs.forget(HOST, "a", many)
     assert await blobs.holders(HOST, many, kind="blob") == {}
+
+
+async def test_rows_go_with_their_item(blobs: Blobs) -> None:
+    for registry, name in ((HOST, "a"), (HOST, "b"), ("other.example.com", "a")):
+        await blobs.remember(registry, name, {"blob": [ONE], "manifest": [TWO]})
+
+    await blobs.forget_repositories(but={(HOST, "a"), (HOST, "not/copied/yet")})
+
+    assert await blobs.holders(HOST, [ONE], kind="blob") == {ONE: {"a"}}
+    assert await blobs.holders(HOST, [TWO], kind="manifest") == {TWO: {"a"}}
+    assert await blobs.holders("other.example.com", [ONE], kind="blob") == {}
+
+
+async def test_rows_go_after_a_year_without_use(blobs: Blobs, clock: ManualClock) -> None:
+    await blobs.remember(HOST, "a", {"blob": [ONE, TWO], "manifest": [ONE]})
+    for _ in range(5):
+        clock.advance(timedelta(days=80))
+        assert await blobs.holders(HOST, [ONE, THREE], kind="blob") == {ONE: {"a"}}
+        await blobs.forget_unused()
+
+    assert await blobs.holders(HOST, [ONE, TWO], kind="blob") == {ONE: {"a"}}
+    assert await blobs.holders(HOST, [ONE], kind="manifest") == {}
+
+
+async def used_at(database: Database) -> dict[str, datetime | None]:
+    async with database.read() as connection:
+        return {row.digest: row.used_at for row in await connection.execute(select(table))}
+
+
+async def test_use_is_written_down_once_a_month(blobs: Blobs, database: Database, clock: ManualClock) -> None:
+    await blobs.remember(HOST, "a", {"blob": [ONE]})
+    begin = clock.now()
+
+    for day in range(1, 62):
+        clock.advance(timedelta(days=1))
+        await blobs.holders(HOST, [ONE], kind="blob")
+        assert await used_at(database) == {ONE: begin + timedelta(days=day // 31 * 31)}
+
+
+@pytest.mark.parametrize("written", [None, timedelta(days=400)], ids=["before it was recorded", "by a clock ahead"])
+async def test_the_year_of_an_odd_row_begins_when_it_is_found(
+    blobs: Blobs, database: Database, clock: ManualClock, written: timedelta | None
+) -> None:
+    await blobs.remember(HOST, "a", {"blob": [ONE]})
+    async with database.write() as connection:
+        await connection.execute(update(table).values(used_at=written and clock.now() + written))
+
+    await blobs.forget_unused()
+    assert await used_at(database) == {ONE: clock.now()}
+    clock.advance(timedelta(days=364))
+    await blobs.forget_unused()
+    assert await used_at(database) != {}
+    clock.advance(timedelta(days=2))
+    await blobs.forget_unused()
+    assert await used_at(database) == {}
 
 
 async def test_an_inability_is_believed_for_a_month(blobs: Blobs, clock: ManualClock) -> None:
