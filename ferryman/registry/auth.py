@@ -18,7 +18,7 @@ from ferryman.errors import Unsupported, WrongContent
 from ferryman.registry.answers import denied, is_refusal, login_refused, refusal
 from ferryman.registry.challenge import Challenge
 from ferryman.registry.credentials import Credential
-from ferryman.registry.links import forbid_inward, resolve
+from ferryman.registry.links import forbid_downgrade, resolve
 from ferryman.registry.messages import Answer, Errand, Request
 from ferryman.registry.tokens import Grant
 
@@ -68,7 +68,7 @@ def token_handshake(
 def _realm(challenge: Challenge, at: URL) -> URL:
     """Where tokens are given out. A password goes there, so a stranger does not choose just any place."""
     realm = resolve(at, challenge.get("realm") or "")
-    forbid_inward(at, realm, what="its login")
+    forbid_downgrade(at, realm, what="its login")
     return realm
 
 

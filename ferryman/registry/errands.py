@@ -106,7 +106,7 @@ class Errands:
             described |= {"Content-Type": "application/octet-stream", "Content-Length": f"{size}"}
         return Errand(
             self.host,
-            Request(method, url, described, body),
+            Request(method, url, described, body, led_by=self.host.endpoint),
             f"blob {name}@{digest}",
             repository=name,
             scopes=_pushing(name),

@@ -9,7 +9,7 @@ from yarl import URL
 
 from ferryman.registry.errands import Errands
 from ferryman.registry.hosts import Host
-from ferryman.registry.links import forbid_inward, resolve
+from ferryman.registry.links import forbid_downgrade, resolve
 from ferryman.registry.messages import Errand
 from ferryman.registry.pace import Pace
 
@@ -24,11 +24,11 @@ class ForeignErrands(Errands):
     def to(cls, host: Host, url: str) -> "ForeignErrands":
         """Raises Unsupported for an address that the registry must not lead to."""
         target = resolve(host.endpoint, url)
-        forbid_inward(host.endpoint, target, what="a foreign layer")
+        forbid_downgrade(host.endpoint, target, what="a foreign layer")
         return cls(host, needs_login=False, url=target)
 
     def download(self, name: str, digest: str, *, offset: int, pace: Pace) -> Errand:
         """As of any blob, from elsewhere."""
         found = Errands.download(self, name, digest, offset=offset, pace=pace)
-        request = replace(found.request, url=self.url)
+        request = replace(found.request, url=self.url, led_by=self.host.endpoint)
         return replace(found, request=request, thing=f"foreign layer {digest}", scopes=(), logs_in=False)

@@ -1,7 +1,6 @@
 """One request, one answer: the only place that knows aiohttp. No redirect, no login, no second try."""
 
 import asyncio
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from typing import TypeGuard
 import aiohttp
 from yarl import URL
 
-from ferryman.errors import TlsFailed, TooSlow, TransferError, Unreachable, Unsupported, WrongContent
+from ferryman.errors import TlsFailed, TooSlow, TransferError, Unreachable, WrongContent
+from ferryman.registry import proxies
 from ferryman.registry.connections import meaning
+from ferryman.registry.guard import GUARD, GuardedConnector, Zones
 from ferryman.registry.hosts import Host
-from ferryman.registry.links import is_loopback
 from ferryman.registry.messages import Answer, Body, Errand, Flow, Patience, Request, place
 from ferryman.registry.pace import WINDOW, Pace
+from ferryman.registry.proxies import proxy_for
 
 _ERROR_BODY = 64 * 1024  # bytes of an unsuccessful answer that are read
 _CHUNK = 64 * 1024
@@ -62,6 +63,7 @@ class Http:
     def __init__(self, *, timeouts: Timeouts, user_agent: str) -> None:
         self._timeouts = timeouts
         self._user_agent = user_agent
+        self._zones = Zones()
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, errand: Errand, request: Request) -> Answer:
@@ -116,28 +118,58 @@ class Http:
     async def _whole(self, response: aiohttp.ClientResponse, errand: Errand, url: URL) -> Answer:
         """The answer with its body."""
         seconds = self._timeouts.of_body(errand)
-        about = f"{errand.speaker(url)}: {errand.thing}"
-        message = f"{about}: what it answers does not arrive in time ({seconds:g} s)"
+        message = f"{_about(errand, url)}: what it answers does not arrive in time ({seconds:g} s)"
         async with _within(seconds, errand, lambda: TooSlow(message, registry=errand.host.name)):
             return Answer(response.status, url, response.headers, await _read(response, errand))
 
-    def _request(self, errand: Errand, request: Request, *, data: object) -> "aiohttp.client._RequestContextManager":
-        return self._opened().request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=data,
-            allow_redirects=False,
-            ssl=errand.host.tls,
-            proxy=proxy_for(request.url),
-            timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the rest is limited here
-        )
+    async def _request(self, errand: Errand, request: Request, *, data: object) -> aiohttp.ClientResponse:
+        proxy = proxy_for(request.url, errand.host)
+        guard = self._zones.guard(request, errand.host)
+        if proxy is not None:
+            guard.admit_by_name()
+        token = GUARD.set(guard if proxy is None else None)
+        try:
+            response = await self._send(errand, request, data, proxy)
+        except aiohttp.ClientConnectorError:
+            if guard.refused and guard.dialled is None:
+                raise guard.refusal(errand.host.name) from None
+            raise
+        finally:
+            GUARD.reset(token)
+        self._zones.learn(guard)
+        return response
+
+    async def _send(self, errand: Errand, request: Request, data: object, proxy: URL | None) -> aiohttp.ClientResponse:
+        try:
+            response = await self._opened().request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=data,
+                allow_redirects=False,
+                ssl=errand.host.tls,
+                proxy=proxy,
+                timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the rest is limited here
+            )
+        except aiohttp.ClientHttpProxyError as error:
+            if proxy is None:
+                raise
+            raise proxies.refusal(
+                proxy, _about(errand, request.url), status=error.status, registry=errand.host.name
+            ) from None
+        except aiohttp.ClientProxyConnectionError as error:
+            about = f"{_about(errand, request.url)}: the proxy {place(proxy or request.url)}"
+            raise Unreachable(f"{about}: cannot connect: {error.strerror}", registry=errand.host.name) from None
+        if proxy is not None and request.url.scheme == "http" and proxies.is_own(response):
+            response.close()
+            raise proxies.refusal(proxy, _about(errand, request.url), status=response.status, registry=errand.host.name)
+        return response
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session; made at the first request, because it belongs to the running loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # `limits` counts
+                connector=GuardedConnector(),
                 # Digests are over the bytes as they are sent.
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
                 auto_decompress=False,
@@ -187,8 +219,7 @@ class Incoming:
         return b""
 
     def _too_slow(self) -> TooSlow:
-        about = f"{self._errand.speaker(self._url)}: {self._errand.thing}"
-        return _below_least_rate(f"{about}: sends {self._pace}", self._errand)
+        return _below_least_rate(f"{_about(self._errand, self._url)}: sends {self._pace}", self._errand)
 
     def close(self) -> None:
         self._response.close()  # one that was read to its end has given its connection back already
@@ -221,7 +252,7 @@ class _Outgoing:
     def too_slow(self, errand: Errand, url: URL) -> TooSlow:
         if self._is_sent:
             return TooSlow(str(_no_answer(errand, url, self._then)), registry=errand.host.name)
-        return _below_least_rate(f"{errand.speaker(url)}: {errand.thing}: takes {self._pace}", errand)
+        return _below_least_rate(f"{_about(errand, url)}: takes {self._pace}", errand)
 
     def _wait(self, seconds: float | None) -> None:
         if not self.is_answered:  # a server may answer before it has read everything
@@ -267,9 +298,7 @@ def _no_answer(errand: Errand, url: URL, seconds: float) -> Unreachable:
     """Only where it had merely to look something up is another try at once worth it: that connection may be dead."""
     kind = Unreachable if errand.patience is Patience.ANSWER else TooSlow
     mend = "`timeout:` under `registries:` allows more"
-    return kind(
-        f"{errand.speaker(url)}: {errand.thing}: no answer in time ({seconds:g} s); {mend}", registry=errand.host.name
-    )
+    return kind(f"{_about(errand, url)}: no answer in time ({seconds:g} s); {mend}", registry=errand.host.name)
 
 
 def _below_least_rate(message: str, errand: Errand) -> TooSlow:
@@ -277,27 +306,18 @@ def _below_least_rate(message: str, errand: Errand) -> TooSlow:
     return TooSlow(f"{message}: {mend}", registry=errand.host.name)
 
 
+def _about(errand: Errand, url: URL) -> str:
+    return f"{errand.speaker(url)}: {errand.thing}"
+
+
 def failed(errand: Errand, url: URL, error: Exception) -> Unreachable | TlsFailed:
     """No cause goes with it: aiohttp's errors quote URLs, and a signed one is a secret."""
     kind, text = meaning(error)
-    return kind(f"{errand.speaker(url)}: {errand.thing}: {text}", registry=errand.host.name)
+    return kind(f"{_about(errand, url)}: {text}", registry=errand.host.name)
 
 
 def _is_made(body: bytes | Body | None) -> TypeGuard[Body]:
     return body is not None and not isinstance(body, bytes)
-
-
-def proxy_for(url: URL) -> str | None:
-    """The proxy that the environment wants for a URL (HTTP_PROXY, HTTPS_PROXY, NO_PROXY); never one to this machine."""
-    if is_loopback(url.host) or urllib.request.proxy_bypass(place(url)):
-        return None
-    proxy = urllib.request.getproxies().get(url.scheme)
-    if proxy is None:
-        return None
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    if not address.startswith(("http://", "https://")):
-        raise Unsupported(f"{url.scheme.upper()}_PROXY names no HTTP proxy: only http:// and https:// ones can be used")
-    return address
 
 
 async def _read(response: aiohttp.ClientResponse, errand: Errand) -> bytes:
@@ -316,6 +336,4 @@ async def _read(response: aiohttp.ClientResponse, errand: Errand) -> bytes:
 
 
 def _too_large(errand: Errand, url: URL) -> TransferError:
-    return WrongContent(
-        f"{errand.speaker(url)}: {errand.thing}: more than {errand.limit} bytes: refused", registry=errand.host.name
-    )
+    return WrongContent(f"{_about(errand, url)}: more than {errand.limit} bytes: refused", registry=errand.host.name)

@@ -1,14 +1,10 @@
-"""Where an answer points to: the next page, a redirect; and where it must not lead.
+"""Where an answer points to: the next page, a redirect."""
 
-A registry is a stranger: what it names is followed only where it cannot reach into this machine's network.
-"""
-
-import ipaddress
-import socket
 from collections.abc import Iterable
 
 from yarl import URL
 
+from ferryman.addresses import NO_HOSTS, HostList
 from ferryman.errors import Unsupported
 from ferryman.registry import link_header
 from ferryman.registry.messages import Answer, Request, origin, place
@@ -46,15 +42,19 @@ def _at_home(page: URL, at: URL) -> URL:
     return URL(f"{at.origin()}{at.raw_path}{query}", encoded=True)
 
 
-def redirect(answer: Answer, request: Request) -> URL | None:
-    """Where a redirect leads; None: the answer is none. Raises Unsupported for one that must not be followed."""
+def redirect(answer: Answer, request: Request, *, allowed: HostList = NO_HOSTS) -> URL | None:
+    """Where a redirect leads; None: the answer is none. Raises Unsupported for one that must not be followed.
+
+    To one of the `allowed` it may lead without TLS: what comes is checked by its digest.
+    """
     location = answer.headers.get("Location")
     if answer.status not in _FOLLOWED or location is None:
         return None
     if request.method not in {"GET", "HEAD"} and answer.status not in _KEEPING_METHOD:
         return None
     target = resolve(request.url, location)
-    forbid_inward(request.url, target, what="a redirect")
+    if not allowed.matches(target.host, target.port):
+        forbid_downgrade(request.url, target, what="a redirect")
     return target
 
 
@@ -74,37 +74,7 @@ def resolve(base: URL, target: str) -> URL:
     return resolved
 
 
-def forbid_inward(source: URL, target: URL, *, what: str) -> None:
-    """Raises Unsupported where `target` is less protected than `source`, or in a network that `source` is not in."""
+def forbid_downgrade(source: URL, target: URL, *, what: str) -> None:
+    """Raises Unsupported where `target` is less protected than `source`. Whose network it is in, `guard` judges."""
     if source.scheme == "https" and target.scheme == "http":
         raise Unsupported(f"{place(source)}: {what} leads from https to http ({place(target)}): not followed")
-    if target.host == source.host or not _is_inward(target.host):
-        return
-    if is_loopback(source.host) and is_loopback(target.host):
-        return
-    raise Unsupported(f"{place(source)}: {what} leads to a private address ({place(target)}): not followed")
-
-
-def _is_inward(host: str | None) -> bool:
-    address = _address(host or "")
-    return is_loopback(host) or (address is not None and not address.is_global)
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether `host` is this machine, by name or by address."""
-    name = (host or "").rstrip(".").lower()
-    address = _address(name)
-    return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that `host` literally is, in every spelling that connecting would take: 127.1, 0x7f000001 …"""
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        pass
-    try:
-        address = ipaddress.IPv6Address(host)
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address

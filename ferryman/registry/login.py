@@ -161,7 +161,7 @@ class Logins:
             try:
                 request = next(handshake)
                 while True:
-                    request = handshake.send(await self._ask(errand, request))
+                    request = handshake.send(await self._ask(errand, replace(request, led_by=visit.at)))
             except StopIteration as finished:
                 grant: Grant = finished.value
                 return grant

@@ -81,6 +81,7 @@ class Request:
     url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | Body | None = field(default=None, repr=False)
+    led_by: URL | None = None  # where an answer pointed to `url`; None: the user did
 
     def authorised(self, authorization: str | None) -> "Request":
         """The same with an Authorization header; unchanged without one."""
@@ -93,7 +94,7 @@ class Request:
         headers = dict(self.headers)
         if origin(url) != origin(self.url):
             headers.pop("Authorization", None)
-        return replace(self, url=url, headers=headers)
+        return replace(self, url=url, headers=headers, led_by=self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Sender:
         for _ in range(_REDIRECTS + 1):
             send = self.logins.send if errand.logs_in else self._ask
             answer = await send(errand, request)
-            target = redirect(answer, request)
+            target = redirect(answer, request, allowed=errand.host.redirects)
             if target is None:
                 return answer
             request = request.moved(target)

@@ -20,7 +20,7 @@ from ferryman.registry.abilities import Abilities
 from ferryman.registry.answers import error_codes, refusal
 from ferryman.registry.chunks import SMALLEST, ChunkPlan
 from ferryman.registry.errands import Errands
-from ferryman.registry.links import forbid_inward, resolve
+from ferryman.registry.links import forbid_downgrade, resolve
 from ferryman.registry.messages import Answer, Body
 from ferryman.registry.sender import Sender
 
@@ -341,7 +341,7 @@ def _location_of(answer: Answer, registry: str) -> URL:
         location = resolve(answer.url, written)
         if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:
             location = location.with_scheme("https").with_port(answer.url.explicit_port)  # it is behind a proxy
-        forbid_inward(answer.url, location, what="an upload")
+        forbid_downgrade(answer.url, location, what="an upload")
     except Unsupported as error:
         error.registry = registry
         raise

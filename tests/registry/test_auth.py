@@ -78,9 +78,7 @@ def test_a_relative_realm_is_the_registrys_own() -> None:
     assert str(next(handshake("/service/token", None, ())).url).startswith("https://registry.example/service/token")
 
 
-@pytest.mark.parametrize(
-    "realm", ["http://auth.example/token", "https://169.254.169.254/", "https://localhost/", "gopher://x", "mailto:x"]
-)
+@pytest.mark.parametrize("realm", ["http://auth.example/token", "gopher://x", "mailto:x"])
 def test_a_realm_that_must_not_get_a_password(realm: str) -> None:
     with pytest.raises(Unsupported, match=r"^registry\.example: "):
         next(handshake(realm, credential=ROBOT))

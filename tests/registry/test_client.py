@@ -25,7 +25,7 @@ from ferryman.errors import (
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import Described, Manifest, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
-from ferryman.registry.http import Timeouts, proxy_for
+from ferryman.registry.http import Timeouts
 from ferryman.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from ferryman.registry.messages import Answer, Errand, Request
 from ferryman.registry.quota import Quota
@@ -574,40 +574,6 @@ async def test_a_refused_sign_in_is_remembered(faulty: Faulty, connect: Connect)
 
 
 # Around
-
-
-@pytest.mark.parametrize(
-    ("url", "proxy"),
-    [
-        ("https://quay.io/v2/", "http://proxy.example:3128"),
-        ("http://quay.io/v2/", "http://plain.example:3128"),
-        ("https://inside.example/v2/", None),
-        ("http://127.0.0.1:5000/v2/", None),
-        ("https://localhost/v2/", None),
-        ("http://[::1]:5000/v2/", None),
-    ],
-)
-def test_proxies(monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None) -> None:
-    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("http_proxy", "plain.example:3128")
-    monkeypatch.setenv("no_proxy", "inside.example")
-    assert proxy_for(URL(url)) == proxy
-
-
-async def test_a_request_through_a_proxy(faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", faulty.url.replace("://", "://me:s3cr3t@"))
-    faulty.on(f"HEAD {PATH}", FOUND)
-    client = connect(hosts={"registry.example": HostOptions(tls=False)})
-    found = await client.head_manifest(Repository("registry.example", "team/app").tagged("1"))
-    assert found.digest == DIGEST
-    assert faulty.asked[0].headers["Host"] == "registry.example"
-
-
-def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "socks5://me:s3cr3t@proxy.example:1080")
-    with pytest.raises(Unsupported, match="HTTPS_PROXY names no HTTP proxy") as raised:
-        proxy_for(URL("https://quay.io/"))
-    assert "s3cr3t" not in str(raised.value)
 
 
 async def test_no_secret_is_told(faulty: Faulty, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:

@@ -353,17 +353,17 @@ async def test_a_mount_that_is_not_made_leaves_an_upload(faulty: Faulty, uploads
 
 
 async def test_an_upload_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
-    faulty.on(f"POST {START}", says(202, Location="http://10.0.0.1/up"))
+    faulty.on(f"POST {START}", says(202, Location="http://169.254.169.254/up"))
 
-    with pytest.raises(Unsupported, match="private address") as raised:
+    with pytest.raises(Unsupported, match="link-local address") as raised:
         await connect().upload_blob(at(faulty), digest_of(SMALL), SMALL)
     assert raised.value.registry == faulty.host
 
 
 async def test_a_redirect_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
-    faulty.on(f"POST {START}", says(307, Location="http://10.0.0.1/up"))
+    faulty.on(f"POST {START}", says(307, Location="http://169.254.169.254/up"))
 
-    with pytest.raises(Unsupported, match="private address") as raised:
+    with pytest.raises(Unsupported, match="link-local address") as raised:
         await connect().upload_blob(at(faulty), digest_of(SMALL), SMALL)
     assert raised.value.registry == faulty.host
 

@@ -77,8 +77,9 @@ def trickles() -> Handler:
 class Faulty:
     """Serves on a port of its own. Use `async with Faulty() as server`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.host = ""
+        self._address = address
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Handler]] = defaultdict(list)
         self._interruptions: dict[str, list[Handler]] = defaultdict(list)
@@ -102,10 +103,10 @@ class Faulty:
         # A test that ends does not wait for a stalled answer.
         self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, self._address, 0)
         await site.start()
         _, port = self._runner.addresses[0][:2]
-        self.host = f"127.0.0.1:{port}"
+        self.host = f"{self._address}:{port}"
         return self
 
     async def __aexit__(

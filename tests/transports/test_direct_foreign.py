@@ -126,5 +126,5 @@ async def test_one_that_nobody_has_is_one_clear_failure(wanting: Wanting, answer
 async def test_a_url_that_leads_inward_is_not_followed(wanting: Wanting) -> None:
     what = made(os.urandom(2000), "http://169.254.169.254/latest/meta-data/")
 
-    with pytest.raises(NotFound, match="private address"):
+    with pytest.raises(NotFound, match="link-local address"):
         await wanting.copy(what)

@@ -159,7 +159,7 @@ async def test_a_next_page_elsewhere_is_not_asked_for(scene: Scene) -> None:
         "GET /v2/a/image/tags/list",
         behind(
             scene.login(scene.source, "bearer"),
-            says(200, {"tags": ["1"]}, Link=f'<{scene.other.url}/v2/a/image/tags/list?last=1>; rel="next"'),
+            says(200, {"tags": ["1"]}, Link=f'<{scene.other.url}/v2/b/tags/list?last=1>; rel="next"'),
         ),
     )
     client = open_client(logins={scene.source.host: ("me", "source-password")})
