@@ -1,10 +1,11 @@
 """One tag's way through the engine: choose, pull, tag, push."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ferryman import log
-from ferryman.errors import NoSuchPlatform, TransferError, Unsupported, WrongContent
+from ferryman.errors import Denied, NoSuchPlatform, NotFound, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import Manifest, RegistryClient
@@ -16,6 +17,7 @@ from ferryman.transports.docker_logins import EngineLogins
 from ferryman.transports.index import Part, config_digest, has_zstd_layers, join
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.source import Choice, choose
+from ferryman.transports.tagging import put_tag
 from ferryman.transports.target_tags import TargetTags
 
 # Parts of an index are pushed under this tag, one after the other; a registry keeps them by digest when it moves on.
@@ -64,7 +66,7 @@ class DockerCopy:
             _, pushed = await self._ship(choices[0], self._target)
             digest = pushed.digest
         else:
-            digest = (await self._registry.put_manifest(self._target, await self._joined(choices))).digest
+            digest = (await put_tag(self._registry, self._target, await self._joined(choices))).digest
         return Copied(digest, digest == self._source.digest, self._moved, self._reused)
 
     async def _joined(self, choices: Sequence[Choice]) -> Manifest:
@@ -109,10 +111,22 @@ class DockerCopy:
             self._workshop.logins.shown(target.repository) as login,
         ):
             errand = Errand("push", name, target.repository.registry)
-            pushed = await self._workshop.engine.push(errand, credential=login, sink=self._tell)
+            try:
+                pushed = await self._workshop.engine.push(errand, credential=login, sink=self._tell)
+            except (Unreachable, Denied, NotFound, Unsupported) as error:
+                pushed = await self._named_already(target, image, error)
         self._moved += pushed.moved
         self._reused += max(image.size - pushed.moved, 0)
         return image, pushed
+
+    async def _named_already(self, target: Reference, image: LocalImage, error: TransferError) -> Pushed:
+        """What the tag names, if that is the image: an immutable tag refuses even that. Raises the push's error."""
+        if not isinstance(error, ImageGone):
+            with suppress(TransferError):
+                manifest = await self._registry.get_manifest(target)
+                if image.id in {config_digest(manifest), manifest.digest}:
+                    return Pushed(manifest.digest, 0)
+        raise error
 
     async def _obtained(self, choice: Choice) -> LocalImage:
         """The image, out of the engine's cache or pulled. Two tags of one image are pulled once."""

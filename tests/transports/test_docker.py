@@ -366,3 +366,36 @@ async def test_each_of_several_images_is_told_as_a_step(
 
     steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in told.told))
     assert steps == ["1/2 pull", "1/2 push", "2/2 pull", "2/2 push"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+async def test_an_immutable_tag_that_names_the_image_already(
+    transports: DockerTransports, source: RegistryServer, target: RegistryServer, start_proxy: StartProxy, status: int
+) -> None:
+    made, other = fresh_image(), fresh_image()
+    proxy = await start_proxy(target)
+    push(source.url, "a/b", "1", made)
+    first = await copy(transports.open(), source.host, proxy.host, made.digest)
+    said = {"code": "TAG_INVALID", "message": "tag invalid", "detail": "the repository is immutable"}
+    proxy.answer("PUT .*/manifests/", status, json.dumps({"errors": [said]}))
+
+    again = await copy(transports.open(), source.host, proxy.host, made.digest)
+    assert again.digest == first.digest == manifest_at(target.url, "m/b", "1").digest
+
+    push(source.url, "a/b", "1", other)
+    with pytest.raises(TransferError):
+        await copy(transports.open(), source.host, proxy.host, other.digest)
+    assert manifest_at(target.url, "m/b", "1").digest == first.digest
+
+
+async def test_an_immutable_tag_that_names_the_same_index_already(
+    transports: DockerTransports, source: RegistryServer, target: RegistryServer, start_proxy: StartProxy
+) -> None:
+    both = index([fresh_image(), fresh_image(platform="linux/arm64")])
+    proxy = await start_proxy(target)
+    push(source.url, "a/b", "1", both)
+    wanted = Platforms.parse("linux/amd64,linux/arm64")
+    first = await copy(transports.open(), source.host, proxy.host, both.digest, wanted)
+    proxy.answer("PUT .*/manifests/1$", 409, "{}")
+
+    assert (await copy(transports.open(), source.host, proxy.host, both.digest, wanted)).digest == first.digest
