@@ -182,6 +182,19 @@ async def test_whatever_the_target_says(picky: Picky, ledger: InMemoryBlobLedger
     assert set(ledger.cannot[picky.target.host]) <= may_believe
 
 
+@pytest.mark.parametrize(("status", "code"), [(404, "MANIFEST_UNKNOWN"), (400, "MANIFEST_BLOB_UNKNOWN")])
+async def test_a_target_that_says_that_something_is_missing_when_nothing_is(
+    picky: Picky, status: int, code: str
+) -> None:
+    picky.takes, fates, _ = TARGETS["takes Docker's"]
+    picky.says = (status, {"errors": [{"code": code, "message": code.lower()}]})
+    copied = await picky.copy("index", IMAGES["index"], "1")
+    assert copied.digest == manifest_at(picky.line.target.url, "m/index", "1").digest
+    assert fates["index"] == "docker"
+    assert copied.degraded is not None
+    assert picky.puts() <= 20
+
+
 async def check(picky: Picky, name: str, what: Image | Index, tag: str, fate: str) -> None:
     url, repository = picky.line.target.url, f"m/{name}"
     if fate == "refused":
