@@ -188,6 +188,8 @@ async def open_house(settings: Settings, *, engine: bool, create: bool = True) -
         stack.push_async_callback(transport.aclose)
         if engine:
             log.get().info("tags are copied", how=await transport.connect())
+            # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
+            await record.queue.withdraw_items({str(item.target) for item in configuration.items})
         pauses = Pauses(queue=record.queue, registry=registry, clock=clock)
         yield House(settings, configuration, clock, owner, record, registry, pauses, transport)
 

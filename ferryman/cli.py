@@ -176,15 +176,21 @@ def plan(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
 @items_option
 @click.option("--failed", is_flag=True, help="Only what failed.")
 @click.option("--all", "everything", is_flag=True, help="Also the tags that the rules leave out.")
+@click.option("--former", is_flag=True, help="Of the items that items.yml names no more.")
 @json_option
-def status(item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, as_json: bool) -> None:
+def status(
+    *, item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, former: bool, as_json: bool
+) -> None:
     """Show what is mirrored, what is missing, and why.
 
     With ITEM: tag by tag. With ITEM:TAG: that tag, and every attempt of the last 30 days.
     """
     from ferryman import commands
 
-    _go(commands.status(_settings(items), item, failed=failed, everything=everything, as_json=as_json))
+    asked = commands.status(
+        _settings(items), item, failed=failed, everything=everything, former=former, as_json=as_json
+    )
+    _go(asked)
 
 
 @main.command()
@@ -195,6 +201,20 @@ def requeue(what: str, items: Path | None) -> None:
     from ferryman import commands
 
     _go(commands.requeue(_settings(items), what))
+
+
+@main.command()
+@item_arguments
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@items_option
+def forget(item: tuple[str, ...], yes: bool, items: Path | None) -> None:
+    """Drop the record of items that items.yml names no more.
+
+    Of every ITEM, or of all of them, history and attempts included. What the registries hold stays.
+    """
+    from ferryman import commands
+
+    _go(commands.forget(_settings(items), item, yes=yes))
 
 
 @main.command("export-history")

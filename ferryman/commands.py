@@ -17,7 +17,7 @@ from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem, TransferError
 from ferryman.items.model import Item
 from ferryman.scheduler import Cycle, Looked
-from ferryman.selection import Named, select, target_and_tag
+from ferryman.selection import Named, select, target_and_tag, targets_of
 from ferryman.settings import Settings
 from ferryman.store import backup
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
@@ -62,8 +62,6 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
     async with open_house(settings, engine=True) as house:
         items = select(house.configuration.items, names)
         targets = {str(item.target) for item in items}
-        if not names:
-            await house.record.queue.withdraw_items(targets)
         with view:
             cycle = await oneshot.cycle_to_the_end(house, items, view)
         left = await house.record.queue.outstanding(targets)
@@ -105,19 +103,28 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
     return 1 if unread or len(looked) < len(items) else 0
 
 
-async def status(settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, as_json: bool) -> None:
-    """The record: an overview, or tag by tag; a tag that is named comes with its attempts."""
+async def status(
+    settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, former: bool = False, as_json: bool
+) -> None:
+    """The record: an overview, or tag by tag; a tag that is named comes with its attempts.
+
+    Of what items.yml names now, or (`former`) of what it named once.
+    """
     async with open_record(settings) as record:
-        if not (as_json or names or failed or everything):
+        named_now, named_once = await _known(settings, record)
+        if not (as_json or names or failed or everything or former):
             _print_services(await record.services.list())
-            await _print_overview(record, None)
+            await _print_overview(record, {each.target for each in named_now})
+            if old := len({each.target for each in named_once}):
+                click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
             return
-        known = await _known(settings, record) if names else []
-        wanted = [target_and_tag(known, name) for name in names]
+        known = named_once if former else named_now
+        wanted = [target_and_tag(known, name, former=named_once) for name in names]
         whole = {target for targets, tag in wanted if tag is None for target in targets}
         of_items: list[TagRecord] = []
         if whole or not names:
-            of_items = await _shown(record, whole if names else None, failed=failed, everything=everything)
+            targets = whole if names else {each.target for each in known}
+            of_items = await _shown(record, targets, failed=failed, everything=everything)
         named = [each for each in await _named(record, wanted) if each.has_failed or not failed]
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
     shown = list({each.id: each for each in (*of_items, *named)}.values())  # once, though its item is named as well
@@ -143,12 +150,17 @@ async def _named(record: Record, wanted: Sequence[tuple[set[str], str | None]]) 
 
 
 async def requeue(settings: Settings, what: str) -> None:
-    """Queue again, in a new round: everything that failed, an item, or one tag. Raises ConfigurationError."""
+    """Queue again, in a new round: everything that failed, an item, or one tag. Raises ConfigurationError.
+
+    What items.yml does not name any more is left alone.
+    """
+    load_items(settings)  # a broken one names nothing
     async with open_record(settings) as record:
+        known, former = await _known(settings, record)
         if what == "failed":
-            count = await record.queue.requeue(failed=True)
+            count = await record.queue.requeue(failed=True, targets={each.target for each in known})
         else:
-            targets, tag = target_and_tag(await _known(settings, record), what)
+            targets, tag = target_and_tag(known, what, former=former)
             if tag is not None and not await _named(record, [(targets, tag)]):
                 item = what.removesuffix(f":{tag}")
                 raise ConfigurationError(
@@ -156,6 +168,26 @@ async def requeue(settings: Settings, what: str) -> None:
                 )
             count = await record.queue.requeue(targets=targets, tag=tag)
     click.echo(f"{counted(count, 'tag')} queued")
+
+
+async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None:
+    """Drop what is recorded of items that items.yml names no more. Raises ConfigurationError: without a yes, too."""
+    load_items(settings)  # a broken one names nothing
+    async with open_record(settings) as record:
+        known, former = await _known(settings, record)
+        if still := [name for name in names if any(name in each.spellings for each in known)]:
+            raise ConfigurationError([Problem(f"items.yml still names {name!r}") for name in still])
+        targets = targets_of(former, names) if names else {each.target for each in former}
+        items = await record.ledger.summary(targets)
+        for item in items:
+            click.echo(f"{item.name}, to {item.target}: {counted(sum(item.counts.values()), 'tag')}")
+        if not items:
+            click.echo("there are no former items")
+            return
+        if not yes and not (sys.stdin.isatty() and click.confirm("Drop their record?")):
+            raise ConfigurationError([Problem("nothing was dropped: --yes drops the record of these items")])
+        number = await record.ledger.forget_items(targets)
+    click.echo(f"the record of {counted(number, 'tag')} was dropped; what the registries hold stays")
 
 
 async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> None:
@@ -226,14 +258,18 @@ def _is_alive(service: Service) -> bool:
     return SystemClock().now() - service.beat_at < _FRESH
 
 
-async def _known(settings: Settings, record: Record) -> list[Named]:
-    """What can be named: what the record has, and what items.yml says, if it can be read."""
-    named = [Named(item.name, item.source, item.target) for item in await record.ledger.summary()]
+async def _known(settings: Settings, record: Record) -> tuple[list[Named], list[Named]]:
+    """What items.yml names now, and what the record has besides. While it cannot be read, nothing is former."""
+    recorded = [Named(item.name, item.source, item.target) for item in await record.ledger.summary()]
     try:
         items = load_items(settings).items
     except ConfigurationError:
-        items = ()
-    return named + [Named(item.name, str(item.source), str(item.target)) for item in items]
+        return recorded, []
+    targets = {str(item.target) for item in items}
+    now = [Named(item.name, str(item.source), str(item.target)) for item in items]
+    # An item may have another name, or another source, since the last cycle.
+    now += [each for each in recorded if each.target in targets]
+    return now, [each for each in recorded if each.target not in targets]
 
 
 async def _shown(

@@ -61,6 +61,8 @@ class _Service:
         while True:
             if self._scheduler:
                 await self._cycle(self._scheduler)
+            else:
+                await self._withdraw()
             now = self._house.clock.now()
             self._next_cycle_at = self._house.settings.interval.next_after(now)
             await self._beat()  # `status` tells when it looks again
@@ -84,6 +86,14 @@ class _Service:
             log.get().error("the cycle ended early; the next one goes on", error=str(error))
         else:
             log.get().info("cycle done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+
+    async def _withdraw(self) -> None:
+        """Nothing is pushed to where a changed items.yml does not say so any more."""
+        try:
+            configuration = self._house.configuration
+            await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
+        except StoreError as error:
+            log.get().error("cannot take former items out of the queue", error=str(error))
 
     def _reload(self) -> None:
         """Take a changed items.yml over; a broken one is reported, and the last good one stays in force."""

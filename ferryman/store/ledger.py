@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, func, not_, null, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, delete, func, not_, null, or_, select, update
 
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
-from ferryman.store.tables import UNREAD, attempts, history, item_columns, status_is, tags, troubles, walks
+from ferryman.store.tables import UNREAD, attempts, blobs, history, item_columns, status_is, tags, troubles, walks
 from ferryman.versions import version_key
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
@@ -165,6 +165,20 @@ class Ledger:
         """Delete the attempts that ended before; their number."""
         async with self._database.write(alone=True) as connection:
             return (await connection.execute(delete(attempts).where(attempts.c.finished_at < before))).rowcount
+
+    async def forget_items(self, targets: Collection[str]) -> int:
+        """Drop all that is recorded of these target repositories, but for what runs; the number of their tags."""
+        number = 0
+        async with self._database.write(alone=True) as connection:
+            for some in chunks(sorted(targets)):
+                gone = delete(tags).where(tags.c.target.in_(some), not_(status_is("running")))
+                number += (await connection.execute(gone)).rowcount
+                for table in (walks, troubles):
+                    await connection.execute(delete(table).where(table.c.target.in_(some)))
+                for registry, _, name in (target.partition("/") for target in some):
+                    held = and_(blobs.c.registry == registry, blobs.c.repository == name)
+                    await connection.execute(delete(blobs).where(held))
+        return number
 
     async def history(self) -> list[tuple[str, HistoryLine]]:
         """Every line with its source; sorted: source, pushed_at newest first (unknown last), then as first recorded."""

@@ -30,7 +30,22 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Row, Update, and_, case, delete, func, not_, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Row,
+    Update,
+    and_,
+    case,
+    delete,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from ferryman.bell import Bell
 from ferryman.clock import Clock
@@ -397,14 +412,18 @@ class Queue:
             found: str | None = await connection.scalar(asking)
             return found
 
-    async def requeue(self, *, failed: bool = False, targets: Collection[str] = (), tag: str | None = None) -> int:
-        """Queue again, in a new round: every failed tag, or those of these targets, or one tag of theirs.
+    async def requeue(
+        self, *, failed: bool = False, targets: Collection[str] | None = None, tag: str | None = None
+    ) -> int:
+        """Queue again, in a new round: the tags of these targets (None: of all), or one tag of theirs.
 
         `failed`: failed ones only; otherwise whatever the targets have, but what rules leave out and what upstream
         no longer has, unless it is named. Lifts pauses that stand in the way, and with them all that waits there.
         """
         now = self._clock.now()
-        scope = tags.c.target.in_(targets) if targets else or_(status_is("failed"), status_is("queued"))
+        scope = or_(status_is("failed"), status_is("queued")) if failed else true()
+        if targets is not None:
+            scope = and_(scope, tags.c.target.in_(targets))
         if tag is not None:
             scope &= tags.c.tag == tag
         chosen = and_(scope, status_is("failed") if failed else _worth_another_round(named=tag is not None))

@@ -11,7 +11,7 @@ from tests.support.ferryman import Ferryman
 
 COMMANDS = [
     "run", "scheduler", "worker", "sync", "plan", "status", "requeue", "export-history", "import-history", "check",
-    "health", "schema", "version", "migrate", "backup", "restore",
+    "health", "schema", "version", "migrate", "backup", "restore", "forget",
 ]  # fmt: skip
 ITEMS = """
 defaults: {target: registry.example.com/m/}
