@@ -50,6 +50,18 @@ class EngineAddress:
             host = f"{host}:{_TLS_PORT if secure else _PORT}"
         return f"{'https' if secure else 'http'}://{host}"
 
+    def what_is_no_socket(self) -> str | None:
+        """What stands at the socket's path instead of one, and how to mend it; None: nothing is wrong with it."""
+        if not self.url.startswith("unix://"):
+            return None
+        path = Path(self.url.removeprefix("unix://"))
+        if path.is_dir():
+            return (
+                "that is a directory: docker makes one where a path that is to be mounted does not exist; "
+                "set DOCKER_SOCKET to the engine's socket on this machine, and remove the empty directory there"
+            )
+        return "that is a file, and no socket" if path.is_file() else None
+
     def tls(self) -> ssl.SSLContext | None:
         """What to trust, and to show. Raises ConfigurationError for certificates that cannot be read."""
         if not self.endpoint.startswith("https://"):

@@ -15,7 +15,7 @@ import aiohttp
 from aiodocker import Docker, DockerError
 
 from ferryman import log
-from ferryman.errors import DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
+from ferryman.errors import Denied, DiskFull, EngineUnavailable, TransferError, Unreachable, Unsupported
 from ferryman.platforms import Platform
 from ferryman.registry.answers import quoted
 from ferryman.transports.base import ProgressSink
@@ -36,6 +36,14 @@ _MENDS = {
     errno.EPERM: "this user may not use the socket: add it to the socket's group",
     errno.ECONNREFUSED: "nothing listens there: start the engine, or set DOCKER_HOST to where it is",
 }
+# What a proxy before the engine's socket has to let through; README says the same.
+_NEEDED = (
+    "Ferryman needs GET /_ping, /version, /info, /system/df and /images/…/json, "
+    "POST /images/create, /images/…/tag and /images/…/push, and DELETE /images/…"
+)
+_PATHS = {"pull": "POST /images/create", "push": "POST /images/…/push"}
+_FORBIDDEN = frozenset({401, 403, 405, 407})
+_BARE = frozenset({"", "forbidden", "method not allowed", "access denied", "unauthorized"})  # what proxies answer
 _OTHER_MEND = "start it, or set DOCKER_HOST to where it is"
 
 
@@ -101,8 +109,10 @@ class DockerEngine:
         """Find the engine, agree on an API version, and tell which engine it is. Calls under way are left alone."""
         try:
             async with control_client(self._address, self._tls, _UNPINNED) as docker:
-                version, info = await self._asked(docker, "version"), await self._asked(docker, "info")
+                version, info = await self._asked(docker, "version"), await self._info(docker)
             identity, pinned = _identity(version, info), _pinned(version)
+        except Denied as error:
+            raise EngineUnavailable(str(error)) from error
         except (KeyError, TypeError, ValueError, Unreachable) as error:
             raise EngineUnavailable(f"what answers at {self._address.url} is no Docker Engine") from error
         before, self._shared = self._shared, SharedClient(control_client(self._address, self._tls, pinned))
@@ -159,7 +169,7 @@ class DockerEngine:
     async def tag(self, image_id: str, reference: str) -> None:
         """Let the local tag `reference` name the image. Raises ImageGone."""
         repository, tag = split_tag(reference)
-        async with self._calling(reference) as docker:
+        async with self._calling(reference, path="POST /images/…/tag") as docker:
             await docker.images.tag(image_id, repository, tag=tag)
 
     async def remove(self, reference: str) -> bool:
@@ -167,7 +177,7 @@ class DockerEngine:
 
         Never forced: that would take the user's own tags along.
         """
-        async with self._calling(reference, seconds=_MEASURE_SECONDS) as docker:
+        async with self._calling(reference, path="DELETE /images/…", seconds=_MEASURE_SECONDS) as docker:
             try:
                 await docker.images.delete(reference)
             except DockerError as error:
@@ -198,17 +208,17 @@ class DockerEngine:
             await shared.retire()
 
     async def _ask(self, path: str, *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
-        async with self._calling(path, seconds=seconds) as docker:
+        async with self._calling(path, path=f"GET /{path}", seconds=seconds) as docker:
             # `system/df` has no public form.
             answer: dict[str, Any] = await docker._query_json(path)  # noqa: SLF001
         return answer
 
     @asynccontextmanager
-    async def _calling(self, subject: str, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[Docker]:
+    async def _calling(self, subject: str, *, path: str, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[Docker]:
         """The client for one call. Whether an engine that does not answer it in time is lost, a ping decides."""
         if self._shared is None:
             raise EngineUnavailable(f"the connection to the Docker Engine at {self._address.url} is closed")
-        with self._reached(subject):
+        with self._reached(path, subject):
             try:
                 async with asyncio.timeout(seconds), self._shared.calling() as docker:
                     yield docker
@@ -217,6 +227,15 @@ class DockerEngine:
                 raise Unreachable(
                     f"the Docker Engine at {self._address.url} is slow: {subject} took more than {seconds:.0f} s"
                 ) from error
+
+    async def _info(self, docker: Docker) -> Mapping[str, Any]:
+        """A proxy before the engine's socket may forbid it: then the engine is known by its address."""
+        try:
+            found: Mapping[str, Any] = await self._asked(docker, "info")
+        except Denied as error:
+            log.get().debug("an engine that does not tell its ID", error=str(error))
+            return {"ID": f"at {self._address.url}", "Driver": "/info is forbidden"}
+        return found
 
     async def _ping(self) -> None:
         """Raises EngineUnavailable where a new connection gets no answer; a refusal is one."""
@@ -230,14 +249,14 @@ class DockerEngine:
 
     async def _asked(self, docker: Docker, path: str) -> Any:
         """What any version of the engine answers; in its own version, for none is agreed on."""
-        with self._reached(path):
+        with self._reached(f"GET /{path}", path):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await docker._query_json(path, versioned_api=False)  # noqa: SLF001
 
     @asynccontextmanager
     async def _working(self, errand: Errand) -> AsyncIterator[Docker]:
         try:
-            with self._reached(errand=errand):
+            with self._reached(_PATHS[errand.doing], errand=errand):
                 async with streaming_client(self._address, self._tls, self._version) as docker:
                     with suppress(aiohttp.ClientPayloadError):  # cut off: the terminal message did not come
                         yield docker
@@ -255,13 +274,17 @@ class DockerEngine:
         )
 
     @contextmanager
-    def _reached(self, subject: str = "", *, errand: Errand | None = None) -> Iterator[None]:
+    def _reached(self, path: str, subject: str = "", *, errand: Errand | None = None) -> Iterator[None]:
         """Translate everything that aiodocker and aiohttp raise."""
         try:
             yield
         except DockerError as error:
             if error.status == _NO_CONNECTION:
                 raise self._absent(error) from error
+            if _is_forbidden(error, errand):
+                raise Denied(
+                    f"{self._address.url} forbids {path} ({error.status} {quoted(error.message)}); {_NEEDED}"
+                ) from error
             raise _failure(error, subject, errand) from error
         except TimeoutError as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
@@ -270,6 +293,8 @@ class DockerEngine:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} broke off: {why}") from error
 
     def _absent(self, error: BaseException) -> EngineUnavailable:
+        if (what := self._address.what_is_no_socket()) is not None:
+            return EngineUnavailable(f"no Docker Engine at {self._address.url}: {what}")
         cause = error.__context__
         refused = cause.os_error if isinstance(cause, aiohttp.ClientConnectorError) else None
         why = (refused.strerror if refused else None) or str(cause or error)
@@ -305,6 +330,14 @@ def _names(references: list[str] | None) -> frozenset[str]:
 def _tags(references: list[str] | None) -> frozenset[str]:
     """Without `name@sha256:…`: the containerd image store lists what was pulled by digest among the tags."""
     return frozenset(name for name in _names(references) if "@" not in name)
+
+
+def _is_forbidden(error: DockerError, errand: Errand | None) -> bool:
+    """Whether the call itself is not allowed, by a proxy or a plugin of the engine's; no registry was asked."""
+    if error.status not in _FORBIDDEN:
+        return False
+    said = error.message.strip().lower()
+    return errand is None or said.startswith(("<", "authorization denied by plugin")) or said in _BARE
 
 
 def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:

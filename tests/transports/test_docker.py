@@ -61,6 +61,17 @@ async def test_nobody_behind_the_socket(transports: DockerTransports, tmp_path: 
         await transports.open(engine=f"unix://{tmp_path}/s").connect()
 
 
+async def test_a_directory_in_the_sockets_place(transports: DockerTransports, tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match=rf"at unix://{tmp_path}: that is a directory: .*set DOCKER_SOCKET"):
+        await transports.open(engine=f"unix://{tmp_path}").connect()
+
+
+async def test_a_file_in_the_sockets_place(transports: DockerTransports, tmp_path: Path) -> None:
+    (tmp_path / "s").touch()
+    with pytest.raises(EngineUnavailable, match="that is a file, and no socket"):
+        await transports.open(engine=f"unix://{tmp_path}/s").connect()
+
+
 async def test_nobody_behind_the_port(transports: DockerTransports) -> None:
     with pytest.raises(EngineUnavailable, match=r"at tcp://127.0.0.1:\d+: "):
         await transports.open(engine=f"tcp://127.0.0.1:{free_port()}").connect()

@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from ferryman.errors import EngineUnavailable, Unreachable
+from ferryman.errors import Denied, EngineUnavailable, Unreachable
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.transports.docker_engine import DockerEngine
+from ferryman.transports.docker_errors import Errand
 from ferryman.transports.docker_stream import Patience
 from tests.support.processes import Engine
 from tests.support.proxy import FaultyProxy
+from tests.support.transports import Progress
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ async def test_a_slow_call_is_no_lost_engine(engine: Engine, stack: AsyncExitSta
     slow = await connected(engine.host, stack)
 
     with pytest.raises(Unreachable, match="is slow: the picture took more than 0 s"):
-        async with slow._calling("the picture", seconds=0):
+        async with slow._calling("the picture", path="GET /picture", seconds=0):
             await asyncio.Event().wait()
 
 
@@ -65,7 +67,7 @@ async def test_an_engine_that_answers_no_ping_is_lost(proxy: FaultyProxy, stack:
     await proxy.stop()
 
     with pytest.raises(EngineUnavailable, match="no Docker Engine at"):
-        async with engine._calling("the picture", seconds=0):
+        async with engine._calling("the picture", path="GET /picture", seconds=0):
             await asyncio.Event().wait()
 
 
@@ -75,3 +77,66 @@ async def test_a_closed_connection(engine: Engine, stack: AsyncExitStack) -> Non
 
     with pytest.raises(EngineUnavailable, match="is closed"):
         await closed.inspect("nowhere.example/a:1")
+
+
+PAGE = "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>"
+TEXT = {"Content-Type": "text/html"}
+
+
+async def test_a_proxy_that_forbids_info_is_lived_with(proxy: FaultyProxy, stack: AsyncExitStack) -> None:
+    proxy.answer("GET /info", 403, PAGE, headers=TEXT)
+    engine = await connected(f"tcp://{proxy.host}", stack)
+
+    identity = await engine.connect()
+
+    assert (identity.storage, proxy.host in identity.id) == ("/info is forbidden", True)
+    assert await engine.inspect("nowhere.example/a:1") is None
+
+
+async def test_a_proxy_that_forbids_what_is_needed_is_told_as_that(proxy: FaultyProxy, stack: AsyncExitStack) -> None:
+    proxy.answer("GET /version", 403, PAGE, headers=TEXT)
+
+    with pytest.raises(EngineUnavailable, match=r"forbids GET /version \(403 .*administrative rules.*needs GET /_ping"):
+        await connected(f"tcp://{proxy.host}", stack)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "said", "path"),
+    [
+        ("POST .*/images/create", 403, PAGE, "POST /images/create"),
+        ("POST .*/images/create", 405, "Method Not Allowed\n", "POST /images/create"),
+        ("POST .*/images/create", 403, '{"message": "authorization denied by plugin x: no"}', "POST /images/create"),
+        ("POST .*/push", 403, "Forbidden", "POST /images/…/push"),
+        ("POST .*/tag", 403, PAGE, "POST /images/…/tag"),
+        ("DELETE .*/images/", 403, PAGE, "DELETE /images/…"),
+        ("GET .*/system/df", 403, PAGE, "GET /system/df"),
+    ],
+)
+async def test_a_call_that_is_forbidden_is_named(
+    *, proxy: FaultyProxy, stack: AsyncExitStack, request_line: str, status: int, said: str, path: str
+) -> None:
+    proxy.answer(request_line, status, said, headers={} if said.startswith("{") else TEXT)
+    engine = await connected(f"tcp://{proxy.host}", stack)
+    name = "127.0.0.1:1/a/b:1"
+    calls = {
+        "create": lambda: engine.pull(
+            Errand("pull", name, "127.0.0.1:1"), platform=None, credential=None, sink=Progress()
+        ),
+        "/push": lambda: engine.push(Errand("push", name, "127.0.0.1:1"), credential=None, sink=Progress()),
+        "/tag": lambda: engine.tag("sha256:1", name),
+        "DELETE": lambda: engine.remove(name),
+        "/df": engine.disk_usage,
+    }
+
+    with pytest.raises(Denied, match=f"forbids {path} ") as raised:
+        await next(call for word, call in calls.items() if word in request_line)()
+    assert raised.value.registry is None
+
+
+async def test_an_engine_that_refuses_a_ping_lives(proxy: FaultyProxy, stack: AsyncExitStack) -> None:
+    proxy.answer("GET /_ping", 403, PAGE, headers=TEXT)
+    engine = await connected(f"tcp://{proxy.host}", stack)
+
+    with pytest.raises(Unreachable, match="is slow"):
+        async with engine._calling("the picture", path="GET /picture", seconds=0):
+            await asyncio.Event().wait()
