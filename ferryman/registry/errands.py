@@ -59,7 +59,7 @@ class Errands:
         )
 
     def get_blob(self, name: str, digest: str) -> Errand:
-        return self._read(name, f"blobs/{digest}", f"blob {name}@{digest}")
+        return replace(self._read(name, f"blobs/{digest}", f"blob {name}@{digest}"), digest=digest)
 
     def head_blob(self, name: str, digest: str) -> Errand:
         """Asked where something is pushed to: with the scope of a push, so that one token does for all."""

@@ -11,10 +11,11 @@ import aiohttp
 from yarl import URL
 
 from ferryman.errors import TlsFailed, TooSlow, TransferError, Unreachable, WrongContent
-from ferryman.registry import proxies
+from ferryman.registry import packed, proxies
 from ferryman.registry.connections import meaning
 from ferryman.registry.guard import GUARD, GuardedConnector, Zones
 from ferryman.registry.hosts import Host
+from ferryman.registry.manifests import digest_of
 from ferryman.registry.messages import Answer, Body, Errand, Flow, Patience, Request, place
 from ferryman.registry.pace import WINDOW, Pace
 from ferryman.registry.proxies import proxy_for
@@ -120,7 +121,8 @@ class Http:
         seconds = self._timeouts.of_body(errand)
         message = f"{_about(errand, url)}: what it answers does not arrive in time ({seconds:g} s)"
         async with _within(seconds, errand, lambda: TooSlow(message, registry=errand.host.name)):
-            return Answer(response.status, url, response.headers, await _read(response, errand))
+            body = await _read(response, errand)
+            return Answer(response.status, url, response.headers, await _unpacked(response, errand, body))
 
     async def _request(self, errand: Errand, request: Request, *, data: object) -> aiohttp.ClientResponse:
         proxy = proxy_for(request.url, errand.host)
@@ -333,6 +335,27 @@ async def _read(response: aiohttp.ClientResponse, errand: Errand) -> bytes:
             response.close()
             break
     return bytes(body[:limit])
+
+
+async def _unpacked(response: aiohttp.ClientResponse, errand: Errand, body: bytes) -> bytes:
+    """The body as it was before it was packed on its way; digests are over that. A blob may be a packed file itself."""
+    encodings = packed.encodings(response.headers.get("Content-Encoding"))
+    if not (encodings and body) or (
+        errand.digest and digest_of(body, errand.digest.partition(":")[0]) == errand.digest
+    ):
+        return body
+    ok = response.status < HTTPStatus.MULTIPLE_CHOICES
+    limit = errand.limit if ok else _ERROR_BODY
+    try:
+        for encoding in reversed(encodings):
+            body = await asyncio.to_thread(packed.unpack, body, encoding, limit=limit)
+            if ok and len(body) > limit:
+                raise _too_large(errand, response.url)
+    except ValueError as error:
+        if ok:
+            message = f"{_about(errand, response.url)}: what it answers {error}"
+            raise WrongContent(message, registry=errand.host.name) from None
+    return body[:limit]
 
 
 def _too_large(errand: Errand, url: URL) -> TransferError:

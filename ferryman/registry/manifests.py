@@ -75,7 +75,8 @@ def describe(errand: Errand, answer: Answer, *, pinned: str | None) -> Described
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
         raise _wrong(errand, answer, f"is said to be {digest}")
-    length = answer.headers.get("Content-Length", "")
+    # What is packed on its way has another length there.
+    length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
     return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)
 
 

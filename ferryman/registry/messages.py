@@ -129,6 +129,7 @@ class Errand:
     accepts_elsewhere: frozenset[int] = frozenset()  # the same, of a host that the registry redirected to
     flow: Flow = Flow.SMALL
     patience: Patience = Patience.ANSWER
+    digest: str = ""  # of a blob that is read whole: what has it is not unpacked
     pace: Pace | None = None  # of a download
     bounds: Bounds | None = None  # of the list that it is a part of
     placed: bool = False  # it goes in a place that is held already, or needs none
