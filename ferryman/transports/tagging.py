@@ -31,7 +31,7 @@ async def put_tag(registry: RegistryClient, tag: Reference, manifest: Manifest) 
         except TransferError as again:
             if again.temporary:
                 raise
-        message = f"{tag} names {named}, and the target does not let it name another manifest: {error}"
+        message = f"{tag}: the target's tag may not be overwritten, and names {named}: {error}"
         raise TagRefused(message, registry=error.registry, said=error.said, status=error.status) from error
 
 

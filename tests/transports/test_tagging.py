@@ -61,7 +61,7 @@ async def test_an_immutable_tag_that_names_another_image(
     target.answer(TAG, words[0], json.dumps(words[1]))
     target.requests.clear()
 
-    with pytest.raises(Unsupported, match=f"names {ONE.digest}, and the target does not let it name another"):
+    with pytest.raises(Unsupported, match=f"the target's tag may not be overwritten, and names {ONE.digest}"):
         await copy(line, target, BOTH)
 
     assert digest(line) == ONE.digest
