@@ -48,7 +48,7 @@ class Looks:
             if not items:
                 break
             await self._clock.sleep(wait.total_seconds())
-            again = await self._scheduler.cycle(self._configuration, items, only_unread=True)
+            again = await self._scheduler.cycle(self._configuration, items, again=True, only_unread=True)
             cycle = cycle.followed_by(again, items)
         return cycle
 
@@ -63,7 +63,7 @@ class Looks:
 
     async def again(self, items: Sequence[Item], cycle: Cycle) -> Cycle:
         """Look at these once more; what came of it, together with what came before. Raises StoreError."""
-        return cycle.followed_by(await self._scheduler.cycle(self._configuration, items), items)
+        return cycle.followed_by(await self._scheduler.cycle(self._configuration, items, again=True), items)
 
 
 def _waits(*, attempts: int, delay: timedelta, patience: timedelta) -> Iterator[timedelta]:

@@ -101,15 +101,17 @@ class Scheduler:
         items: Sequence[Item],
         *,
         looked: Callable[[], None] = lambda: None,
+        again: bool = False,
         only_unread: bool = False,
     ) -> Cycle:
         """Look at every one of `items` and enqueue what is new or changed. Raises StoreError.
 
         `looked` is called after each item, whatever came of it.
+        `again`: it follows another one of the same sync, so refused logins have had their try.
         `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
         await self._pauses.lift_mended()
-        if not only_unread:
+        if not again:
             hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
             await self._pauses.try_again(hosts)
         enqueued = 0

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferryman.discovery.base import Page, UpstreamTag
+from ferryman.discovery.base import Page, TagLister, UpstreamTag
+from ferryman.discovery.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
@@ -23,7 +25,7 @@ from ferryman.planner import Selection
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credentials import CredentialStore
+from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
 from ferryman.scheduler import Cycle, Looked, Scheduler
 from ferryman.store.engine import Database, open_database
@@ -143,6 +145,19 @@ class Raising:
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         raise self._error
+
+
+class RaisingAtFirst:
+    """A lister that fails so often, and then does as another one."""
+
+    def __init__(self, error: Exception, times: int, other: TagLister) -> None:
+        self._errors = [error] * times
+        self._other = other
+
+    def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        if self._errors:
+            raise self._errors.pop()
+        return self._other.pages(repository)
 
 
 @pytest.fixture
@@ -804,10 +819,35 @@ async def test_a_limit_of_the_tag_api_lets_its_registrys_copies_go_on(world: Wor
     assert (await world.claim()).tag == "1.25"
 
 
+@pytest.mark.parametrize("refusals", [1, 2])
+async def test_a_source_that_refuses_a_login_and_takes_it_then_is_looked_at_once_more(
+    world: World, quay: Quay, refusals: int
+) -> None:
+    quay.put("coreos/flannel", "v1")
+    challenge = {"WWW-Authenticate": 'Basic realm="r"'}
+    quay.answers["GET /v2/"] = lambda: web.Response(status=401 if quay.asked() % 2 else 200, headers=challenge)
+    world.client.configure(
+        hosts={"quay.io": HostOptions(endpoint=quay.url, api=quay.url)},
+        credentials=CredentialStore(
+            explicit={"quay.io": Credential("me", "right")}, clock=world.clock, environment={"HOME": "/nonexistent"}
+        ),
+    )
+    world.scheduler._listers["quay.io", None] = RaisingAtFirst(
+        LoginRefused("401 for a moment", registry="quay.io"), refusals, QuayLister(world.client)
+    )
+    cycle = await world.cycle(FLANNEL)
+    # Taken once and refused again: then it is paused all the same, or every item would go on showing the login.
+    assert (cycle.enqueued, len(cycle.failed), len(await world.queue.held())) == (
+        (1, 0, 0) if refusals == 1 else (0, 1, 1)
+    )
+
+
 async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, google: Google) -> None:
     quay.put("coreos/flannel", "v1")
     google.put("google/pause", "3.9")
     await world.pauses.stop("quay.io", error="wrong password")
+    [state] = await world.queue.held()
+    assert await world.queue.claim_login(state)  # a cycle has just tried it: the next try is a minute off
     cycle = await world.cycle(FLANNEL, PAUSE)
     assert cycle == Cycle(enqueued=1, failed={str(FLANNEL.target): "wrong password"})
     assert quay.asked() == 0

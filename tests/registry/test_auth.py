@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -147,7 +148,17 @@ def test_what_is_no_token(body: Any) -> None:
         going.send(answer(200, body))
 
 
-@pytest.mark.parametrize("lifetime", [None, 0, -5, "soon", 10**30])
+@pytest.mark.parametrize(
+    "body", [b"<html>sign in</html>", b"", b"\xff\xfe", b"[" * 200_000, b'{"token":"t","expires_in":' + b"9" * 5000]
+)
+def test_what_is_no_json(body: bytes) -> None:
+    going = handshake()
+    next(going)
+    with pytest.raises(WrongContent):
+        going.send(replace(answer(200), body=body))
+
+
+@pytest.mark.parametrize("lifetime", [None, 0, -5, "soon", 10**30, 1e300, float("nan"), float("-inf"), [], {}])
 def test_a_lifetime_that_is_missing_or_mad(lifetime: Any) -> None:
     going = handshake()
     next(going)
