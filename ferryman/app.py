@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-from ferryman import __version__, items, log
+from ferryman import __version__, items, log, retry
 from ferryman.clock import Clock, SystemClock
 from ferryman.crew import Crew
 from ferryman.errors import NoDatabase
@@ -23,7 +23,7 @@ from ferryman.store.blobs import Blobs
 from ferryman.store.engine import Database, open_database
 from ferryman.store.images import EngineImages
 from ferryman.store.ledger import Ledger
-from ferryman.store.owners import Owner
+from ferryman.store.owners import Owner, known_dead
 from ferryman.store.queue import Queue
 from ferryman.store.services import Services
 from ferryman.store.targets import Targets
@@ -46,6 +46,11 @@ class Record:
     images: EngineImages
     blobs: Blobs
     targets: Targets
+    database: Database
+
+    def dead_owners(self) -> set[str]:
+        """The processes that are known to have ended without a word."""
+        return known_dead(self.database)
 
 
 @dataclass(slots=True)
@@ -153,12 +158,20 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
     clock = SystemClock()
     return Record(
         name=database.name,
-        queue=Queue(database, owner=owner, clock=clock, lease=settings.lease, max_attempts=settings.max_attempts),
+        queue=Queue(
+            database,
+            owner=owner,
+            clock=clock,
+            lease=settings.lease,
+            max_attempts=settings.max_attempts,
+            longest_wait=retry.longest_wait(settings.retry_delay),
+        ),
         ledger=Ledger(database),
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
         blobs=Blobs(database, clock=clock),
         targets=Targets(database, clock=clock),
+        database=database,
     )
 
 

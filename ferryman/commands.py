@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from ferryman.app import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem, TransferError
 from ferryman.items.model import Item
+from ferryman.liveness import Verdict, judge
 from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag, targets_of
 from ferryman.settings import Settings
@@ -29,7 +29,6 @@ from ferryman.views.live import LiveView
 from ferryman.views.troubles import Unseen, told_by_cause
 from ferryman.wording import counted
 
-_FRESH = timedelta(seconds=60)  # a service whose last sign of life is older is not alive
 _SHOWN = 20  # failed tags in the overview
 
 
@@ -113,7 +112,7 @@ async def status(
     async with open_record(settings) as record:
         named_now, named_once = await _known(settings, record)
         if not (as_json or names or failed or everything or former):
-            _print_services(await record.services.list())
+            _print_services(await _alive(record))
             await _print_overview(record, {each.target for each in named_now})
             if old := len({each.target for each in named_once}):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
@@ -243,19 +242,24 @@ async def check(settings: Settings, *, as_json: bool) -> int:
 
 
 async def health(settings: Settings) -> int:
-    """0: a service is alive on this database."""
+    """0: a service is alive on this database, and none that is has a cycle overdue."""
     async with open_record(settings) as record:
-        services = await record.services.list()
-    alive = [service for service in services if _is_alive(service)]
-    for service in alive:
-        click.echo(f"{service.role} is alive")
+        alive = await _alive(record)
+    for verdict in alive:
+        if verdict.problem is None:
+            click.echo(f"{verdict.service.role} is alive")
+        else:
+            click.echo(
+                f"error: {verdict.service.role} is alive, but {verdict.problem}: see its log, and start it again",
+                err=True,
+            )
     if not alive:
         click.echo("error: no service has given a sign of life in the last minute", err=True)
-    return 0 if alive else 1
+    return 0 if alive and all(verdict.problem is None for verdict in alive) else 1
 
 
-def _is_alive(service: Service) -> bool:
-    return SystemClock().now() - service.beat_at < _FRESH
+async def _alive(record: Record) -> list[Verdict]:
+    return judge(await record.services.list(), now=SystemClock().now(), dead=record.dead_owners())
 
 
 async def _known(settings: Settings, record: Record) -> tuple[list[Named], list[Named]]:
@@ -308,13 +312,25 @@ async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
             click.echo(pauses.waits(state.registry, tags, state.until))
 
 
-def _print_services(services: Sequence[Service]) -> None:
-    alive = [service for service in services if _is_alive(service)]
-    for service in alive:
-        cycle = f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC" if service.next_cycle_at else ""
-        click.echo(f"{service.role}: alive since {service.started_at:%Y-%m-%d %H:%M} UTC{cycle}")
+def _print_services(alive: Sequence[Verdict]) -> None:
+    for verdict in alive:
+        service = verdict.service
+        click.echo(f"{service.role}: alive since {service.started_at:%Y-%m-%d %H:%M} UTC{_cycles_of(service)}")
+        if verdict.problem is not None:
+            click.echo(f"warning: {service.role}: {verdict.problem}", err=True)
     if not alive:
         click.echo("no service is running on this database")
+
+
+def _cycles_of(service: Service) -> str:
+    told = []
+    if service.cycle_ended_at is not None:
+        told.append(f", looked last at {service.cycle_ended_at:%Y-%m-%d %H:%M} UTC")
+    if service.cycle_began_at is not None:
+        told.append(f", looks since {service.cycle_began_at:%Y-%m-%d %H:%M} UTC")
+    elif service.next_cycle_at is not None:
+        told.append(f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC")
+    return "".join(told)
 
 
 def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:

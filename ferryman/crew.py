@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,8 @@ from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.store.owners import Owner
 from ferryman.store.queue import Queue
 from ferryman.store.records import Job, Share
+from ferryman.supervision import keep_running
+from ferryman.tasks import cancel_and_wait, gather_or_raise
 from ferryman.transports.base import Copied
 from ferryman.worker import Worker
 
@@ -53,26 +56,38 @@ class Crew:
         self._draining = asyncio.Event()
         self._idle = 0  # workers that found nothing to do
         self.idles = Bell()  # all of them did
-        self._engine_lost_at: datetime | None = None
-        self._store_lost: tuple[datetime, StoreError] | None = None  # since when claims fail, and the first failure
+        # Both on the monotonic clock:
+        self._engine_lost_at: float | None = None
+        self._store_lost: tuple[float, StoreError] | None = None  # since when claims fail, and the first failure
 
     async def run(self) -> None:
-        """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once."""
+        """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once.
+
+        Raises WorkStopped when a worker or the heartbeat keeps ending.
+        """
         try:
+            await self._queue.mend_times(thorough=True)
             await self._rescue()
         except StoreError as error:  # the first heartbeat tries again
             log.get().error("cannot look for what stopped workers held", error=str(error))
+        heartbeat = asyncio.create_task(self._kept("heartbeat", self._heartbeat))
+        workers = asyncio.create_task(
+            gather_or_raise(*(self._kept(f"worker-{number}", self._work) for number in range(self._size)))
+        )
         try:
-            async with asyncio.TaskGroup() as group:
-                heartbeat = group.create_task(self._heartbeat(), name="heartbeat")
-                async with asyncio.TaskGroup() as workers:
-                    for number in range(self._size):
-                        workers.create_task(self._work(), name=f"worker-{number}")
-                heartbeat.cancel()
+            await asyncio.wait([heartbeat, workers], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await cancel_and_wait([workers])  # under their leases
+            await cancel_and_wait([heartbeat])
             if self._beat is not None:  # a write that is under way ends before the database is closed
                 self._beat.cancel()
                 await asyncio.wait([self._beat], timeout=_POLL)
+        for task in (workers, heartbeat):
+            if not task.cancelled():
+                task.result()  # raises what ended it
+
+    async def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await keep_running(name, work, clock=self._clock)
 
     def drain(self) -> None:
         """Claim nothing more."""
@@ -82,11 +97,12 @@ class Crew:
     @property
     def engine_lost_for(self) -> timedelta:
         """How long the Docker Engine has been away, as far as the crew has seen; zero: it answers."""
-        return self._clock.now() - self._engine_lost_at if self._engine_lost_at else timedelta()
+        lost_at = self._engine_lost_at
+        return timedelta() if lost_at is None else timedelta(seconds=self._clock.monotonic() - lost_at)
 
     def demand_a_database(self, *, within: timedelta) -> None:
         """Raises the StoreError that every claim has met for so long."""
-        if self._store_lost and self._clock.now() - self._store_lost[0] > within:
+        if self._store_lost and self._clock.monotonic() - self._store_lost[0] > within.total_seconds():
             raise self._store_lost[1]
 
     async def _work(self) -> None:
@@ -105,7 +121,7 @@ class Crew:
             job = await self._queue.claim(self._targets, share=self._share())
         except StoreError as error:
             if self._store_lost is None:
-                self._store_lost = self._clock.now(), error
+                self._store_lost = self._clock.monotonic(), error
                 log.get().error("cannot claim; trying again", error=str(error))
             return None
         if self._store_lost is not None:
@@ -159,7 +175,17 @@ class Crew:
         except StoreError as error:
             log.get().error("cannot record the result: the tag will be copied again", error=str(error))
             self._unrecorded.append(job)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours; forgotten, the tag would stay leased to us for good
+            await self._give_up(job, error, started_at)
         await self._mind_the_engine(copy.exception())
+
+    async def _give_up(self, job: Job, error: Exception, started_at: datetime) -> None:
+        log.get().error("cannot record the result: a defect in Ferryman", exc_info=error)
+        message = f"defect in Ferryman, see the log: {type(error).__name__}"
+        try:
+            await self._queue.fail(job, started_at=started_at, kind="defect", error=message, retry_at=None)
+        except StoreError:
+            self._unrecorded.append(job)
 
     async def _mind_the_engine(self, error: BaseException | None) -> None:
         """An engine that is away fails every job alike: wait for it instead of going through the queue."""
@@ -167,37 +193,41 @@ class Crew:
             self._engine_lost_at = None
             return
         if self._engine_lost_at is None:
-            self._engine_lost_at = self._clock.now()
+            self._engine_lost_at = self._clock.monotonic()
             log.get().error("the Docker Engine is away; waiting for it", error=str(error))
         await self._rest(_ENGINE_PAUSE)
 
     async def _heartbeat(self) -> None:
-        """Renew the leases; stop the copies whose lease is gone, or ends before the database answers."""
-        often = self._lease.total_seconds() / 3
-        ends_at, pause = self._clock.now() + self._lease, often
+        """Renew the leases; stop the copies whose lease is gone, or ends before the database answers.
+
+        How long a lease has been held is told by the monotonic clock: setting the machine's clock ends none.
+        """
+        lease = self._lease.total_seconds()
+        often = lease / 3
+        ends_at, pause = self._clock.monotonic() + lease, often
         while True:
             await self._clock.sleep(pause)
             held = set(self._copies)  # before the beat: what is claimed during it is not in its answer
-            began_at = self._clock.now()
+            began_at = self._clock.monotonic()
             alive = await self._renewed(before=ends_at)
             if alive is None:
                 pause = often / 4
-                if self._clock.now() < ends_at:
+                if self._clock.monotonic() < ends_at:
                     continue
             else:
-                ends_at, pause = began_at + self._lease, often
+                ends_at, pause = began_at + lease, often
                 await self._tidy()
             for token in held - (alive or frozenset()):
                 if copy := self._copies.get(token):
                     copy.cancel()
 
-    async def _renewed(self, *, before: datetime) -> frozenset[str] | None:
+    async def _renewed(self, *, before: float) -> frozenset[str] | None:
         """The tokens of the leases that are still ours; None: the database fails, or is silent for too long.
 
         A question to the database cannot be taken back: one without an answer is waited for in the next round, too.
         """
         beat = self._beat = self._beat or asyncio.create_task(self._queue.beat(), name="beat")
-        left = (before - self._clock.now()).total_seconds()
+        left = before - self._clock.monotonic()
         await asyncio.wait([beat], timeout=max(left, _POLL))
         try:
             if beat.done():
@@ -211,6 +241,7 @@ class Crew:
     async def _tidy(self) -> None:
         try:
             await self._give_back()
+            await self._queue.mend_times()
             await self._rescue()
         except StoreError as error:
             log.get().error("cannot take over what stopped workers held", error=str(error))

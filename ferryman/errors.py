@@ -5,6 +5,7 @@
     ├── StoreError                the state database cannot be used                                      (exit 3)
     │   ├── NoDatabase            there is none, and nobody asked to make one
     │   └── Unstorable            it can, but does not take this value
+    ├── WorkStopped               a background task of the service keeps ending                        (exit 3)
     └── TransferError             what a registry or the Docker Engine did; has a `kind`
         ├── Temporary             trying again can help
         │   ├── Unreachable       unreachable    no connection, a cut, a stall, a 5xx
@@ -68,6 +69,10 @@ class NoDatabase(StoreError):
 
 class Unstorable(StoreError):
     """What was to be written is at fault, not the database: a number too large, or a text that is none."""
+
+
+class WorkStopped(FerrymanError):
+    """A background task was started again and again, and ended every time."""
 
 
 class TransferError(FerrymanError):

@@ -101,19 +101,21 @@ class _Watch:
         self._targets = targets
         self._view = view
         self._number = -1  # tags that are left
-        self._since = house.clock.now()  # when that number last was another one
+        self._since = house.clock.monotonic()  # when that number last was another one
 
     async def sees_the_end(self, looking: "asyncio.Task[Cycle]") -> bool:
         looked = looking.done()  # before the question: what it enqueues until then is in the answer
         left = await self._house.record.queue.outstanding(self._targets)
         self._view.queue(left)
-        now, number = self._house.clock.now(), left.due + left.waiting + left.running
+        now, number = self._house.clock.monotonic(), left.due + left.waiting + left.running
         if number != self._number:
             self._number, self._since = number, now
         if not looked or left.due or left.running:
             return looked and looking.exception() is not None
-        may_run_soon = left.next_at is not None and left.next_at <= now + PATIENCE
-        return not may_run_soon or now - self._since > PATIENCE  # a limit that ends and begins again, for one
+        may_run_soon = left.next_at is not None and left.next_at <= self._house.clock.now() + PATIENCE
+        return (
+            not may_run_soon or now - self._since > PATIENCE.total_seconds()
+        )  # a limit that ends and begins again, for one
 
 
 def _demand_engine(crew: Crew) -> None:

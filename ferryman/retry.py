@@ -23,3 +23,8 @@ def next_run(
     wait = timedelta(seconds=min(seconds, max(LONGEST_WAIT, delay).total_seconds()))
     due = now + wait * (1 + _JITTER * jitter)
     return max(due, error.retry_at) if error.retry_at else due
+
+
+def longest_wait(delay: timedelta) -> timedelta:
+    """The longest wait that `next_run` gives where the error names no moment itself."""
+    return max(LONGEST_WAIT, delay) * (1 + _JITTER)

@@ -1,6 +1,8 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +15,7 @@ from ferryman.discovery.choose import ListerName, lister_for
 from ferryman.discovery.contents import platform_digests
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
-from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError
+from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
 from ferryman.items.model import Configuration, Item
 from ferryman.pauses import Pauses
 from ferryman.planner import Decision, Mirrored, Selection
@@ -27,6 +29,7 @@ from ferryman.target_check import TargetCheck
 from ferryman.tasks import for_each_by_owner
 
 _UNREADABLE: planner.Reason = "unreadable"
+_LONGEST_LOOK = 2 * 3600.0  # seconds at one item, however long its lists and slow its registry
 _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
 
 
@@ -110,6 +113,7 @@ class Scheduler:
         `again`: it follows another one of the same sync, so refused logins have had their try.
         `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
+        await self._queue.mend_times(thorough=True)
         await self._pauses.lift_mended()
         if not again:
             hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
@@ -122,7 +126,8 @@ class Scheduler:
             nonlocal enqueued
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
-                    new = await self._persistently(configuration, item, unread, only_unread=only_unread)
+                    async with _bounded(item):
+                        new = await self._persistently(configuration, item, unread, only_unread=only_unread)
                     enqueued += new  # not `+= await`: that adds to what it was before
                 except TransferError as error:
                     failed[str(item.target)] = str(error)
@@ -146,7 +151,7 @@ class Scheduler:
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
         only_unread = only_unread and same_rules
-        complete = bool(records) if last is None else not same_rules or now - last.completed_at >= self._complete_walk
+        complete = bool(records) if last is None else not same_rules or self._is_due(last.completed_at, now)
         complete = complete and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
@@ -170,6 +175,10 @@ class Scheduler:
         looked_at = last.walked_at if last else None
         absent, idle = _absent(choice.pins, found), _idle(item, choice, found)
         return Looked(item, found, decisions, walk, records, looked_at, absent, idle)
+
+    def _is_due(self, completed_at: datetime, now: datetime) -> bool:
+        """Whether the last walk to the end is too old, or was noted by a clock that was ahead."""
+        return now < completed_at or now - completed_at >= self._complete_walk
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
         """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
@@ -291,6 +300,21 @@ class Scheduler:
         message = f"defect in Ferryman, see the log: {type(error).__name__}"
         await self._ledger.note_trouble(_key(item), message, now=self._clock.now())
         return message
+
+
+@asynccontextmanager
+async def _bounded(item: Item) -> AsyncIterator[None]:
+    """Raises Unreachable where one item's look would keep a cycle from ending."""
+    try:
+        async with asyncio.timeout(_LONGEST_LOOK) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        message = (
+            f"{item.source} could not be looked at within {_LONGEST_LOOK / 3600:.0f} h; the next cycle tries again"
+        )
+        raise Unreachable(message, registry=item.source.registry) from None
 
 
 def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:

@@ -3,23 +3,33 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 from ferryman import log
 from ferryman.app import House, open_house
 from ferryman.errors import ConfigurationError, StoreError
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
+from ferryman.store.services import Cycles
+from ferryman.supervision import keep_running
+from ferryman.tasks import cancel_and_wait
+from ferryman.timetable import NextCycle
 from ferryman.worker import Unwatched
 
 _GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
 _SIGN_OF_LIFE = 15.0  # seconds between two beats, which `ferryman health` looks for
+_LOOK_AT_THE_CLOCK = 15.0  # seconds after which the timetable looks whether somebody has set it
 _LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
 _KEPT = timedelta(days=30)  # how long every attempt stays readable
 
 
 async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
-    """Run until SIGTERM or SIGINT. SIGHUP re-reads items.yml and looks at once. Raises FerrymanError at the start."""
+    """Run until SIGTERM or SIGINT. SIGHUP re-reads items.yml and looks at once. Raises FerrymanError at the start.
+
+    Raises WorkStopped when a part of it keeps ending, after an orderly stop: it would do only half of its work.
+    """
     async with open_house(settings, engine=work) as house:
         await _Service(house, schedule=schedule, work=work).run()
 
@@ -32,7 +42,10 @@ class _Service:
         self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
-        self._next_cycle_at: datetime | None = None
+        # When the last cycle ended, and the one that is under way began, by the monotonic clock.
+        self._ended: float | None = None
+        self._began: float | None = None
+        self._next: NextCycle | None = None
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -40,40 +53,64 @@ class _Service:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
         log.get().info("started", role=self._role, items=len(self._house.configuration.items))
-        async with asyncio.TaskGroup() as group:
-            others = [group.create_task(self._timetable()), group.create_task(self._live())]
-            crew = group.create_task(self._crew.run()) if self._crew else None
-            await self._stop.wait()
+        others = [
+            self._kept("timetable", self._timetable),
+            self._kept("sign of life", self._live),
+            self._kept("look for mended credentials", self._lift_mended),
+        ]
+        crew = [asyncio.create_task(self._crew.run(), name="crew")] if self._crew else []
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([stop, *others, *crew], return_when=asyncio.FIRST_COMPLETED)
+            ended = next((task for task in (*others, *crew) if task.done()), None)
             log.get().info("stopping")
-            for task in others:
-                task.cancel()
-            if self._crew and crew:
+            await cancel_and_wait(others)
+            if self._crew:
                 self._crew.drain()
-                await asyncio.wait([crew], timeout=_GRACE)
-                crew.cancel()
+                await asyncio.wait(crew, timeout=_GRACE)
+        finally:
+            await cancel_and_wait([stop, *others, *crew])
         owner = self._house.owner.name
         await self._house.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
         await self._house.record.services.drop(owner)
         log.get().info("stopped")
+        if ended is not None:
+            ended.result()  # raises what ended it
+
+    def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+        return asyncio.create_task(keep_running(name, work, clock=self._house.clock))
 
     async def _timetable(self) -> None:
         """A cycle now, then by FERRYMAN_INTERVAL, and at once on SIGHUP."""
         while True:
             if self._scheduler:
-                await self._cycle(self._scheduler)
+                await self._timed_cycle(self._scheduler)
             else:
                 await self._withdraw()
-            now = self._house.clock.now()
-            self._next_cycle_at = self._house.settings.interval.next_after(now)
+                self._next = NextCycle(self._house.settings.interval, clock=self._house.clock)
             await self._beat()  # `status` tells when it looks again
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout((self._next_cycle_at - now).total_seconds()):
-                    await self._hangup.wait()
+            await self._wait_for_the_next()
             self._hangup.clear()
             self._reload()
 
+    async def _timed_cycle(self, scheduler: Scheduler) -> None:
+        self._began, self._next = self._house.clock.monotonic(), None
+        try:
+            await self._cycle(scheduler)
+        finally:
+            self._ended, self._began = self._house.clock.monotonic(), None
+            self._next = NextCycle(self._house.settings.interval, clock=self._house.clock)
+
+    async def _wait_for_the_next(self) -> None:
+        """Until the next cycle is due, or somebody sends SIGHUP."""
+        while not self._hangup.is_set() and self._next and (left := self._next.left()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _LOOK_AT_THE_CLOCK)):
+                    await self._hangup.wait()
+
     async def _cycle(self, scheduler: Scheduler) -> None:
         configuration = self._house.configuration
+        await self._beat()  # `health` knows that it has begun
         try:
             await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
             cycle = await scheduler.cycle(configuration, configuration.items)
@@ -104,9 +141,14 @@ class _Service:
                 log.get().error("items.yml is broken; the last good one stays in force", problem=str(problem))
 
     async def _live(self) -> None:
-        """Give a sign of life, and let go the registries whose credentials have been mended."""
+        """Give signs of life."""
         while True:
             await self._beat()
+            await self._house.clock.sleep(_SIGN_OF_LIFE)
+
+    async def _lift_mended(self) -> None:
+        """Let go the registries whose credentials have been mended. Apart: a credential helper may be slow."""
+        while True:
             try:
                 await self._house.pauses.lift_mended()
             except StoreError as error:
@@ -114,8 +156,20 @@ class _Service:
             await self._house.clock.sleep(_SIGN_OF_LIFE)
 
     async def _beat(self) -> None:
-        record, next_cycle_at = self._house.record, self._next_cycle_at if self._scheduler else None
+        record, cycles = self._house.record, self._cycles() if self._scheduler else Cycles()
         try:
-            await record.services.beat(self._house.owner.name, self._role, next_cycle_at=next_cycle_at)
+            await record.services.beat(self._house.owner.name, self._role, cycles=cycles)
         except StoreError as error:
             log.get().error("cannot give a sign of life", error=str(error))
+
+    def _cycles(self) -> Cycles:
+        """By the clock as it is set now."""
+        return Cycles(
+            began_at=self._moment(self._began),
+            ended_at=self._moment(self._ended),
+            next_at=self._next.at() if self._next else None,
+        )
+
+    def _moment(self, monotonic: float | None) -> datetime | None:
+        clock = self._house.clock
+        return None if monotonic is None else clock.now() - timedelta(seconds=clock.monotonic() - monotonic)

@@ -31,7 +31,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Raises ValueError for one that is neither, or that never comes."""
-        if len(self.text.split()) == 1:
+        if not self.is_cron:
             parse_duration(self.text)
             return
         try:
@@ -39,9 +39,14 @@ class Schedule:
         except (CronSimError, StopIteration):
             raise ValueError("expected a duration such as 6h, or a cron expression such as '0 */6 * * *'") from None
 
+    @property
+    def is_cron(self) -> bool:
+        """Whether it names moments of the machine's clock; otherwise it is a duration."""
+        return len(self.text.split()) > 1
+
     def next_after(self, now: datetime) -> datetime:
         """The first moment after `now` (aware, in UTC) at which to look."""
-        if len(self.text.split()) == 1:
+        if not self.is_cron:
             return now + parse_duration(self.text)
         return next(CronSim(self.text, now))
 

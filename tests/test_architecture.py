@@ -18,9 +18,9 @@ ROWS = (
     ("app",),
     ("crew", "history", "looks", "selection"),
     ("scheduler", "worker"),
-    ("pauses", "planner", "target_check"),
+    ("liveness", "pauses", "planner", "target_check", "timetable"),
     ("discovery", "transports"),
-    ("registry", "store", "items", "settings"),
+    ("registry", "store", "items", "settings", "supervision"),
     ("addresses", "bandwidth", "durations", "log", "platforms", "reference", "retry", "versions"),
     ("bell", "clock", "errors", "tasks", "wording"),
 )

@@ -45,8 +45,7 @@ class Owner:
     def dead_owners(self) -> set[str]:
         """The processes that ended without a `release`. Reclaim what they held, then `bury` them. Raises StoreError."""
         try:
-            visible = [file for file in self._folder.iterdir() if not file.name.startswith(".")]
-            return {file.name for file in visible if _is_free(file)}
+            return {file.name for file in _visible(self._folder) if _is_free(file)}
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
@@ -79,27 +78,49 @@ def living_owners(file: Path) -> set[str]:
     """The processes that live on the SQLite database at `file`, as far as locks tell. Raises StoreError."""
     folder = _beside(file)
     try:
-        return {each.name for each in folder.iterdir() if not each.name.startswith(".") and not _is_free(each)}
+        return {each.name for each in _visible(folder) if not _is_free(each)}
     except FileNotFoundError:
         return set()
     except OSError as error:
         raise StoreError(f"{folder} cannot be read, to tell who uses the database: {error.strerror}") from error
 
 
+def known_dead(database: Database) -> set[str]:
+    """The processes of this machine that ended without a `release`, for one who is none of them.
+
+    What cannot be read tells of nobody.
+    """
+    try:
+        return {file.name for file in _visible(_folder_of(database)) if _is_free(file)}
+    except OSError:
+        return set()
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if not file.name.startswith(".")]
+
+
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.owners").absolute()
 
 
-def _folder_for(database: Database) -> Path:
+def _folder_of(database: Database) -> Path:
     if database.file is not None:
-        folder = _beside(database.file)
-    else:
-        mine = Path(tempfile.gettempdir()) / f"ferryman-{os.getuid()}"
-        folder = mine / hashlib.sha256(database.name.encode()).hexdigest()[:16]
+        return _beside(database.file)
+    return _folder_of_mine() / hashlib.sha256(database.name.encode()).hexdigest()[:16]
+
+
+def _folder_of_mine() -> Path:
+    return Path(tempfile.gettempdir()) / f"ferryman-{os.getuid()}"
+
+
+def _folder_for(database: Database) -> Path:
+    folder = _folder_of(database)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if database.file is None and mine.lstat().st_uid != os.getuid():  # the folder of folders is everybody's
-            raise StoreError(f"the folder {mine} belongs to another user; remove it, or set TMPDIR")
+        if database.file is None and _folder_of_mine().lstat().st_uid != os.getuid():
+            # The folder of folders is everybody's.
+            raise StoreError(f"the folder {_folder_of_mine()} belongs to another user; remove it, or set TMPDIR")
     except OSError as error:
         raise StoreError(
             f"the folder {folder}, by which processes know that others live, cannot be made: {error.strerror}"

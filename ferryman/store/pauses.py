@@ -1,13 +1,16 @@
 """Paused registries: what waits behind them, and what their end sets free."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, null, or_, select, true, update
 
 from ferryman.store.engine import Transaction
 from ferryman.store.moves import PAUSED
 from ferryman.store.tables import registries, status_is, tags
+
+CLOCKS_DIFFER = timedelta(minutes=1)  # the clocks of two machines, at most
+LONGEST_PAUSE = timedelta(days=1)  # that a registry may ask for
 
 
 async def hold_back(connection: Transaction, now: datetime, among: ColumnElement[bool] | None = None) -> None:
@@ -21,7 +24,13 @@ async def hold_back(connection: Transaction, now: datetime, among: ColumnElement
 
 
 def in_force(now: datetime) -> ColumnElement[bool]:
-    return or_(registries.c.until.is_(None), registries.c.until > now)
+    """A limit that begins in the future was noted by a clock that was ahead, and one that ends later than any may, too.
+
+    Until they are repaired they hold nothing.
+    """
+    since, until = registries.c.since, registries.c.until
+    possible = and_(since <= now + CLOCKS_DIFFER, until <= now + LONGEST_PAUSE + CLOCKS_DIFFER)
+    return or_(until.is_(None), and_(until > now, possible))
 
 
 def touches(hosts: Collection[str]) -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,12 +47,15 @@ from sqlalchemy import (
     update,
 )
 
+from ferryman import log
 from ferryman.bell import Bell
 from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
+from ferryman.store import clock_repair
 from ferryman.store.chunks import chunks
 from ferryman.store.engine import Database, Transaction
 from ferryman.store.gathering import Gathering
+from ferryman.store.lapsed import Lapsed
 from ferryman.store.merge import Merge, rename
 from ferryman.store.moves import (
     CLAIM,
@@ -111,13 +114,22 @@ class Queue:
     """The queue of one process, named `owner` (see owners.py); None: it claims nothing. All calls raise StoreError."""
 
     def __init__(
-        self, database: Database, *, owner: str | None, clock: Clock, lease: timedelta, max_attempts: int
+        self,
+        database: Database,
+        *,
+        owner: str | None,
+        clock: Clock,
+        lease: timedelta,
+        max_attempts: int,
+        longest_wait: timedelta = timedelta(),
     ) -> None:
         self._database = database
         self._owner = owner
         self._clock = clock
         self._lease = lease
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
+        self._longest_wait = longest_wait  # between two attempts at a tag
+        self._lapsed = Lapsed(lease=lease)
         turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
         self._claims = Gathering(self._claim, turn=turn)
         self._results = Gathering(self._write_down, turn=turn)
@@ -133,13 +145,15 @@ class Queue:
         A tag that is queued already keeps its attempts and run_at (a new digest starts a new round).
         Tags of a paused registry are enqueued held. Tags of `gone` leave the queue.
         A walk that began before the last one that was applied knows less than the record: it changes nothing.
+        One in the future was noted by a clock that was ahead, and is no later one.
         """
         now = self._clock.now()
+        walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
         merge = Merge(
             item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in verdicts}, now
         )
         async with self._database.write(alone=True) as connection:
-            newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at)
+            newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
             if await connection.scalar(select(walks.c.target).where(newer)):
                 return Applied(enqueued=0, withdrawn=0)
             await rename(connection, item, now)
@@ -292,8 +306,9 @@ class Queue:
         return [row is not None for row in rows]
 
     async def reclaim(self, dead_owners: Collection[str] = ()) -> int:
-        """Queue again what expired leases, and those of dead processes, hold; the latter's attempts don't count.
+        """Queue again what lapsed leases, and those of dead processes, hold; the latter's attempts don't count.
 
+        A lease has lapsed that this process has seen unchanged for as long as it lasts: call it every third of one.
         Both leave an attempt behind as `lost`.
         """
         now = self._clock.now()
@@ -308,8 +323,10 @@ class Queue:
             "attempts": tags.c.attempts - case((dead, 1), else_=0),
         }
         async with self._database.write(alone=True) as connection:
-            abandoned = select(tags).where(status_is("running"), or_(dead, tags.c.lease_expires_at <= now))
-            rows = (await connection.execute(abandoned)).all()
+            running = (await connection.execute(select(tags).where(status_is("running")))).all()
+            ends = {row.lease_token: row.lease_expires_at for row in running}
+            lapsed = self._lapsed.among(ends, now=now, monotonic=self._clock.monotonic())
+            rows = [row for row in running if row.lease_owner in dead_owners or row.lease_token in lapsed]
             for some in chunks(rows):
                 await connection.execute(attempts.insert(), [_lost_attempt(row, now) for row in some])
                 choices = [(tags.c.withdrawn, WITHDRAWN), (used_up, failed)]
@@ -321,6 +338,21 @@ class Queue:
             if rows:
                 await hold_back(connection, now)
         return len(rows)
+
+    async def mend_times(self, *, thorough: bool = False) -> None:
+        """Move what was stored under a clock that was ahead, and would not run until it has caught up.
+
+        `thorough`: look also where nothing else tells of such a clock; that reads the whole queue.
+        """
+        now = self._clock.now()
+        async with self._database.read() as connection:
+            if not thorough and not await clock_repair.is_needed(connection, now):
+                return
+        async with self._database.write(alone=True) as connection:
+            number = await clock_repair.repair(connection, now, longest_wait=self._longest_wait)
+        if number:
+            log.get().warning("the clock was ahead when tags were queued: they wait no longer", tags=number)
+            self.filled.ring()
 
     async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:
         """Let none of a registry's queued tags (as source or target) run before `until`; None: before `let_go`.
@@ -474,7 +506,7 @@ async def _write_back(connection: Transaction, result: _Result, now: datetime) -
 
 def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
     return {
-        "tag_id": result.job.id, "started_at": result.started_at or row.claimed_at, "finished_at": now,
+        "tag_id": result.job.id, "started_at": min(result.started_at or row.claimed_at, now), "finished_at": now,
         "outcome": result.outcome, "digest": result.job.digest,
         "bytes_moved": result.bytes_moved, "bytes_reused": result.bytes_reused,
         "error": result.error, "error_kind": result.error_kind,
@@ -483,7 +515,7 @@ def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
 
 def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
     return {
-        "tag_id": row.id, "started_at": row.claimed_at, "finished_at": now, "outcome": _LOST,
+        "tag_id": row.id, "started_at": min(row.claimed_at, now), "finished_at": now, "outcome": _LOST,
         "digest": row.source_digest, "bytes_moved": 0, "bytes_reused": 0,
         "error": f"{row.lease_owner} stopped without a result", "error_kind": _LOST,
     }  # fmt: skip

@@ -18,7 +18,21 @@ class Service:
     role: str  # run, scheduler, worker
     started_at: datetime
     beat_at: datetime
-    next_cycle_at: datetime | None  # None: it schedules nothing
+    next_cycle_at: datetime | None  # None: it schedules nothing, or a cycle is under way
+    cycle_began_at: datetime | None = None  # the one that is under way
+    cycle_ended_at: datetime | None = None  # the last one, however it ended
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """Where a process is with its cycles, in moments of the clock as it is set now."""
+
+    began_at: datetime | None = None  # the one that is under way
+    ended_at: datetime | None = None  # the last one
+    next_at: datetime | None = None  # None: one is under way
+
+
+_NONE = Cycles()
 
 
 class Services:
@@ -28,10 +42,16 @@ class Services:
         self._database = database
         self._clock = clock
 
-    async def beat(self, owner: str, role: str, *, next_cycle_at: datetime | None = None) -> None:
+    async def beat(self, owner: str, role: str, *, cycles: Cycles = _NONE) -> None:
         """Give a sign of life; the first one says when the process started."""
         now = self._clock.now()
-        fresh = {"role": role, "beat_at": now, "next_cycle_at": next_cycle_at}
+        fresh = {
+            "role": role,
+            "beat_at": now,
+            "next_cycle_at": cycles.next_at,
+            "cycle_began_at": cycles.began_at,
+            "cycle_ended_at": cycles.ended_at,
+        }
         async with self._database.write() as connection:
             adding = connection.insert(services).values(owner=owner, started_at=now, **fresh)
             await connection.execute(adding.on_conflict_do_update(index_elements=["owner"], set_=fresh))

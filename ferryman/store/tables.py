@@ -239,6 +239,7 @@ services = Table(
     Column("beat_at", UtcDateTime, nullable=False),
     Column("next_cycle_at", UtcDateTime),
     Column("cycle_ended_at", UtcDateTime),  # the last one, however it ended
+    Column("cycle_began_at", UtcDateTime),  # the one that is under way
 )
 
 marks = Table(

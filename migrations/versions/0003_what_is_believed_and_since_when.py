@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("blobs", sa.Column("used_at", sa.DateTime(timezone=True)))
     op.add_column("inabilities", sa.Column("value", sa.String()))
     op.add_column("services", sa.Column("cycle_ended_at", sa.DateTime(timezone=True)))
+    op.add_column("services", sa.Column("cycle_began_at", sa.DateTime(timezone=True)))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     op.create_index(
         "ix_tags_due_by_registry",
@@ -38,6 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("marks")
     op.drop_index("ix_tags_due_by_registry", table_name="tags")
+    op.drop_column("services", "cycle_began_at")
     op.drop_column("services", "cycle_ended_at")
     op.drop_column("inabilities", "value")
     op.drop_column("blobs", "used_at")

@@ -24,15 +24,25 @@ class ManualClock:
 
     def __init__(self) -> None:
         self._now = START
+        self._passed = timedelta()
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return self._passed.total_seconds()
 
     async def sleep(self, seconds: float) -> None:
         self.advance(timedelta(seconds=seconds))
 
     def advance(self, by: timedelta) -> datetime:
         self._now += by
+        self._passed += by
+        return self._now
+
+    def set_by(self, difference: timedelta) -> datetime:
+        """Somebody sets the clock forward, or back: no time passes."""
+        self._now += difference
         return self._now
 
 
@@ -84,6 +94,12 @@ class Scene:
         job = await self.queue.claim()
         assert job is not None
         return job
+
+    async def lapse(self) -> int:
+        """The leases that are held now lapse, as this process sees it; how many tags are queued again."""
+        await self.queue.reclaim()
+        self.clock.advance(LEASE)
+        return await self.queue.reclaim()
 
     async def succeed(self, job: Job) -> bool:
         return await self.queue.succeed(

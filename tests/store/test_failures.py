@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from ferryman.errors import StoreError, Unstorable
 from ferryman.store.engine import Database
-from ferryman.store.services import Services
+from ferryman.store.services import Cycles, Services
 from tests.store.scene import ITEM, START, ManualClock, Scene, digest
 
 
@@ -29,7 +29,7 @@ async def test_a_number_of_more_than_64_bits(scene: Scene) -> None:
 
 async def test_a_moment_without_a_zone(database: Database, clock: ManualClock) -> None:
     with pytest.raises(Unstorable, match="no time zone"):
-        await Services(database, clock=clock).beat("me", "run", next_cycle_at=datetime(2026, 1, 1))  # noqa: DTZ001
+        await Services(database, clock=clock).beat("me", "run", cycles=Cycles(next_at=datetime(2026, 1, 1)))  # noqa: DTZ001
 
 
 async def test_a_row_that_breaks_a_rule(database: Database) -> None:

@@ -52,8 +52,7 @@ async def test_nothing_ends_twice(scene: Scene, before: str, move: str) -> None:
 @each_move
 async def test_a_lost_lease_ends_nothing(scene: Scene, move: str) -> None:
     old = await scene.running()
-    scene.clock.advance(LEASE)
-    assert await scene.queue.reclaim() == 1
+    assert await scene.lapse() == 1
     new = await scene.claimed()
     assert not await MOVES[move][0](scene, old)
     assert (await scene.record()).status == "running"
@@ -383,13 +382,14 @@ async def test_beats_renew_the_leases_of_this_owner_only(scene: Scene, queue_of:
     mine = await scene.claimed()
     other = await queue_of("other").claim()
     assert other is not None
+    assert await scene.queue.reclaim() == 0
     scene.clock.advance(LEASE / 2)
     assert await scene.queue.beat() == {mine.token}
     scene.clock.advance(LEASE / 2)
     assert await scene.queue.reclaim() == 1
     assert (await scene.record("v1")).status == "running"
     assert (await scene.record("v2")).status == "queued"
-    scene.clock.advance(LEASE / 2)
+    scene.clock.advance(LEASE)
     assert await scene.queue.reclaim() == 1
     assert await scene.queue.beat() == frozenset()
 
@@ -399,8 +399,7 @@ async def test_a_lapsed_lease_counts_and_ends_in_failure(scene: Scene) -> None:
     for attempt in range(1, MAX_ATTEMPTS + 1):
         job = await scene.claimed()
         assert job.attempt == attempt
-        scene.clock.advance(LEASE)
-        assert await scene.queue.reclaim() == 1
+        assert await scene.lapse() == 1
     record = await scene.record()
     assert (record.status, record.attempts, record.error_kind) == ("failed", MAX_ATTEMPTS, "lost")
     assert [attempt.outcome for attempt in await scene.ledger.attempts(record.id)] == ["lost"] * MAX_ATTEMPTS

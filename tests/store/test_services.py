@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ferryman.store.engine import Database
-from ferryman.store.services import Service, Services
+from ferryman.store.services import Cycles, Service, Services
 from tests.store.scene import START, ManualClock
 
 
@@ -11,9 +11,9 @@ async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
     services = Services(database, clock=clock)
     await services.beat("one", "worker")
     later = clock.advance(timedelta(seconds=15))
-    await services.beat("two", "run", next_cycle_at=START + timedelta(hours=6))
+    await services.beat("two", "run", cycles=Cycles(ended_at=later, next_at=START + timedelta(hours=6)))
     assert await services.list() == [
-        Service("two", "run", later, later, START + timedelta(hours=6)),
+        Service("two", "run", later, later, START + timedelta(hours=6), cycle_ended_at=later),
         Service("one", "worker", START, START, None),
     ]
     clock.advance(timedelta(seconds=15))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ferryman.clock import Clock
 
 _TURNS = 20  # of the loop, in which whoever does not sleep comes to its next sleep
+_ROUNDING = 1e-6  # seconds: what many additions of seconds may be off by
 
 
 class ManualClock:
@@ -14,10 +15,14 @@ class ManualClock:
 
     def __init__(self, now: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)) -> None:
         self._now = now
+        self._seconds = 0.0
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return self._seconds
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -26,6 +31,11 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+        self._seconds += seconds
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the clock forward, or back: no time passes."""
+        self._now += timedelta(seconds=seconds)
 
 
 class Unwaiting:
@@ -33,6 +43,7 @@ class Unwaiting:
 
     def __init__(self, other: Clock) -> None:
         self.now = other.now
+        self.monotonic = other.monotonic
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
@@ -43,15 +54,19 @@ class PatientClock:
 
     def __init__(self, now: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)) -> None:
         self._now = now
-        self._sleepers: dict[asyncio.Event, datetime] = {}
+        self._seconds = 0.0
+        self._sleepers: dict[asyncio.Event, float] = {}
         self._somebody_sleeps = asyncio.Event()
 
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return self._seconds
+
     async def sleep(self, seconds: float) -> None:
         alarm = asyncio.Event()
-        self._sleepers[alarm] = self._now + timedelta(seconds=seconds)
+        self._sleepers[alarm] = self._seconds + seconds
         self._somebody_sleeps.set()
         try:
             await alarm.wait()
@@ -66,10 +81,15 @@ class PatientClock:
 
     def advance(self, seconds: float) -> datetime:
         self._now += timedelta(seconds=seconds)
-        for alarm in [alarm for alarm, due in self._sleepers.items() if due <= self._now]:
+        self._seconds += seconds
+        for alarm in [alarm for alarm, due in self._sleepers.items() if due <= self._seconds + _ROUNDING]:
             del self._sleepers[alarm]
             alarm.set()
         return self._now
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the clock forward, or back: no time passes, nobody wakes."""
+        self._now += timedelta(seconds=seconds)
 
     async def run(self, *work: Awaitable[object]) -> None:
         """Do all of it to the end: whenever everybody sleeps, time goes on to the first alarm."""
@@ -78,5 +98,5 @@ class PatientClock:
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             if self._sleepers:
-                self.advance(max(0.0, (min(self._sleepers.values()) - self._now).total_seconds()))
+                self.advance(max(0.0, min(self._sleepers.values()) - self._seconds))
         await asyncio.gather(*tasks)

@@ -1,0 +1,33 @@
+"""When the next cycle is due, however the machine's clock is set meanwhile."""
+
+from datetime import datetime, timedelta
+
+from ferryman.clock import Clock
+from ferryman.settings import Schedule
+
+
+class NextCycle:
+    """The next moment of a schedule, as seen from when this is made.
+
+    A duration is measured by the monotonic clock. A cron expression means the machine's clock: it is due when that
+    shows its moment, once; and a clock that was set back shows an earlier one of its moments first.
+    """
+
+    def __init__(self, schedule: Schedule, *, clock: Clock) -> None:
+        self._schedule = schedule
+        self._clock = clock
+        self._at = schedule.next_after(clock.now())
+        self._due = clock.monotonic() + (self._at - clock.now()).total_seconds()
+
+    def left(self) -> float:
+        """Seconds until it is due; zero or less: it is. Ask again soon: the clock may be set."""
+        if not self._schedule.is_cron:
+            return self._due - self._clock.monotonic()
+        now = self._clock.now()
+        if now < self._at:
+            self._at = min(self._at, self._schedule.next_after(now))
+        return (self._at - now).total_seconds()
+
+    def at(self) -> datetime:
+        """The moment, by the machine's clock as it is set now."""
+        return self._clock.now() + timedelta(seconds=self.left())

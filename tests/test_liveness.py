@@ -1,0 +1,56 @@
+"""Who is alive, and whose cycles come."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ferryman.liveness import judge
+from ferryman.store.services import Service
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def service(
+    *,
+    beat: timedelta = timedelta(),
+    due: timedelta | None = None,
+    began: timedelta | None = None,
+    role: str = "run",
+) -> Service:
+    """All counted from now."""
+    return Service(
+        "me", role, NOW - HOUR, NOW + beat,
+        next_cycle_at=None if due is None else NOW + due,
+        cycle_began_at=None if began is None else NOW + began,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("beat", "lives"),
+    [(-59 * SECOND, True), (-61 * SECOND, False), (30 * SECOND, True), (2 * MINUTE, False), (8 * HOUR, False)],
+)
+def test_only_a_fresh_sign_of_life_is_one(beat: timedelta, lives: bool) -> None:
+    assert bool(judge([service(beat=beat)], now=NOW)) == lives
+
+
+def test_who_is_known_to_be_dead_is_not_alive() -> None:
+    assert judge([service()], now=NOW, dead={"me"}) == []
+    assert len(judge([service()], now=NOW, dead={"another"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (service(due=HOUR), None),
+        (service(due=-4 * MINUTE), None),
+        (service(due=-6 * MINUTE), "its next cycle was due at 2026-05-01 11:54 UTC, and has not begun"),
+        (service(began=-20 * HOUR), None),
+        (service(began=-25 * HOUR), "its cycle has not come to an end since 2026-04-30 11:00 UTC"),
+        (service(began=8 * HOUR), None),
+        (service(role="worker"), None),
+    ],
+)
+def test_a_cycle_that_does_not_come_is_a_problem(told: Service, problem: str | None) -> None:
+    (verdict,) = judge([told], now=NOW)
+    assert verdict.problem == problem
