@@ -200,8 +200,7 @@ class Engine:
     def remove(self) -> None:
         """Stop, and give the disk back."""
         self.stop()
-        for mounted in reversed(_mounts_below(self.folder)):  # a killed engine leaves them behind
-            subprocess.run(["umount", "--lazy", mounted], check=True)
+        unmount_below(self.folder)  # a killed engine leaves mounts behind
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:
@@ -213,6 +212,13 @@ class Engine:
         return False
 
 
-def _mounts_below(folder: Path) -> list[str]:
+def mounts_below(folder: Path) -> list[str]:
+    """Where something is mounted in the folder, the outermost first."""
     places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return [place for place in places if place.startswith(f"{folder}/")]
+
+
+def unmount_below(folder: Path) -> None:
+    """Take away all that is mounted in the folder."""
+    for mounted in reversed(mounts_below(folder)):
+        subprocess.run(["umount", "--lazy", mounted], check=True)

@@ -1,0 +1,85 @@
+"""A test run's own temporary folder: nothing of it stays, and what the tests left running fails the run.
+
+pytest calls the functions below as hooks; see conftest.py.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import mounts_below, unmount_below
+
+_DYING = float(os.environ.get("FERRYMAN_TESTS_PATIENCE", "15"))  # seconds in which what was told to stop may end
+_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")  # end with the run
+_RUN = pytest.StashKey["_Run"]()
+
+
+class _Run:
+    """The folder in which the run, and every program that it starts, makes its temporary files."""
+
+    def __init__(self) -> None:
+        self._before = os.environ.get("TMPDIR")
+        self.folder = Path(tempfile.mkdtemp(prefix="fm-tests-"))  # short: the name of a socket has 107 characters
+        self.folder.chmod(0o755)  # PostgreSQL's user must reach its own folder in there
+        os.environ["TMPDIR"] = str(self.folder)
+        tempfile.tempdir = None  # read TMPDIR again
+
+    def end(self) -> list[str]:
+        """Remove the folder; what was left beside files, each as a sentence."""
+        left = [f"process {pid} still ran: {command}" for pid, command in self._processes().items()]
+        left += [f"{place} was still mounted" for place in mounts_below(self.folder)]
+        unmount_below(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            left.append(f"{self.folder} could not be removed")
+        os.environ.pop("TMPDIR")
+        if self._before is not None:
+            os.environ["TMPDIR"] = self._before
+        tempfile.tempdir = None
+        return left
+
+    def _processes(self) -> dict[int, str]:
+        """What still runs though it had time to end; it is killed."""
+        deadline = time.monotonic() + _DYING
+        while (found := dict(self._running())) and time.monotonic() < deadline:
+            time.sleep(0.1)  # a stranger's end cannot be awaited
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return found
+
+    def _running(self) -> Iterator[tuple[int, str]]:
+        """Programs that were started with our TMPDIR, by us or by what we started."""
+        mark = f"TMPDIR={self.folder}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    if not any(each in command for each in _OF_PYTHON):
+                        yield int(process.name), command.strip()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before pytest looks for the temporary folder."""
+    config.stash[_RUN] = _Run()
+    if not config.option.basetemp:
+        config.option.basetemp = str(config.stash[_RUN].folder / "p")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """All fixtures are torn down. What they left fails the run."""
+    left = session.config.stash[_RUN].end()
+    report: Callable[[str], None] = session.config.get_terminal_writer().line
+    for each in left:
+        report(f"\nleft by the tests: {each}")
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

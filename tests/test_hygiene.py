@@ -1,0 +1,51 @@
+"""A run of tests leaves nothing behind, and fails if its tests do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.sources import CHECKOUT
+
+WRITES = """
+import pathlib, tempfile
+def test_it(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert pathlib.Path(tempfile.mkdtemp()).parent == tmp_path.parent.parent
+    assert (tmp_path / "file").exists() is {}
+"""
+STARTS = """
+import subprocess
+def test_it(tmp_path):
+    subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.DEVNULL).wait()
+"""
+
+
+def run_tests(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
+    """Run a file of tests as ours are run, with `folder/tmp` for its temporary files."""
+    (folder / "tmp").mkdir()
+    file = folder / "test_made_up.py"
+    file.write_text(text)
+    options = ("-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "tests.support.hygiene")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(file)],
+        cwd=CHECKOUT, env=os.environ | {"TMPDIR": str(folder / "tmp")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_no_file_stays(tmp_path: Path, passes: bool) -> None:
+    done = run_tests(tmp_path, WRITES.format(passes))
+    assert (done.returncode == 0) is passes, done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_program_that_still_runs_is_ended_and_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERRYMAN_TESTS_PATIENCE", "0.5")
+    done = run_tests(tmp_path, STARTS)
+    assert done.returncode == 1, done.stdout
+    assert "left by the tests: process " in done.stdout
+    assert "still ran: sleep 600" in done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
