@@ -98,6 +98,8 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
         _print_list(documents.plan_documents(looked))
     else:
         tables.console().print(tables.plan_table(looked))
+        for each in looked:
+            click.echo(f"{each.item.name}: {each.item.source} → {each.item.target}")
     unread = any(decision.action == "fail" for each in looked for decision in each.decisions)
     return 1 if unread or len(looked) < len(items) else 0
 

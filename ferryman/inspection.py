@@ -1,6 +1,7 @@
 """`ferryman check`: everything that a copy needs, tried one by one, copying nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman import planner
@@ -8,6 +9,8 @@ from ferryman.app import House
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
 from ferryman.wording import counted
+
+_SHOWN = 3  # prefixes of targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ async def inspect(house: House) -> list[Finding]:
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
     house.registry.forget_refusals()
-    configuration = Finding(f"configuration {house.settings.items}", True, f"{len(items)} items")
+    told = f"{counted(len(items), 'item')}{_destinations(items)}"
+    configuration = Finding(f"configuration {house.settings.items}", True, told)
     return [
         configuration,
         *await asyncio.gather(
@@ -35,6 +39,13 @@ async def inspect(house: House) -> list[Finding]:
         ),
         *[finding for item in items if item.rules.include for finding in await _includes(house, item)],
     ]
+
+
+def _destinations(items: Sequence[Item]) -> str:
+    """Where they go, by what is before the images' names."""
+    found = sorted({f"{str(item.target).rpartition('/')[0]}/" for item in items})
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f", to {', '.join(found[:_SHOWN])}{more}" if found else ""
 
 
 async def _includes(house: House, item: Item) -> list[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
@@ -20,6 +21,9 @@ _PREFIX = "FERRYMAN_"
 # Kubernetes puts these into every container beside a Service that is named ferryman.
 _KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
 _SHORTEST_LEASE = timedelta(seconds=3)
+_NO_BYTES = 100_000  # a number below is one of gibibytes, at the most of megabytes
+# As POSIX writes a zone without a file, such as CST-8.
+_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9]{1,3}(?::[0-9]{2}){0,2}(?:[A-Za-z<,].*)?")
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
 
 
@@ -74,6 +78,14 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _size(value: object) -> object:
+    """A mere number of bytes is hardly ever meant: 20 would be no cache at all."""
+    if not isinstance(value, str) or not value.strip().isdecimal() or int(value) == 0:
+        return value
+    unit = "GiB" if int(value) < _NO_BYTES else "B"
+    raise ValueError(f"expected a size with its unit, such as 20GiB or 500MB: did you mean {value.strip()}{unit}?")
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Number = Annotated[int, Field(ge=1)]
 
@@ -96,7 +108,9 @@ class Settings(BaseModel):
     retry_delay: Duration = timedelta(seconds=10)  # before the second attempt; it doubles from there
     # A silent worker's job goes to another after this: longer for slow disks.
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=60)
-    cache_limit: ByteSize = ByteSize(20 * 2**30)  # bytes of pulled images that the engine keeps
+    cache_limit: Annotated[ByteSize, BeforeValidator(_size)] = ByteSize(
+        20 * 2**30
+    )  # bytes of pulled images that the engine keeps
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     target_user: str | None = Field(None, alias="TARGET_USER")
@@ -112,6 +126,7 @@ class Settings(BaseModel):
             if value and (name in known or name.startswith(_PREFIX)) and not _KUBERNETES.fullmatch(name)
         }
         problems = [] if ("TARGET_USER" in given) == ("TARGET_PASSWORD" in given) else [_HALF_A_LOGIN]
+        problems += _problems_of_zone(environ.get("TZ", ""))
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
@@ -120,6 +135,20 @@ class Settings(BaseModel):
         if problems:
             raise ConfigurationError(problems)
         return settings
+
+
+def _problems_of_zone(name: str) -> list[Problem]:
+    """The system takes a zone that it does not know for UTC, without a word."""
+    stem = name.removeprefix(":")
+    if not stem or stem.startswith("/") or _POSIX_ZONE.fullmatch(stem):
+        return []
+    try:
+        ZoneInfo(stem)
+    except (KeyError, ValueError, OSError):
+        near = difflib.get_close_matches(stem, available_timezones(), n=1)
+        mend = f"did you mean {near[0]}?" if near else "expected a name such as UTC or Asia/Shanghai"
+        return [Problem(f"TZ: {name!r} is not a time zone: {mend}")]
+    return []
 
 
 def _problem(detail: ErrorDetails, given: Mapping[str, str], known: set[str | None]) -> Problem:

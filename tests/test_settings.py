@@ -1,5 +1,6 @@
 """The environment, read into settings."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -178,3 +179,37 @@ def test_whatever_a_schedule_is_not_is_a_value_error(text: str) -> None:
 def test_what_kubernetes_puts_into_the_environment_is_no_setting() -> None:
     injected = {"FERRYMAN_PORT": "tcp://10.0.0.1:80", "FERRYMAN_SERVICE_HOST": "10.0.0.1", "FERRYMAN_PORT_80_TCP": "x"}
     assert Settings.load(injected) == Settings.load({})
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"), [("20", "20GiB"), (" 7 ", "7GiB"), ("21474836480", "21474836480B"), ("500", "500GiB")]
+)
+def test_a_size_without_a_unit_is_asked_about(found: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"FERRYMAN_CACHE_LIMIT: .*did you mean {meant}\?"):
+        Settings.load({"FERRYMAN_CACHE_LIMIT": found})
+
+
+@pytest.mark.parametrize(("found", "size"), [("0", 0), ("20 GiB", 20 * 2**30), ("21474836480B", 20 * 2**30)])
+def test_a_size_with_one_is_taken(found: str, size: int) -> None:
+    assert Settings.load({"FERRYMAN_CACHE_LIMIT": found}).cache_limit == size
+
+
+@pytest.mark.parametrize(
+    ("zone", "mend"),
+    [
+        ("Asia/Shanghia", "did you mean Asia/Shanghai?"),
+        ("nowhere", "expected a name such as UTC"),
+        ("../etc", "a name"),
+    ],
+)
+def test_an_unknown_zone_is_an_error(zone: str, mend: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(mend)):
+        Settings.load({"TZ": zone})
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["", "UTC", "Asia/Shanghai", ":Europe/Berlin", "/etc/localtime", "CST-8", "CET-1CEST,M3.5.0,M10.5.0", "<+08>-8"],
+)
+def test_a_zone_that_the_system_knows_is_taken(zone: str) -> None:
+    assert Settings.load({"TZ": zone}) == Settings()

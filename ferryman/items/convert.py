@@ -1,6 +1,5 @@
 """From an item's keys, and the defaults that it inherits, to an Item."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,6 +8,7 @@ from ferryman.items.explain import checked
 from ferryman.items.forms import Document, RawItem
 from ferryman.items.model import UNLIMITED, Item, Rules
 from ferryman.items.problems import Place, Problems
+from ferryman.items.shared_targets import check_targets
 from ferryman.items.tree import Branch, descend
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository, meant_by_hub_page
@@ -33,7 +33,7 @@ def to_items(document: Document, problems: Problems, *, transport: str) -> tuple
         for raw in document.items
         if (item := _Converter(raw, document.defaults, defaults, problems).item(transport)) is not None
     ]
-    _check_targets(made, problems)
+    check_targets(made, problems)
     return tuple(item for item, _ in made)
 
 
@@ -141,15 +141,3 @@ def _check_limit(keys: Branch, problems: Problems) -> None:
     if plain and legacy:
         message = f"tag.limit: line {plain.place.line} has a limit already: expected one of the two spellings"
         problems.add(legacy.place, message)
-
-
-def _check_targets(made: Iterable[tuple[Item, RawItem]], problems: Problems) -> None:
-    first: dict[Repository, tuple[Item, RawItem]] = {}
-    for item, raw in made:
-        other, other_raw = first.setdefault(item.target, (item, raw))
-        if other is not item:
-            problems.add(
-                raw.place,
-                f"{item.name} would write to {item.target}, as {other.name} in line {other_raw.place.line} does: "
-                "expected a target of its own",
-            )

@@ -288,6 +288,20 @@ items:
     ]
 
 
+def test_a_prefix_that_lost_its_slash_is_told_once(tmp_path: Path) -> None:
+    text = """\
+defaults: {target: r.io:5000/team/mirror}
+items:
+  - source: quay.io/a/b
+  - source: quay.io/c/d
+  - {source: quay.io/c/e, target: r.io/x/}
+  - source: docker.io/f
+"""
+    [told] = complaints(tmp_path, text)
+    assert told.startswith("3:5: target: 3 items would write to r.io:5000/team/mirror: ")
+    assert "did you mean `r.io:5000/team/mirror/`" in told
+
+
 def test_an_image_is_not_copied_onto_itself(tmp_path: Path) -> None:
     text = "items:\n  - source: docker.io/nginx\n    target: index.docker.io/library/"
     assert complaints(tmp_path, text) == [
