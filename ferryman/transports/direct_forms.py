@@ -92,21 +92,29 @@ def lesson(refused: Node, accepted: Node) -> str | None:
 
 
 def _is_regular(node: Node) -> bool:
-    """Whether there is nothing in the manifest that not every other one of its type has."""
-    document = document_of(node.manifest)
-    if document.get("mediaType") != node.manifest.media_type or document.get("schemaVersion") != _SCHEMA:
+    """Whether the manifest is what its type says, with nothing in it that not every other one of its type may have."""
+    document, kind = document_of(node.manifest), node.manifest.media_type
+    if document.get("mediaType") != kind or document.get("schemaVersion") != _SCHEMA or not _has_true_children(node):
         return False
     if node.is_attestation:
         return True  # they may refer to their image, and have a type of their own
-    if not document.keys() <= _KNOWN_KEYS:
-        return False
-    return all(_is_regular_descriptor(each) for each in _descriptors(document))
+    family = "application/vnd.docker." if kind in {DOCKER_LIST, DOCKER_MANIFEST} else "application/vnd.oci.image."
+    return (
+        document.keys() <= _KNOWN_KEYS
+        and all(isinstance(text, str) for text in (document.get("annotations") or {}).values())
+        and all(str(each.get("mediaType")).startswith(family) for each in _descriptors(document))
+    )
+
+
+def _has_true_children(node: Node) -> bool:
+    """Whether an index describes its manifests as they are, as far as they were read."""
+    told = {child.digest: (child.media_type, child.size) for child in node.contents.children}
+    return all(
+        told.get(child.manifest.digest) == (child.manifest.media_type, len(child.manifest.body))
+        for child in node.children
+    )
 
 
 def _descriptors(document: Mapping[str, Any]) -> list[Any]:
     config = [document["config"]] if "config" in document else []
     return [*config, *(document.get("layers") or ()), *(document.get("manifests") or ())]
-
-
-def _is_regular_descriptor(descriptor: Mapping[str, Any]) -> bool:
-    return str(descriptor.get("mediaType", "")).startswith(("application/vnd.oci.image.", "application/vnd.docker."))

@@ -17,6 +17,7 @@ from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct_copy import DirectCopy, Tools
 from ferryman.transports.index import document_of
+from ferryman.transports.tagging import put_tag
 
 EVERYTHING = Platforms(keyword="all")
 _DEEPEST = 4  # what refers to a signature's signature's …
@@ -72,7 +73,7 @@ class ReferringCopy:
         own = index if brought == listed else with_more(None, brought)
         async with self._tools.lists.holding(str(self._target)):
             there = await self._tools.registry.tagged_referrers(self._target)
-            stored = await self._tools.registry.put_manifest(self._target, with_more(own, there))
+            stored = await put_tag(self._tools.registry, self._target, with_more(own, there))
         identical = stored.digest == self._source.digest
         copied = Copied(stored.digest, identical, bytes_moved=0, bytes_reused=0, confirmed=stored.confirmed)
         return copied, {each.digest for each in brought}

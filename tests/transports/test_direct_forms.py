@@ -243,21 +243,42 @@ async def test_an_outage_is_no_refusal(picky: Picky) -> None:
     assert picky.puts() == 3  # in Docker's types it was not tried
 
 
-ODD = {
-    "a key that nobody knows": {"x": 1},
-    "a type of its own": {"artifactType": "application/vnd.example+json"},
-    "no media type": {"mediaType": None},
+def changed(what: Image, **changes: object) -> Image:
+    """The image with something else in its manifest; None takes it out."""
+    document = {key: value for key, value in (json.loads(what.manifest) | changes).items() if value is not None}
+    return Image(json.dumps(document).encode(), what.media_type, what.blobs, what.platform)
+
+
+def misdescribed() -> Index:
+    """An index that calls one of its images by a wrong type."""
+    document = json.loads(IMAGES["index"].manifest)
+    document["manifests"][1]["mediaType"] = DOCKER_MANIFEST
+    return Index(json.dumps(document).encode(), OCI_INDEX, [AMD64, ARM64])
+
+
+ODD: Mapping[str, Image | Index] = {
+    "a key that nobody knows": changed(AMD64, x=1),
+    "a type of its own": changed(AMD64, artifactType="application/vnd.example+json"),
+    "no media type": changed(AMD64, mediaType=None),
+    "blobs of Docker's types": changed(
+        AMD64, **{key: json.loads(DOCKERS[0].manifest)[key] for key in ("config", "layers")}
+    ),
+    "a wrong description": misdescribed(),
 }
 
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_one_odd_image_says_nothing_of_the_others(picky: Picky, ledger: InMemoryBlobLedger, odd: str) -> None:
-    document = {key: value for key, value in (json.loads(AMD64.manifest) | ODD[odd]).items() if value is not None}
-    made = Image(json.dumps(document).encode(), OCI_MANIFEST, AMD64.blobs)
-    picky.takes = lambda kind, document: kind == DOCKER_MANIFEST or document == json.loads(ARM64.manifest)
+    what = ODD[odd]
+    if isinstance(what, Image):
+        what = Image(what.manifest, what.media_type, {**AMD64.blobs, **DOCKERS[0].blobs})
+    regular = [json.loads(each.manifest) for each in (AMD64, ARM64, IMAGES["index"])]
+    # Like a real one, that checks all that it is sent.
+    picky.takes = lambda kind, document: kind in {DOCKER_MANIFEST, DOCKER_LIST} or document in regular
 
-    await check(picky, "odd", made, "1", "docker")
+    await check(picky, "odd", what, "1", "docker")
     await check(picky, "other", ARM64, "1", "same")
+    await check(picky, "index", IMAGES["index"], "1", "same")
 
     assert not ledger.cannot[picky.target.host]
 
