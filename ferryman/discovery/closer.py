@@ -24,7 +24,9 @@ from ferryman.registry.client import RegistryClient
 from ferryman.tasks import for_each
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
-_OUTAGE = 3  # tags in a row that were refused, or had no answer: that is no tag's own trouble any more
+# Tags in a row that were refused, or had no answer: that is no tag's own trouble any more. Where others were read, it
+# takes more: what fails comes in last, for it is asked for several times, and what is denied comes in first.
+_OUTAGE, _CERTAIN_OUTAGE = 3, 32
 
 Answer = TypeVar("Answer")
 
@@ -47,7 +49,9 @@ class CloserLook:
         self._known = known
         self._unread = unread  # what could not be read the last time
         self._examined: set[str] = set()  # a tag is examined once, whatever comes of it
-        self._refused = 0
+        self._refused = 0  # in a row
+        self._answered = 0
+        self._refusal: TransferError | None = None  # the last one
 
     async def at_what_matters(self, choice: Choice) -> None:
         """Look at what the rules may choose, until nothing that they do choose is in doubt."""
@@ -65,6 +69,8 @@ class CloserLook:
             asked.update(unclear)
             await for_each(unclear, self._take_platforms, at_once=_AT_ONCE)
             await self._settle(choice)
+        if self._refusal is not None and self._refused >= _OUTAGE and not self._answered:
+            raise self._refusal
 
     async def _settle(self, choice: Choice) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
@@ -101,7 +107,7 @@ class CloserLook:
     async def _take_digest(self, name: str) -> None:
         self._view.doubtful.discard(name)
         before = self._view.tags[name]
-        answer = await self._patiently(self._digest(name))
+        answer = await self._patiently(name, self._digest(name))
         if isinstance(answer, NotFound):  # went away between the list and now, or a pin that never was
             del self._view.tags[name]
             self._view.seen.discard(name)
@@ -133,7 +139,7 @@ class CloserLook:
 
     async def _take_contents(self, name: str) -> None:
         tag = self._view.tags[name]
-        answer = await self._patiently(examine(self._client, self._repository.pinned(tag.digest or "")))
+        answer = await self._patiently(name, examine(self._client, self._repository.pinned(tag.digest or "")))
         if not isinstance(answer, TransferError):
             platforms = tag.platforms if answer.platforms is None else answer.platforms
             self._view.tags[name] = replace(tag, pushed_at=answer.created_at, platforms=platforms)
@@ -145,7 +151,7 @@ class CloserLook:
         tag = self._view.tags[name]
         if tag.digest is None or not self._may_read:
             return
-        answer = await self._patiently(platform_digests(self._client, self._repository.pinned(tag.digest)))
+        answer = await self._patiently(name, platform_digests(self._client, self._repository.pinned(tag.digest)))
         if isinstance(answer, TransferError):
             self.problems.setdefault(name, TagProblem(name, answer, "platforms"))
         else:
@@ -157,21 +163,24 @@ class CloserLook:
         """Docker Hub's list tells as much, and a GET there counts as a pull."""
         return self._repository.registry != DOCKER_HUB
 
-    async def _patiently(self, question: Awaitable[Answer]) -> Answer | TransferError:
+    async def _patiently(self, name: str, question: Awaitable[Answer]) -> Answer | TransferError:
         """An answer, or one tag's own trouble. Raises what is the whole registry's."""
         try:
             answer = await question
         except (RateLimited, LoginRefused):
             raise
         except (Unreachable, TlsFailed, Denied) as error:
-            self._refused += 1
-            if self._refused >= _OUTAGE:
+            self._refused += name not in self._unread  # which was broken before
+            self._refusal = error
+            answered = _CERTAIN_OUTAGE if isinstance(error, Denied) else min(self._answered, _CERTAIN_OUTAGE)
+            if self._refused >= max(_OUTAGE, answered):
                 raise
             return error
         except TransferError as error:
             self._refused = 0
             return error
         self._refused = 0
+        self._answered += 1
         return answer
 
 

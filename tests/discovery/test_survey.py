@@ -334,6 +334,25 @@ async def test_an_outage_is_everybodys(
     assert len(asked_for(plain)) < 200
 
 
+@pytest.mark.parametrize("status", [500, 403])
+async def test_several_broken_tags_among_others_are_no_outage(plain: Upstream, connect: Connect, status: int) -> None:
+    names = plain.fill("a/b", 40)
+    broken = set(names[::6])
+    for name in broken:
+        for method in ("HEAD", "GET"):
+            plain.fail(f"{method} /v2/a/b/manifests/{name}", status)
+    client = await connect({})
+    found = await look(client, repository(plain))
+    assert {problem.tag for problem in found.problems} == broken
+    plain.requests.clear()
+    again = await survey(
+        lister=None, client=client, repository=repository(plain), known=by_name(found), choice=selection(),
+        unread=broken,
+    )  # fmt: skip
+    assert {problem.tag for problem in again.problems} == broken
+    assert {line.rpartition("/")[2] for line in plain.requests} == broken
+
+
 async def test_a_repository_that_is_missing_is_an_error_and_not_an_empty_one(plain: Upstream, connect: Connect) -> None:
     known = {"1": UpstreamTag("1", made_up_digest("1"))}
     with pytest.raises(NotFound):
