@@ -26,7 +26,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
 from ferryman.target_check import TargetCheck
-from ferryman.tasks import for_each_by_owner
+from ferryman.tasks import compute, for_each_by_owner
 
 _UNREADABLE: planner.Reason = "unreadable"
 _LONGEST_LOOK = 2 * 3600.0  # seconds at one item, however long its lists and slow its registry
@@ -169,7 +169,7 @@ class Scheduler:
         if complete and item.rules.referrers:
             anew = await self._referred_anew(item, decisions, records)
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
-            decisions = self._plan(item, found, mirrored)
+            decisions = await self._plan(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
@@ -192,16 +192,19 @@ class Scheduler:
         self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]
     ) -> tuple[Survey, Sequence[Decision]]:
         """Plan; where an imported digest may be that of a platform's image, look into those indexes and plan again."""
-        decisions = self._plan(item, found, mirrored)
+        decisions = await self._plan(item, found, mirrored)
         uncertain = {decision.tag for decision in decisions if decision.uncertain}
         if not uncertain:
             return found, decisions
         tags = [await self._with_platforms(item, tag) if tag.name in uncertain else tag for tag in found.tags]
         found = replace(found, tags=tags, seen=found.seen | uncertain)
-        return found, self._plan(item, found, mirrored)
+        return found, await self._plan(item, found, mirrored)
 
-    def _plan(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
-        return planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored, problems=found.problems)
+    async def _plan(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
+        def plan() -> Sequence[Decision]:
+            return planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored, problems=found.problems)
+
+        return await compute(plan, size=len(found.tags))
 
     async def _referred_anew(
         self, item: Item, decisions: Sequence[Decision], records: Mapping[str, TagRecord]

@@ -5,11 +5,15 @@ waited for it, and the next `asyncio.timeout` in that task lets CancelledError o
 """
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Hashable
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 _T = TypeVar("_T")
+
+_MANY = 5000  # things; fewer are done sooner than a thread is begun
 
 
 async def gather_or_raise(*works: Coroutine[Any, Any, _T]) -> list[_T]:
@@ -81,3 +85,34 @@ async def cancel_and_wait(tasks: Collection["asyncio.Task[Any]"]) -> None:
             task.exception()  # retrieved, or the loop complains of it
     if cancelled is not None:
         raise cancelled
+
+
+async def compute(work: Callable[[], _T], *, size: int) -> _T:
+    """What a pure computation over so many things gives: where they are many, in a thread, and others go on meanwhile.
+
+    Not asyncio's own threads: the end of the program waits for those, and whoever is cancelled wants nothing any more.
+    """
+    if size < _MANY:
+        return work()
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_T] = loop.create_future()
+
+    def tell(result: _T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("_T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as failure:  # noqa: BLE001  (raised where it is waited for)
+            error = failure
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, name="compute", daemon=True).start()
+    return await future

@@ -1,10 +1,11 @@
 """Concurrent tasks with one outcome: the task that waited for them can go on."""
 
 import asyncio
+import threading
 
 import pytest
 
-from ferryman.tasks import for_each, for_each_by_owner, gather_or_raise
+from ferryman.tasks import compute, for_each, for_each_by_owner, gather_or_raise
 
 
 async def _fail(message: str = "broken") -> None:
@@ -119,3 +120,39 @@ async def test_one_owner_never_has_more_than_half_of_the_places() -> None:
     slow.set()
     await all_of_them
     assert sorted(done) == sorted(things)
+
+
+# Pure computations
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_a_computation_gives_its_result_or_its_error(size: int) -> None:
+    assert await compute(lambda: 42, size=size) == 42
+    with pytest.raises(ZeroDivisionError):
+        await compute(lambda: 1 // 0, size=size)
+
+
+async def test_others_go_on_while_much_is_computed() -> None:
+    goes_on = threading.Event()
+
+    async def other() -> None:
+        goes_on.set()
+
+    task = asyncio.create_task(other())
+    assert await compute(lambda: goes_on.wait(30), size=100_000)
+    await task
+
+
+async def test_a_computation_that_nobody_waits_for_is_left_behind() -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        begun.set()
+        return end.wait(30)
+
+    task = asyncio.create_task(compute(work, size=100_000))
+    await asyncio.to_thread(begun.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    end.set()

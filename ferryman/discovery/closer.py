@@ -1,6 +1,6 @@
 """A closer look at tags whose digest or time no list told."""
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -21,7 +21,7 @@ from ferryman.errors import (
 )
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.tasks import for_each
+from ferryman.tasks import compute, for_each
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
 # Tags in a row that were refused, or had no answer: that is no tag's own trouble any more. Where others were read, it
@@ -56,16 +56,16 @@ class CloserLook:
     async def at_what_matters(self, choice: Choice) -> None:
         """Look at what the rules may choose, until nothing that they do choose is in doubt."""
         tags, doubtful = self._view.tags, self._view.doubtful
-        if self._order_hangs_on_age(choice):
+        if await self._order_hangs_on_age(choice):
             admitted = [name for name in tags if choice.admits(name)]
             await for_each([name for name in admitted if name in doubtful], self._take_digest, at_once=_AT_ONCE)
             await self._examine(admitted)
         await self._settle(choice)
         # What turns out to have no wanted platform takes no place: others are chosen then, and examined in their turn.
-        while await self._examine(self._chosen(choice)):
+        while await self._examine(await self._chosen(choice)):
             await self._settle(choice)
         asked: set[str] = set()
-        while unclear := [name for name in choice.unclear(tags.values()) if name not in asked]:
+        while unclear := [name for name in await self._compute(choice.unclear, tags.values()) if name not in asked]:
             asked.update(unclear)
             await for_each(unclear, self._take_platforms, at_once=_AT_ONCE)
             await self._settle(choice)
@@ -75,7 +75,9 @@ class CloserLook:
     async def _settle(self, choice: Choice) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
         doubtful = self._view.doubtful
-        while asked := [tag.name for tag in choice.chosen(self._as_sure()) if tag.name in doubtful]:
+        while asked := [
+            tag.name for tag in await self._compute(choice.chosen, self._as_sure()) if tag.name in doubtful
+        ]:
             await for_each(asked, self._take_digest, at_once=_AT_ONCE)
 
     def _as_sure(self) -> Iterable[UpstreamTag]:
@@ -86,8 +88,14 @@ class CloserLook:
             for name, tag in self._view.tags.items()
         ]
 
-    def _chosen(self, choice: Choice) -> list[str]:
-        return [tag.name for tag in choice.chosen(self._view.tags.values()) if choice.admits(tag.name)]
+    async def _chosen(self, choice: Choice) -> list[str]:
+        chosen = await self._compute(choice.chosen, self._view.tags.values())
+        return [tag.name for tag in chosen if choice.admits(tag.name)]
+
+    async def _compute(self, rule: Callable[[Iterable[UpstreamTag]], Answer], tags: Iterable[UpstreamTag]) -> Answer:
+        """What a rule says of the tags."""
+        listed = list(tags)
+        return await compute(lambda: rule(listed), size=len(listed))
 
     async def _examine(self, names: Iterable[str]) -> bool:
         """Take the age and the platforms of those whose age is not known; whether there were any."""
@@ -96,12 +104,12 @@ class CloserLook:
         await for_each(lacking, self._take_contents, at_once=_AT_ONCE)
         return bool(lacking)
 
-    def _order_hangs_on_age(self, choice: Choice) -> bool:
+    async def _order_hangs_on_age(self, choice: Choice) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
         if not choice.by_time or self._view.newest_first or not self._may_read:
             return False
         tags = self._view.tags
-        chosen = {tag.name for tag in choice.chosen(tags.values())}
+        chosen = {tag.name for tag in await self._compute(choice.chosen, tags.values())}
         return any(choice.admits(name) and name not in chosen for name in tags)
 
     async def _take_digest(self, name: str) -> None:
