@@ -1,9 +1,10 @@
 """The record, and the old history in and out of it, on both databases."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ferryman.store.ledger import HistoryLine, ItemSummary, Ledger
-from ferryman.store.records import ItemKey, Status
+from ferryman.store.records import ItemKey, SeenTag, Status, Verdict, Walk
 from tests.store.scene import ITEM, START, Scene, digest
 
 HUB = ItemKey("traefik", "docker.io/library/traefik", "registry.example.com/mirror/traefik", None)
@@ -175,3 +176,31 @@ async def test_importing_thousands_of_lines_keeps_their_order(ledger: Ledger) ->
     assert await ledger.import_history(ITEM, lines, now=START) == 1500
     assert [line for _, line in await ledger.history()] == lines
     assert (await ledger.known(ITEM.target))["v7"].mirrored_digest == digest("a")
+
+
+async def test_items_of_which_a_copy_found_a_tag_lacking_since_they_were_looked_at(scene: Scene) -> None:
+    began_at = scene.clock.now()
+    job = await scene.running("v1")
+    scene.clock.advance(timedelta(seconds=1))
+    await scene.skip(job)
+    assert await scene.ledger.found_lacking([ITEM.target, HUB.target], since=began_at) == {ITEM.target}
+    assert await scene.ledger.found_lacking([HUB.target], since=began_at) == set()
+    later = scene.clock.advance(timedelta(seconds=1))
+    assert await scene.ledger.found_lacking([ITEM.target], since=later) == set()
+    await scene.walk({"v1": digest("a")}, verdicts={"v1": "skip"})
+    assert await scene.ledger.found_lacking([ITEM.target], since=began_at) == set()
+
+
+async def test_what_was_mirrored_and_cannot_be_read_is_among_what_failed(scene: Scene) -> None:
+    await scene.succeed(await scene.running("v1"))
+    now = scene.clock.advance(timedelta(seconds=1))
+    missed = Verdict("v1", "fail", "unreadable", error="answered 500", error_kind="unreachable")
+    await scene.queue.apply(
+        ITEM, [SeenTag("v1", None, None)], gone=(), verdicts=[missed, replace(missed, tag="pinned")],
+        walk=Walk(now, now, "rules"),
+    )  # fmt: skip
+    found = {record.tag: (record.status, record.error) for record in await scene.ledger.tags(failed=True)}
+    assert found == {"v1": ("synced", "answered 500"), "pinned": ("failed", "answered 500")}
+    assert await scene.queue.requeue(failed=True) == 0  # it has no digest: the next look reads it again
+    await scene.queue.withdraw_items([])
+    assert await scene.ledger.tags(failed=True) == []
