@@ -67,7 +67,7 @@ items: [{{source: {upstream.host}/acme/app}}, {{source: {nowhere}/acme/gone}}]
     done = ferryman.run("plan", "--json")
     assert done.code == 1
     assert [(each["item"], each["tag"], each["action"]) for each in done.json] == [("app", "1", "copy")]
-    assert f"error: gone: {nowhere}" in done.err
+    assert f"error: gone ({nowhere}/acme/gone) could not be looked at: {nowhere}" in done.err
     assert ferryman.run("plan", "app").code == 0
     unknown = ferryman.run("plan", "ap")
     assert unknown.code == 2

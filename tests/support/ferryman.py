@@ -179,6 +179,8 @@ class Ferryman:
     def status(self, *arguments: str) -> dict[str, dict[str, Any]]:
         """What `status --json` says, by the target's last name and the tag: `web:1.2`."""
         done = self.run("status", "--json", *arguments)
+        if "there is no state database" in done.err:  # who makes it has just been started
+            return {}
         assert done.code == 0, done.err
         return {f"{record['target'].rpartition('/')[2]}:{record['tag']}": record for record in done.json}
 
