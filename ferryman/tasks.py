@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 _T = TypeVar("_T")
 
+_TURN = threading.Lock()  # one computation at a time: more would only take turns from everybody else
 _MANY = 5000  # things; fewer are done sooner than a thread is begun
 
 
@@ -108,7 +109,10 @@ async def compute(work: Callable[[], _T], *, size: int) -> _T:
     def run() -> None:
         result, error = None, None
         try:
-            result = work()
+            with _TURN:
+                if future.cancelled():
+                    return
+                result = work()
         except BaseException as failure:  # noqa: BLE001  (raised where it is waited for)
             error = failure
         with suppress(RuntimeError):  # the loop is closed: nobody waits

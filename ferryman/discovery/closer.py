@@ -65,7 +65,7 @@ class CloserLook:
         while await self._examine(await self._chosen(choice)):
             await self._settle(choice)
         asked: set[str] = set()
-        while unclear := [name for name in await self._compute(choice.unclear, tags.values()) if name not in asked]:
+        while unclear := [name for name in await self._compute(choice.unclear, tags.values) if name not in asked]:
             asked.update(unclear)
             await for_each(unclear, self._take_platforms, at_once=_AT_ONCE)
             await self._settle(choice)
@@ -75,9 +75,7 @@ class CloserLook:
     async def _settle(self, choice: Choice) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
         doubtful = self._view.doubtful
-        while asked := [
-            tag.name for tag in await self._compute(choice.chosen, self._as_sure()) if tag.name in doubtful
-        ]:
+        while asked := [tag.name for tag in await self._compute(choice.chosen, self._as_sure) if tag.name in doubtful]:
             await for_each(asked, self._take_digest, at_once=_AT_ONCE)
 
     def _as_sure(self) -> Iterable[UpstreamTag]:
@@ -89,13 +87,14 @@ class CloserLook:
         ]
 
     async def _chosen(self, choice: Choice) -> list[str]:
-        chosen = await self._compute(choice.chosen, self._view.tags.values())
+        chosen = await self._compute(choice.chosen, self._view.tags.values)
         return [tag.name for tag in chosen if choice.admits(tag.name)]
 
-    async def _compute(self, rule: Callable[[Iterable[UpstreamTag]], Answer], tags: Iterable[UpstreamTag]) -> Answer:
+    async def _compute(
+        self, rule: Callable[[Iterable[UpstreamTag]], Answer], tags: Callable[[], Iterable[UpstreamTag]]
+    ) -> Answer:
         """What a rule says of the tags."""
-        listed = list(tags)
-        return await compute(lambda: rule(listed), size=len(listed))
+        return await compute(lambda: rule(tags()), size=len(self._view.tags))
 
     async def _examine(self, names: Iterable[str]) -> bool:
         """Take the age and the platforms of those whose age is not known; whether there were any."""
@@ -109,7 +108,7 @@ class CloserLook:
         if not choice.by_time or self._view.newest_first or not self._may_read:
             return False
         tags = self._view.tags
-        chosen = {tag.name for tag in await self._compute(choice.chosen, tags.values())}
+        chosen = {tag.name for tag in await self._compute(choice.chosen, tags.values)}
         return any(choice.admits(name) and name not in chosen for name in tags)
 
     async def _take_digest(self, name: str) -> None:

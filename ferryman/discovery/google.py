@@ -15,7 +15,7 @@ from ferryman.registry.client import RegistryClient
 
 _NAMED = 3  # of a folder's repositories, in an error
 _LONGEST_NAME = 100
-_TAGS_AT_ONCE = 10_000  # after so many everybody else has a turn
+_TAGS_AT_ONCE = 1000  # after so many everybody else has a turn
 
 
 class GoogleLister:

@@ -46,7 +46,7 @@ __all__ = [
 _HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
 _MOST_REFERRERS = 10_000  # of one image
 _LONG = 256 * 1024  # bytes of a document that is read in a thread
-_NAMES_AT_ONCE = 10_000  # after so many everybody else has a turn
+_NAMES_AT_ONCE = 1000  # after so many everybody else has a turn
 _VALUES = 10  # in a document of Google's, for each tag
 _API_VALUES = 400_000  # in a page of an API: a hundred tags with their images
 
