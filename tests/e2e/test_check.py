@@ -16,6 +16,7 @@ def test_all_is_well(ferryman: Ferryman, upstream: RegistryServer, target: Regis
     assert f"logged in to {target.host} as {USER}" in done.out
     assert f"source {upstream.host}" in done.out
     assert "Docker Engine" in done.out
+    assert f"1 item, to {target.host}/m/" in done.out
     found = ferryman.run("check", "--json").json
     assert [finding.keys() for finding in found] == [{"what", "works", "told"}] * 4
     assert all(finding["works"] for finding in found)

@@ -37,6 +37,7 @@ items:
     table = ferryman.run("plan").out
     assert "excluded by '.*-rc.*'" in table
     assert "not among the first 3 by newest" in table
+    assert f"app: {upstream.host}/acme/app → {target.host}/m/app\n" in table
 
 
 def test_a_pin_that_upstream_does_not_have(
