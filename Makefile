@@ -10,7 +10,7 @@ BIN    := $(VENV)/bin
 # An engine from elsewhere stays: Debian's would push it out.
 ENGINE        := $(if $(shell command -v dockerd),,docker.io)
 DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
-TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap postgresql procps skopeo
+TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap libfaketime postgresql procps skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
 # Python's start would answer Ctrl-C by a traceback; the demo takes it once it can stop what it has started.

@@ -7,14 +7,17 @@ import subprocess
 import sys
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from ferryman.crew import Crew
 from ferryman.errors import EngineUnavailable, StoreError
 from ferryman.reference import Reference
 from ferryman.store.queue import Queue
 from ferryman.store.records import Job, Share
 from ferryman.transports.base import Copied, ProgressSink
+from ferryman.worker import Worker
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
 
@@ -22,6 +25,7 @@ BEAT = LEASE.total_seconds() / 3
 _CLAIM_AND_DIE = """
 import asyncio, os, sys
 from datetime import timedelta
+from typing import Any
 from ferryman.clock import SystemClock
 from ferryman.store.engine import open_database
 from ferryman.store.owners import Owner
@@ -524,3 +528,49 @@ def _mend(workplace: Workplace) -> None:
     with sqlite3.connect(workplace.file) as direct:
         direct.execute("DROP TRIGGER fault")
     direct.close()
+
+
+# A clock that is set, and work that ends
+
+
+@pytest.mark.parametrize("hours", [-400, -8, 8, 400])
+async def test_setting_the_clock_stops_no_copy(workplace: Workplace, hours: int) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.work())
+    await gate.reached.wait()
+    other = workplace.queue_of("other")
+    assert await other.reclaim() == 0
+    workplace.clock.set_by(hours * 3600)
+    for _ in range(6):
+        assert await other.reclaim() == 0
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+    gate.open()
+    await working
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) == ("synced", 1)
+
+
+async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
+    workplace: Workplace, read_log: ReadLog
+) -> None:
+    class Clumsy(Queue):
+        async def succeed(self, job: Job, **told: Any) -> bool:
+            if job.tag == "v1":
+                raise RuntimeError("a defect")
+            return await super().succeed(job, **told)
+
+    queue = Clumsy(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    worker = Worker(
+        queue=queue, transport=workplace.transport, registry=workplace.client, pauses=workplace.pauses,
+        clock=workplace.clock, policy=POLICY, listener=workplace.watcher,
+    )  # fmt: skip
+    crew = Crew(worker, queue=queue, clock=workplace.clock, size=1, lease=LEASE, owner=workplace.owner)
+    workplace.watcher.on_end = lambda: crew.drain() if len(workplace.watcher.outcomes) == 2 else None
+    await workplace.enqueue("v1", "v2")
+    await crew.run()
+    assert (await workplace.record("v1")).error_kind == "defect"
+    assert (await workplace.record("v2")).status == "synced"
+    assert "cannot record the result: a defect in Ferryman" in [line["event"] for line in read_log()]

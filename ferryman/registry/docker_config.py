@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +24,7 @@ HUB_KEY = "https://index.docker.io/v1/"  # what Docker files its own registry's 
 _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://")
 _TOKEN_USER = "<token>"  # noqa: S105  (the name by which helpers say that the secret is an identity token)
-_HELPER_ANSWERS = timedelta(seconds=60)  # how long a helper's answer is used
+_HELPER_ANSWERS = 60.0  # seconds; how long a helper's answer is used
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class DockerConfig:
         self._secrets = secrets
         self._clock = clock
         self._read: dict[Path, tuple[tuple[int, ...], LoginFile]] = {}
-        self._answers: dict[tuple[str, str], tuple[datetime, Credential | HelperFailed | None]] = {}
+        self._answers: dict[tuple[str, str], tuple[float, Credential | HelperFailed | None]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._warned: set[str] = set()
 
@@ -171,9 +170,9 @@ class DockerConfig:
         """Raises HelperFailed. That is remembered as long as an answer: a helper that hangs hangs once a minute."""
         async with self._asking.setdefault(server, asyncio.Lock()):
             known = self._answers.get((helper, server))
-            if known is None or known[0] <= self._clock.now():
+            if known is None or known[0] <= self._clock.monotonic():
                 answer = await self._answer(helper, server)
-                known = self._answers[helper, server] = self._clock.now() + _HELPER_ANSWERS, answer
+                known = self._answers[helper, server] = self._clock.monotonic() + _HELPER_ANSWERS, answer
             if isinstance(known[1], HelperFailed):
                 raise HelperFailed(str(known[1]))  # anew: one that is raised again keeps every traceback
             return known[1]

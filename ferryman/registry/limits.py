@@ -17,6 +17,7 @@ from ferryman.registry.bucket import Bucket
 from ferryman.registry.quota import Pulls, Quota
 
 PATIENCE = timedelta(seconds=60)  # how long a request waits for a hold to end before it gives up
+_LONGEST_HOLD = timedelta(days=1)  # no registry means to be left alone for longer
 _TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -25,7 +26,7 @@ class Limits:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._holds: dict[str, datetime] = {}
+        self._holds: dict[str, float] = {}  # until when, by the monotonic clock
         self._shaper = Shaper(clock=clock)
         self.pulls = Pulls()
         # Copies and requests have places of their own: a copy that holds one makes requests to the same host.
@@ -35,15 +36,20 @@ class Limits:
         self._paces: dict[str, Bucket] = {}
 
     def hold(self, host: str, until: datetime) -> None:
-        """Leave a host alone until then. A hold is never shortened."""
-        self._holds[host] = max(until, self._holds.get(host, until))
+        """Leave a host alone until then, for a day at most. No hold is shortened, nor moved by setting the clock."""
+        seconds = min(until - self._clock.now(), _LONGEST_HOLD).total_seconds()
+        ends_at = self._clock.monotonic() + seconds
+        self._holds[host] = max(ends_at, self._holds.get(host, ends_at))
 
     def held_until(self, host: str) -> datetime | None:
-        until = self._holds.get(host)
-        if until is not None and until <= self._clock.now():
+        """By the clock as it is set now; None: it may be asked."""
+        if host not in self._holds:
+            return None
+        left = self._holds[host] - self._clock.monotonic()
+        if left <= 0:
             del self._holds[host]
             return None
-        return until
+        return self._clock.now() + timedelta(seconds=left)
 
     @asynccontextmanager
     async def request(

@@ -40,14 +40,14 @@ class Quota:
         What is left is spread evenly over the rest of the window. With nothing left it is when the slowest
         regular pulling would have brought one tag back.
         """
-        if self.window is None or self.limit == 0 or now >= self.seen_at + self.window:
-            return now
+        if self.window is None or self.limit == 0 or not self.seen_at <= now < self.seen_at + self.window:
+            return now  # nothing is known; so it is when the clock was set back since
         if self.remaining - granted * PULLS > self.limit * _AMPLE:
             return now
         left = self.tags_left()
         if self.tags_left(granted) == 0:
             return max(now, self.seen_at + self.window / self.limit * PULLS)
-        if last_at is None:
+        if last_at is None or last_at > now:
             return now
         return max(now, last_at + (self.since + self.window - self.seen_at) / left)
 
@@ -83,7 +83,7 @@ class Pulls:
             quota is not None
             and quota.window is not None
             and quota.tags_left(granted) == 0
-            and now > quota.seen_at
+            and now != quota.seen_at
             and quota.next_tag(now=now, granted=granted) <= now
         )
 
@@ -105,6 +105,6 @@ def _continued(told: Quota, before: Quota | None) -> Quota:
     """Keep `since` as long as pulls only get fewer, within one window."""
     if before is None or before.limit != told.limit or before.remaining < told.remaining or told.window is None:
         return told
-    if told.seen_at >= before.since + told.window:
+    if not before.since <= told.seen_at < before.since + told.window:
         return told
     return Quota(told.limit, told.remaining, told.window, told.seen_at, since=before.since)

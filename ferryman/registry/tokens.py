@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ferryman.clock import Clock
 
 Key = tuple[Hashable, ...]  # the registry's name, and all else that a token is for
 
-_EARLY = timedelta(seconds=5)  # a token is not used in its last moments
+_EARLY = 5.0  # seconds; a token is not used in its last moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,9 @@ class Grant:
 @dataclass(frozen=True, slots=True)
 class _Cached:
     token: str = field(repr=False)
-    half_gone_at: datetime
-    ends_at: datetime
+    # By the monotonic clock: setting the machine's makes no token last longer.
+    half_gone_at: float
+    ends_at: float
 
 
 class Tokens:
@@ -50,7 +51,7 @@ class Tokens:
         cached = self._cached.get(key)
         if cached is not None and cached.token != other_than:
             good_until = cached.half_gone_at if lasting else cached.ends_at
-            if self._clock.now() < good_until:
+            if self._clock.monotonic() < good_until:
                 return cached.token
         flight = self._flights.get(key)
         if flight is None:
@@ -65,10 +66,11 @@ class Tokens:
 
     async def _fly(self, key: Key, fetch: Callable[[], Awaitable[Grant]]) -> str:
         grant = await fetch()
-        now = self._clock.now()
+        now = self._clock.monotonic()
         self._cached = {known: entry for known, entry in self._cached.items() if now < entry.ends_at}
-        early = min(_EARLY, grant.lifetime / 2)
-        self._cached[key] = _Cached(grant.token, now + grant.lifetime / 2, now + grant.lifetime - early)
+        lifetime = grant.lifetime.total_seconds()
+        early = min(_EARLY, lifetime / 2)
+        self._cached[key] = _Cached(grant.token, now + lifetime / 2, now + lifetime - early)
         return grant.token
 
     def _landed(self, key: Key, flight: asyncio.Task[str]) -> None:

@@ -155,3 +155,25 @@ async def test_closing_ends_flights(clock: ManualClock) -> None:
     await tokens.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+# A clock that is set
+
+
+@pytest.mark.parametrize("hours", [-400, -8, 8, 400])
+async def test_a_hold_lasts_as_long_however_the_clock_is_set(hours: int) -> None:
+    clock = ManualClock()
+    limits = Limits(clock=clock)
+    limits.hold("quay.io", clock.now() + timedelta(seconds=30))
+    clock.set_by(hours * 3600)
+    assert limits.held_until("quay.io") == clock.now() + timedelta(seconds=30)
+    clock.advance(30)
+    assert limits.held_until("quay.io") is None
+
+
+async def test_no_hold_lasts_longer_than_a_day() -> None:
+    clock = ManualClock()
+    limits = Limits(clock=clock)
+    limits.hold("quay.io", clock.now() + timedelta(days=400))
+    clock.advance(86400)
+    assert limits.held_until("quay.io") is None

@@ -144,3 +144,18 @@ async def test_an_empty_quota_is_asked_for_by_head_before_a_pull_is_tried(
     clock.advance(again.total_seconds())
     assert await client.pull_at(reference(faulty)) is None
     assert [asked.method for asked in faulty.asked] == ["HEAD"] * 3
+
+
+def test_a_clock_that_is_set_back_leaves_a_quota_of_which_nothing_is_known() -> None:
+    clock = ManualClock(NOON)
+    pulls = Pulls()
+    pulls.read(HUB, headers(0), now=clock.now())
+    waits_until = pulls.grant(HUB, now=clock.now())
+    assert waits_until is not None
+    clock.set_by(-8 * 3600)
+    assert pulls.is_outdated(HUB, now=clock.now()), "a question is free"
+    assert pulls.grant(HUB, now=clock.now()) is None
+    pulls.read(HUB, headers(0), now=clock.now())
+    again = pulls.grant(HUB, now=clock.now())
+    assert again is not None
+    assert again - clock.now() == waits_until - NOON

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -48,6 +49,19 @@ class PostgresServer:
     def start(self) -> "PostgresServer":
         self._process.start()
         return self
+
+    def restart(self) -> None:
+        """Stop without waiting for who is connected, and start again."""
+        self._process.signal(signal.SIGINT)
+        self._process.stop()
+        self._process.start()
+
+    def terminate_backends(self, database: str) -> None:
+        """End every connection to the database, as an administrator does."""
+        self._run(
+            "psql", f"--host={self.folder}", f"--port={self.port}", f"--username={_USER}", "--command",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        )  # fmt: skip
 
     def remove(self) -> None:
         """Stop, and give the disk back."""

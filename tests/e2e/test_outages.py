@@ -1,0 +1,160 @@
+"""The service lives through a full disk, a restarted database, ended connections, and a clock that is set."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.support import held, tiny
+from tests.support import images
+from tests.support.ferryman import Ferryman, Running
+from tests.support.postgresql import PostgresServer
+from tests.support.processes import RegistryServer
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+EARLY = "the cycle ended early"
+
+
+class Place:
+    """A source, a target, and a Ferryman that looks every second and needs no engine."""
+
+    def __init__(self, folder: Path, source: RegistryServer, target: RegistryServer, **environment: str) -> None:
+        self.source, self.target = source, target
+        usual = {"FERRYMAN_TRANSPORT": "direct", "FERRYMAN_INTERVAL": "1s", "FERRYMAN_RETRY_DELAY": "100ms"}
+        self.ferryman = Ferryman(folder, engine="unix:///nowhere", environment=usual | environment)
+        self.ferryman.items.write_text(f"items: [{{source: {source.host}/x/app, target: {target.host}/m/}}]")
+
+    def push(self, tag: str) -> None:
+        images.push(self.source.url, "x/app", tag, tiny(tag))
+
+    def has(self, tag: str) -> Callable[[], bool]:
+        return lambda: f"m/app:{tag}" in held(self.target)
+
+    def goes_on(self, service: Running) -> None:
+        """A cycle comes after now, and brings what is new; all say that all is well."""
+        cycles = service.log.count("cycle done")
+        self.push("after")
+        service.until("the next cycle", lambda: service.log.count("cycle done") > cycles)
+        service.until("the new tag", self.has("after"))
+        service.until("good health", lambda: self.ferryman.run("health").code == 0)
+        assert "looked last at" in self.ferryman.run("status").out
+        assert service.stop() == 0
+        assert "Traceback" not in service.log
+
+
+@pytest.fixture
+def place(tmp_path: Path, start_registry: Callable[..., RegistryServer]) -> Iterator[Callable[..., Place]]:
+    made: list[Place] = []
+
+    def make(**environment: str) -> Place:
+        made.append(Place(tmp_path / "ferryman", start_registry(), start_registry(), **environment))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.ferryman.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
+def test_it_goes_on_after_the_disk_was_full(small_disk: Path, place: Callable[..., Place]) -> None:
+    here = place(FERRYMAN_DATABASE_URL=f"sqlite+aiosqlite:///{small_disk}/ferryman.db")
+    here.push("before")
+    service = here.ferryman.start("run")
+    service.until("the first tag", here.has("before"))
+    ballast = small_disk / "ballast"
+    _leave_no_log(small_disk / "ferryman.db")
+    _fill(ballast)
+    service.tells(EARLY)
+    assert "the disk is full" in service.log
+    ballast.unlink()
+    here.goes_on(service)
+
+
+def _leave_no_log(database: Path) -> None:
+    """SQLite writes its log over and over: what that takes already would be room enough."""
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            pass
+
+
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as ballast:
+        try:
+            while True:
+                ballast.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_it_goes_on_after_postgresql_was_restarted(postgresql: PostgresServer, place: Callable[..., Place]) -> None:
+    here = place(FERRYMAN_DATABASE_URL=postgresql.create_database("restarted"))
+    here.push("before")
+    service = here.ferryman.start("run")
+    service.until("the first tag", here.has("before"))
+    for _ in range(2):
+        postgresql.restart()
+        cycles = service.log.count("cycle done")
+        service.until("a cycle", lambda before=cycles: service.log.count("cycle done") > before)  # type: ignore[misc]
+    here.goes_on(service)
+
+
+def test_it_goes_on_after_its_connections_were_ended(postgresql: PostgresServer, place: Callable[..., Place]) -> None:
+    here = place(FERRYMAN_DATABASE_URL=postgresql.create_database("terminated"))
+    here.push("before")
+    service = here.ferryman.start("run")
+    service.until("the first tag", here.has("before"))
+    for _ in range(30):  # some of them in the middle of something
+        postgresql.terminate_backends("terminated")
+    here.goes_on(service)
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
+@pytest.mark.parametrize("jumps", [("+5h", "+0"), ("+0", "+40d"), ("+0", "-3h"), ("+400d", "-2h")], ids="->".join)
+def test_it_goes_on_when_the_clock_is_set(tmp_path: Path, place: Callable[..., Place], jumps: tuple[str, str]) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text(jumps[0])
+    here = place(
+        LD_PRELOAD=str(FAKETIME), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )  # fmt: skip
+    here.push("before")
+    service = here.ferryman.start("run")
+    service.until("the first tag", here.has("before"))
+    clock.write_text(jumps[1])
+    here.goes_on(service)
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
+def test_who_was_killed_with_a_clock_ahead_is_not_alive(place: Callable[..., Place]) -> None:
+    here = place(LD_PRELOAD=str(FAKETIME), FAKETIME_DONT_FAKE_MONOTONIC="1")
+    here.push("before")
+    service = here.ferryman.start("run", FAKETIME="+3h")
+    service.tells("cycle done")
+    assert here.ferryman.run("health", FAKETIME="+3h").code == 0
+    service.stop(signal.SIGKILL)
+    assert here.ferryman.run("health", FAKETIME="+3h").code == 1, "its lock is free"
+    assert here.ferryman.run("health", FAKETIME="+0").code == 1
