@@ -159,7 +159,8 @@ async def requeue(settings: Settings, what: str) -> None:
     async with open_record(settings) as record:
         known, former = await _known(settings, record)
         if what == "failed":
-            count = await record.queue.requeue(failed=True, targets={each.target for each in known})
+            targets, tag = {each.target for each in known}, None
+            count = await record.queue.requeue(failed=True, targets=targets)
         else:
             targets, tag = target_and_tag(known, what, former=former)
             if tag is not None and not await _named(record, [(targets, tag)]):
@@ -168,7 +169,11 @@ async def requeue(settings: Settings, what: str) -> None:
                     [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
                 )
             count = await record.queue.requeue(targets=targets, tag=tag)
+        failed = await record.ledger.tags(targets=targets, failed=True)
     click.echo(f"{counted(count, 'tag')} queued")
+    unread = [each for each in failed if each.source_digest is None and tag in {None, each.tag}]
+    if unread:
+        click.echo(f"{counted(len(unread), 'tag')} could not be read upstream, and every look tries that again")
 
 
 async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None:

@@ -68,6 +68,9 @@ def test_a_tag_that_cannot_be_read_is_told_by_every_command(
     assert [record["status"] for record in direct.status("--failed").values()] == ["failed"]
     assert "app" in direct.run("status").out
     assert told["detail"] in direct.run("status").out
+    requeued = direct.run("requeue", "app:2")
+    assert requeued.out == "0 tags queued\n1 tag could not be read upstream, and every look tries that again\n"
+    assert direct.run("requeue", "app:1").out == "1 tag queued\n"
 
     proxy.mend()
     assert direct.run("sync").code == 0
