@@ -31,10 +31,12 @@ defaults:
   target: {mirror}/mirror/
 
 items:
-  - source: {upstream}/acme/web               # an index: two Linux platforms, Windows and attestations
+  # An index: two Linux platforms, Windows and attestations
+  - source: {upstream}/acme/web
     limit: 4
     platforms: [linux/amd64, linux/arm64]
-  - source: {upstream}/acme/cli               # one platform each; release candidates are left out
+  # One platform each; release candidates are left out
+  - source: {upstream}/acme/cli
     limit: 3
     tags: {{exclude: ['.*-rc.*'], pin: [stable]}}
 """

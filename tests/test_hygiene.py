@@ -1,13 +1,18 @@
 """A run of tests leaves nothing behind, and fails if its tests do."""
 
+import contextlib
+import gc
 import os
+import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from tests.support.sources import CHECKOUT
+from tests.support.upstreams import Upstream
 
 WRITES = """
 import pathlib, tempfile
@@ -49,3 +54,16 @@ def test_a_program_that_still_runs_is_ended_and_fails_the_run(tmp_path: Path, mo
     assert "left by the tests: process " in done.stdout
     assert "still ran: sleep 600" in done.stdout
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_server_that_ends_closes_what_it_is_just_accepting() -> None:
+    """Else it is told of in whatever test the garbage is collected, and fails that one."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            with contextlib.ExitStack() as stack, Upstream() as upstream:
+                host, port = upstream.host.split(":")
+                for _ in range(10):
+                    stack.enter_context(socket.create_connection((host, int(port))))
+        gc.collect()
+    assert [str(each.message) for each in told if "transport" in str(each.message)] == []

@@ -1,8 +1,6 @@
 """A Ferryman between two real registries and a real engine, run as a user runs it."""
 
-import asyncio
 import base64
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from tests.e2e.support import PASSWORD, USER
 from tests.support.ferryman import Ferryman
+from tests.support.loop_thread import LoopThread
 from tests.support.processes import Engine, RegistryServer
 from tests.support.proxy import FaultyProxy
 
@@ -61,21 +60,18 @@ def ferryman(install: Callable[..., Ferryman]) -> Ferryman:
 @pytest.fixture
 def proxied() -> Iterator[Callable[[RegistryServer], FaultyProxy]]:
     """Put proxies that can break things before registries. They run in a thread of their own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread = LoopThread()
     thread.start()
     proxies: list[FaultyProxy] = []
 
     def start(server: RegistryServer) -> FaultyProxy:
-        proxies.append(asyncio.run_coroutine_threadsafe(_started(server.url), loop).result(60))
+        proxies.append(thread.run(_started(server.url)))
         return proxies[-1]
 
     yield start
     for proxy in proxies:
-        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result(60)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+        thread.run(proxy.stop())
+    thread.stop()
 
 
 async def _started(url: str) -> FaultyProxy:

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.support.serving import clean_up
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -112,7 +114,7 @@ class Faulty:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
+        await clean_up(self._runner)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = Asked(

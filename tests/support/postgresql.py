@@ -86,7 +86,7 @@ class PostgresServer:
             check=True,
             capture_output=True,
             cwd=self.folder,
-            timeout=120,
+            timeout=300,
         )
 
     def _answers(self) -> bool:

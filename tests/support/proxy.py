@@ -10,6 +10,8 @@ from aiohttp import ClientSession, ClientTimeout, web
 from multidict import CIMultiDict
 from yarl import URL
 
+from tests.support.serving import clean_up
+
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -104,7 +106,7 @@ class FaultyProxy:
 
     async def stop(self) -> None:
         if self._runner is not None:
-            await self._runner.cleanup()
+            await clean_up(self._runner)
         if self._session is not None:
             await self._session.close()
 

@@ -3,9 +3,7 @@
 They run in a thread on loopback, count what they are asked, and misbehave as the real ones were seen to.
 """
 
-import asyncio
 import hashlib
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.support.images import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, Image, Index
+from tests.support.loop_thread import LoopThread
+from tests.support.serving import clean_up
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -47,8 +47,7 @@ class Upstream:
         self.referrers: dict[str, list[str]] | None = None  # by subject; None: there is no such API
         self._tags: dict[str, dict[str, Tag]] = {}
         self._content: dict[str, tuple[str, bytes]] = {}  # digest -> media type and bytes
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = LoopThread()
 
     # What it holds
 
@@ -109,16 +108,14 @@ class Upstream:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(60)
+        self._thread.run(self._start())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.run(clean_up(self._runner))
+        self._thread.stop()
 
     async def _start(self) -> None:
         app = web.Application(middlewares=[self._counted])
