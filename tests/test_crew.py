@@ -574,3 +574,29 @@ async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
     assert (await workplace.record("v1")).error_kind == "defect"
     assert (await workplace.record("v2")).status == "synced"
     assert "cannot record the result: a defect in Ferryman" in [line["event"] for line in read_log()]
+
+
+async def test_a_jump_forward_while_the_database_fails_ends_no_lease(workplace: Workplace) -> None:
+    class Hiccup(Queue):
+        failures = 1
+
+        async def beat(self) -> frozenset[str]:
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("busy")
+            return await super().beat()
+
+    queue = Hiccup(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    await gate.reached.wait()
+    await workplace.clock.asleep()
+    workplace.clock.set_by(8 * 3600)
+    for _ in range(3):
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+    gate.open()
+    await working
+    assert workplace.transport.cancelled == []
+    assert (await workplace.record("v1")).status == "synced"

@@ -980,3 +980,35 @@ async def test_looking_at_what_cannot_be_looked_at_raises_and_changes_nothing(wo
     with pytest.raises(NotFound):
         await world.look(PAUSE)
     assert world.dump() == before
+
+
+# Looks without an end, and a clock that is set
+
+
+async def test_an_item_whose_look_has_no_end_does_not_keep_a_cycle_from_ending(
+    world: World, quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endless:
+        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+            await asyncio.Event().wait()
+            yield Page(())
+
+    monkeypatch.setattr("ferryman.scheduler._LONGEST_LOOK", 0.2)
+    world.scheduler._listers["gcr.io", None] = Endless()
+    async with asyncio.timeout(60):
+        cycle = await world.cycle(PAUSE)
+    assert "could not be looked at within" in cycle.failed[str(PAUSE.target)]
+    assert [trouble.item for trouble in await world.ledger.troubles()] == ["pause"]
+
+
+@pytest.mark.parametrize("ahead", [120, DAY / 3, 400 * DAY])
+async def test_a_clock_that_is_set_back_keeps_no_tag_from_being_queued_or_claimed(
+    world: World, quay: Quay, ahead: float
+) -> None:
+    world.clock.set_by(ahead)
+    quay.put("coreos/flannel", "v1")
+    assert (await world.cycle(FLANNEL)).enqueued == 1
+    world.clock.set_by(-ahead)
+    quay.put("coreos/flannel", "v2")
+    assert (await world.cycle(FLANNEL)).enqueued == 1
+    assert await world.copy_everything() == 2

@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -158,3 +159,28 @@ def test_who_was_killed_with_a_clock_ahead_is_not_alive(place: Callable[..., Pla
     service.stop(signal.SIGKILL)
     assert here.ferryman.run("health", FAKETIME="+3h").code == 1, "its lock is free"
     assert here.ferryman.run("health", FAKETIME="+0").code == 1
+
+
+_BROKEN = """
+import ferryman.cli, ferryman.service, ferryman.supervision
+
+async def broken(service):
+    raise RuntimeError("a defect")
+
+ferryman.service._Service._timetable = broken
+ferryman.supervision._FIRST_PAUSE = 0.01
+ferryman.cli.main(["run"])
+"""
+
+
+def test_a_part_that_keeps_ending_ends_the_process(place: Callable[..., Place]) -> None:
+    """A timetable that is gone must not leave a service that looks alive."""
+    ferryman = place().ferryman
+    done = subprocess.run(
+        [sys.executable, "-c", _BROKEN],
+        cwd=ferryman.folder, env=ferryman.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count("background work ended; it is started again") == 5
+    assert "timetable was ended 6 times within 10 minutes" in done.stderr
+    assert "event=stopped" in done.stderr, "in order"
