@@ -12,8 +12,6 @@ import pytest
 from tests.support.processes import undisturbed
 from tests.support.sources import CHECKOUT
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,7 +18,7 @@ from tests.support.debian import PYTHON, locked_wheels
 from tests.support.debian_root import run
 from tests.support.sources import CHECKOUT, copy_sources
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)( ; [^\\]+)? \\")
