@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from ferryman import cli, items
 from ferryman.settings import Settings
@@ -54,6 +55,15 @@ def test_every_setting_has_a_row(path: Path) -> None:
     rows = " ".join(row.split("|")[1] for row in rows_of(path))
 
     assert [field.alias for field in Settings.model_fields.values() if f"`{field.alias}`" not in rows] == []
+
+
+def test_compose_passes_every_variable_that_is_told() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["ferryman"]
+    cells = [row.split("|")[1] for row in section_of(ENGLISH, "Settings").splitlines() if row.startswith("| `")]
+    told = {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+
+    assert "HTTPS_PROXY" in told
+    assert told - set(service["environment"]) == {"FERRYMAN_ITEMS"}  # mounted where it is
 
 
 @readme

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -13,10 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ferryman.settings import Settings
 from tests.support import images
 from tests.support.debian import build_python_image, build_registry_image
-from tests.support.debian_root import run
+from tests.support.debian_root import run, trixie
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.sources import CHECKOUT, copy_sources
 
@@ -29,6 +30,8 @@ items:
     target: {target}/mirror/
     platforms: [linux/amd64, linux/arm64]
 """
+COMPOSE_1 = "/usr/bin/docker-compose"
+COMPOSE_2 = "usr/libexec/docker/cli-plugins/docker-compose"  # of Debian 13
 # Only the tests are in a hurry.
 OVERRIDE = """\
 services:
@@ -40,7 +43,10 @@ services:
 class Project:
     """An unpacked Ferryman whose items.yml was edited, and docker-compose in it."""
 
-    def __init__(self, folder: Path, engine: Engine, upstream: RegistryServer) -> None:
+    def __init__(
+        self, folder: Path, engine: Engine, upstream: RegistryServer, *, name: str = "test", program: str = COMPOSE_1
+    ) -> None:
+        self._program = program
         self.upstream = upstream
         self.target = f"127.0.0.1:{free_port()}"
         self._engine = engine
@@ -49,7 +55,7 @@ class Project:
         (folder / "docker-compose.override.yml").write_text(OVERRIDE)
         self._environment = os.environ | {
             "BASE": "ferryman-test-python",
-            "COMPOSE_PROJECT_NAME": "ferryman-test",
+            "COMPOSE_PROJECT_NAME": f"ferryman-{name}",
             "DOCKER_HOST": engine.host,
             "DOCKER_SOCKET": str(engine.socket),
             "FERRYMAN_INTERVAL": "5s",
@@ -60,7 +66,7 @@ class Project:
     def compose(self, *arguments: str) -> str:
         """What docker-compose prints; it must succeed."""
         done = subprocess.run(
-            ["/usr/bin/docker-compose", *arguments],
+            [self._program, *arguments],
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
@@ -74,6 +80,9 @@ class Project:
         """A property of Ferryman's container, by `docker inspect`'s template."""
         container = self.compose("ps", "--quiet", "ferryman").strip()
         return run("/usr/bin/docker", "--host", self._engine.host, "inspect", "--format", form, container).strip()
+
+    def remove(self) -> None:
+        self.compose("--profile", "registry", "down", "--volumes", "--remove-orphans")
 
     def pid(self) -> int:
         """The service's process, as this machine numbers it: the child of the container's init."""
@@ -120,17 +129,52 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     project.publish("1.0")
     try:
         project.compose("build")
-        project.compose("up", "--detach")
+        project.compose("up", "--detach", "registry", "ferryman")
         yield project
     finally:
-        project.compose("down", "--volumes", "--remove-orphans")
+        project.remove()
         upstream.stop()
 
 
-def test_every_setting_reaches_the_container() -> None:
-    service = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["services"]["ferryman"]
-    settings = {field.alias for field in Settings.model_fields.values()} - {"FERRYMAN_ITEMS"}  # mounted where it is
-    assert settings <= set(service["environment"])
+@pytest.fixture(params=["docker-compose 1.29", "compose 2"])
+def program(request: pytest.FixtureRequest) -> str:
+    if request.param == "docker-compose 1.29":
+        return COMPOSE_1
+    return str(trixie().folder / COMPOSE_2)
+
+
+def test_the_first_hour_as_readme_tells_it(program: str, project: Project, engine: Engine, tmp_path: Path) -> None:
+    """Step 1, line by line, in its order; then a look, as step 3 has it, beside the running service."""
+    first = Project(
+        tmp_path / "ferryman", engine, project.upstream, name=tmp_path.name.replace("_", "-"), program=program
+    )
+    first.publish("1.0")
+    [steps] = re.findall(
+        r"```sh\n(docker compose up -d registry\n.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL
+    )
+    try:
+        for line in steps.splitlines():
+            words = line.partition(" #")[0].split()[2:]
+            if words[0] != "logs":
+                first.compose(*words[:1], *(["-T"] if words[0] in {"run", "exec"} else []), *words[1:])
+        first.compose("exec", "-T", "ferryman", "ferryman", "check")
+        first.await_("the tag at the target", lambda: first.mirrored("1.0"))
+    finally:
+        first.remove()
+
+
+def test_a_registry_of_ones_own_needs_no_other(program: str) -> None:
+    command = [program, "--file", str(CHECKOUT / "docker-compose.yml"), "config", "--services"]
+    assert run(*command).split() == ["ferryman"]
+
+
+@pytest.mark.parametrize("secret", ["robot$mirror", "pa$$word#1", "${HOME}", "a b\\n"])
+def test_single_quotes_keep_a_value_as_it_is(program: str, tmp_path: Path, secret: str) -> None:
+    shutil.copy(CHECKOUT / "docker-compose.yml", tmp_path)
+    (tmp_path / ".env").write_text(f"TARGET_PASSWORD='{secret}'\n")
+    shown = run(program, "--project-directory", str(tmp_path), "--file", str(tmp_path / "docker-compose.yml"), "config")
+    password = yaml.safe_load(shown)["services"]["ferryman"]["environment"]["TARGET_PASSWORD"]
+    assert password.replace("$$", "$") == secret.replace("$$", "$")  # `config` writes each $ twice
 
 
 def test_a_tag_arrives_and_the_service_is_healthy(project: Project) -> None:

@@ -7,14 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, debian_root, is_possible
+from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, is_possible, trixie
 from tests.support.sources import CHECKOUT
 
-RELEASE, VERSION = "trixie", "3.13"
-PACKAGES = (
-    *("apache2-utils", "ca-certificates", "docker-cli", "docker-registry", "docker.io"),
-    *("postgresql", "procps", "python3", "python3-venv"),
-)
+VERSION = "3.13"
 SERVICE = (
     *("tests/test_tasks.py", "tests/test_bell.py", "tests/test_crew.py", "tests/test_scheduler.py"),
     *("tests/test_pauses.py", "tests/test_worker.py", "tests/store", "tests/e2e/test_service.py"),
@@ -28,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture
 def root() -> DebianRoot:
-    return debian_root(RELEASE, *PACKAGES)
+    return trixie()
 
 
 @pytest.fixture

@@ -13,6 +13,10 @@ from tests.support.sources import CHECKOUT
 
 CACHE = CHECKOUT / ".cache"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_TRIXIE = (
+    *("apache2-utils", "ca-certificates", "docker-cli", "docker-compose", "docker-registry", "docker.io"),
+    *("postgresql", "procps", "python3", "python3-venv"),
+)
 # A mount namespace of its own: what is mounted here goes with the last process, however that ends. The root is
 # bound to itself, for a dockerd wants "/" to be a mount.
 _ENTER = """
@@ -45,6 +49,11 @@ class DebianRoot:
         shared = [str(each.absolute()) for each in sharing]
         inside = ["/usr/bin/env", f"--chdir={folder}", *command]
         return [*_UNSHARED, "sh", "-c", _ENTER, "sh", str(self.folder), *shared, "--", *inside]
+
+
+def trixie() -> DebianRoot:
+    """Debian 13 with all that any test wants of it: one root, for each is made in minutes and takes a gigabyte."""
+    return debian_root("trixie", *_TRIXIE)
 
 
 def debian_root(release: str, *packages: str) -> DebianRoot:

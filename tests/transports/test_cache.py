@@ -81,6 +81,20 @@ async def test_keeps_what_fits(transports: DockerTransports, yard: Yard) -> None
     assert yard.kept(one, two) == [True, True]
 
 
+async def test_keeps_the_newest_of_many(transports: DockerTransports, yard: Yard) -> None:
+    """How many that are, the image store decides: containerd's keeps each layer packed and unpacked."""
+    transport = transports.open(cache_limit=4 * SIZE + SIZE // 2)
+    references = [yard.add(f"{n}") for n in range(8)]
+
+    for reference in references:
+        await yard.copy(transport, reference)
+
+    kept = yard.kept(*references)
+    assert kept[-1]
+    assert kept == sorted(kept)
+    assert sum(kept) <= 4
+
+
 async def test_removes_what_was_not_used_for_the_longest_time(transports: DockerTransports, yard: Yard) -> None:
     ledger = InMemoryLedger()
     transport = transports.open(cache_limit=2 * SIZE + SIZE // 2, ledger=ledger)
