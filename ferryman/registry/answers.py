@@ -90,8 +90,8 @@ def _denied(errand: Errand, answer: Answer, *, account: str | None, elsewhere: b
         return Unreachable(f"{about}: answered {answer.status}, {what}{said}", registry=name)
     mend = _login_for(errand)
     if account is not None:
-        may = "push to" if errand.pushes else "read"
-        return Denied(f"{about}: {account} may not {may} it{said}{_must_exist(errand)}", registry=name, said=said)
+        may_not = "may not push to it" if errand.pushes else "may not read it"
+        return Denied(f"{about}: {account} {may_not}{said}{_must_exist(errand)}", registry=name, said=said)
     if errand.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
         return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
     return Denied(
