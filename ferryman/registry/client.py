@@ -462,6 +462,10 @@ class RegistryClient:
         credential = await self._sender.logins.credential(self._host(registry), repository)
         return credential.for_engine() if credential else None
 
+    def timeout(self, registry: str) -> float | None:
+        """Seconds that the registry's answers may take to begin, where items.yml says so (`timeout:`)."""
+        return self._host(registry).timeout
+
     def host_for_engine(self, registry: str) -> str:
         """The host that a Docker Engine is to pull from or push to: the endpoint's, where the user set one."""
         host = self._host(registry)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from ferryman import log
 from ferryman.errors import Denied, NoSuchPlatform, NotFound, TransferError, Unreachable, Unsupported, WrongContent
@@ -110,7 +111,7 @@ class DockerCopy:
             self._workshop.tags.borrowed(image, name),
             self._workshop.logins.shown(target.repository) as login,
         ):
-            errand = Errand("push", name, target.repository.registry)
+            errand = self._errand("push", name, target.repository.registry)
             try:
                 pushed = await self._workshop.engine.push(errand, credential=login, sink=self._tell)
             except (Unreachable, Denied, NotFound, Unsupported) as error:
@@ -146,7 +147,7 @@ class DockerCopy:
         try:
             async with self._workshop.logins.shown(choice.reference.repository) as login:
                 return await self._workshop.engine.pull(
-                    Errand("pull", name, choice.reference.repository.registry),
+                    self._errand("pull", name, choice.reference.repository.registry),
                     platform=choice.platform or _only(self._wanted),
                     credential=login,
                     sink=self._tell,
@@ -156,6 +157,9 @@ class DockerCopy:
 
     def _tell(self, part: str, done: int, total: int | None) -> None:
         self._sink(f"{self._step}{part}", done, total)
+
+    def _errand(self, doing: Literal["pull", "push"], name: str, registry: str) -> Errand:
+        return Errand(doing, name, registry, timeout=self._registry.timeout(registry))
 
     async def _explained(self, choice: Choice, error: NotUnpacked) -> TransferError:
         """A layer that the engine could not unpack may be packed in a way that it does not know."""

@@ -129,7 +129,8 @@ class DockerEngine:
         async with self._working(errand) as docker:
             wanted = str(platform) if platform else None
             stream = docker.images.pull(errand.reference, auth=credential, platform=wanted, stream=True)
-            await self._watchdog.follow(stream, layers)  # type: ignore[arg-type]  # it is a generator
+            # It is a generator.
+            await self._watchdog.follow(stream, layers, answer=errand.timeout)  # type: ignore[arg-type]
         if not layers.ended:
             raise await self._cut_short(errand)
         return layers.moved
@@ -140,7 +141,7 @@ class DockerEngine:
         repository, tag = split_tag(errand.reference)
         async with self._working(errand) as docker:
             stream = docker.images.push(repository, tag=tag, auth=credential, stream=True)
-            await self._watchdog.follow(stream, layers)  # type: ignore[arg-type]
+            await self._watchdog.follow(stream, layers, answer=errand.timeout)  # type: ignore[arg-type]
         if layers.pushed_a_part:
             raise Unsupported(
                 f"the engine has only a part of {errand.reference} and pushed one platform in its place: "

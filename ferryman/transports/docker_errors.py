@@ -44,6 +44,7 @@ class Errand:
     doing: Literal["pull", "push"]
     reference: str
     registry: str  # as people write it: docker.io, even where the engine goes to an endpoint
+    timeout: float | None = None  # seconds that the registry's answers may take to begin; None: as is usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ class Patience:
     working: timedelta = timedelta(hours=1)  # a registry commits a blob, or the engine unpacks or waits in its queue
     look: timedelta = timedelta(seconds=20)  # the engine is asked whether it lives, while it tells nothing
 
+    def allowing(self, timeout: float | None) -> "Patience":
+        """Longer, where a registry's answers may take as long: `timeout`, in seconds."""
+        answer = timedelta(seconds=timeout or 0)
+        return Patience(max(self.moving, answer), max(self.working, answer), self.look)
+
 
 USUAL_PATIENCE = Patience()
 
@@ -120,6 +125,7 @@ class Layers:
 @dataclass(slots=True)
 class _Watched:
     layers: Layers
+    patience: Patience
     heard: float  # when something new came, by the loop's clock
 
 
@@ -132,9 +138,14 @@ class Watchdog:
         self._ping = ping
         self._streams: list[_Watched] = []
 
-    async def follow(self, messages: AsyncGenerator[Mapping[str, Any], None], layers: Layers) -> None:
-        """Read `messages` to their end into `layers`. Raises Silent, and whatever `messages` and `ping` raise."""
-        stream = _Watched(layers, _now())
+    async def follow(
+        self, messages: AsyncGenerator[Mapping[str, Any], None], layers: Layers, *, answer: float | None = None
+    ) -> None:
+        """Read `messages` to their end into `layers`. Raises Silent, and whatever `messages` and `ping` raise.
+
+        `answer`: seconds that an answer of the registry may take, where that is said of it.
+        """
+        stream = _Watched(layers, self._patience.allowing(answer), _now())
         self._streams.append(stream)
         reading, guarding = asyncio.create_task(_read(messages, stream)), asyncio.create_task(self._guard(stream))
         try:
@@ -146,21 +157,22 @@ class Watchdog:
 
     async def _guard(self, stream: _Watched) -> None:
         """Raises Silent, or what `ping` raises; returns never."""
-        look = self._patience.look.total_seconds()
+        look = stream.patience.look.total_seconds()
         while True:
-            silent, limit = _now() - self._heard(stream), self._limit(stream.layers)
+            silent, limit = _now() - self._heard(stream), _limit(stream)
             if silent >= limit:
                 raise Silent
             if silent >= look:
                 await self._ping()
             await asyncio.sleep(min(look, max(limit - silent, 0)))
 
-    def _limit(self, layers: Layers) -> float:
-        patience = self._patience
-        return (patience.working if layers.working or layers.queued else patience.moving).total_seconds()
-
     def _heard(self, stream: _Watched) -> float:
         return max(other.heard for other in (self._streams if stream.layers.queued else (stream,)))
+
+
+def _limit(stream: _Watched) -> float:
+    waits = stream.layers.working or stream.layers.queued
+    return (stream.patience.working if waits else stream.patience.moving).total_seconds()
 
 
 async def _read(messages: AsyncGenerator[Mapping[str, Any], None], stream: _Watched) -> None:

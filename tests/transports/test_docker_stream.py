@@ -189,6 +189,22 @@ async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: 
         )
 
 
+@pytest.mark.parametrize(("timeout", "moving", "working"), [(None, 180, 3600), (30.0, 180, 3600), (7200.0, 7200, 7200)])
+def test_a_registrys_own_timeout_allows_more(timeout: float | None, moving: int, working: int) -> None:
+    patience = Patience().allowing(timeout)
+
+    assert (patience.moving, patience.working) == (timedelta(seconds=moving), timedelta(seconds=working))
+
+
+async def test_a_registry_that_may_take_longer_is_waited_for() -> None:
+    release = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.3, release.set)
+
+    await Watchdog(Patience(moving=SOON), ping=lives).follow(
+        speak(progress("Preparing", "a"), then=release), Layers("push", Progress()), answer=60
+    )
+
+
 async def test_a_dead_engine_is_noticed_whatever_it_was_at() -> None:
     async def ping() -> None:
         raise EngineUnavailable("gone")
