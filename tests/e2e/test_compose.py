@@ -155,6 +155,8 @@ def test_the_first_hour_as_readme_tells_it(program: str, project: Project, engin
     try:
         for line in steps.splitlines():
             words = line.partition(" #")[0].split()[2:]
+            if words[0] == "exec":  # nobody types so fast
+                first.await_("a service that has begun", lambda: first.inspect("{{.State.Health.Status}}") == "healthy")
             if words[0] != "logs":
                 first.compose(*words[:1], *(["-T"] if words[0] in {"run", "exec"} else []), *words[1:])
         first.compose("exec", "-T", "ferryman", "ferryman", "check")
