@@ -165,18 +165,20 @@ def test_the_first_hour_as_readme_tells_it(program: str, project: Project, engin
         first.remove()
 
 
-def test_a_registry_of_ones_own_needs_no_other(program: str) -> None:
-    command = [program, "--file", str(CHECKOUT / "docker-compose.yml"), "config", "--services"]
-    assert run(*command).split() == ["ferryman"]
+def test_a_registry_of_ones_own_needs_no_other() -> None:
+    """What has a profile is started only by its name, and what nothing depends on by nothing else."""
+    services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["services"]
+    assert [name for name, service in services.items() if "profiles" not in service] == ["ferryman"]
+    assert "depends_on" not in services["ferryman"]
 
 
-@pytest.mark.parametrize("secret", ["robot$mirror", "pa$$word#1", "${HOME}", "a b\\n"])
+@pytest.mark.parametrize("secret", ["robot$mirror", "pa$$word#1", "a b\\n"])
 def test_single_quotes_keep_a_value_as_it_is(program: str, tmp_path: Path, secret: str) -> None:
     shutil.copy(CHECKOUT / "docker-compose.yml", tmp_path)
     (tmp_path / ".env").write_text(f"TARGET_PASSWORD='{secret}'\n")
     shown = run(program, "--project-directory", str(tmp_path), "--file", str(tmp_path / "docker-compose.yml"), "config")
     password = yaml.safe_load(shown)["services"]["ferryman"]["environment"]["TARGET_PASSWORD"]
-    assert password.replace("$$", "$") == secret.replace("$$", "$")  # `config` writes each $ twice
+    assert password.replace("$$", "$") == secret  # `config` writes each $ twice
 
 
 def test_a_tag_arrives_and_the_service_is_healthy(project: Project) -> None:
