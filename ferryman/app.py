@@ -5,6 +5,7 @@ import platform
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from tempfile import TemporaryDirectory
 
 from ferryman import __version__, items, log, retry
@@ -33,6 +34,9 @@ from ferryman.transports.direct import DirectTransport
 from ferryman.transports.docker import DockerTransport
 from ferryman.transports.docker_address import EngineAddress
 from ferryman.worker import Listener, RetryPolicy, Worker
+
+_ATTEMPTS_KEPT = timedelta(days=30)  # how long every attempt stays readable
+_LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,15 @@ class House:
                 if targets is None or str(item.target) in targets
             },
         )
+
+    async def remove_old_records(self) -> None:
+        """Keep the database from growing for ever; once a cycle is often enough. Raises StoreError."""
+        now = self.clock.now()
+        await self.record.ledger.forget_attempts(now - _ATTEMPTS_KEPT)
+        await self.record.services.forget(now - _LONG_SILENT)
+        targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
+        await self.record.blobs.forget_repositories(but=targets)
+        await self.record.blobs.forget_unused()
 
     def reload(self) -> None:
         """Read items.yml again. Raises ConfigurationError, and then changes nothing."""

@@ -57,7 +57,9 @@ async def cycle_to_the_end(house: House, items: Sequence[Item], view: View) -> C
                 looking = asyncio.create_task(looks.again(freed, looking.result()), name="cycle")
                 looking.add_done_callback(lambda _: crew.idles.ring())
                 await _wait_for_the_end(watch, crew, working, looking)
-        return await looking
+        cycle = await looking
+        await house.remove_old_records()
+        return cycle
     finally:
         for task in (looking, working):
             task.cancel()

@@ -21,8 +21,6 @@ from ferryman.worker import Unwatched
 _GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
 _SIGN_OF_LIFE = 15.0  # seconds between two beats, which `ferryman health` looks for
 _LOOK_AT_THE_CLOCK = 15.0  # seconds after which the timetable looks whether somebody has set it
-_LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
-_KEPT = timedelta(days=30)  # how long every attempt stays readable
 
 
 async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
@@ -114,11 +112,7 @@ class _Service:
         try:
             await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
             cycle = await scheduler.cycle(configuration, configuration.items)
-            await self._house.record.ledger.forget_attempts(self._house.clock.now() - _KEPT)
-            await self._house.record.services.forget(self._house.clock.now() - _LONG_SILENT)
-            targets = {(item.target.registry, item.target.name) for item in configuration.items}
-            await self._house.record.blobs.forget_repositories(but=targets)
-            await self._house.record.blobs.forget_unused()
+            await self._house.remove_old_records()
         except StoreError as error:
             log.get().error("the cycle ended early; the next one goes on", error=str(error))
         else:

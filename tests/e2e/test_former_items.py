@@ -1,5 +1,7 @@
 """items.yml is what counts: nothing is pushed to a target that it names no more, and its record stands apart."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -86,3 +88,22 @@ def test_what_items_yml_names_is_not_dropped(moved: Ferryman) -> None:
 
     assert (done.code, done.err) == (2, "error: items.yml still names 'app'\n")
     assert len(moved.run("status", "--json").json) == 2
+
+
+@pytest.mark.parametrize("command", ["sync", "run"])
+def test_what_a_former_target_holds_is_not_remembered(moved: Ferryman, command: str) -> None:
+    """What targets hold is believed to save requests; for a repository that is no target any more it only grows."""
+    assert repositories_of_blobs(moved) == {"old/app"}
+    if command == "sync":
+        assert moved.run("sync").code == 0
+    else:
+        service = moved.start("run")
+        service.until("only the new target's blobs", lambda: repositories_of_blobs(moved) == {"new/app"})
+        assert service.stop() == 0
+
+    assert repositories_of_blobs(moved) == {"new/app"}
+
+
+def repositories_of_blobs(ferryman: Ferryman) -> set[str]:
+    with contextlib.closing(sqlite3.connect(ferryman.database)) as database:
+        return {name for (name,) in database.execute("SELECT DISTINCT repository FROM blobs")}
