@@ -15,7 +15,7 @@ from ferryman.settings import Settings
 from ferryman.store.services import Cycles
 from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
-from ferryman.timetable import NextCycle
+from ferryman.timetable import NextCycle, next_cycle
 from ferryman.worker import Unwatched
 
 _GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
@@ -44,6 +44,7 @@ class _Service:
         self._ended: float | None = None
         self._began: float | None = None
         self._next: NextCycle | None = None
+        self._early_ends = 0  # cycles in a row
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -93,11 +94,14 @@ class _Service:
 
     async def _timed_cycle(self, scheduler: Scheduler) -> None:
         self._began, self._next = self._house.clock.monotonic(), None
+        self._early_ends += 1
         try:
-            await self._cycle(scheduler)
+            if await self._cycle(scheduler):
+                self._early_ends = 0
         finally:
             self._ended, self._began = self._house.clock.monotonic(), None
-            self._next = NextCycle(self._house.settings.interval, clock=self._house.clock)
+            interval = self._house.settings.interval
+            self._next = next_cycle(interval, clock=self._house.clock, early_ends=self._early_ends)
 
     async def _wait_for_the_next(self) -> None:
         """Until the next cycle is due, or somebody sends SIGHUP."""
@@ -106,7 +110,8 @@ class _Service:
                 async with asyncio.timeout(min(left, _LOOK_AT_THE_CLOCK)):
                     await self._hangup.wait()
 
-    async def _cycle(self, scheduler: Scheduler) -> None:
+    async def _cycle(self, scheduler: Scheduler) -> bool:
+        """Whether it went to its end."""
         configuration = self._house.configuration
         await self._beat()  # `health` knows that it has begun
         try:
@@ -114,9 +119,10 @@ class _Service:
             cycle = await scheduler.cycle(configuration, configuration.items)
             await self._house.remove_old_records()
         except StoreError as error:
-            log.get().error("the cycle ended early; the next one goes on", error=str(error))
-        else:
-            log.get().info("cycle done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+            log.get().error("the cycle ended early; the next one comes within minutes", error=str(error))
+            return False
+        log.get().info("cycle done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+        return True
 
     async def _withdraw(self) -> None:
         """Nothing is pushed to where a changed items.yml does not say so any more."""

@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from ferryman.clock import Clock
 from ferryman.settings import Schedule
 
+_SOON = 5  # minutes after a cycle that ended early; each further one in a row doubles them
+_MOST_DOUBLINGS = 10
+
 
 class NextCycle:
     """The next moment of a schedule, as seen from when this is made.
@@ -31,3 +34,12 @@ class NextCycle:
     def at(self) -> datetime:
         """The moment, by the machine's clock as it is set now."""
         return self._clock.now() + timedelta(seconds=self.left())
+
+
+def next_cycle(schedule: Schedule, *, clock: Clock, early_ends: int) -> NextCycle:
+    """The next cycle by the schedule, or soon, after `early_ends` cycles in a row that the database cut short."""
+    regular = NextCycle(schedule, clock=clock)
+    if not early_ends:
+        return regular
+    minutes = _SOON * 2 ** min(early_ends - 1, _MOST_DOUBLINGS)
+    return min(regular, NextCycle(Schedule(f"{minutes}m"), clock=clock), key=NextCycle.left)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ferryman.settings import Schedule
-from ferryman.timetable import NextCycle
+from ferryman.timetable import NextCycle, next_cycle
 from tests.support.clock import ManualClock
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -48,3 +48,15 @@ def test_what_is_overdue_shows() -> None:
     due = NextCycle(Schedule("1h"), clock=clock)
     clock.advance(3 * HOUR)
     assert due.at() == NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("interval", "early_ends", "minutes"),
+    [
+        ("6h", 0, 360), ("6h", 1, 5), ("6h", 2, 10), ("6h", 4, 40), ("6h", 99, 360),
+        ("1m", 1, 1), ("0 */6 * * *", 1, 5), ("3 12 * * *", 1, 3),
+    ],
+)  # fmt: skip
+def test_a_cycle_that_ended_early_is_soon_tried_again(interval: str, early_ends: int, minutes: int) -> None:
+    due = next_cycle(Schedule(interval), clock=ManualClock(NOON), early_ends=early_ends)
+    assert due.left() == minutes * 60

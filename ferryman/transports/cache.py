@@ -127,6 +127,8 @@ class ImageCache:
                 await self._trim()
             except FerrymanError as error:  # the copies are done all the same
                 log.get().warning("the engine's cache could not be trimmed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - a mistake of ours, which the next trim may not meet
+                log.get().error("the engine's cache could not be trimmed: a defect in Ferryman", exc_info=error)
 
     async def _settle_quietly(self, reference: str) -> None:
         try:

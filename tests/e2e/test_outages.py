@@ -1,12 +1,15 @@
 """The service lives through a full disk, a restarted database, ended connections, and a clock that is set."""
 
 import contextlib
+import math
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,30 @@ def test_it_goes_on_after_the_disk_was_full(small_disk: Path, place: Callable[..
     assert "the disk is full" in service.log
     ballast.unlink()
     here.goes_on(service)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
+def test_a_cycle_that_the_disk_cut_short_does_not_wait_for_hours(small_disk: Path, place: Callable[..., Place]) -> None:
+    here = place(FERRYMAN_DATABASE_URL=f"sqlite+aiosqlite:///{small_disk}/ferryman.db", FERRYMAN_INTERVAL="6h")
+    here.push("before")
+    service = here.ferryman.start("run")
+    service.until("the first tag", here.has("before"))
+    service.until("the next cycle in six hours", lambda: _minutes_to_the_next(here.ferryman) > 300)
+    _leave_no_log(small_disk / "ferryman.db")
+    _fill(small_disk / "ballast")
+    service.send(signal.SIGHUP)
+    service.tells(EARLY)
+    (small_disk / "ballast").unlink()
+
+    service.until("the next cycle within minutes", lambda: _minutes_to_the_next(here.ferryman) <= 5)
+    assert service.stop() == 0
+
+
+def _minutes_to_the_next(ferryman: Ferryman) -> float:
+    found = re.search(r"looks again at (\S+ \S+) UTC", ferryman.run("status").out)
+    if found is None:
+        return math.nan
+    return (datetime.fromisoformat(f"{found[1]}+00:00") - datetime.now(UTC)).total_seconds() / 60
 
 
 def _leave_no_log(database: Path) -> None:

@@ -256,14 +256,15 @@ async def test_no_copy_waits_for_the_cache(
     assert yard.kept(*references) == [False] * 3
 
 
+@pytest.mark.parametrize("error", [Unreachable("the engine is busy"), ValueError("a defect of ours")])
 async def test_measures_again_what_could_not_be_measured(
-    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     measure, fails = DockerEngine.disk_usage, iter([False, True])
 
     async def measure_at_last(engine: DockerEngine) -> DiskUsage:
         if next(fails, False):
-            raise Unreachable("the engine is busy")
+            raise error
         return await measure(engine)
 
     monkeypatch.setattr(DockerEngine, "disk_usage", measure_at_last)
