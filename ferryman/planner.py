@@ -239,7 +239,9 @@ class Selection:
             return None
         told = ", ".join(sorted(map(str, tag.platforms)))
         only_windows = all(platform.os == "windows" for platform in tag.platforms)
-        return "windows" if only_windows else "platform", f"for {told} only"
+        if only_windows:
+            return "windows", f"for {told} only"
+        return "platform", f"for {told} only, wanted for {self._platforms}"
 
     def _wants(self, platform: Platform) -> bool:
         if self._platforms is None:

@@ -354,7 +354,7 @@ def _unread(looked: Looked, problems: Mapping[str, TagProblem]) -> list[Unread]:
 
 
 def _verdict(decision: Decision, record: TagRecord | None, problem: TagProblem | None) -> Verdict:
-    failed = decision.action == "fail"
+    tells_why = decision.action == "fail" or (decision.action == "skip" and decision.reason == "platform")
     return Verdict(
         decision.tag,
         decision.action,
@@ -362,8 +362,8 @@ def _verdict(decision: Decision, record: TagRecord | None, problem: TagProblem |
         decision.rank,
         status=record.status if record else None,
         synced_at=record.synced_at if record else None,
-        error=decision.detail if failed else None,
-        error_kind=(problem.error.kind if problem else decision.reason) if failed else None,
+        error=decision.detail if tells_why else None,
+        error_kind=(problem.error.kind if problem else decision.reason) if tells_why else None,
     )
 
 

@@ -107,7 +107,7 @@ def test_details_name_the_rule() -> None:
         tag("1-rc1"), tag("2", platforms={ARM64: None, WINDOWS: None}), by=rules(exclude=".*-rc.*"), platforms="native"
     )
     assert decisions["1-rc1"].detail == "excluded by '.*-rc.*'"
-    assert decisions["2"].detail == "for linux/arm64, windows/amd64 only"
+    assert decisions["2"].detail == "for linux/arm64, windows/amd64 only, wanted for native"
 
 
 def test_patterns_are_over_the_whole_name() -> None:

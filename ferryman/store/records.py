@@ -118,7 +118,8 @@ class Verdict:
     """What the planner decided for one tag that a walk saw, or knew.
 
     copy: enqueue it.  keep: the target has it.  adopt: the imported record turned out to be upstream's
-    present digest: remember that.  skip: it is not wanted, for `reason`; what was mirrored stays synced.
+    present digest: remember that.  skip: it is not wanted, for `reason` (and `error`, where there
+    is more to say); what was mirrored stays synced.
     fail: it is wanted and cannot be read, for `error`; what was mirrored stays synced, with the error beside it.
     """
 

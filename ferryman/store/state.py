@@ -57,7 +57,7 @@ class TagState:
         elif verdict.action == "copy":
             self._want(verdict, now)
         elif verdict.action == "skip":
-            self._leave_out(verdict.reason)
+            self._leave_out(verdict.reason, error=verdict.error, kind=verdict.error_kind)
         elif verdict.action == "fail":
             self._miss(verdict)
         else:
@@ -97,8 +97,8 @@ class TagState:
             self._rest("synced" if was_mirrored else "failed", verdict.reason)
             self.rank, self.error, self.error_kind = verdict.rank, verdict.error, verdict.error_kind
 
-    def _leave_out(self, reason: str) -> None:
-        """Not to be copied: what was mirrored before stays synced."""
+    def _leave_out(self, reason: str, *, error: str | None = None, kind: str | None = None) -> None:
+        """Not to be copied: what was mirrored before stays synced. `error`: what more there is to say of it."""
         if self.status == "running":
             self.withdrawn = True
         elif self.status == "skipped" and self.reason == reason:
@@ -107,6 +107,7 @@ class TagState:
             self._rest("synced", None)
         else:
             self._rest("skipped", reason)
+            self.error, self.error_kind = error, kind
 
     def _start_round(self, reason: str, now: datetime) -> None:
         self._rest("queued", reason)

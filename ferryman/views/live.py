@@ -75,6 +75,8 @@ class LiveView:
         """So many of all items were looked at."""
         with self._lock:
             self._tally.looked, self._tally.items = done, items
+        if done == 0 and self._live.is_started:
+            self._live.refresh()  # at once: that it looks is all there is to see at first
 
     def queue(self, outstanding: Outstanding) -> None:
         """Tell how much is left."""

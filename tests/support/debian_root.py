@@ -1,5 +1,6 @@
 """Another Debian release beside this machine's own: its programs, run in a root of their own (as root only)."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -62,15 +63,21 @@ def debian_root(release: str, *packages: str) -> DebianRoot:
     Raises RuntimeError with what debootstrap said: that there is no network, for one.
     """
     kept = CACHE / f"root-{release}-{hashlib.sha256(' '.join(sorted(packages)).encode()).hexdigest()[:12]}"
-    if not kept.exists():
-        CACHE.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE, ignore_cleanup_errors=True) as folder:
-            made = Path(folder) / "root"
-            bootstrap(made, release, packages)
-            for name in (Path("/etc/resolv.conf"), CERTIFICATES):  # as this machine reaches the world
-                shutil.copy(name, f"{made}{name}")
-            made.rename(kept)
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "roots.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side: one of them makes it
+        if not kept.exists():
+            _make(kept, release, packages)
     return DebianRoot(kept)
+
+
+def _make(kept: Path, release: str, packages: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE, ignore_cleanup_errors=True) as folder:
+        made = Path(folder) / "root"
+        bootstrap(made, release, packages)
+        for name in (Path("/etc/resolv.conf"), CERTIFICATES):  # as this machine reaches the world
+            shutil.copy(name, f"{made}{name}")
+        made.rename(kept)
 
 
 def bootstrap(folder: Path, release: str, packages: Sequence[str]) -> None:
