@@ -32,8 +32,12 @@ lint: $(VENV)/installed ## Check style and formatting
 types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
+# The calls of the whole program mostly wait: they run beside all other tests, and are shown when these are done.
 test: as-root setup lint types ## Everything that CI checks
-	$(BIN)/pytest
+	@mkdir -p .cache
+	@$(BIN)/pytest tests/e2e >.cache/e2e.log 2>&1 & e2e=$$!; trap 'kill $$e2e; exit 130' INT TERM; \
+	$(BIN)/pytest --ignore=tests/e2e; rest=$$?; \
+	wait $$e2e; calls=$$?; cat .cache/e2e.log; [ $$rest -eq 0 ] && [ $$calls -eq 0 ]
 
 demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(HOLDING_CTRL_C) $(BIN)/python -m tests.demo
