@@ -61,7 +61,7 @@ async def restore(url: str, file: Path) -> Restored:
     make_folder(place)
     with _beside(place) as made:
         await asyncio.to_thread(_copy, file, made, live=False)
-        number = await _migrated(made)
+        number = await _migrated(made, file)
         return Restored(number, _swap(made, place))
 
 
@@ -147,10 +147,13 @@ def _mark(here: sqlite3.Connection) -> int:
 _COLUMNS = "SELECT m.name, p.name FROM sqlite_master AS m, pragma_table_info(m.name) AS p WHERE m.type = 'table'"
 
 
-async def _migrated(made: Path) -> int:
-    """Bring the copy to this version's schema and mark it, whichever version wrote it; the number of its tags."""
+async def _migrated(made: Path, file: Path) -> int:
+    """Bring the copy of `file` to this version's schema and mark it, whichever version wrote it; how many tags."""
     url = URL.create("sqlite+aiosqlite", database=str(made)).render_as_string()
-    database = await open_database(url, create=False)
+    try:
+        database = await open_database(url)
+    except StoreError as error:  # it names the copy, which nobody knows of
+        raise StoreError(f"{file} cannot be restored: {error}") from error
     try:
         return await _marked(database)
     finally:

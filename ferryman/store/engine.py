@@ -63,10 +63,11 @@ _ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Fer
 
 
 async def open_database(url: str, *, create: bool = True) -> "Database":
-    """Open the state database at `url`, made (not without `create`) or migrated to this version's schema if need be.
+    """Open the state database at `url`, made or migrated to this version's schema if need be.
 
-    Any number of processes may do so at once. Raises ConfigurationError for a URL that names none, and StoreError:
-    NoDatabase where there is none, also for the database of a newer Ferryman.
+    Without `create` neither is done, as befits who only reads: NoDatabase is raised where there is none, StoreError
+    for an older schema. Any number of processes may open it at once. Raises ConfigurationError for a URL that names
+    none, and StoreError, also for the database of a newer Ferryman.
     """
     if (file := file_of(url)) is not None:
         if not create and not holds_something(file):
@@ -79,7 +80,7 @@ async def open_database(url: str, *, create: bool = True) -> "Database":
         if version is None and not create:
             raise no_database(database.name)  # noqa: TRY301 - the database is closed alike
         if version != VERSION:
-            await _migrate(url)
+            await (_migrate(url, database.name) if create else _demand_current(database))
     except TypeError as error:  # asyncpg takes the URL's query as its own arguments
         await database.close()
         raise _wrong_url(f"it has an option that is not asyncpg's: {brief(error)}") from error
@@ -121,11 +122,18 @@ def _version(connection: Connection) -> str | None:
     return found
 
 
-async def _migrate(url: str) -> None:
+async def _migrate(url: str, name: str) -> None:
     from ferryman.store import migrate  # noqa: PLC0415 - Alembic would be a tenth of every start
 
     async with migrating(url) as connection:
-        await connection.run_sync(migrate.upgrade)
+        await connection.run_sync(partial(migrate.upgrade, name=name))
+
+
+async def _demand_current(database: "Database") -> None:
+    from ferryman.store import migrate  # noqa: PLC0415 - as above
+
+    async with database.read() as connection:
+        await connection.run_sync(partial(migrate.demand_current, name=database.name))
 
 
 class Database:

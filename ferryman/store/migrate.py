@@ -10,27 +10,43 @@ from sqlalchemy import Connection
 
 import ferryman
 from ferryman.errors import StoreError
+from ferryman.store.tables import VERSION
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the schema is this version's. Raises StoreError for a newer one's."""
-    scripts = ScriptDirectory.from_config(_config())
-    found = MigrationContext.configure(connection).get_current_revision()
-    head = scripts.get_current_head()
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+def demand_current(connection: Connection, *, name: str) -> None:
+    """Raises StoreError for the schema of another version, older or newer. `name`: the database's, for people."""
+    found = _revision(connection, name)
+    if found != VERSION:
         raise StoreError(
-            f"the state database was written by a newer Ferryman: its schema version is {found}, and this one,"
-            f" {ferryman.__version__}, knows them up to {head}; install the newer Ferryman, or restore an older backup"
+            f"the state database {name} has the schema of an older Ferryman: its version is {found}, and this one,"
+            f" {ferryman.__version__}, needs {VERSION}; `ferryman migrate` upgrades it, and so do `run`, `scheduler`,"
+            " `worker` and `sync` when they start"
         )
-    return found == head
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, *, name: str) -> None:
     """Bring the schema to this version's, inside the connection's transaction. Raises StoreError for a newer one's."""
-    if not is_current(connection):  # asked again, now that nobody else can write: another starter may have been first
+    # Asked again, now that nobody else can write: another starter may have been first.
+    if _revision(connection, name) != VERSION:
         config = _config()
         config.attributes["connection"] = connection  # `env.py` takes it from there: it cannot start a loop in this one
         alembic.command.upgrade(config, "head")
+
+
+def _revision(connection: Connection, name: str) -> str | None:
+    """The schema's version; None: there is none yet. Raises StoreError for a newer one than ours."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in _known():
+        raise StoreError(
+            f"the state database {name} was written by a newer Ferryman: its schema version is {found}, and this one,"
+            f" {ferryman.__version__}, knows them up to {VERSION}; install the newer Ferryman, or restore an older"
+            " backup"
+        )
+    return found
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _config() -> Config:

@@ -14,8 +14,10 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from ferryman.errors import StoreError
 from ferryman.store.engine import Database, Transaction, migrating, open_database
+from ferryman.store.ledger import Ledger
 from ferryman.store.tables import VERSION, metadata
 from tests.support.postgresql import PostgresServer
+from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
 
 CHECKOUT = Path(__file__).parents[2]
 OPEN = "import asyncio, sys; from ferryman.store.engine import open_database; asyncio.run(open_database(sys.argv[1]))"
@@ -116,8 +118,54 @@ def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None
 async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
-    with pytest.raises(StoreError, match=rf"newer Ferryman.*0999.*up to {VERSION}.*install the newer"):
-        await open_database(url)
+    for create in (True, False):
+        with pytest.raises(StoreError, match=rf"newer Ferryman.*0999.*up to {VERSION}.*install the newer") as raised:
+            await open_database(url, create=create)
+        assert database.name in str(raised.value)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def released(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of release 1.0.0."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").create_database(f"released_{abs(hash(request.node.nodeid))}")
+    await make_database_of_1_0_0(url)
+    return url
+
+
+async def test_who_only_reads_does_not_migrate(released: str) -> None:
+    before = await _content(released)
+
+    with pytest.raises(StoreError, match="older Ferryman") as raised:
+        await open_database(released, create=False)
+
+    assert await _content(released) == before
+    told = str(raised.value)
+    assert Database(released).name in told
+    assert f"its version is {SCHEMA_OF_1_0_0}" in told
+    assert f"needs {VERSION}" in told
+    assert "`ferryman migrate`" in told
+
+
+async def test_who_writes_migrates_and_loses_nothing(released: str) -> None:
+    await (await open_database(released)).close()
+
+    database = await open_database(released, create=False)
+    [record] = await Ledger(database).tags()
+    await database.close()
+    assert (record.item, record.tag, record.status, record.target_digest) == ("app", "1.0", "synced", "sha256:b")
+
+
+async def _content(url: str) -> tuple[dict[str, list[str]], list[object]]:
+    """The schema and its version, read without a word of Ferryman's migrations."""
+    database = Database(url)
+    try:
+        async with database.read() as connection:
+            schema = await _schema(connection)
+            return schema, list((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
+    finally:
+        await database.close()
 
 
 async def test_making_a_table_anew_keeps_the_rows_that_refer_to_it(tmp_path: Path) -> None:
