@@ -24,7 +24,7 @@ from ferryman.store.blobs import Blobs
 from ferryman.store.engine import Database, open_database
 from ferryman.store.images import EngineImages
 from ferryman.store.ledger import Ledger
-from ferryman.store.owners import Owner, known_dead
+from ferryman.store.owners import Locks, Owner, locks
 from ferryman.store.queue import Queue
 from ferryman.store.services import Services
 from ferryman.store.targets import Targets
@@ -52,9 +52,9 @@ class Record:
     targets: Targets
     database: Database
 
-    def dead_owners(self) -> set[str]:
-        """The processes that are known to have ended without a word."""
-        return known_dead(self.database)
+    def locks(self) -> Locks:
+        """Which of this machine's processes are there, and which ended without a word."""
+        return locks(self.database)
 
 
 @dataclass(slots=True)

@@ -292,9 +292,9 @@ def check(items: Path | None, as_json: bool) -> None:
 @main.command()
 @items_option
 def health(items: Path | None) -> None:
-    """Tell whether a service is alive on this database.
+    """Tell whether the service in this container is well; outside of one, every service on this host.
 
-    Exit codes: 0 one is, 1 none is. Made for container health checks.
+    Exit codes: 0 it is, 1 it is not, or there is none. Made for container health checks.
     """
     from ferryman import commands
 

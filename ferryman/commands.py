@@ -20,6 +20,7 @@ from ferryman.scheduler import Cycle, Looked
 from ferryman.selection import Named, select, target_and_tag, targets_of
 from ferryman.settings import Settings
 from ferryman.store import backup
+from ferryman.store.owners import host_of, is_here, this_host
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
 from ferryman.store.tables import VERSION
@@ -114,7 +115,7 @@ async def status(
     async with open_record(settings) as record:
         named_now, named_once = await _known(settings, record)
         if not (as_json or names or failed or everything or former):
-            _print_services(await _alive(record))
+            _print_services(await _verdicts(record))
             await _print_overview(record, {each.target for each in named_now})
             if old := len({each.target for each in named_once}):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
@@ -249,24 +250,33 @@ async def check(settings: Settings, *, as_json: bool) -> int:
 
 
 async def health(settings: Settings) -> int:
-    """0: a service is alive on this database, and none that is has a cycle overdue."""
+    """0: a service is alive in this container (outside of one: on this host), and none in it is in trouble."""
     async with open_record(settings) as record:
-        alive = await _alive(record)
-    for verdict in alive:
+        verdicts = await _verdicts(record)
+    here = [verdict for verdict in verdicts if is_here(verdict.service.owner)]
+    for verdict in here:
         if verdict.problem is None:
-            click.echo(f"{verdict.service.role} is alive")
+            click.echo(f"{_named_with_host(verdict.service)} is alive")
         else:
-            click.echo(
-                f"error: {verdict.service.role} is alive, but {verdict.problem}: see its log, and start it again",
-                err=True,
+            told = f"{_named_with_host(verdict.service)}: {verdict.problem}"
+            click.echo(f"error: {told}: see its log, and start it again", err=True)
+    if not here:
+        click.echo(f"error: no service here, on {this_host()}, has given a sign of life in the last minute", err=True)
+        for verdict in verdicts:
+            told = (
+                f"not judged: {_named_with_host(verdict.service)}, which runs in another container or on another host"
             )
-    if not alive:
-        click.echo("error: no service has given a sign of life in the last minute", err=True)
-    return 0 if alive and all(verdict.problem is None for verdict in alive) else 1
+            click.echo(told, err=True)
+    return 0 if here and all(verdict.problem is None for verdict in here) else 1
 
 
-async def _alive(record: Record) -> list[Verdict]:
-    return judge(await record.services.list(), now=SystemClock().now(), dead=record.dead_owners())
+async def _verdicts(record: Record) -> list[Verdict]:
+    locks = record.locks()
+    return judge(await record.services.list(), now=SystemClock().now(), dead=locks.free, there=locks.held)
+
+
+def _named_with_host(service: Service) -> str:
+    return f"{service.role} on {host_of(service.owner)}"
 
 
 async def _known(settings: Settings, record: Record) -> tuple[list[Named], list[Named]]:
@@ -319,13 +329,15 @@ async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
             click.echo(pauses.waits(state.registry, tags, state.until))
 
 
-def _print_services(alive: Sequence[Verdict]) -> None:
-    for verdict in alive:
+def _print_services(verdicts: Sequence[Verdict]) -> None:
+    for verdict in verdicts:
         service = verdict.service
-        click.echo(f"{service.role}: alive since {service.started_at:%Y-%m-%d %H:%M} UTC{_cycles_of(service)}")
+        if verdict.alive:
+            since = f"{service.started_at:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"{_named_with_host(service)}: alive since {since}{_cycles_of(service)}")
         if verdict.problem is not None:
-            click.echo(f"warning: {service.role}: {verdict.problem}", err=True)
-    if not alive:
+            click.echo(f"warning: {_named_with_host(service)}: {verdict.problem}", err=True)
+    if not any(verdict.alive for verdict in verdicts):
         click.echo("no service is running on this database")
 
 

@@ -39,6 +39,22 @@ def test_who_is_known_to_be_dead_is_not_alive() -> None:
     assert len(judge([service()], now=NOW, dead={"another"})) == 1
 
 
+@pytest.mark.parametrize("beat", [-61 * SECOND, -12 * HOUR, 8 * HOUR])
+def test_who_is_there_and_gives_no_sign_of_life_hangs(beat: timedelta) -> None:
+    silent = service(beat=beat)
+    assert judge([silent], now=NOW, there={"another"}) == []
+    [verdict] = judge([silent], now=NOW, there={"me"})
+    assert not verdict.alive
+    assert verdict.problem == (
+        f"its last sign of life is of {silent.beat_at:%Y-%m-%d %H:%M} UTC, though its process is there"
+    )
+
+
+def test_who_is_there_and_gives_signs_of_life_is_well() -> None:
+    [verdict] = judge([service()], now=NOW, there={"me"})
+    assert (verdict.alive, verdict.problem) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("told", "problem"),
     [

@@ -2,7 +2,8 @@
 
 A process holds an flock on a file of its own as long as it lives, and the kernel gives it up with the process, however
 that ends. So a dead process is known at once on the same machine, without process ids, which mean nothing
-across containers that share a volume.
+across containers that share a volume. The name says where the process runs, in which container too: containers on
+the host's network share its name.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from ferryman.errors import StoreError
@@ -34,7 +36,7 @@ class Owner:
         It is locked before anybody can see it. Raises StoreError.
         """
         folder = _folder_for(database)
-        name = f"{re.sub(r'[^A-Za-z0-9-]', '-', socket.gethostname())[:40]}.{os.getpid()}.{secrets.token_hex(4)}"
+        name = f"{_here()}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
             return cls(folder, name, _lock_then_show(folder / f".{name}", folder / name))
         except OSError as error:
@@ -45,7 +47,7 @@ class Owner:
     def dead_owners(self) -> set[str]:
         """The processes that ended without a `release`. Reclaim what they held, then `bury` them. Raises StoreError."""
         try:
-            return {file.name for file in _visible(self._folder) if _is_free(file)}
+            return {file.name for file in _visible(self._folder) if _is_held(file) is False}
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
@@ -78,22 +80,54 @@ def living_owners(file: Path) -> set[str]:
     """The processes that live on the SQLite database at `file`, as far as locks tell. Raises StoreError."""
     folder = _beside(file)
     try:
-        return {each.name for each in _visible(folder) if not _is_free(each)}
+        return {each.name for each in _visible(folder) if _is_held(each) is not False}
     except FileNotFoundError:
         return set()
     except OSError as error:
         raise StoreError(f"{folder} cannot be read, to tell who uses the database: {error.strerror}") from error
 
 
-def known_dead(database: Database) -> set[str]:
-    """The processes of this machine that ended without a `release`, for one who is none of them.
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """What the locks tell of this machine's processes, by their owners' names. Of others they tell nothing."""
 
-    What cannot be read tells of nobody.
-    """
+    held: frozenset[str]  # the process is there, whatever it does
+    free: frozenset[str]  # it ended without a `release`
+
+
+def locks(database: Database) -> Locks:
+    """The locks of a database's processes, for one who is none of them. What cannot be read tells of nobody."""
     try:
-        return {file.name for file in _visible(_folder_of(database)) if _is_free(file)}
+        found = {file.name: _is_held(file) for file in _visible(_folder_of(database))}
     except OSError:
-        return set()
+        found = {}
+    return Locks(
+        held=frozenset(name for name, held in found.items() if held),
+        free=frozenset(name for name, held in found.items() if held is False),
+    )
+
+
+def this_host() -> str:
+    """The name of the host that we run on, as owners' names have it."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+
+
+def host_of(owner: str) -> str:
+    """The name of the host that a process runs on; in a container with a network of its own, the container's id."""
+    return owner.partition(".")[0]
+
+
+def is_here(owner: str) -> bool:
+    """Whether a process runs in the container that we run in; outside of one: on this host."""
+    return owner.rsplit(".", 2)[0] == _here()
+
+
+def _here() -> str:
+    """The host, and the container: the kernel numbers each one's processes apart."""
+    try:
+        return f"{this_host()}.{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # not Linux
+        return this_host()
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -140,18 +174,19 @@ def _lock_then_show(hidden: Path, shown: Path) -> int:
     return descriptor
 
 
-def _is_free(file: Path) -> bool:
+def _is_held(file: Path) -> bool | None:
+    """Whether a living process has the lock. None: this cannot be told."""
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:  # it has just been released, or buried
-        return False
+        return None
     except PermissionError:  # another user's; its lease will tell
-        return False
+        return None
     try:
         # Shared, so that two who look at once do not take one another for the owner.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return True
     finally:
         os.close(descriptor)
-    return True
+    return False

@@ -12,7 +12,7 @@ from ferryman.store.tables import services
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process. It lives as long as `beat_at` is fresh."""
+    """One process. It is well as long as `beat_at` is fresh."""
 
     owner: str
     role: str  # run, scheduler, worker

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+from ferryman.store.owners import this_host
 from tests.e2e.support import held, layers, names_in, tiny
 from tests.support import images
 from tests.support.ferryman import Ferryman
@@ -28,7 +29,7 @@ def test_it_stops_with_copies_in_flight_and_hands_them_back(
 
     service = ferryman.start("run")
     service.until("a copy in flight", proxy.stalled.is_set)
-    assert ferryman.run("health").out == "run is alive\n"
+    assert ferryman.run("health").out == f"run on {this_host()} is alive\n"
     assert service.stop(signal.SIGTERM) == 0
     assert "Traceback" not in service.log
     records = ferryman.status()
@@ -100,18 +101,18 @@ def test_the_halves_apart_on_one_database(ferryman: Ferryman, upstream: Registry
     scheduler.tells("cycle done")
     assert {each["status"] for each in ferryman.status().values()} == {"queued"}
     assert held(target) == {}
-    assert ferryman.run("health").out == "scheduler is alive\n"
+    assert ferryman.run("health").out == f"scheduler on {this_host()} is alive\n"
 
     workers = [ferryman.start("worker"), ferryman.start("worker")]
     workers[0].until("all tags", lambda: len(held(target)) == 4)
     workers[0].until(
         "all of them in the record", lambda: {each["status"] for each in ferryman.status().values()} == {"synced"}
     )
-    assert sorted(ferryman.run("health").out.split()) == sorted(
-        ["scheduler", "is", "alive", "worker", "is", "alive", "worker", "is", "alive"]
-    )
+    assert sorted(ferryman.run("health").out.splitlines()) == [
+        f"{role} on {this_host()} is alive" for role in ("scheduler", "worker", "worker")
+    ]
     shown = ferryman.run("status").out
-    assert "scheduler: alive since" in shown
+    assert f"scheduler on {this_host()}: alive since" in shown
     assert "looks again at" in shown
     assert [each.stop() for each in (scheduler, *workers)] == [0, 0, 0]
 

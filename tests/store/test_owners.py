@@ -12,12 +12,12 @@ import pytest
 
 from ferryman.errors import StoreError
 from ferryman.store.engine import Database
-from ferryman.store.owners import Owner
+from ferryman.store.owners import Locks, Owner, host_of, is_here, locks, this_host
 
 OTHER = """
 import signal, sys
 from ferryman.store.engine import Database
-from ferryman.store.owners import Owner
+from ferryman.store.owners import Locks, Owner, host_of, is_here, locks, this_host
 owner = Owner.claim(Database(sys.argv[1]))
 print(owner.name, flush=True)
 signal.pause()
@@ -50,6 +50,46 @@ def test_a_killed_process_is_dead_at_once(file_url: str, other: subprocess.Popen
     me.bury({name})
     assert me.dead_owners() == set()
     me.release()
+
+
+def test_anybody_can_see_who_is_there(file_url: str, other: subprocess.Popen[str]) -> None:
+    database = Database(file_url)
+    assert locks(database) == Locks(held=frozenset(), free=frozenset())
+    assert other.stdout is not None
+    name = other.stdout.readline().strip()
+    assert locks(database) == Locks(held=frozenset({name}), free=frozenset())
+    os.kill(other.pid, signal.SIGSTOP)
+    assert locks(database) == Locks(held=frozenset({name}), free=frozenset()), "whatever it does"
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    assert locks(database) == Locks(held=frozenset(), free=frozenset({name}))
+
+
+def test_another_users_lock_tells_nothing(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:  # to root, every file is readable
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    me, other = Owner.claim(Database(file_url)), Owner.claim(Database(file_url))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        assert locks(Database(file_url)) == Locks(held=frozenset(), free=frozenset())
+        assert me.dead_owners() == set()
+    other.release()
+    me.release()
+
+
+def test_a_name_says_where_its_process_runs(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    me = Owner.claim(Database(file_url))
+    me.release()
+    assert is_here(me.name)
+    assert host_of(me.name) == this_host()
+    of_another_container = f"{this_host()}.1.{os.getpid()}.0a1b2c3d"  # on the host's network
+    assert not is_here(of_another_container)
+    assert host_of(of_another_container) == this_host()
+    assert not is_here("elsewhere.7.0a1b2c3d")  # as 1.0.0 had it
+    monkeypatch.setattr("socket.gethostname", lambda: "db-1.example.com")
+    assert not is_here(me.name)
+    assert this_host() == "db-1-example-com"
 
 
 def test_who_ends_in_order_leaves_nothing(file_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""`health` speaks for the processes of its own container, or host: a living one elsewhere excuses no dead one here."""
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ferryman.store.engine import open_database
+from ferryman.store.owners import Owner, this_host
+from ferryman.store.services import Services
+from tests.support.clock import ManualClock
+from tests.support.ferryman import Ferryman
+
+HERE = this_host()
+IN_ANOTHER_CONTAINER = f"{HERE}.1.7.0a1b2c3d"  # which is on the host's network, and so has its name
+ON_ANOTHER_HOST = "db-2.4026531836.812.0a1b2c3d"
+
+
+@pytest.fixture
+def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
+    made = Ferryman(tmp_path / "ferryman", engine="unix:///nowhere", environment={"FERRYMAN_TRANSPORT": "direct"})
+    made.items.write_text("items: [{source: 127.0.0.1:9/acme/app, target: 127.0.0.1:9/m/}]")
+    yield made
+    made.close()
+
+
+def beat(ferryman: Ferryman, role: str, owner: str | None = None, *, ago: timedelta = timedelta()) -> str:
+    """A sign of life, by default of a process of this very host that is gone by now; its owner."""
+
+    async def give() -> str:
+        database = await open_database(f"sqlite+aiosqlite:///{ferryman.database}")
+        me = Owner.claim(database)
+        await Services(database, clock=ManualClock(datetime.now(UTC) - ago)).beat(owner or me.name, role)
+        me.release()
+        await database.close()
+        return owner or me.name
+
+    return asyncio.run(give())
+
+
+def test_a_living_scheduler_elsewhere_excuses_no_dead_worker(ferryman: Ferryman) -> None:
+    beat(ferryman, "scheduler", IN_ANOTHER_CONTAINER)
+    beat(ferryman, "run", ON_ANOTHER_HOST)
+    worker = ferryman.start("worker")
+    worker.until("good health", lambda: ferryman.run("health").code == 0)
+    assert ferryman.run("health").out == f"worker on {HERE} is alive\n"
+
+    worker.stop(signal.SIGKILL)
+
+    done = ferryman.run("health")
+    assert (done.code, done.out) == (1, "")
+    assert f"error: no service here, on {HERE}, has given a sign of life in the last minute\n" in done.err
+    for elsewhere in (f"scheduler on {HERE}", "run on db-2"):
+        assert f"not judged: {elsewhere}, which runs in another container or on another host\n" in done.err
+        assert f"{elsewhere}: alive since" in ferryman.run("status").out
+
+
+def test_a_dead_worker_elsewhere_makes_no_other_container_unhealthy(ferryman: Ferryman) -> None:
+    beat(ferryman, "worker", IN_ANOTHER_CONTAINER, ago=timedelta(hours=3))
+    scheduler = ferryman.start("scheduler")
+    scheduler.until("good health", lambda: ferryman.run("health").out == f"scheduler on {HERE} is alive\n")
+    assert scheduler.stop() == 0
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(30, 0), (90, 1), (12 * 3600, 1)])
+def test_a_stale_heartbeat_is_not_alive(ferryman: Ferryman, seconds: int, code: int) -> None:
+    beat(ferryman, "run", ago=timedelta(seconds=seconds))
+    assert ferryman.run("health").code == code
+    shown = ferryman.run("status").out
+    assert ("alive since" in shown, "no service is running" in shown) == (code == 0, code == 1)
+
+
+def test_a_process_that_is_there_but_silent_is_not_well(ferryman: Ferryman) -> None:
+    silent, well = ferryman.start("worker"), ferryman.start("scheduler")
+    for each, role in ((silent, "worker"), (well, "scheduler")):
+        each.until("signs of life", lambda role=role: f"{role} on" in ferryman.run("health").out)  # type: ignore[misc]
+    silent.send(signal.SIGSTOP)
+    with contextlib.closing(sqlite3.connect(ferryman.database, timeout=30)) as connection, connection:
+        connection.execute("UPDATE services SET beat_at = '2026-01-01 12:00:00.000000' WHERE role = 'worker'")
+
+    done = ferryman.run("health")
+    problem = f"worker on {HERE}: its last sign of life is of 2026-01-01 12:00 UTC, though its process is there"
+    assert (done.code, done.out) == (1, f"scheduler on {HERE} is alive\n")
+    assert done.err == f"error: {problem}: see its log, and start it again\n"
+    shown = ferryman.run("status")
+    assert f"warning: {problem}\n" in shown.err
+    assert f"worker on {HERE}: alive" not in shown.out
+
+    silent.send(signal.SIGCONT)
+    silent.until("signs of life again", lambda: ferryman.run("health").code == 0)
+    assert [silent.stop(), well.stop()] == [0, 0]
