@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ferryman.clock import SystemClock
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
 
 _TAGS = 100_000  # that are enqueued at once

@@ -10,24 +10,27 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from ferryman import history, inspection, log, oneshot, pauses, planner
-from ferryman.app import Record, load_items, open_house, open_record
+from ferryman import history, inspection, log, oneshot, planner
+from ferryman import registry_pauses as pauses
+from ferryman.application import Record, load_items, open_house, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem, TransferError
+from ferryman.item_names import Named, select, target_and_tag, targets_of
 from ferryman.items.model import Item
 from ferryman.liveness import Verdict, judge
 from ferryman.scheduler import Cycle, Looked
-from ferryman.selection import Named, select, target_and_tag, targets_of
 from ferryman.settings import Settings
 from ferryman.store import backup
-from ferryman.store.owners import host_of, is_here, this_host
+from ferryman.store.database.tables import VERSION
+from ferryman.store.queue.lease_owners import host_of, is_here, this_host
 from ferryman.store.records import Outstanding, RegistryState, TagRecord
 from ferryman.store.services import Service
-from ferryman.store.tables import VERSION
-from ferryman.views import documents, live, tables
-from ferryman.views.lines import LogView
-from ferryman.views.live import LiveView
-from ferryman.views.troubles import Unseen, told_by_cause
+from ferryman.views import json_documents as documents
+from ferryman.views import live_view as live
+from ferryman.views import text_tables as tables
+from ferryman.views.live_view import LiveView
+from ferryman.views.log_view import LogView
+from ferryman.views.lookup_failures import Unseen, told_by_cause
 from ferryman.wording import counted
 
 _SHOWN = 20  # failed tags in the overview

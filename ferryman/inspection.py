@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman import planner
-from ferryman.app import House
+from ferryman.application import House
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
 from ferryman.wording import counted

@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
-from ferryman.app import House
-from ferryman.crew import Crew
+from ferryman.application import House
 from ferryman.errors import EngineUnavailable
 from ferryman.items.model import Item
-from ferryman.looks import Looks
 from ferryman.scheduler import Cycle
 from ferryman.store.records import Outstanding
+from ferryman.sync_lookups import Looks
 from ferryman.worker import Listener
+from ferryman.worker_pool import Crew
 
 _LOOK_AGAIN = 0.5  # seconds between two looks at what is left
 PATIENCE = timedelta(minutes=15)  # it waits for retries, but not for a limit that lasts for hours

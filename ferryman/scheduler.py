@@ -11,19 +11,19 @@ import structlog
 from ferryman import log, planner
 from ferryman.clock import Clock
 from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
-from ferryman.discovery.choose import ListerName, lister_for
-from ferryman.discovery.contents import platform_digests
+from ferryman.discovery.image_details import platform_digests
+from ferryman.discovery.listers.choose import ListerName, lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
 from ferryman.items.model import Configuration, Item
-from ferryman.pauses import Pauses
 from ferryman.planner import Decision, Mirrored, Selection
 from ferryman.platforms import Platform
 from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
+from ferryman.registry_pauses import Pauses
 from ferryman.store.ledger import Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
 from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner

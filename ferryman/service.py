@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ferryman import log
-from ferryman.app import House, open_house
+from ferryman.application import House, open_house
 from ferryman.errors import ConfigurationError, StoreError
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings

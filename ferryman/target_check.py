@@ -14,7 +14,7 @@ from ferryman.clock import Clock
 from ferryman.errors import LoginRefused, NotFound, RateLimited, TransferError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.store.targets import HeldTag, Targets
+from ferryman.store.target_checks import HeldTag, Targets
 from ferryman.tasks import for_each
 
 _BELIEVED = timedelta(days=20)  # for so long a tag is not asked for again,

@@ -22,11 +22,11 @@ from ferryman.errors import (
     TransferError,
     WrongContent,
 )
-from ferryman.pauses import Pauses
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.store.queue import Queue
+from ferryman.registry_pauses import Pauses
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job
 from ferryman.transports.base import Copied, Transport
 

@@ -9,8 +9,8 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 from ferryman.settings import Settings
-from ferryman.store.engine import migrating
-from ferryman.store.tables import UtcDateTime, metadata
+from ferryman.store.database.database import migrating
+from ferryman.store.database.tables import UtcDateTime, metadata
 
 
 def run(connection: Connection) -> None:

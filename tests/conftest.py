@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from ferryman import log
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
 from tests.support.hygiene import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks
 from tests.support.processes import Engine, RegistryServer
 from tests.support.transports import open_client

@@ -13,10 +13,10 @@ import yaml
 
 from ferryman import cli, items
 from ferryman.settings import Settings
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.records import ItemKey
-from ferryman.views.documents import tag_document
+from ferryman.views.json_documents import tag_document
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"

@@ -13,7 +13,7 @@ from ferryman import history
 from ferryman.errors import ConfigurationError, FerrymanError
 from ferryman.items.model import Item
 from ferryman.reference import Repository
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

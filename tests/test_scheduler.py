@@ -16,23 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferryman.discovery.base import Page, TagLister, UpstreamTag
-from ferryman.discovery.quay import QuayLister
+from ferryman.discovery.listers.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
-from ferryman.pauses import Pauses
 from ferryman.planner import Selection
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
+from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
+from ferryman.registry_pauses import Pauses
 from ferryman.scheduler import Cycle, Looked, Scheduler
-from ferryman.store.engine import Database, open_database
+from ferryman.store.database.database import Database, open_database
 from ferryman.store.ledger import HistoryLine, Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, Job, TagRecord
-from ferryman.store.targets import Targets
+from ferryman.store.target_checks import Targets
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock

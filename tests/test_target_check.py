@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from ferryman.reference import Repository
+from ferryman.store.database.tables import marks, tags
 from ferryman.store.records import Job
-from ferryman.store.tables import marks, tags
-from ferryman.store.targets import BACKUP, DIFFERS, Targets
+from ferryman.store.target_checks import BACKUP, DIFFERS, Targets
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.images import push

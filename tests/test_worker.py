@@ -20,8 +20,8 @@ from ferryman.errors import (
 )
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
+from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.hosts import HostOptions
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog

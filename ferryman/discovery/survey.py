@@ -9,8 +9,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from ferryman.discovery.base import Choice, TagLister, TagProblem, UpstreamTag
-from ferryman.discovery.closer import CloserLook
-from ferryman.discovery.view import View
+from ferryman.discovery.enrichment import CloserLook
+from ferryman.discovery.tag_view import View
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 

@@ -18,26 +18,26 @@ from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
 from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
-from ferryman.registry import manifests
-from ferryman.registry.abilities import Abilities
-from ferryman.registry.answers import login_refused
+from ferryman.registry import manifest_responses as manifests
+from ferryman.registry.auth.credential import Credential, fingerprint, identify, matches
+from ferryman.registry.auth.credentials import CredentialStore
+from ferryman.registry.blobs.downloads import Download
+from ferryman.registry.blobs.foreign_layers import ForeignErrands
+from ferryman.registry.blobs.uploads import InMemory, Session, Uploader, session_of
 from ferryman.registry.bounds import Bounds
-from ferryman.registry.credential import Credential, fingerprint, identify, matches
-from ferryman.registry.credentials import CredentialStore
-from ferryman.registry.downloads import Download
-from ferryman.registry.errands import Errands
-from ferryman.registry.foreign import ForeignErrands
+from ferryman.registry.capabilities import Abilities
+from ferryman.registry.content_cache import Kept
 from ferryman.registry.hosts import Host, HostOptions
-from ferryman.registry.http import Timeouts
-from ferryman.registry.kept import Kept
-from ferryman.registry.links import next_page
-from ferryman.registry.manifests import Described, Manifest, ManifestRefused, Stored
-from ferryman.registry.messages import Answer, Errand
+from ferryman.registry.http.error_responses import login_refused
+from ferryman.registry.http.links import next_page
+from ferryman.registry.http.messages import Answer, Errand
+from ferryman.registry.http.requests import Errands
+from ferryman.registry.http.session import Timeouts
+from ferryman.registry.limits.quota import Quota
+from ferryman.registry.manifest_responses import Described, Manifest, ManifestRefused, Stored
 from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
-from ferryman.registry.quota import Quota
-from ferryman.registry.referrers import Referrer, ReferrersApis, has_subject, is_list, listed_in, referrers_in
+from ferryman.registry.referrers_api import Referrer, ReferrersApis, has_subject, is_list, listed_in, referrers_in
 from ferryman.registry.sender import Sender
-from ferryman.registry.uploads import InMemory, Session, Uploader, session_of
 
 __all__ = [
     "Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "Referrer", "RegistryClient", "Session", "Stored",

@@ -6,13 +6,13 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop
 
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited, TooSlow, Unreachable, Unsupported
-from ferryman.registry.answers import refusal
-from ferryman.registry.credentials import CredentialStore
-from ferryman.registry.http import Http, Timeouts
-from ferryman.registry.limits import Limits
-from ferryman.registry.links import redirect
-from ferryman.registry.login import Logins, Refusals
-from ferryman.registry.messages import Answer, Errand, Request
+from ferryman.registry.auth.credentials import CredentialStore
+from ferryman.registry.auth.login import Logins, Refusals
+from ferryman.registry.http.error_responses import refusal
+from ferryman.registry.http.links import redirect
+from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.session import Http, Timeouts
+from ferryman.registry.limits.host_limits import Limits
 
 _TRIES = 3
 _LATE = 90  # seconds after which no more tries are begun here

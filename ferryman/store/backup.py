@@ -20,11 +20,11 @@ from sqlalchemy import func, select
 from sqlalchemy.engine.url import URL
 
 from ferryman.errors import ConfigurationError, Problem, StoreError
-from ferryman.store.engine import Database, file_of, holds_something, make_folder, no_database, open_database
-from ferryman.store.owners import living_owners
-from ferryman.store.sqlite_file import LOGS, UNOPENED, is_unopened
-from ferryman.store.tables import marks, tags
-from ferryman.store.targets import BACKUP
+from ferryman.store.database.database import Database, file_of, holds_something, make_folder, no_database, open_database
+from ferryman.store.database.sqlite_file import LOGS, UNOPENED, is_unopened
+from ferryman.store.database.tables import marks, tags
+from ferryman.store.queue.lease_owners import living_owners
+from ferryman.store.target_checks import BACKUP
 
 _PATIENCE = 30.0  # seconds for another process's lock
 

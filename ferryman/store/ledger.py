@@ -8,10 +8,20 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, delete, func, not_, null, or_, select, update
 
-from ferryman.store.chunks import chunks
-from ferryman.store.engine import Database, Transaction
+from ferryman.store.database.chunks import chunks
+from ferryman.store.database.database import Database, Transaction
+from ferryman.store.database.tables import (
+    UNREAD,
+    attempts,
+    blobs,
+    history,
+    item_columns,
+    status_is,
+    tags,
+    troubles,
+    walks,
+)
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
-from ferryman.store.tables import UNREAD, attempts, blobs, history, item_columns, status_is, tags, troubles, walks
 from ferryman.versions import version_key
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell

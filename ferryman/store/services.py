@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from ferryman.clock import Clock
-from ferryman.store.engine import Database
-from ferryman.store.tables import services
+from ferryman.store.database.database import Database
+from ferryman.store.database.tables import services
 
 
 @dataclass(frozen=True, slots=True)

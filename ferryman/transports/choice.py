@@ -7,8 +7,8 @@ from ferryman.errors import EngineUnavailable
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.direct import DirectTransport
-from ferryman.transports.docker import DockerTransport
+from ferryman.transports.direct.transport import DirectTransport
+from ferryman.transports.engine.transport import DockerTransport
 
 TransportName = Literal["docker", "direct", "auto"]
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 import pytest
 
 from ferryman.clock import SystemClock
+from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
 from tests.support.upstreams import DockerHub, Google, Quay, Upstream
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from ferryman.discovery.base import UpstreamTag
-from ferryman.discovery.choose import lister_for
+from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import Denied, NotFound, TransferError, Unreachable
 from ferryman.items.model import Order, Rules

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.store.engine import open_database
-from ferryman.store.owners import Owner, this_host
+from ferryman.store.database.database import open_database
+from ferryman.store.queue.lease_owners import Owner, this_host
 from ferryman.store.services import Services
 from tests.support.clock import ManualClock
 from tests.support.ferryman import Ferryman

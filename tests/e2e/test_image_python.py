@@ -12,8 +12,8 @@ from tests.support.sources import CHECKOUT
 
 VERSION = "3.13"
 SERVICE = (
-    *("tests/test_tasks.py", "tests/test_bell.py", "tests/test_crew.py", "tests/test_scheduler.py"),
-    *("tests/test_pauses.py", "tests/test_worker.py", "tests/store", "tests/e2e/test_service.py"),
+    *("tests/test_tasks.py", "tests/test_wakeup.py", "tests/test_worker_pool.py", "tests/test_scheduler.py"),
+    *("tests/test_registry_pauses.py", "tests/test_worker.py", "tests/store", "tests/e2e/test_service.py"),
 )
 
 pytestmark = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.store.tables import VERSION
+from ferryman.store.database.tables import VERSION
 from tests.support.ferryman import Ferryman
 from tests.support.postgresql import PostgresServer
 from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0

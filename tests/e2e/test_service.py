@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-from ferryman.store.owners import this_host
+from ferryman.store.queue.lease_owners import this_host
 from tests.e2e.support import held, layers, names_in, tiny
 from tests.support import images
 from tests.support.ferryman import Ferryman

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
 from tests.store.scene import LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
 from tests.support.ferryman import Ferryman

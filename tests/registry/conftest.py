@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from ferryman.registry.auth.credential import Credential
+from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credential import Credential
-from ferryman.registry.credentials import CredentialStore
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.http import Timeouts
+from ferryman.registry.http.session import Timeouts
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from ferryman.discovery.base import TagLister
-from ferryman.discovery.choose import ListerName, lister_for
+from ferryman.discovery.listers.choose import ListerName, lister_for
 from ferryman.errors import Unsupported, WrongContent
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient

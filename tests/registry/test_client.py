@@ -23,13 +23,13 @@ from ferryman.errors import (
     WrongContent,
 )
 from ferryman.reference import Reference, Repository
+from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.client import Described, Manifest, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
-from ferryman.registry.http import Timeouts
-from ferryman.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
-from ferryman.registry.messages import Answer, Errand, Request
-from ferryman.registry.quota import Quota
-from ferryman.registry.tokens import Grant
+from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.session import Timeouts
+from ferryman.registry.limits.quota import Quota
+from ferryman.registry.manifest_responses import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, cuts, says, stalls, trickles

@@ -14,10 +14,10 @@ from yarl import URL
 from ferryman.errors import TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.links import next_page
-from ferryman.registry.messages import origin
+from ferryman.registry.http.links import next_page
+from ferryman.registry.http.messages import origin
+from tests.registry.blobs.test_uploads import START, UPLOAD, Uploads
 from tests.registry.conftest import credentials
-from tests.registry.test_uploads import START, UPLOAD, Uploads
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler
 

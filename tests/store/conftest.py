@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.store.engine import Database, open_database
+from ferryman.store.database.database import Database, open_database
 from ferryman.store.ledger import Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
 from tests.support.postgresql import PostgresServer
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from ferryman.store.ledger import Ledger
-from ferryman.store.queue import Queue
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Applied, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
 
 LEASE = timedelta(seconds=60)

@@ -16,13 +16,13 @@ from sqlalchemy import delete
 
 from ferryman.errors import ConfigurationError, NoDatabase, StoreError
 from ferryman.store.backup import back_up, restore
-from ferryman.store.engine import open_database
+from ferryman.store.database.database import open_database
+from ferryman.store.database.sqlite_file import is_unopened
+from ferryman.store.database.tables import tags
 from ferryman.store.ledger import Ledger
-from ferryman.store.owners import Owner
-from ferryman.store.queue import Queue
-from ferryman.store.sqlite_file import is_unopened
-from ferryman.store.tables import tags
-from ferryman.store.targets import Targets
+from ferryman.store.queue.lease_owners import Owner
+from ferryman.store.queue.queue import Queue
+from ferryman.store.target_checks import Targets
 from tests.store.scene import LEASE, ManualClock, Scene, digest
 from tests.support.sources import CHECKOUT
 

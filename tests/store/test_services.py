@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ferryman.store.engine import Database
+from ferryman.store.database.database import Database
 from ferryman.store.services import Cycles, Service, Services
 from tests.store.scene import START, ManualClock
 

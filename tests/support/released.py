@@ -6,8 +6,8 @@ import alembic.command
 from alembic.config import Config
 from sqlalchemy import Connection, insert
 
-from ferryman.store.engine import migrating
-from ferryman.store.tables import services, tags
+from ferryman.store.database.database import migrating
+from ferryman.store.database.tables import services, tags
 from tests.support.sources import CHECKOUT
 
 SCHEMA_OF_1_0_0 = "0002"

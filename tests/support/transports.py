@@ -12,20 +12,20 @@ from typing import Any
 from ferryman.clock import Clock, SystemClock
 from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
+from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.credentials import Credential, CredentialStore
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.http import Timeouts
-from ferryman.transports.blob_ledger import BlobLedger
-from ferryman.transports.cache import ImageLedger
-from ferryman.transports.direct import DirectTransport
-from ferryman.transports.docker import DockerTransport
-from ferryman.transports.docker_address import EngineAddress
-from ferryman.transports.docker_stream import USUAL_PATIENCE, Patience
+from ferryman.registry.http.session import Timeouts
+from ferryman.transports.direct.blob_store import BlobLedger
+from ferryman.transports.direct.transport import DirectTransport
+from ferryman.transports.engine.address import EngineAddress
+from ferryman.transports.engine.image_cache import ImageLedger
+from ferryman.transports.engine.progress_stream import USUAL_PATIENCE, Patience
+from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image, image, layer
 from tests.support.processes import Engine
-from tests.transports.blob_ledger import InMemoryBlobLedger
-from tests.transports.ledger import InMemoryLedger
+from tests.transports.direct.blob_store import InMemoryBlobLedger
+from tests.transports.engine.ledger import InMemoryLedger
 
 _ACCEPT = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 NATIVE = Platform.of("linux", "amd64")

@@ -7,18 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ferryman.crew import Crew
-from ferryman.pauses import Pauses
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
-from ferryman.store.engine import Database
+from ferryman.registry_pauses import Pauses
+from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
-from ferryman.store.owners import Owner
-from ferryman.store.queue import Queue
+from ferryman.store.queue.lease_owners import Owner
+from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
+from ferryman.worker_pool import Crew
 from tests.support.clock import PatientClock, Unwaiting
 from tests.support.images import Image, image, layer, push
 from tests.support.processes import RegistryServer

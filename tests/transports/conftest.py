@@ -11,7 +11,7 @@ from tests.support.clock import ManualClock
 from tests.support.processes import Engine, RegistryServer
 from tests.support.proxy import FaultyProxy
 from tests.support.transports import DirectTransports, DockerTransports
-from tests.transports.blob_ledger import InMemoryBlobLedger
+from tests.transports.direct.blob_store import InMemoryBlobLedger
 from tests.transports.line import Line
 
 StartRegistry = Callable[..., RegistryServer]

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 
 from ferryman.platforms import Platforms
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Errand, Request
 from ferryman.transports.base import Copied
-from ferryman.transports.direct import DirectTransport
+from ferryman.transports.direct.transport import DirectTransport
 from tests.support.images import Image, Index, push
 from tests.support.processes import RegistryServer
 from tests.support.transports import Progress, pinned, tagged

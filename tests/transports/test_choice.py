@@ -10,14 +10,14 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.choice import ChosenTransport, TransportName
-from ferryman.transports.direct import DirectTransport
-from ferryman.transports.docker import DockerTransport
-from ferryman.transports.docker_address import EngineAddress
+from ferryman.transports.direct.transport import DirectTransport
+from ferryman.transports.engine.address import EngineAddress
+from ferryman.transports.engine.transport import DockerTransport
 from tests.support.processes import Engine
 from tests.support.transports import NATIVE, NO_LIMIT, Progress, open_client, pinned
 from tests.support.upstreams import made_up_digest
-from tests.transports.blob_ledger import InMemoryBlobLedger
-from tests.transports.ledger import InMemoryLedger
+from tests.transports.direct.blob_store import InMemoryBlobLedger
+from tests.transports.engine.ledger import InMemoryLedger
 
 ONE, TWO = (Repository("registry.example.com", name) for name in ("m/one", "m/two"))
 SOURCE = pinned("quay.io", "a/image", made_up_digest("image"))

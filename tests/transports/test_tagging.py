@@ -10,8 +10,8 @@ from ferryman.errors import TransferError, Unreachable, Unsupported
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.proxy import Fault, FaultyProxy
 from tests.support.transports import manifest_at, tags_at
-from tests.transports.blob_ledger import InMemoryBlobLedger
 from tests.transports.conftest import StartProxy
+from tests.transports.direct.blob_store import InMemoryBlobLedger
 from tests.transports.line import Line
 
 ONE, TWO = image([layer({"a": b"a"})]), image([layer({"b": b"b"})])

@@ -1,0 +1,292 @@
+"""The only place that builds things: settings and items.yml in, a house with everything in its room out."""
+
+import os
+import platform
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from tempfile import TemporaryDirectory
+
+from ferryman import __version__, items, log, retry
+from ferryman.clock import Clock, SystemClock
+from ferryman.errors import NoDatabase
+from ferryman.items.model import Configuration, RegistryEntry
+from ferryman.platforms import Platform
+from ferryman.registry.auth.credentials import Credential, CredentialStore
+from ferryman.registry.client import RegistryClient
+from ferryman.registry.hosts import HostOptions
+from ferryman.registry_pauses import Pauses
+from ferryman.scheduler import Scheduler
+from ferryman.settings import Settings
+from ferryman.store.database.database import Database, open_database
+from ferryman.store.engine_images import EngineImages
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue.lease_owners import Locks, Owner, locks
+from ferryman.store.queue.queue import Queue
+from ferryman.store.services import Services
+from ferryman.store.target_blobs import Blobs
+from ferryman.store.target_checks import Targets
+from ferryman.target_check import TargetCheck
+from ferryman.transports.choice import ChosenTransport
+from ferryman.transports.direct.transport import DirectTransport
+from ferryman.transports.engine.address import EngineAddress
+from ferryman.transports.engine.transport import DockerTransport
+from ferryman.worker import Listener, RetryPolicy, Worker
+from ferryman.worker_pool import Crew
+
+_ATTEMPTS_KEPT = timedelta(days=30)  # how long every attempt stays readable
+_LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state database, and who reads and writes it: all that `status` and its like need."""
+
+    name: str  # the file, or the server and the database
+    queue: Queue
+    ledger: Ledger
+    services: Services
+    images: EngineImages
+    blobs: Blobs
+    targets: Targets
+    database: Database
+
+    def locks(self) -> Locks:
+        """Which of this machine's processes are there, and which ended without a word."""
+        return locks(self.database)
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that a working Ferryman consists of."""
+
+    settings: Settings
+    configuration: Configuration
+    clock: Clock
+    owner: Owner
+    record: Record
+    registry: RegistryClient
+    pauses: Pauses
+    transport: ChosenTransport
+
+    def scheduler(self) -> Scheduler:
+        """The half that looks and enqueues."""
+        return Scheduler(
+            queue=self.record.queue,
+            ledger=self.record.ledger,
+            registry=self.registry,
+            pauses=self.pauses,
+            target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
+            clock=self.clock,
+            native=self.transport.native or _machine(),
+            complete_walk=self.settings.complete_walk,
+        )
+
+    def crew(self, *, listener: Listener, targets: Collection[str] | None = None) -> Crew:
+        """The half that claims and copies, for these targets (None: for all)."""
+        worker = Worker(
+            queue=self.record.queue,
+            transport=self.transport,
+            registry=self.registry,
+            pauses=self.pauses,
+            clock=self.clock,
+            policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
+            listener=listener,
+        )
+        return Crew(
+            worker,
+            queue=self.record.queue,
+            clock=self.clock,
+            size=self.settings.workers,
+            lease=self.settings.lease,
+            owner=self.owner,
+            targets=targets,
+            registries=lambda: {
+                item.source.registry
+                for item in self.configuration.items
+                if targets is None or str(item.target) in targets
+            },
+        )
+
+    async def remove_old_records(self) -> None:
+        """Keep the database from growing for ever; once a cycle is often enough. Raises StoreError."""
+        now = self.clock.now()
+        await self.record.ledger.forget_attempts(now - _ATTEMPTS_KEPT)
+        await self.record.services.forget(now - _LONG_SILENT)
+        targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
+        await self.record.blobs.forget_repositories(but=targets)
+        await self.record.blobs.forget_unused()
+
+    def reload(self) -> None:
+        """Read items.yml again. Raises ConfigurationError, and then changes nothing."""
+        configuration = load_items(self.settings)
+        self.registry.configure(
+            hosts=_hosts(configuration),
+            credentials=_credentials(self.settings, configuration, clock=self.clock),
+            bandwidth=configuration.bandwidth,
+        )
+        _configure(self.transport, configuration, self.settings)
+        self.configuration = configuration
+
+
+def load_items(settings: Settings) -> Configuration:
+    """The items.yml in force. Raises ConfigurationError."""
+    return items.load(settings.items, environ=os.environ, transport=settings.transport)
+
+
+@asynccontextmanager
+async def open_record(settings: Settings, *, create: bool = False) -> AsyncIterator[Record]:
+    """Open the state database for one who claims nothing in it. Raises ConfigurationError, StoreError.
+
+    NoDatabase where there is none, unless one is to be made.
+    """
+    async with _open_database(settings, create=create) as database:
+        yield _record(database, settings, owner=None)
+
+
+@asynccontextmanager
+async def _open_database(settings: Settings, *, create: bool) -> AsyncIterator[Database]:
+    database = await open_database(settings.database_url.get_secret_value(), create=create)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _open_or_imagine(settings: Settings) -> AsyncIterator[Database]:
+    """The state database; where there is none, an empty one that goes again: who only looks makes none."""
+    async with AsyncExitStack() as stack:
+        try:
+            database = await stack.enter_async_context(_open_database(settings, create=False))
+        except NoDatabase:
+            folder = stack.enter_context(TemporaryDirectory(prefix="ferryman-"))
+            database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
+            stack.push_async_callback(database.close)
+        yield database
+
+
+def _record(database: Database, settings: Settings, *, owner: str | None) -> Record:
+    clock = SystemClock()
+    return Record(
+        name=database.name,
+        queue=Queue(
+            database,
+            owner=owner,
+            clock=clock,
+            lease=settings.lease,
+            max_attempts=settings.max_attempts,
+            longest_wait=retry.longest_wait(settings.retry_delay),
+        ),
+        ledger=Ledger(database),
+        services=Services(database, clock=clock),
+        images=EngineImages(database, clock=clock),
+        blobs=Blobs(database, clock=clock),
+        targets=Targets(database, clock=clock),
+        database=database,
+    )
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[House]:
+    """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError.
+
+    Without `create` no state database is made: where there is none, it is as if it were empty.
+    """
+    configuration = load_items(settings)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        opening = _open_database(settings, create=True) if create else _open_or_imagine(settings)
+        database = await stack.enter_async_context(opening)
+        owner = Owner.claim(database)
+        stack.callback(owner.release)
+        record = _record(database, settings, owner=owner.name)
+        registry = RegistryClient(
+            hosts=_hosts(configuration),
+            credentials=_credentials(settings, configuration, clock=clock),
+            clock=clock,
+            bandwidth=configuration.bandwidth,
+            user_agent=f"ferryman/{__version__}",
+        )
+        stack.push_async_callback(registry.aclose)
+        transport = _transport(settings, configuration, record, registry, clock=clock)
+        stack.push_async_callback(transport.aclose)
+        if engine:
+            log.get().info("tags are copied", how=await transport.connect())
+            # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
+            await record.queue.withdraw_items({str(item.target) for item in configuration.items})
+        pauses = Pauses(queue=record.queue, registry=registry, clock=clock)
+        yield House(settings, configuration, clock, owner, record, registry, pauses, transport)
+
+
+def _transport(
+    settings: Settings, configuration: Configuration, record: Record, registry: RegistryClient, *, clock: Clock
+) -> ChosenTransport:
+    transport = ChosenTransport(
+        docker=DockerTransport(
+            address=EngineAddress.of(os.environ),
+            registry=registry,
+            ledger=record.images,
+            cache_limit=settings.cache_limit,
+            clock=clock,
+        ),
+        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine(), clock=clock),
+    )
+    _configure(transport, configuration, settings)
+    return transport
+
+
+def _configure(transport: ChosenTransport, configuration: Configuration, settings: Settings) -> None:
+    transport.configure(
+        usual=settings.transport,
+        wanted={item.target: item.transport or settings.transport for item in configuration.items},
+        with_referrers=frozenset(item.target for item in configuration.items if item.rules.referrers),
+    )
+
+
+def _machine() -> Platform:
+    return Platform.of("linux", platform.machine())
+
+
+def _hosts(configuration: Configuration) -> dict[str, HostOptions]:
+    return {
+        host: HostOptions(
+            endpoint=entry.endpoint,
+            api=entry.api,
+            concurrency=entry.concurrency,
+            requests_per_second=entry.requests_per_second,
+            bandwidth=entry.bandwidth,
+            tls=entry.tls,
+            timeout=entry.timeout,
+            least_rate=entry.least_rate,
+            most_tags=entry.most_tags,
+            redirects=entry.redirects,
+            proxy=entry.proxy,
+        )
+        for host, entry in configuration.registries.items()
+    }
+
+
+def _credentials(settings: Settings, configuration: Configuration, *, clock: Clock) -> CredentialStore:
+    """`registries:` first, then TARGET_USER and TARGET_PASSWORD for the targets, then Docker's own files."""
+    target_default = None
+    if settings.target_user and settings.target_password:
+        target_default = Credential(settings.target_user, settings.target_password.get_secret_value())
+    return CredentialStore(
+        explicit={
+            host: credential
+            for host, entry in configuration.registries.items()
+            if (credential := _credential_of(entry)) is not None
+        },
+        clock=clock,
+        environment=os.environ,
+        targets=frozenset(item.target.registry for item in configuration.items),
+        target_default=target_default,
+    )
+
+
+def _credential_of(entry: RegistryEntry) -> Credential | None:
+    if entry.username is None or entry.password is None:
+        return None
+    return Credential(entry.username, entry.password)

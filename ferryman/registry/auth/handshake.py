@@ -1,0 +1,120 @@
+"""The token handshake, without I/O: it yields requests, takes answers, and returns what was granted.
+
+Source: distribution, "Token Authentication Specification" and "Oauth2 Token Authentication".
+"""
+
+import base64
+import json
+import re
+from collections.abc import Generator, Iterable
+from datetime import timedelta
+from http import HTTPStatus
+from urllib.parse import parse_qsl, urlencode
+
+from yarl import URL
+
+from ferryman.clock import Clock
+from ferryman.errors import Unsupported, WrongContent
+from ferryman.registry.auth.challenge import Challenge
+from ferryman.registry.auth.credentials import Credential
+from ferryman.registry.auth.tokens import Grant
+from ferryman.registry.http.error_responses import denied, is_refusal, login_refused, refusal
+from ferryman.registry.http.links import forbid_downgrade, resolve
+from ferryman.registry.http.messages import Answer, Errand, Request
+
+Handshake = Generator[Request, Answer, Grant]
+
+_CLIENT = "ferryman"
+_NO_OAUTH = frozenset({400, 401, 404, 405})  # what servers say to a POST that they do not know
+_LIFETIME = 60  # seconds, where the server names none
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+
+
+def choose(challenges: Iterable[Challenge]) -> Challenge | None:
+    """The challenge to answer: Bearer before Basic, nothing else."""
+    known = {challenge.scheme: challenge for challenge in reversed(list(challenges))}
+    bearer = known.get("bearer")
+    return bearer if bearer is not None and bearer.get("realm") else known.get("basic")
+
+
+def basic(credential: Credential) -> str:
+    """The header of a Basic login."""
+    return f"Basic {base64.b64encode(f'{credential.username}:{credential.secret}'.encode()).decode()}"
+
+
+def token_handshake(
+    errand: Errand, challenge: Challenge, *, at: URL, scopes: Iterable[str], credential: Credential | None, clock: Clock
+) -> Handshake:
+    """Ask the challenge's token server for `scopes`; `at` is the URL that gave the challenge.
+
+    Raises LoginRefused where the credential is what is refused, Denied where the scope is.
+    """
+    realm = _realm(challenge, at)
+    service = challenge.get("service")
+    if credential is not None and credential.is_identity_token:
+        answer = yield _refresh(realm, service, scopes, credential)
+        if answer.status not in _NO_OAUTH:
+            return _granted(errand, answer, credential, clock)
+    answer = yield _ask(realm, service, scopes, credential)
+    if answer.status == HTTPStatus.FORBIDDEN and is_refusal(answer) and credential is not None and scopes:
+        # ghcr says 403 to a wrong password too; without a scope, only the login is left to be refused.
+        alone = yield _ask(realm, service, (), credential)
+        if is_refusal(alone):
+            raise login_refused(errand, alone, account=credential.username)
+        raise denied(errand, answer, account=credential.username)
+    return _granted(errand, answer, credential, clock)
+
+
+def _realm(challenge: Challenge, at: URL) -> URL:
+    """Where tokens are given out. A password goes there, so a stranger does not choose just any place."""
+    realm = resolve(at, challenge.get("realm") or "")
+    forbid_downgrade(at, realm, what="its login")
+    return realm
+
+
+def _refresh(realm: URL, service: str | None, scopes: Iterable[str], credential: Credential) -> Request:
+    form = {"grant_type": "refresh_token", "refresh_token": credential.secret, "client_id": _CLIENT}
+    if service:
+        form["service"] = service
+    if joined := " ".join(scopes):
+        form["scope"] = joined
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Request("POST", realm, headers, urlencode(form).encode())
+
+
+def _ask(realm: URL, service: str | None, scopes: Iterable[str], credential: Credential | None) -> Request:
+    wanted = [*([("service", service)] if service else []), *(("scope", scope) for scope in scopes)]
+    replaced = {key for key, _ in wanted}
+    kept = [pair for pair in parse_qsl(realm.raw_query_string, keep_blank_values=True) if pair[0] not in replaced]
+    # urlencode also encodes colons, which Aliyun's service name is full of.
+    url = URL(f"{realm.with_query(None).with_fragment(None)}?{urlencode([*kept, *wanted])}", encoded=True)
+    return Request("GET", url).authorised(basic(credential) if credential else None)
+
+
+def _granted(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Grant:
+    if not answer.ok:
+        raise _refused(errand, answer, credential, clock)
+    about = errand.speaker(answer.url)
+    try:
+        document = json.loads(answer.body)
+        token = document.get("token") or document.get("access_token")
+        lifetime = document.get("expires_in")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise WrongContent(f"{about}: what its token server answers is no token", registry=errand.host.name) from error
+    if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
+        raise WrongContent(f"{about}: its token server answers without a token", registry=errand.host.name)
+    seconds = lifetime if isinstance(lifetime, int) and 0 < lifetime < 10**7 else _LIFETIME
+    return Grant(token, timedelta(seconds=seconds))
+
+
+def _refused(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
+    if is_refusal(answer):
+        if credential is not None:
+            return login_refused(errand, answer, account=credential.username)
+        return denied(errand, answer, account=None)
+    error = refusal(errand, answer, now=clock.now())
+    if error.temporary:
+        return error
+    return Unsupported(
+        f"{errand.speaker(answer.url)}: its token server answered {answer.status}", registry=errand.host.name
+    )

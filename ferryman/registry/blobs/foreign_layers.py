@@ -1,0 +1,34 @@
+"""A foreign layer: a blob that its registry need not have, because its manifest says where in the web it is.
+
+Source: OCI image specification 1.1, "Descriptors" (`urls`); Docker image manifest version 2, schema 2.
+"""
+
+from dataclasses import dataclass, replace
+
+from yarl import URL
+
+from ferryman.registry.hosts import Host
+from ferryman.registry.http.least_rate import Pace
+from ferryman.registry.http.links import forbid_downgrade, resolve
+from ferryman.registry.http.messages import Errand
+from ferryman.registry.http.requests import Errands
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignErrands(Errands):
+    """The errands for one foreign layer, on behalf of the registry whose manifest names the URL. It gets no login."""
+
+    url: URL
+
+    @classmethod
+    def to(cls, host: Host, url: str) -> "ForeignErrands":
+        """Raises Unsupported for an address that the registry must not lead to."""
+        target = resolve(host.endpoint, url)
+        forbid_downgrade(host.endpoint, target, what="a foreign layer")
+        return cls(host, needs_login=False, url=target)
+
+    def download(self, name: str, digest: str, *, offset: int, pace: Pace) -> Errand:
+        """As of any blob, from elsewhere."""
+        found = Errands.download(self, name, digest, offset=offset, pace=pace)
+        request = replace(found.request, url=self.url, led_by=self.host.endpoint)
+        return replace(found, request=request, thing=f"foreign layer {digest}", scopes=(), logs_in=False)

@@ -1,0 +1,40 @@
+"""Keeps what is read and written within the bandwidth of each registry, and of all of them together."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ferryman.bandwidth import FULL_SPEED, Bandwidth
+from ferryman.clock import Clock
+from ferryman.registry.limits.token_bucket import Bucket
+
+_ALL = ""  # in place of a registry's name
+
+
+class Shaper:
+    """The bandwidth of every registry. Either direction counts by itself: a line carries as much up as down."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._bandwidths: dict[str, Bandwidth] = {}  # of those that have a limit at some time of the day
+        self._buckets: dict[tuple[str, bool], Bucket] = {}  # by registry and direction
+
+    def configure(self, *, total: Bandwidth, each: Mapping[str, Bandwidth]) -> None:
+        """Set the limits; who waits already goes by the new ones."""
+        wanted = {_ALL: total, **each}
+        self._bandwidths = {name: bandwidth for name, bandwidth in wanted.items() if not bandwidth.is_unlimited}
+
+    async def throttle(self, registry: str, count: int, *, up: bool) -> None:
+        """Wait until `count` bytes may pass. Does not suspend where there is no limit."""
+        if not self._bandwidths:
+            return
+        for name in (registry, _ALL):
+            if name in self._bandwidths:
+                await self._bucket(name, up=up).take(count)
+
+    def _bucket(self, name: str, *, up: bool) -> Bucket:
+        def rate(moment: datetime) -> float | None:
+            return self._bandwidths.get(name, FULL_SPEED).at(moment)
+
+        if (name, up) not in self._buckets:
+            self._buckets[name, up] = Bucket(rate, clock=self._clock)
+        return self._buckets[name, up]

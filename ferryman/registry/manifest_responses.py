@@ -1,0 +1,141 @@
+"""Manifests and indexes as bytes, and the digests that vouch for them.
+
+Source: OCI image specification, "Manifest" and "Image Index"; Docker image manifest version 2, schemas 1 and 2.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ferryman.errors import Unsupported, WrongContent
+from ferryman.reference import is_digest
+from ferryman.registry.http.messages import Answer, Errand
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+_SCHEMA1 = (
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    "application/vnd.docker.distribution.manifest.v1+json",
+)
+# Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
+ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1, "*/*"))
+_KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
+_MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
+_VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/plain", "text/html"})
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index, byte for byte."""
+
+    body: bytes
+    media_type: str
+    digest: str
+
+    @classmethod
+    def made(cls, body: bytes, media_type: str) -> "Manifest":
+        """One of our own."""
+        return cls(body, media_type, digest_of(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a HEAD tells of a manifest."""
+
+    digest: str
+    media_type: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of putting a manifest."""
+
+    digest: str
+    confirmed: bool  # the registry itself named the digest that it now has
+
+
+class ManifestRefused(Unsupported):
+    """The registry did not take a manifest."""
+
+    @property
+    def lacks_content(self) -> bool:
+        """Something that the manifest names is not there."""
+        return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+
+
+def describe(errand: Errand, answer: Answer, *, pinned: str | None) -> Described | None:
+    """What a HEAD answered; None where it tells no digest. Raises WrongContent for another one than was asked for."""
+    digest = answer.headers.get("Docker-Content-Digest", "")
+    if not answer.ok or not is_digest(digest):
+        return None
+    if pinned is not None and _comparable(pinned, digest) and pinned != digest:
+        raise _wrong(errand, answer, f"is said to be {digest}")
+    # What is packed on its way has another length there.
+    length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
+    return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)
+
+
+def receive(errand: Errand, answer: Answer, *, pinned: str | None) -> Manifest:
+    """The manifest of a GET's answer, checked. Raises WrongContent, and Unsupported for schema 1."""
+    document = _parse(errand, answer)
+    media_type = _media_type(answer, document)
+    if media_type in _SCHEMA1 or document.get("schemaVersion") == 1:
+        message = "is of schema 1, which registries and engines have given up: push it again with a newer Docker"
+        raise Unsupported(f"{errand.speaker(answer.url)}: {errand.thing} {message}", registry=errand.host.name)
+    said = answer.headers.get("Docker-Content-Digest", "")
+    for promised in filter(is_digest, (pinned or "", said)):
+        check(errand, answer, promised)
+    return Manifest(answer.body, media_type, pinned or digest_of(answer.body))
+
+
+def check(errand: Errand, answer: Answer, digest: str) -> None:
+    """Raises WrongContent where the body is not what `digest` stands for."""
+    found = digest_of(answer.body, digest.partition(":")[0])
+    if found != digest:
+        raise _wrong(errand, answer, f"should be {digest}, and what arrived is {found}")
+
+
+def digest_of(body: bytes, algorithm: str = "sha256") -> str:
+    """The digest of bytes, as registries write it."""
+    return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
+
+
+def _parse(errand: Errand, answer: Answer) -> dict[str, Any]:
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise _wrong(errand, answer, "is no JSON") from error
+    if not isinstance(document, dict):
+        raise _wrong(errand, answer, "is no manifest")
+    return document
+
+
+def _media_type(answer: Answer, document: dict[str, Any]) -> str:
+    """What the document says that it is; where it says nothing, what the server tells if that can be true."""
+    told, written = _content_type(answer), document.get("mediaType")
+    written = written if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written) else None
+    looks = OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    if written in _KNOWN:
+        return written  # whatever the server calls it: a target that checks would refuse the other
+    if told in _KNOWN:
+        return looks  # Docker's would say so themselves, and it cannot be both
+    if told not in _VAGUE and _MEDIA_TYPE.fullmatch(told):
+        return told
+    return written or looks
+
+
+def _content_type(answer: Answer) -> str:
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _comparable(one: str, other: str) -> bool:
+    return one.partition(":")[0] == other.partition(":")[0]
+
+
+def _wrong(errand: Errand, answer: Answer, what: str) -> WrongContent:
+    return WrongContent(f"{errand.speaker(answer.url)}: {errand.thing} {what}", registry=errand.host.name)

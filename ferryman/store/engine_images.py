@@ -1,0 +1,65 @@
+"""What Ferryman pulled into Docker Engines, so that it only ever removes images of its own, also after a crash."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import delete, select, update
+
+from ferryman.clock import Clock
+from ferryman.store.database.database import Database
+from ferryman.store.database.tables import engine_images
+
+Role = Literal["source", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """One name that Ferryman gave, or was about to give, an image in an engine."""
+
+    reference: str
+    role: Role  # source: pulled, kept as a cache. target: a tag for pushing, removed right after
+    image_id: str | None  # None: not known yet, the pull may never have ended
+    previous_id: str | None  # what the name meant before
+    used_at: datetime
+
+
+_COLUMNS = [engine_images.c[field.name] for field in fields(EngineImage)]
+
+
+class EngineImages:
+    """The images of every engine, by the engine's id. Every call raises StoreError."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def remember(
+        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+    ) -> None:
+        """Write a name down, before the engine is given it. A name that is known already is written anew."""
+        row = {"role": role, "image_id": image_id, "previous_id": previous_id, "used_at": self._clock.now()}
+        async with self._database.write() as connection:
+            adding = connection.insert(engine_images).values(engine=engine, reference=reference, **row)
+            await connection.execute(adding.on_conflict_do_update(index_elements=["engine", "reference"], set_=row))
+
+    async def touch(self, engine: str, reference: str, image_id: str) -> None:
+        """The name was used just now, and means this image."""
+        touching = update(engine_images).where(engine_images.c.engine == engine, engine_images.c.reference == reference)
+        async with self._database.write() as connection:
+            await connection.execute(touching.values(image_id=image_id, used_at=self._clock.now()))
+
+    async def of_role(self, engine: str, role: Role) -> list[EngineImage]:
+        """What one engine has in this role, what was used longest ago first."""
+        here = engine_images.c.engine == engine, engine_images.c.role == role
+        asking = select(*_COLUMNS).where(*here).order_by(engine_images.c.used_at, engine_images.c.reference)
+        async with self._database.read() as connection:
+            return [EngineImage(*row) for row in await connection.execute(asking)]
+
+    async def forget(self, engine: str, reference: str) -> None:
+        """The engine no longer has the name. Idempotent."""
+        forgetting = delete(engine_images).where(
+            engine_images.c.engine == engine, engine_images.c.reference == reference
+        )
+        async with self._database.write() as connection:
+            await connection.execute(forgetting)

@@ -1,0 +1,112 @@
+"""Stored times that lie in the future, though they tell of the past: the clock was ahead when they were written.
+
+A machine boots with its clock hours ahead, and the time is synchronised later. Until the clock has caught up again, a
+tag that was due then would not be due, and a registry's pause would last hours longer. What waits gets as long a wait
+as it was given, counted from now; what tells of the past is moved to now.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, false, func, or_, select, update
+
+from ferryman.store.database.chunks import chunks
+from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import attempts, registries, services, status_is, tags, walks
+from ferryman.store.queue.pauses import CLOCKS_DIFFER, LONGEST_PAUSE, hold_back
+from ferryman.store.queue.statements import PAUSED
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def lies_ahead(moment: "Column[Any]", now: datetime) -> ColumnElement[bool]:
+    """Whether what tells of the past was written by a clock that was ahead of ours."""
+    return moment > now + CLOCKS_DIFFER
+
+
+async def is_needed(connection: Transaction, now: datetime) -> bool:
+    """Whether anything that tells of the past lies in the future. Quick."""
+    newest = [
+        select(func.max(moment)).scalar_subquery()
+        for moment in (attempts.c.finished_at, walks.c.walked_at, registries.c.since, services.c.beat_at)
+    ]
+    moments = (await connection.execute(select(*newest))).one()
+    return any(moment is not None and moment > now + CLOCKS_DIFFER for moment in moments)
+
+
+async def repair(connection: Transaction, now: datetime, *, longest_wait: timedelta) -> int:
+    """Move what lies wrongly in the future; the number of tags that may run earlier now.
+
+    `longest_wait`: that a queued tag may have been told to wait, by a pause or between two attempts.
+    """
+    pauses_changed = await _repair_pauses(connection, now)
+    number = await _repair_retries(connection, now)
+    number += await _repair_due(connection, now, longest_wait, behind_pauses=pauses_changed)
+    # When that walk really was nobody knows: the next one is not older, and goes to the end.
+    for moment in (walks.c.walked_at, walks.c.completed_at):
+        await connection.execute(update(walks).where(lies_ahead(moment, now)).values({moment.name: _LONG_AGO}))
+    started_at = case((attempts.c.started_at > now, now), else_=attempts.c.started_at)
+    ended = update(attempts).where(lies_ahead(attempts.c.finished_at, now))
+    await connection.execute(ended.values(started_at=started_at, finished_at=now))
+    await connection.execute(delete(services).where(lies_ahead(services.c.beat_at, now)))  # who lives tells so again
+    if number:
+        await hold_back(connection, now)
+    return number
+
+
+async def _repair_pauses(connection: Transaction, now: datetime) -> bool:
+    """Whether any ends at another time now."""
+    wrong = or_(lies_ahead(registries.c.since, now), registries.c.until > now + LONGEST_PAUSE)
+    asking = select(registries.c.registry, registries.c.since, registries.c.until).where(wrong)
+    tried = update(registries).where(lies_ahead(registries.c.tried_at, now))
+    await connection.execute(tried.values(tried_at=_LONG_AGO))  # a refused login is tried again at once
+    rows = (await connection.execute(asking)).all()
+    for registry, since, until in rows:
+        values = {"since": min(since, now)}
+        if until is not None:
+            values["until"] = now + _wait(until - max(since, now), most=LONGEST_PAUSE)
+        await connection.execute(update(registries).where(registries.c.registry == registry).values(values))
+    return bool(rows)
+
+
+async def _repair_retries(connection: Transaction, now: datetime) -> int:
+    """What an attempt that ended in the future gave a wait."""
+    ended = (
+        select(attempts.c.tag_id, func.max(attempts.c.finished_at).label("at"))
+        .where(lies_ahead(attempts.c.finished_at, now))
+        .group_by(attempts.c.tag_id)
+        .subquery()
+    )
+    joined = select(tags.c.id, tags.c.run_at, ended.c.at).join(ended, ended.c.tag_id == tags.c.id)
+    by_itself = and_(tags.c.error.is_not(None), tags.c.reason.is_distinct_from(PAUSED))
+    waiting = joined.where(status_is("queued"), by_itself, tags.c.run_at > now)
+    rows = (await connection.execute(waiting)).all()
+    return await _move(connection, ((key, now + _wait(run_at - at)) for key, run_at, at in rows))
+
+
+async def _repair_due(connection: Transaction, now: datetime, longest_wait: timedelta, *, behind_pauses: bool) -> int:
+    """What was due when it was queued, and what waits for longer than anything may."""
+    at_once = and_(tags.c.error.is_(None), lies_ahead(tags.c.run_at, now))
+    too_long = tags.c.run_at > now + max(longest_wait, LONGEST_PAUSE)
+    # What waits for a pause gets its new end from `hold_back`.
+    paused = and_(tags.c.reason == PAUSED, tags.c.run_at > now) if behind_pauses else false()
+    early = update(tags).where(status_is("queued"), or_(at_once, paused, too_long))
+    return (await connection.execute(early.values(run_at=now))).rowcount
+
+
+_MOVE = (
+    update(tags).where(tags.c.id == bindparam("the_id")).values(run_at=bindparam("the_time", type_=tags.c.run_at.type))
+)
+
+
+async def _move(connection: Transaction, moves: Iterable[tuple[int, datetime]]) -> int:
+    number = 0
+    for some in chunks([{"the_id": key, "the_time": run_at} for key, run_at in moves]):
+        await connection.execute(_MOVE, some)
+        number += len(some)
+    return number
+
+
+def _wait(told: timedelta, *, most: timedelta = timedelta.max) -> timedelta:
+    return min(max(told, timedelta()), most)

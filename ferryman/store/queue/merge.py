@@ -1,0 +1,90 @@
+"""What a walk brings, merged into the rows of its item."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, null, or_, select, update
+
+from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import item_columns, status_is, tags
+from ferryman.store.queue.pauses import waits_for_registry
+from ferryman.store.queue.state_machine import COLUMNS, TagState
+from ferryman.store.records import ItemKey, SeenTag, Verdict
+
+
+async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
+    """items.yml may have given the target another name, source or platforms."""
+    here = tags.c.target == item.target
+    columns = item_columns(item)
+    # What was held behind the registry of the old source is due: `hold_back` looks at the new one.
+    held = and_(here, status_is("queued"), tags.c.source_registry != columns["source_registry"], waits_for_registry())
+    await connection.execute(update(tags).where(held).values(run_at=now, reason=null(), error=null()))
+    differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
+    await connection.execute(update(tags).where(here, differs).values(columns))
+
+
+class Merge:
+    """One walk's part in the transaction of `Queue.apply`, a chunk of names at a time."""
+
+    def __init__(
+        self,
+        item: ItemKey,
+        seen: Mapping[str, SeenTag],
+        gone: frozenset[str],
+        verdicts: Mapping[str, Verdict],
+        now: datetime,
+    ) -> None:
+        self.names = list(dict.fromkeys([*seen, *verdicts, *gone]))
+        self.enqueued = self.withdrawn = 0
+        self._item = item_columns(item)
+        self._seen = seen
+        self._gone = gone
+        self._verdicts = verdicts
+        self._now = now
+
+    async def write(self, connection: Transaction, names: Sequence[str]) -> None:
+        """Write the rows of these names, as far as they differ."""
+        here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(names))
+        rows = await connection.execute(select(tags.c.tag, tags.c.id, *(tags.c[name] for name in COLUMNS)).where(here))
+        known = {tag: (key, TagState(*state)) for tag, key, *state in rows}
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        for name in names:
+            key, before = known.get(name, (None, TagState()))
+            after = self._merged(name, before)
+            if key is None and (name in self._seen or after.status == "failed"):  # a pin need not be listed
+                new.append({**self._item, "tag": name, **_columns_of(after), "last_seen_at": self._now})
+            elif key is not None and after != before:
+                changed.append({"key": key, **_columns_of(after)})
+        if new:
+            await connection.execute(tags.insert(), new)
+        if changed:
+            await connection.execute(_CHANGE, changed)
+        seen_again = [name for name in names if name in known and name in self._seen]
+        if seen_again:
+            await connection.execute(
+                update(tags)
+                .where(tags.c.target == self._item["target"], tags.c.tag.in_(seen_again))
+                .values(last_seen_at=self._now)
+            )
+
+    def _merged(self, name: str, before: TagState) -> TagState:
+        after = replace(before)
+        if (seen := self._seen.get(name)) is not None:
+            after.see(seen, self._now)
+        if (verdict := self._verdicts.get(name)) is not None:
+            after.judge(verdict, self._now)
+        if name in self._gone:
+            after.lose(self._now)
+        self.enqueued += after.status == "queued" != before.status
+        self.withdrawn += before.status == "queued" != after.status
+        return after
+
+
+_CHANGE = update(tags).where(tags.c.id == bindparam("key")).values({name: bindparam(name) for name in COLUMNS})
+
+
+def _columns_of(state: TagState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in COLUMNS}

@@ -1,0 +1,536 @@
+"""The queue: which tags are to be copied, who copies them now, and what came of it.
+
+One row of `tags` is one tag of one item, and its `status` is its place in the queue, so a tag cannot be
+queued twice, and neither can two workers hold it: every write-back names the lease's token.
+
+    (new) --apply--> queued --claim--> running --succeed--> synced
+                       ^  ^               |------fail-----> failed   (for good; with retry_at: queued again)
+                       |  |               |------skip-----> skipped
+                       |  '--hand_back / defer / reclaim----'        (no result: not counted as an attempt)
+                       '--- apply (changed upstream) / requeue --- synced, failed, skipped
+    queued --apply (not wanted any more)--> synced (it was mirrored before) or skipped
+
+While a tag runs, upstream may change, or the tag may cease to be wanted: `apply` writes that down and lets it run.
+Whatever ends it minds it then: with another digest, or other platforms, it is queued again in a new round; one that
+is not wanted any more (`withdrawn`) leaves the queue. A lease that expires while its process lives, or cannot be
+seen, does count as an attempt: the tag may be what hangs; used up, they end in `failed`.
+
+The queued tags of a paused registry have their `run_at` moved behind the pause by whatever queues them,
+so `claim` never has to search past them, however many they are.
+
+Claims, and the ends of jobs, that come at the same time share a transaction (see gathering.py).
+"""
+
+import asyncio
+import random
+import secrets
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Row,
+    Update,
+    and_,
+    case,
+    delete,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from ferryman import log
+from ferryman.clock import Clock
+from ferryman.reference import DOCKER_HUB
+from ferryman.store.database.chunks import chunks
+from ferryman.store.database.database import Database, Transaction
+from ferryman.store.database.tables import UNREAD, attempts, history, registries, status_is, tags, troubles, walks
+from ferryman.store.queue import clock_repair
+from ferryman.store.queue.batcher import Gathering
+from ferryman.store.queue.lapsed_leases import Lapsed
+from ferryman.store.queue.merge import Merge, rename
+from ferryman.store.queue.pauses import freed, hold_back, in_force, lift, touches
+from ferryman.store.queue.statements import (
+    CLAIM,
+    CLAIM_AMONG,
+    CLAIM_AMONG_FROM,
+    CLAIM_FROM,
+    END,
+    RUNNING_BY_REGISTRY,
+    SUCCEED,
+    SYNCED,
+    UNLEASED,
+    WITHDRAWN,
+    End,
+    Values,
+    choose,
+    new_round,
+)
+from ferryman.store.records import (
+    Applied,
+    ItemKey,
+    Job,
+    Outcome,
+    Outstanding,
+    RegistryState,
+    SeenTag,
+    Share,
+    Verdict,
+    Walk,
+)  # fmt: skip
+from ferryman.wakeup import Bell
+
+_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried once a day at least
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
+_LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
+_Targets = frozenset[str] | None  # None: of all
+_Wish = tuple[_Targets, Share | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What came of a job, and is to be written down."""
+
+    job: Job
+    move: Update
+    told: Values  # the move's parameters, beside those that every end has
+    outcome: Outcome
+    started_at: datetime | None = None  # None: when it was claimed
+    bytes_moved: int = 0
+    bytes_reused: int = 0
+    error: str | None = None
+    error_kind: str | None = None
+
+
+class Queue:
+    """The queue of one process, named `owner` (see owners.py); None: it claims nothing. All calls raise StoreError."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        owner: str | None,
+        clock: Clock,
+        lease: timedelta,
+        max_attempts: int,
+        longest_wait: timedelta = timedelta(),
+    ) -> None:
+        self._database = database
+        self._owner = owner
+        self._clock = clock
+        self._lease = lease
+        self._max_attempts = max_attempts  # expired leases after which a tag fails for good
+        self._longest_wait = longest_wait  # between two attempts at a tag
+        self._lapsed = Lapsed(lease=lease)
+        turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
+        self._claims = Gathering(self._claim, turn=turn)
+        self._results = Gathering(self._write_down, turn=turn)
+        self.filled = Bell()  # this process has made tags due
+
+    async def apply(
+        self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
+    ) -> Applied:
+        """Record what a walk saw and enqueue what the planner wants, in one transaction.
+
+        A running tag keeps running: should upstream have changed meanwhile, `succeed` queues it again.
+        A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
+        A tag that is queued already keeps its attempts and run_at (a new digest starts a new round).
+        Tags of a paused registry are enqueued held. Tags of `gone` leave the queue.
+        A walk that began before the last one that was applied knows less than the record: it changes nothing.
+        One in the future was noted by a clock that was ahead, and is no later one.
+        """
+        now = self._clock.now()
+        walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
+        merge = Merge(
+            item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in verdicts}, now
+        )
+        async with self._database.write(alone=True) as connection:
+            newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
+            if await connection.scalar(select(walks.c.target).where(newer)):
+                return Applied(enqueued=0, withdrawn=0)
+            await rename(connection, item, now)
+            for names in chunks(merge.names):
+                await merge.write(connection, names)
+            last = {"target": item.target, **asdict(walk)}
+            await connection.execute(
+                connection.insert(walks)
+                .values(last)
+                .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
+            )
+            await hold_back(connection, now)
+        if merge.enqueued:
+            self.filled.ring()
+        return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
+
+    async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
+        """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
+
+        With a `share`, none of a source registry of which this owner runs that many already.
+        Cancelled, it may have taken one all the same: `reclaim` what this owner holds when the process stops.
+        """
+        return await self._claims.ask((None if targets is None else frozenset(targets), share))
+
+    async def _claim(self, wishes: Sequence[_Wish]) -> list[Job | None]:
+        """As many tags as are wished for. They start at the same time: it is no matter who gets which."""
+        async with self._database.write() as connection:
+            counted = Counter(wishes).items()
+            taken = {wish: iter(await self._grant(connection, wish, number)) for wish, number in counted}
+        return [next(taken[wish], None) for wish in wishes]
+
+    async def _grant(self, connection: Transaction, wish: _Wish, number: int) -> list[Job]:
+        targets, share = wish
+        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - nobody else is there to share with
+            return await self._take(connection, targets, number)
+        jobs: list[Job] = []
+        while len(jobs) < number:
+            rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
+            running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
+            free = share.most - max(running.values(), default=0)
+            if free > 0:
+                more = await self._take(connection, targets, min(free, number - len(jobs)))
+            else:
+                full = {registry for registry, count in running.items() if count >= share.most}
+                more = await self._take_one_from(connection, targets, share.registries - full)
+            if not more:
+                break
+            jobs += more
+        return jobs
+
+    async def _take_one_from(
+        self, connection: Transaction, targets: _Targets, registries: Collection[str]
+    ) -> list[Job]:
+        """By one look at each, for which there is an index: what is queued of the others may be very long."""
+        for registry in random.sample(sorted(registries), len(registries)):  # none always comes first
+            if jobs := await self._take(connection, targets, 1, registry=registry):
+                return jobs
+        return []
+
+    async def _take(
+        self, connection: Transaction, targets: _Targets, number: int, *, registry: str | None = None
+    ) -> list[Job]:
+        now = self._clock.now()
+        told: Values = {
+            "number": number, "now": now,
+            "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
+        }  # fmt: skip
+        if targets is not None:
+            told["targets"] = list(targets)
+        if registry is None:
+            claiming = CLAIM if targets is None else CLAIM_AMONG
+        else:
+            told["registry"] = registry
+            claiming = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
+        return [Job(*row) for row in await connection.execute(claiming, told)]
+
+    async def beat(self) -> frozenset[str]:
+        """Renew every lease of this owner in one statement; the tokens that are still ours.
+
+        Run it every third of a lease.
+        """
+        renewing = (
+            update(tags)
+            .where(status_is("running"), tags.c.lease_owner == self._owner)
+            .values(lease_expires_at=self._clock.now() + self._lease)
+            .returning(tags.c.lease_token)
+        )
+        # Alone: several results that are written at once lock their rows in another order, which is a deadlock.
+        async with self._database.write(alone=True) as connection:
+            return frozenset((await connection.execute(renewing)).scalars())
+
+    async def succeed(
+        self,
+        job: Job,
+        *,
+        started_at: datetime,
+        target_digest: str,
+        identical: bool,
+        bytes_moved: int,
+        bytes_reused: int,
+        degraded: str | None = None,
+        referrers: str | None = None,
+    ) -> bool:
+        """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
+        told = {
+            "the_target_digest": target_digest, "is_identical": identical,
+            "the_degraded": degraded, "the_referrers": referrers,
+        }  # fmt: skip
+        return await self._results.ask(
+            _Result(job, SUCCEED, told, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
+        )
+
+    async def fail(self, job: Job, *, started_at: datetime, kind: str, error: str, retry_at: datetime | None) -> bool:
+        """failed for good, or queued again for `retry_at`. False: the lease was lost."""
+        end = End("queued" if retry_at else "failed", reason=kind, run_at=retry_at, error=error, error_kind=kind)
+        return await self._end(job, end, "failed", started_at=started_at)
+
+    async def skip(self, job: Job, *, started_at: datetime, reason: str, error: str) -> bool:
+        """skipped: the source has nothing for us. False: the lease was lost."""
+        end = End("skipped", reason=reason, error=error, error_kind=reason)
+        return await self._end(job, end, "skipped", started_at=started_at)
+
+    async def hand_back(self, job: Job) -> bool:
+        """Queued again at once, the attempt not counted: the worker stops."""
+        return await self._end(job, End("queued", run_at=self._clock.now(), uncounted=1), "handed-back")
+
+    async def defer(self, job: Job, *, until: datetime | None, reason: str, error: str) -> bool:
+        """Queued again for `until` (None: held), the attempt not counted: its registry wants to be left alone."""
+        end = End("queued", reason=reason, run_at=until, error=error, error_kind=reason, uncounted=1)
+        return await self._end(job, end, "handed-back")
+
+    async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
+        told = {f"the_{name}": value for name, value in asdict(end).items()}
+        return await self._results.ask(
+            _Result(job, END, told, outcome, started_at, error=end.error, error_kind=end.error_kind)
+        )
+
+    async def _write_down(self, results: Sequence[_Result]) -> list[bool]:
+        """End the jobs whose leases are still ours. False: the lease was lost, nothing was written."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            rows = [await _write_back(connection, result, now) for result in results]
+            ended = [(result, row) for result, row in zip(results, rows, strict=True) if row is not None]
+            if ended:
+                await connection.execute(attempts.insert(), [_attempt(result, row, now) for result, row in ended])
+            if copied := [_history_line(result.job, row) for result, row in ended if result.outcome == "synced"]:
+                await connection.execute(connection.insert(history).on_conflict_do_nothing(), copied)
+            if again := [result.job.id for result, row in ended if row.status == "queued"]:
+                await hold_back(connection, now, among=tags.c.id.in_(again))
+        return [row is not None for row in rows]
+
+    async def reclaim(self, dead_owners: Collection[str] = ()) -> int:
+        """Queue again what lapsed leases, and those of dead processes, hold; the latter's attempts don't count.
+
+        A lease has lapsed that this process has seen unchanged for as long as it lasts: call it every third of one.
+        Both leave an attempt behind as `lost`.
+        """
+        now = self._clock.now()
+        dead = tags.c.lease_owner.in_(dead_owners)
+        used_up = and_(not_(dead), tags.c.attempts >= self._max_attempts)
+        message = f"{self._max_attempts} workers fell silent over it; see their logs, then `ferryman requeue`"
+        failed = {"status": "failed", "reason": _LOST, "run_at": None, "error": message, "error_kind": _LOST}
+        again = {
+            "status": "queued",
+            "reason": _LOST,
+            "run_at": now,
+            "attempts": tags.c.attempts - case((dead, 1), else_=0),
+        }
+        async with self._database.write(alone=True) as connection:
+            running = (await connection.execute(select(tags).where(status_is("running")))).all()
+            ends = {row.lease_token: row.lease_expires_at for row in running}
+            lapsed = self._lapsed.among(ends, now=now, monotonic=self._clock.monotonic())
+            rows = [row for row in running if row.lease_owner in dead_owners or row.lease_token in lapsed]
+            for some in chunks(rows):
+                await connection.execute(attempts.insert(), [_lost_attempt(row, now) for row in some])
+                choices = [(tags.c.withdrawn, WITHDRAWN), (used_up, failed)]
+                await connection.execute(
+                    update(tags)
+                    .where(tags.c.id.in_([row.id for row in some]))
+                    .values({**choose(choices, again), **UNLEASED})
+                )
+            if rows:
+                await hold_back(connection, now)
+        return len(rows)
+
+    async def mend_times(self, *, thorough: bool = False) -> None:
+        """Move what was stored under a clock that was ahead, and would not run until it has caught up.
+
+        `thorough`: look also where nothing else tells of such a clock; that reads the whole queue.
+        """
+        now = self._clock.now()
+        async with self._database.read() as connection:
+            if not thorough and not await clock_repair.is_needed(connection, now):
+                return
+        async with self._database.write(alone=True) as connection:
+            number = await clock_repair.repair(connection, now, longest_wait=self._longest_wait)
+        if number:
+            log.get().warning("the clock was ahead when tags were queued: they wait no longer", tags=number)
+            self.filled.ring()
+
+    async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:
+        """Let none of a registry's queued tags (as source or target) run before `until`; None: before `let_go`.
+
+        A pause only ever gets longer: a rate limit does not end that of a refused login. False: it was as long already.
+        """
+        now = self._clock.now()
+        pause: Values = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
+        again = dict(pause)
+        longer = None if until is None else registries.c.until < until
+        if until is None:
+            pause["tried_at"] = again["tried_at"] = now
+            # Released, and refused again: what was tried before counts.
+            again["tries"] = case((registries.c.tried_at > now - _REMEMBERED, registries.c.tries), else_=0)
+        async with self._database.write(alone=True) as connection:
+            adding = connection.insert(registries).values(registry=registry, **pause)
+            written = await connection.execute(
+                adding.on_conflict_do_update(index_elements=["registry"], set_=again, where=longer)
+            )
+            await hold_back(connection, now)
+        return written.rowcount > 0
+
+    async def let_go(self, registry: str) -> int:
+        """Lift a registry's pause: its held tags, and those that failed with kind `login`, are due; their number."""
+        return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry)
+
+    async def release(self, registry: str) -> int:
+        """As `let_go`, but should the login be refused again, its tries go on from where they were."""
+        ending = update(registries).where(registries.c.registry == registry).values(until=_LONG_AGO)
+        return await self._end_pause(ending, registry)
+
+    async def claim_login(self, state: RegistryState) -> bool:
+        """Count a try of a refused login. False: somebody else tries it, or it is paused no longer."""
+        trying = (
+            update(registries)
+            .where(
+                registries.c.registry == state.registry,
+                registries.c.until.is_(None),
+                registries.c.tried_at.is_not_distinct_from(state.tried_at),
+            )
+            .values(tried_at=self._clock.now(), tries=registries.c.tries + 1)
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(trying)).rowcount > 0
+
+    async def uncount_login(self, registry: str) -> None:
+        """The try came to nothing: nobody refused the login."""
+        trying = update(registries).where(registries.c.registry == registry, registries.c.tries > 0)
+        async with self._database.write() as connection:
+            await connection.execute(trying.values(tries=registries.c.tries - 1))
+
+    async def _end_pause(self, ending: Delete | Update, registry: str) -> int:
+        now = self._clock.now()
+        due = {
+            "status": "queued",
+            "reason": null(),
+            "run_at": now,
+            "error": null(),
+            "error_kind": null(),
+            "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
+        }
+        async with self._database.write(alone=True) as connection:
+            await connection.execute(ending)
+            number = (await connection.execute(update(tags).where(freed([registry])).values(due))).rowcount
+            await hold_back(connection, now)
+        self.filled.ring()
+        return number
+
+    async def held(self) -> list[RegistryState]:
+        """The registries that are paused now."""
+        async with self._database.read() as connection:
+            paused = select(registries).where(in_force(self._clock.now())).order_by(registries.c.registry)
+            return [
+                RegistryState(row.registry, row.until, row.error, row.since, row.tried_at, row.tries)
+                for row in await connection.execute(paused)
+            ]
+
+    async def waiting(self, registry: str) -> int:
+        """How many of a registry's queued tags may not run yet."""
+        later = or_(tags.c.run_at.is_(None), tags.c.run_at > self._clock.now())
+        counting = select(func.count()).select_from(tags).where(status_is("queued"), touches([registry]), later)
+        async with self._database.read() as connection:
+            return await connection.scalar(counting) or 0
+
+    async def fingerprint_of(self, registry: str) -> str | None:
+        """The fingerprint that was given to `hold`."""
+        async with self._database.read() as connection:
+            asking = select(registries.c.fingerprint).where(registries.c.registry == registry)
+            found: str | None = await connection.scalar(asking)
+            return found
+
+    async def requeue(
+        self, *, failed: bool = False, targets: Collection[str] | None = None, tag: str | None = None
+    ) -> int:
+        """Queue again, in a new round: the tags of these targets (None: of all), or one tag of theirs.
+
+        `failed`: failed ones only; otherwise whatever the targets have, but what rules leave out and what upstream
+        no longer has, unless it is named. Lifts pauses that stand in the way, and with them all that waits there.
+        """
+        now = self._clock.now()
+        scope = or_(status_is("failed"), status_is("queued")) if failed else true()
+        if targets is not None:
+            scope = and_(scope, tags.c.target.in_(targets))
+        if tag is not None:
+            scope &= tags.c.tag == tag
+        chosen = and_(scope, status_is("failed") if failed else _worth_another_round(named=tag is not None))
+        async with self._database.write(alone=True) as connection:
+            lifted = await lift(connection, scope)
+            again = and_(or_(chosen, freed(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
+            number = (await connection.execute(update(tags).where(again).values(new_round("requeued", now)))).rowcount
+            await hold_back(connection, now)
+        return number
+
+    async def withdraw_items(self, targets: Collection[str]) -> int:
+        """Take out of the queue what belongs to items that items.yml no longer has (targets: those that it has)."""
+        foreign = tags.c.target.not_in(targets)
+        async with self._database.write(alone=True) as connection:
+            await connection.execute(update(tags).where(status_is("running"), foreign).values(withdrawn=True))
+            number = 0
+            for status in (status_is("queued"), status_is("failed")):  # each has an index of its own
+                number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
+            await connection.execute(update(tags).where(UNREAD, foreign).values(SYNCED))
+            await connection.execute(delete(troubles).where(troubles.c.target.not_in(targets)))
+        return number
+
+    async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:
+        """The work that is left, of these targets; None: of all."""
+        now = self._clock.now()
+        later = tags.c.run_at > now
+        queued = select(
+            func.count().filter(tags.c.run_at <= now),
+            func.count().filter(later),
+            func.count().filter(tags.c.run_at.is_(None)),
+            func.min(tags.c.run_at).filter(later),
+        ).where(status_is("queued"))
+        running = select(func.count()).select_from(tags).where(status_is("running"))
+        if targets is not None:
+            queued = queued.where(tags.c.target.in_(targets))
+            running = running.where(tags.c.target.in_(targets))
+        async with self._database.read() as connection:
+            due, waiting, held, next_at = (await connection.execute(queued)).one()
+            return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at)
+
+
+async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
+    """End a job under its lease. None: it was lost, nothing was written."""
+    job = result.job
+    mine = {"the_id": job.id, "the_token": job.token, "the_digest": job.digest, "the_platforms": job.platforms}
+    return (await connection.execute(result.move, {**mine, "now": now, **result.told})).one_or_none()
+
+
+def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "tag_id": result.job.id, "started_at": min(result.started_at or row.claimed_at, now), "finished_at": now,
+        "outcome": result.outcome, "digest": result.job.digest,
+        "bytes_moved": result.bytes_moved, "bytes_reused": result.bytes_reused,
+        "error": result.error, "error_kind": result.error_kind,
+    }  # fmt: skip
+
+
+def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
+    return {
+        "tag_id": row.id, "started_at": min(row.claimed_at, now), "finished_at": now, "outcome": _LOST,
+        "digest": row.source_digest, "bytes_moved": 0, "bytes_reused": 0,
+        "error": f"{row.lease_owner} stopped without a result", "error_kind": _LOST,
+    }  # fmt: skip
+
+
+def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:
+    """The line of the old files. Theirs from Docker Hub name the image for linux/amd64, not the index."""
+    if row.source_digest != job.digest:  # the row speaks of the next digest already
+        return {"tag_id": job.id, "digest": job.digest, "pushed_at": None}
+    of_platforms = row.platform_digests or {}
+    digest = of_platforms.get("linux/amd64") if job.source.startswith(f"{DOCKER_HUB}/") else None
+    return {"tag_id": job.id, "digest": digest or job.digest, "pushed_at": row.pushed_at}
+
+
+def _worth_another_round(*, named: bool) -> ColumnElement[bool]:
+    """What `requeue` without `failed` means: a tag that was named, or all of an item but what nobody would copy."""
+    left_out = and_(status_is("skipped"), tags.c.error.is_(None))  # by a rule; a worker that skips tells why
+    return not_(status_is("running")) if named else and_(not_(left_out), tags.c.gone_at.is_(None))

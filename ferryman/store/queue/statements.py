@@ -1,0 +1,159 @@
+"""The moves of the queue as SQL: which values a tag's row takes, and the statements that every job runs through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from ferryman.store.database.tables import status_is, tags
+from ferryman.store.records import Status
+
+PAUSED = "paused"  # the reason of a queued tag that waits for its registry
+Values = dict[str, Any]  # of columns of `tags`, as UPDATE takes them
+
+
+def new_round(reason: str, now: datetime | BindParameter[datetime]) -> Values:
+    return {"status": "queued", "reason": reason, "attempts": 0, "run_at": now, "error": null(), "error_kind": null()}
+
+
+def choose(choices: Sequence[tuple[ColumnElement[bool], Values]], otherwise: Values) -> Values:
+    """One UPDATE's values, by the first condition that holds; a column that a choice does not name keeps its value."""
+    names = dict.fromkeys(name for values in (*(values for _, values in choices), otherwise) for name in values)
+    return {
+        name: case(*((condition, _typed(name, values)) for condition, values in choices), else_=_typed(name, otherwise))
+        for name in names
+    }
+
+
+def _typed(name: str, values: Values) -> ColumnElement[Any]:
+    column = tags.c[name]
+    value = values.get(name, column)
+    return value if isinstance(value, ColumnElement) else literal(value, column.type)
+
+
+SYNCED: Values = {"status": "synced", "reason": null(), "run_at": null(), "error": null(), "error_kind": null()}
+WITHDRAWN: Values = {
+    **SYNCED,
+    "status": case((tags.c.mirrored_digest.is_not(None), "synced"), else_="skipped"),
+    "reason": case((tags.c.mirrored_digest.is_not(None), null()), else_="withdrawn"),
+}
+UNLEASED: Values = {
+    "lease_token": null(), "lease_owner": null(), "lease_expires_at": null(), "withdrawn": False,
+}  # fmt: skip
+
+
+# The statements of every job, built once: building one takes longer than running it.
+
+
+def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """Claim the first of the due tags that are `among` these. Parameters: number, now, lease, owner, expires_at."""
+    due = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
+    in_order = select(tags.c.id).where(due, among).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
+    # Apart from the UPDATE, or PostgreSQL may run it, and skip what it has locked, more than once.
+    first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
+    return (
+        update(tags)
+        .where(tags.c.id.in_(select(first.c.id)))
+        .values(
+            status="running",
+            # What it waited for is over; what an earlier attempt met stays readable.
+            error=case((tags.c.reason == PAUSED, null()), else_=tags.c.error),
+            reason=null(),
+            attempts=tags.c.attempts + 1,
+            run_at=null(),
+            lease_token=bindparam("lease", type_=String) + "-" + cast(tags.c.id, String),  # a token of each one's own
+            lease_owner=bindparam("owner"),
+            lease_expires_at=bindparam("expires_at"),
+            claimed_at=bindparam("now"),
+        )
+        .returning(*(tags.c[name] for name in _JOB))
+    )
+
+
+_JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
+_OF_TARGETS = tags.c.target.in_(bindparam("targets", expanding=True))
+_FROM_REGISTRY = tags.c.source_registry == bindparam("registry", type_=String)
+CLAIM = _claiming(true())
+CLAIM_AMONG = _claiming(_OF_TARGETS)
+CLAIM_FROM = _claiming(_FROM_REGISTRY)
+CLAIM_AMONG_FROM = _claiming(and_(_FROM_REGISTRY, _OF_TARGETS))
+RUNNING_BY_REGISTRY = (
+    select(tags.c.source_registry, func.count())
+    .where(status_is("running"), tags.c.lease_owner == bindparam("owner"))
+    .group_by(tags.c.source_registry)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a claimed tag ends that was not copied: `END`'s parameters, with `the_` before them."""
+
+    status: Status
+    reason: str | None = None
+    run_at: datetime | None = None
+    error: str | None = None
+    error_kind: str | None = None
+    uncounted: int = 0  # attempts that did not count
+
+
+def _ending(told: Values, *, withdrawn: Values, always: Values) -> ReturningUpdate[Any]:
+    """End a job: as told, unless it is withdrawn, or upstream has moved on."""
+    moved_on = or_(
+        tags.c.source_digest != bindparam("the_digest"),
+        tags.c.platforms.is_distinct_from(bindparam("the_platforms", type_=String)),
+    )
+    now = bindparam("now", type_=tags.c.run_at.type)
+    choices = [(tags.c.withdrawn.is_(True), withdrawn), (moved_on, new_round("changed", now))]
+    return (
+        update(tags)
+        .where(tags.c.id == bindparam("the_id"), status_is("running"), tags.c.lease_token == bindparam("the_token"))
+        .values({**choose(choices, told), **UNLEASED, **always})
+        .returning(tags.c.status, tags.c.source_digest, tags.c.pushed_at, tags.c.platform_digests, tags.c.claimed_at)
+    )
+
+
+def _told(name: str) -> BindParameter[Any]:
+    return bindparam(f"the_{name}", type_=tags.c[name].type)
+
+
+END = _ending(
+    {
+        **{name: _told(name) for name in ("status", "reason", "run_at", "error", "error_kind")},
+        "attempts": tags.c.attempts - bindparam("the_uncounted", type_=Integer),
+    },
+    withdrawn=WITHDRAWN,
+    always={},
+)
+SUCCEED = _ending(
+    SYNCED,
+    withdrawn=SYNCED,
+    always={
+        "mirrored_digest": bindparam("the_digest"),
+        "mirrored_platforms": bindparam("the_platforms", type_=String),
+        "target_digest": bindparam("the_target_digest"),
+        "identical": bindparam("is_identical"),
+        "degraded": bindparam("the_degraded", type_=String),
+        "referrers": bindparam("the_referrers", type_=String),
+        "synced_at": bindparam("now", type_=tags.c.synced_at.type),
+        "target_checked_at": bindparam("now", type_=tags.c.target_checked_at.type),
+    },
+)

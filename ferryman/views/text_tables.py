@@ -1,0 +1,177 @@
+"""What `status` and `plan` print for people."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from ferryman.inspection import Finding
+from ferryman.registry_pauses import next_login
+from ferryman.scheduler import Looked
+from ferryman.store.ledger import ItemSummary
+from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
+from ferryman.views.reasons import reason_in_words
+
+_WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
+# Columns of a terminal.
+_ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
+_COLOURS = {
+    "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
+    "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim", "fail": "red",
+}  # fmt: skip
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that folds nothing when nobody looks at it."""
+    made = Console(stderr=stderr, highlight=False, markup=False)
+    if not made.file.isatty():  # not `is_terminal`: FORCE_COLOR, which CI systems set, makes a pipe one
+        made.width = _WIDE
+    return made
+
+
+def plan_table(looked: Iterable[Looked]) -> Table:
+    """Every tag of every item, what would be done, and why."""
+    table = _table("item", "tag", "action", "reason", "pushed", "digest")
+    for each in looked:
+        for decision in each.decisions:
+            table.add_row(
+                each.item.name,
+                decision.tag,
+                _coloured(decision.action),
+                Text(decision.detail or reason_in_words(decision.reason)),
+                _when(decision.pushed_at),
+                _short(decision.digest),
+            )
+    return table
+
+
+def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
+    """A line an item: how many tags stand where. A narrow terminal shows what matters most."""
+    named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
+    roomy = width >= _ROOM_FOR_ALL_COUNTS
+    statuses: list[Status] = (
+        ["synced", "queued", "running", "failed", "skipped"] if roomy else ["synced", "queued", "failed"]
+    )
+    table = _table("item", *named, *statuses, *(["gone"] if roomy else []), "last synced")
+    for item in items:
+        names = [getattr(item, name) for name in named]
+        counts = [_count(item.counts[status], status) for status in statuses]
+        gone = [str(item.gone or "-")] if roomy else []
+        table.add_row(item.name, *names, *counts, *gone, _when(item.last_synced_at))
+    return table
+
+
+def _count(number: int, status: Status) -> Text:
+    return Text(str(number) if number else "-", style=_COLOURS[status] if number else "dim")
+
+
+def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
+    """A line a tag, with what is wrong with it. On a narrow terminal what is wrong stands below, unbroken."""
+    return _Tags(tags)
+
+
+class _Tags:
+    """A table that minds how much room there is."""
+
+    def __init__(self, tags: Iterable[TagRecord]) -> None:
+        self._tags = list(tags)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= _ROOM_FOR_NOTES:
+            yield self._table("pushed", "synced", "source digest", "target digest", "note")
+            return
+        yield self._table("synced")
+        for record in self._tags:
+            if note := _note(record):
+                yield Text(f"{record.item}:{record.tag}: {note}")
+
+    def _table(self, *columns: str) -> Table:
+        table = _table("item", "tag", "status", "tries", *columns)
+        for record in self._tags:
+            told: dict[str, str | Text] = {
+                "pushed": _when(record.pushed_at),
+                "synced": _when(record.synced_at),
+                "source digest": _short(record.source_digest),
+                "target digest": _short(record.target_digest),
+                "note": Text(_note(record)),
+            }
+            cells = [told[column] for column in columns]
+            table.add_row(record.item, record.tag, _coloured(record.status), str(record.attempts), *cells)
+        return table
+
+
+def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
+    """Every attempt at one tag, oldest first."""
+    table = _table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
+    for attempt in attempts:
+        table.add_row(
+            _when(attempt.started_at),
+            f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s",
+            _coloured(attempt.outcome),
+            decimal(attempt.bytes_moved),
+            decimal(attempt.bytes_reused),
+            _short(attempt.digest),
+            Text(attempt.error or ""),
+        )
+    return table
+
+
+def registries_table(states: Iterable[RegistryState]) -> Table:
+    """The registries that are paused, or wait for a limit."""
+    table = _table("registry", "waits", "since", "why")
+    for state in states:
+        waits = f"until {_when(state.until)}" if state.until else _waits_for_login(state)
+        table.add_row(state.registry, Text(waits, style="red"), _when(state.since), Text(state.error))
+    return table
+
+
+def _waits_for_login(state: RegistryState) -> str:
+    after = _when(next_login(state))
+    return f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {after}"
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """What works, and what doesn't."""
+    table = _table("", "what", "told")
+    for finding in findings:
+        works = Text("ok", style="green") if finding.works else Text("error", style="red")
+        table.add_row(works, Text(finding.what), Text(finding.told))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _coloured(word: str) -> Text:
+    return Text(word, style=_COLOURS.get(word, ""))
+
+
+def _when(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def _short(digest: str | None) -> str:
+    return digest.removeprefix("sha256:")[:12] if digest else "-"
+
+
+def _note(record: TagRecord) -> str:
+    parts = []
+    if record.gone_at:
+        parts.append(f"gone upstream since {_when(record.gone_at)}")
+    if record.degraded:
+        parts.append(record.degraded)
+    if record.status == "queued" and record.run_at and record.error:
+        parts.append(f"next try {_when(record.run_at)}")
+    if record.error:
+        parts.append(record.error)
+    elif record.reason:
+        parts.append(reason_in_words(record.reason))
+    return "; ".join(parts)

@@ -1,0 +1,44 @@
+"""Where answers may point to."""
+
+import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ferryman.addresses import HostList
+from ferryman.errors import Unsupported
+from ferryman.registry.http.links import forbid_downgrade, redirect, resolve
+from ferryman.registry.http.messages import Answer, Request
+
+PAGE = URL("https://quay.example/v2/a/b/tags/list?n=2")
+
+
+def test_a_redirect_keeps_to_tls_unless_it_is_allowed_elsewhere() -> None:
+    source, target = URL("https://a.example/"), URL("http://storage.corp/")
+    with pytest.raises(Unsupported, match=r"from https to http .storage.corp.: not followed"):
+        forbid_downgrade(source, target, what="a redirect")
+    forbid_downgrade(target, source, what="a redirect")
+    answer = Answer(307, source, CIMultiDictProxy(CIMultiDict({"Location": str(target)})))
+    assert redirect(answer, Request("GET", source), allowed=HostList.parse(["corp"])) == target
+
+
+@pytest.mark.parametrize("target", ["ftp://x/", "http://user@x/", "http://", "http://x/a b", "//[::1"])
+def test_what_is_no_web_address(target: str) -> None:
+    with pytest.raises(Unsupported, match="no web address"):
+        resolve(URL("https://a.example/"), target)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "followed"),
+    [
+        ("GET", 307, True),
+        ("HEAD", 302, True),
+        ("PUT", 307, True),
+        ("PUT", 302, False),
+        ("GET", 304, False),
+        ("GET", 200, False),
+    ],
+)
+def test_redirects(method: str, status: int, followed: bool) -> None:
+    request = Request(method, PAGE)
+    answer = Answer(status, PAGE, CIMultiDictProxy(CIMultiDict({"Location": "https://cdn.example/x?sig=a%2Bb"})))
+    assert redirect(answer, request) == (URL("https://cdn.example/x?sig=a%2Bb", encoded=True) if followed else None)

@@ -1,0 +1,259 @@
+"""Places at a host: as many as it bears."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferryman.errors import RateLimited
+from ferryman.registry.hosts import HostOptions
+from ferryman.registry.limits.concurrency import Place, Places
+from ferryman.registry.limits.host_limits import Limits
+from tests.registry.conftest import Connect
+from tests.registry.test_client import FOUND, PATH, reference
+from tests.support.clock import ManualClock
+from tests.support.faulty import Faulty, says
+
+
+async def one(places: Places, *, refused: bool) -> None:
+    """One request, alone."""
+    async with places.take() as place:
+        place.refused() if refused else place.bore()
+
+
+async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
+    places = Places(8)
+    limits = [places.limit]
+    for refused in (True, True, True, True):
+        await one(places, refused=refused)
+        limits.append(places.limit)
+    assert limits == [8, 4, 2, 1, 1]
+    for size, steps in [(1, 1), (2, 3), (3, 4), (4, 5)]:  # about as many steps as there are places
+        assert places.limit == size
+        for _ in range(steps):
+            await one(places, refused=False)
+    assert places.limit == 5
+    for _ in range(100):
+        await one(places, refused=False)
+    assert places.limit == 8
+
+
+async def test_one_round_halves_once() -> None:
+    places = Places(8)
+    async with AsyncExitStack() as stack:
+        sent = [await stack.enter_async_context(places.take()) for _ in range(8)]
+        for place in sent:
+            place.refused()
+        assert places.limit == 4
+    async with AsyncExitStack() as stack:
+        sent = [await stack.enter_async_context(places.take()) for _ in range(4)]
+        for place in sent:
+            place.refused()
+        assert places.limit == 2
+
+
+async def test_an_answer_from_before_the_refusal_says_nothing_new() -> None:
+    places = Places(2)
+    async with places.take() as early:
+        await one(places, refused=True)
+        early.bore()
+        assert places.limit == 1
+
+
+async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
+    places, order = Places(2), list[int]()
+    ends = [asyncio.Event() for _ in range(6)]
+
+    async def work(number: int) -> None:
+        async with places.take() as place:
+            order.append(number)
+            await ends[number].wait()
+            if number == 0:
+                place.refused()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(work(number))
+        await turns()
+        assert order == [0, 1]
+        ends[0].set()  # the limit is 1 now, and 1 still has it
+        await turns()
+        assert order == [0, 1]
+        for end in ends:
+            end.set()
+    assert order == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_raised_limit_lets_in_who_waits() -> None:
+    places, inside = Places(4), list[int]()
+    for _ in range(2):
+        await one(places, refused=True)
+    gate = asyncio.Event()
+
+    async def work(number: int) -> None:
+        async with places.take():
+            inside.append(number)
+            await gate.wait()
+
+    async with asyncio.TaskGroup() as group:
+        async with places.take() as place:
+            for number in range(4):
+                group.create_task(work(number))
+            await turns()
+            assert inside == []
+            place.bore()
+            group.create_task(work(4))
+            await turns()
+            assert inside == []  # not before those that came earlier
+        await turns()
+        assert inside == [0, 1]
+        gate.set()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while it waits", "in the moment of its turn"])
+async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
+    places = Places(1)
+
+    async def work() -> None:
+        async with places.take():
+            pass
+
+    async with places.take():
+        waiting = asyncio.create_task(work())
+        await turns()
+        if not late:
+            waiting.cancel()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    async with asyncio.timeout(30), places.take():
+        pass
+
+
+@given(st.integers(1, 12), st.lists(st.sampled_from(["bore", "refused", "cancel", "nothing"]), max_size=60))
+def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, script: list[str]) -> None:
+    places, inside, most = Places(ceiling), 0, 0
+
+    async def work(act: str) -> None:
+        nonlocal inside, most
+        async with places.take() as place:
+            inside += 1
+            most = max(most, inside)
+            try:
+                await asyncio.sleep(0)
+                if act in {"bore", "refused"}:
+                    getattr(Place, act)(place)
+                assert 1 <= places.limit <= ceiling
+            finally:
+                inside -= 1
+
+    async def run() -> None:
+        tasks = [asyncio.create_task(work(act)) for act in script]
+        await asyncio.sleep(0)
+        for task, act in zip(tasks, script, strict=True):
+            if act == "cancel":
+                task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [result for result in results if result and not isinstance(result, asyncio.CancelledError)] == []
+        async with asyncio.timeout(30), AsyncExitStack() as stack:
+            for _ in range(places.limit):  # none was lost
+                await stack.enter_async_context(places.take())
+
+    asyncio.run(run())
+    assert most <= ceiling
+
+
+# Copies, and requests
+
+
+async def test_a_copy_that_is_refused_makes_copies_at_that_host_fewer() -> None:
+    limits = Limits(clock=ManualClock())
+    hosts = {"quay.io": 2, "r.io": 2}
+    with pytest.raises(RateLimited):
+        async with limits.copy(hosts):
+            raise RateLimited("slow down", registry="quay.io")
+    async with limits.copy({"r.io": 2}), limits.copy({"r.io": 2}), limits.copy({"quay.io": 2}):
+        waiting = asyncio.create_task(limits.copy({"quay.io": 2}).__aenter__())
+        await turns()
+        assert not waiting.done()
+    await waiting
+
+
+async def test_a_transfer_holds_a_place_that_its_requests_go_in() -> None:
+    limits = Limits(clock=ManualClock())
+    async with (
+        asyncio.timeout(30),
+        limits.transfer({"a": 1, "b": 1}),
+        limits.request("a", 1, placed=True),
+        limits.request("b", 1, placed=True),
+    ):
+        other = asyncio.create_task(limits.request("a", 1).__aenter__())
+        await turns()
+        assert not other.done()
+    await other
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_registry_that_says_too_much_is_asked_less_at_once(
+    faulty: Faulty, connect: Connect, clock: ManualClock, status: int
+) -> None:
+    crowd = Crowd()
+    faulty.on(f"HEAD {PATH}", crowd)
+    client = connect(hosts={faulty.host: HostOptions(concurrency=16)})
+
+    async def ask() -> int:
+        """How many there are at once of 16 that want to."""
+        crowd.most = 0
+        await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(16)), return_exceptions=True)
+        return crowd.most
+
+    crowd.refusal = status
+    assert 8 < await ask() <= 16
+    crowd.refusal = None
+    clock.advance(10)
+    assert 1 <= await ask() <= 8
+    for _ in range(20):
+        await ask()
+    assert 8 < await ask() <= 16
+
+
+async def test_too_much_is_waited_out_by_everybody(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+    faulty.on(f"HEAD {PATH}", says(429, Retry_After="7"), FOUND)
+    client = connect(hosts={faulty.host: HostOptions(concurrency=1)})
+    await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(3)))
+    assert sum(clock.slept) >= 7
+    assert len(faulty.asked) == 4
+
+
+async def test_requests_a_second_count_at_the_registry(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+    faulty.on(f"HEAD {PATH}", FOUND)
+    client = connect(hosts={faulty.host: HostOptions(requests_per_second=2)})
+    began = clock.now()
+    for _ in range(5):
+        await client.head_manifest(reference(faulty))
+    assert timedelta(seconds=1.9) < clock.now() - began < timedelta(seconds=2.1)
+
+
+class Crowd:
+    """A server that counts how many are asking at once, and may be fed up with them."""
+
+    def __init__(self) -> None:
+        self.most = self._running = 0
+        self.refusal: int | None = None
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        self._running += 1
+        self.most = max(self.most, self._running)
+        await asyncio.sleep(0.01)
+        self._running -= 1
+        if self.refusal is not None:
+            return web.Response(status=self.refusal, headers={"Retry-After": "1"})
+        return await FOUND(request)
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)

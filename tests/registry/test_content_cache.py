@@ -1,0 +1,42 @@
+"""What discovery has read is had once more without a request."""
+
+import asyncio
+from collections.abc import Callable
+
+from ferryman.reference import Repository
+from ferryman.registry.content_cache import Kept
+from tests.registry.conftest import Connect
+from tests.support.images import push
+from tests.support.processes import RegistryServer
+from tests.support.workplace import tiny
+
+
+def test_is_had_once() -> None:
+    kept = Kept[bytes]()
+    kept.put("a", b"content", size=7)
+    assert (kept.take("a"), kept.take("a")) == (b"content", None)
+
+
+def test_what_was_kept_first_goes_first() -> None:
+    kept, size = Kept[str](), 3 * 1024 * 1024
+    for name in ("a", "b", "b", "c"):
+        kept.put(name, name, size=size)
+    assert [kept.take(name) for name in ("a", "b", "c")] == [None, "b", "c"]
+
+
+def test_what_is_too_large_is_not_kept() -> None:
+    kept = Kept[str]()
+    kept.put("large", "content", size=1 << 30)
+    assert kept.take("large") is None
+
+
+async def test_the_next_one_who_asks_needs_no_request(
+    start_registry: Callable[..., RegistryServer], connect: Connect
+) -> None:
+    server, client, made = start_registry(), connect(), tiny("kept")
+    await asyncio.to_thread(push, server.url, "team/app", "1", made)
+    repository = Repository(server.host, "team/app")
+    for keep in (True, False):
+        assert (await client.get_manifest(repository.pinned(made.digest), keep=keep)).body == made.manifest
+        assert await client.get_blob(repository, made.config_digest, keep=keep) == made.blobs[made.config_digest]
+    assert server.access_log().count('"GET /v2/team/app/') == 2

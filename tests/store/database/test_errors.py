@@ -1,0 +1,45 @@
+"""What a driver raises, told apart: is the database at fault, or what was to be written?"""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import text
+
+from ferryman.errors import StoreError, Unstorable
+from ferryman.store.database.database import Database
+from ferryman.store.services import Cycles, Services
+from tests.store.scene import ITEM, START, ManualClock, Scene, digest
+
+
+async def test_a_text_that_is_none(scene: Scene) -> None:
+    with pytest.raises(Unstorable, match="the state database"):
+        await scene.ledger.note_trouble(ITEM, "half a character: \ud800", now=START)
+    await scene.walk({"v1": digest("a")})
+    assert (await scene.claimed()).tag == "v1"
+
+
+async def test_a_number_of_more_than_64_bits(scene: Scene) -> None:
+    job = await scene.running()
+    with pytest.raises(Unstorable, match="the state database"):
+        await scene.queue.succeed(
+            job, started_at=START, target_digest=digest("f"), identical=True, bytes_moved=2**63, bytes_reused=0
+        )
+    assert await scene.succeed(job)
+
+
+async def test_a_moment_without_a_zone(database: Database, clock: ManualClock) -> None:
+    with pytest.raises(Unstorable, match="no time zone"):
+        await Services(database, clock=clock).beat("me", "run", cycles=Cycles(next_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+async def test_a_row_that_breaks_a_rule(database: Database) -> None:
+    with pytest.raises(Unstorable):
+        async with database.write() as connection:
+            await connection.execute(text("INSERT INTO troubles (target) VALUES ('t')"))
+
+
+async def test_a_statement_that_is_wrong_is_no_values_fault(database: Database) -> None:
+    with pytest.raises(StoreError) as raised:
+        async with database.write() as connection:
+            await connection.execute(text("SELECT nothing FROM nowhere"))
+    assert not isinstance(raised.value, Unstorable)

@@ -1,0 +1,204 @@
+"""Migrations: by the program and by alembic's command line, from a checkout and from an installed wheel."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedColumn
+
+from ferryman.errors import StoreError
+from ferryman.store.database.database import Database, Transaction, migrating, open_database
+from ferryman.store.database.tables import VERSION, metadata
+from ferryman.store.ledger import Ledger
+from tests.support.postgresql import PostgresServer
+from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
+
+CHECKOUT = Path(__file__).parents[2]
+OPEN = "import asyncio, sys; from ferryman.store.database.database import open_database; asyncio.run(open_database(sys.argv[1]))"
+
+
+def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT, code: int = 0) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(path), "FERRYMAN_DATABASE_URL": url}
+    done = subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _alembic(*arguments: str, url: str, code: int = 0) -> str:
+    return _run(sys.executable, "-m", "alembic", *arguments, cwd=CHECKOUT, url=url, code=code)
+
+
+async def _schema(connection: Transaction) -> dict[str, list[str]]:
+    """What the database says of itself: every table, column, constraint and index."""
+    if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
+        rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        # ADD COLUMN writes the new ones behind the last, on its line.
+        return {
+            name: sorted(re.split(r",?\s*\n\s*|, (?=\w+ [A-Z]+(?: DEFAULT '\d+' NOT NULL)?, )", sql))
+            for name, sql in rows
+        }
+    indexes = await connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
+    checks = await connection.execute(text("SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"))
+    columns: dict[str, list[ReflectedColumn]] = await connection.run_sync(
+        lambda sync: {name: inspect(sync).get_columns(name) for name in inspect(sync).get_table_names()}
+    )
+    described = {
+        name: sorted(f"{c['name']} {c['type']} {c['nullable']}" for c in found) for name, found in columns.items()
+    }
+    return described | {name: [value] for name, value in indexes} | {name: [value] for name, value in checks}
+
+
+async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    async with database.write() as connection:
+        migrated = await _schema(connection)
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+        assert await _schema(connection) == migrated
+
+
+def test_the_command_line_at_a_checkout(url: str) -> None:
+    _alembic("upgrade", "head", url=url)
+    assert "No new upgrade operations detected" in _alembic("check", url=url)
+    _alembic("downgrade", "base", url=url)
+    _alembic("upgrade", "head", url=url)
+
+
+def test_alembic_takes_a_synchronous_url_too(tmp_path: Path) -> None:
+    _alembic("upgrade", "head", url=f"sqlite:///{tmp_path}/ferryman.db")
+    assert "(head)" in _alembic("current", url=f"sqlite:///{tmp_path}/ferryman.db")
+
+
+def test_alembic_refuses_what_ferryman_refuses() -> None:
+    told = _alembic("current", url="mysql://me:hunter2@localhost/ferryman", code=1)
+    assert "FERRYMAN_DATABASE_URL: mysql is not supported" in told
+    assert "hunter2" not in told
+
+
+def test_an_installed_wheel_in_any_folder(tmp_path: Path) -> None:
+    installed = tmp_path / "site-packages"
+    shutil.copytree(CHECKOUT / "ferryman", installed / "ferryman")
+    shutil.copytree(CHECKOUT / "migrations", installed / "ferryman" / "migrations")  # as pyproject.toml has it
+    elsewhere = tmp_path / "100% elsewhere"
+    elsewhere.mkdir()
+    _run(sys.executable, "-c", OPEN, "sqlite+aiosqlite:///data/ferryman.db", cwd=elsewhere, path=installed)
+    assert (elsewhere / "data" / "ferryman.db").stat().st_size > 0
+
+
+async def test_simultaneous_starts_all_end_well(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/new/ferryman.db"
+    starters = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", OPEN, url, cwd=CHECKOUT, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(5)
+    ]
+    ends = [await starter.communicate() for starter in starters]
+    assert [starter.returncode for starter in starters] == [0] * 5, ends
+
+
+async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> None:
+    url = postgresql.create_database("simultaneous")
+    opened = await asyncio.gather(*(open_database(url) for _ in range(5)))
+    for database in opened:
+        await database.close()
+
+
+def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    told = f"{OPEN}; print('alembic' in sys.modules)"
+    assert [_run(sys.executable, "-c", told, url, cwd=tmp_path).strip() for _ in range(2)] == ["True", "False"]
+
+
+async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    for create in (True, False):
+        with pytest.raises(StoreError, match=rf"newer Ferryman.*0999.*up to {VERSION}.*install the newer") as raised:
+            await open_database(url, create=create)
+        assert database.name in str(raised.value)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def released(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of release 1.0.0."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").create_database(f"released_{abs(hash(request.node.nodeid))}")
+    await make_database_of_1_0_0(url)
+    return url
+
+
+async def test_who_only_reads_does_not_migrate(released: str) -> None:
+    before = await _content(released)
+
+    with pytest.raises(StoreError, match="older Ferryman") as raised:
+        await open_database(released, create=False)
+
+    assert await _content(released) == before
+    told = str(raised.value)
+    assert Database(released).name in told
+    assert f"its version is {SCHEMA_OF_1_0_0}" in told
+    assert f"needs {VERSION}" in told
+    assert "`ferryman migrate`" in told
+
+
+async def test_who_writes_migrates_and_loses_nothing(released: str) -> None:
+    await (await open_database(released)).close()
+
+    database = await open_database(released, create=False)
+    [record] = await Ledger(database).tags()
+    await database.close()
+    assert (record.item, record.tag, record.status, record.target_digest) == ("app", "1.0", "synced", "sha256:b")
+
+
+async def _content(url: str) -> tuple[dict[str, list[str]], list[object]]:
+    """The schema and its version, read without a word of Ferryman's migrations."""
+    database = Database(url)
+    try:
+        async with database.read() as connection:
+            schema = await _schema(connection)
+            return schema, list((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
+    finally:
+        await database.close()
+
+
+async def test_making_a_table_anew_keeps_the_rows_that_refer_to_it(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    async with migrating(url) as connection:
+        for statement in (
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE child (parent_id INTEGER REFERENCES parent (id) ON DELETE CASCADE)",
+            "INSERT INTO parent VALUES (1)",
+            "INSERT INTO child VALUES (1)",
+        ):
+            await connection.execute(text(statement))
+    async with migrating(url) as connection:
+        for statement in (
+            "CREATE TABLE anew (id INTEGER PRIMARY KEY)",
+            "INSERT INTO anew SELECT id FROM parent",
+            "DROP TABLE parent",
+            "ALTER TABLE anew RENAME TO parent",
+        ):
+            await connection.execute(text(statement))
+    async with migrating(url) as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM child")) == 1
+
+
+async def test_a_migration_that_breaks_a_reference_is_rolled_back(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    await (await open_database(url)).close()
+    with pytest.raises(StoreError, match="nothing was changed"):
+        await _break_a_reference(url)
+    async with migrating(url) as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM history")) == 0
+
+
+async def _break_a_reference(url: str) -> None:
+    async with migrating(url) as connection:
+        await connection.execute(text("INSERT INTO history (tag_id, digest) VALUES (7, 'sha256:a')"))

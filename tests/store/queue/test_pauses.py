@@ -1,0 +1,183 @@
+"""Registries that are left alone: what is held, and what is let go, on both databases."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ferryman.store.queue.queue import Queue
+from ferryman.store.records import ItemKey, RegistryState
+from tests.store.scene import ITEM, START, Scene, digest
+
+SOURCE, TARGET = "quay.io", "registry.example.com"
+OTHER = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/mirror/pause", None)
+ELSEWHERE = ItemKey("nginx", "docker.io/library/nginx", "other.example.com/nginx", None)
+
+
+@pytest.mark.parametrize("registry", [SOURCE, TARGET])
+async def test_a_paused_registrys_tags_are_held_and_let_go(scene: Scene, registry: str) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.walk({"v2": digest("b")}, item=ELSEWHERE)
+    await scene.queue.hold(registry, until=None, error="refused", fingerprint="print")
+    assert await scene.queue.held() == [RegistryState(registry, None, "refused", START, tried_at=START)]
+    assert await scene.queue.fingerprint_of(registry) == "print"
+    record = await scene.record()
+    assert (record.run_at, record.reason, record.error) == (None, "paused", "refused")
+    assert (await scene.claimed()).tag == "v2"
+    assert await scene.queue.claim() is None
+    assert await scene.queue.let_go(registry) == 1
+    assert await scene.queue.held() == []
+    assert await scene.queue.fingerprint_of(registry) is None
+    assert (await scene.claimed()).tag == "v1"
+    record = await scene.record()
+    assert (record.reason, record.error) == (None, None)
+
+
+async def test_whatever_queues_a_tag_minds_the_pause(scene: Scene) -> None:
+    jobs = {}
+    for tag in ("retried", "handed-back", "deferred", "moved-on", "lost", "requeued"):
+        jobs[tag] = await scene.running(tag)
+    await scene.fail(jobs["requeued"])
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.fail(jobs["retried"], retry_at=START)
+    await scene.queue.hand_back(jobs["handed-back"])
+    await scene.queue.defer(jobs["deferred"], until=START, reason="rate-limited", error="slow down")
+    await scene.walk({"moved-on": digest("b"), "enqueued": digest("a")})
+    await scene.succeed(jobs["moved-on"])
+    assert await scene.queue.reclaim(["me"]) == 1
+    known = await scene.ledger.known(ITEM.target)
+    assert {tag for tag, record in known.items() if record.status == "queued"} == {*jobs, "enqueued"} - {"requeued"}
+    assert {record.run_at for record in known.values() if record.status == "queued"} == {None}
+    assert await scene.queue.claim() is None
+    assert (await scene.queue.outstanding()).held == 6
+
+
+async def test_a_limit_ends_by_itself(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")})
+    until = START + timedelta(minutes=1)
+    await scene.queue.hold(SOURCE, until=until, error="slow down")
+    assert await scene.queue.claim() is None
+    assert (await scene.queue.outstanding()).next_at == until
+    scene.clock.advance(timedelta(minutes=1))
+    assert await scene.queue.held() == []
+    assert (await scene.claimed()).tag == "v1"
+    assert (await scene.record()).error is None
+
+
+async def test_a_limit_does_not_bring_a_retry_forward(scene: Scene) -> None:
+    later = START + timedelta(hours=1)
+    await scene.fail(await scene.running(), retry_at=later)
+    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert (await scene.record()).run_at == later
+
+
+async def test_a_pause_only_gets_longer(scene: Scene) -> None:
+    longer = START + timedelta(hours=1)
+    await scene.queue.hold(SOURCE, until=longer, error="slow down")
+    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down a little")
+    assert await scene.queue.held() == [RegistryState(SOURCE, longer, "slow down", START)]
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    await scene.queue.hold(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.held() == [RegistryState(SOURCE, None, "refused", START, tried_at=START)]
+    assert await scene.queue.fingerprint_of(SOURCE) == "print"
+
+
+async def test_a_pause_tells_whether_it_is_news(scene: Scene) -> None:
+    longer = START + timedelta(hours=1)
+    assert await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert not await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert await scene.queue.hold(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.hold(SOURCE, until=None, error="refused")
+    assert not await scene.queue.hold(SOURCE, until=longer, error="slow down")
+
+
+async def test_what_waits_for_a_registry_is_counted(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a"), "v2": digest("b"), "v3": digest("c")})
+    await scene.claimed()
+    assert await scene.queue.waiting(SOURCE) == 0
+    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert [await scene.queue.waiting(registry) for registry in (SOURCE, "docker.io")] == [2, 0]
+    scene.clock.advance(timedelta(minutes=1))
+    assert await scene.queue.waiting(SOURCE) == 0
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    assert await scene.queue.waiting(SOURCE) == 2
+
+
+async def test_two_pauses_in_the_way_of_one_tag(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.queue.hold(TARGET, until=None, error="refused too")
+    await scene.queue.let_go(SOURCE)
+    assert await scene.queue.claim() is None
+    await scene.queue.let_go(TARGET)
+    assert await scene.queue.claim() is not None
+
+
+async def test_let_go_brings_back_those_that_the_login_failed(scene: Scene) -> None:
+    await scene.fail(await scene.running("refused"), kind="login")
+    await scene.fail(await scene.running("broken"), kind="not-found")
+    await scene.walk({"pause": digest("a")}, item=OTHER)
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    assert await scene.queue.let_go(SOURCE) == 1
+    record = await scene.record("refused")
+    assert (record.status, record.attempts, record.error, record.error_kind) == ("queued", 0, None, None)
+    assert (await scene.record("broken")).status == "failed"
+
+
+async def test_requeue_lifts_the_pauses_in_the_way_only(scene: Scene) -> None:
+    await scene.fail(await scene.running("v1"), kind="login")
+    await scene.walk({"v2": digest("b")})
+    await scene.walk({"v3": digest("c")}, item=ELSEWHERE)
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.queue.hold("docker.io", until=None, error="refused")
+    assert await scene.queue.requeue(failed=True, targets=[ITEM.target]) == 2
+    assert [state.registry for state in await scene.queue.held()] == ["docker.io"]
+    assert {(await scene.claimed()).tag for _ in range(2)} == {"v1", "v2"}
+    assert await scene.queue.requeue(failed=True) == 1
+    assert (await scene.claimed()).tag == "v3"
+
+
+async def test_an_item_that_leaves_a_paused_source_is_held_no_longer(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.walk({}, item=ItemKey("etcd", "gcr.io/etcd-development/etcd", ITEM.target, None))
+    assert (await scene.claimed()).source == "gcr.io/etcd-development/etcd"
+
+
+async def test_a_tag_that_was_held_without_a_pause_is_due_at_the_next_walk(scene: Scene) -> None:
+    await scene.queue.defer(await scene.running(), until=None, reason="login", error="refused")
+    assert await scene.queue.claim() is None
+    await scene.walk({"v1": digest("a")})
+    assert await scene.queue.claim() is not None
+
+
+async def test_a_login_is_tried_by_one_process_and_counted_unless_nobody_refused_it(
+    scene: Scene, queue_of: Callable[[str], Queue]
+) -> None:
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    [state] = await scene.queue.held()
+    scene.clock.advance(timedelta(minutes=1))
+    claims = [await queue.claim_login(state) for queue in (scene.queue, queue_of("another"))]
+    assert claims == [True, False]
+    [after] = await scene.queue.held()
+    assert (after.tried_at, after.tries) == (scene.clock.now(), 1)
+    await scene.queue.uncount_login(SOURCE)
+    assert [state.tries for state in await scene.queue.held()] == [0]
+
+
+@pytest.mark.parametrize(("days", "tries"), [(1, 1), (3, 0)])
+async def test_a_released_registry_that_refuses_again_goes_on_counting(scene: Scene, days: int, tries: int) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    assert await scene.queue.claim() is None
+    [state] = await scene.queue.held()
+    assert await scene.queue.claim_login(state)
+    assert await scene.queue.release(SOURCE) == 1
+    assert await scene.queue.held() == []
+    assert await scene.queue.claim() is not None
+    scene.clock.advance(timedelta(days=days))
+    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    [state] = await scene.queue.held()
+    assert (state.tries, state.tried_at) == (tries, scene.clock.now())
+    assert not await scene.queue.claim_login(replace(state, tried_at=START))

@@ -1,0 +1,602 @@
+"""Several jobs at once: heartbeats, lost leases, dead workers, an absent engine, and three ways to stop."""
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ferryman.errors import EngineUnavailable, StoreError
+from ferryman.reference import Reference
+from ferryman.store.queue.queue import Queue
+from ferryman.store.records import Job, Share
+from ferryman.transports.base import Copied, ProgressSink
+from ferryman.worker import Worker
+from ferryman.worker_pool import Crew
+from tests.conftest import ReadLog
+from tests.support.workplace import LEASE, POLICY, Workplace, tiny
+
+BEAT = LEASE.total_seconds() / 3
+_CLAIM_AND_DIE = """
+import asyncio, os, sys
+from datetime import timedelta
+from typing import Any
+from ferryman.clock import SystemClock
+from ferryman.store.database.database import open_database
+from ferryman.store.queue.lease_owners import Owner
+from ferryman.store.queue.queue import Queue
+
+async def main():
+    database = await open_database(sys.argv[1])
+    owner = Owner.claim(database)
+    queue = Queue(database, owner=owner.name, clock=SystemClock(), lease=timedelta(hours=1), max_attempts=3)
+    print((await queue.claim()).tag, flush=True)
+    os._exit(1)
+
+asyncio.run(main())
+"""
+
+
+async def test_works_on_several_at_once(workplace: Workplace) -> None:
+    gates = [workplace.transport.hold(tag) for tag in ("v1", "v2", "v3")]
+    await workplace.enqueue("v1", "v2", "v3")
+    working = workplace.start(workplace.work(ends=3, size=3))
+    for gate in gates:
+        await gate.reached.wait()
+    for gate in gates:
+        gate.open()
+    await working
+    assert {(await workplace.record(tag)).status for tag in ("v1", "v2", "v3")} == {"synced"}
+
+
+async def test_a_slow_registry_does_not_hold_every_worker(workplace: Workplace) -> None:
+    slow = [workplace.transport.hold(f"v{number}") for number in range(4)]
+    await workplace.enqueue("v0", "v1", "v2", "v3")
+    crew = workplace.crew(size=4, registries=("quay.io", "ghcr.io"))
+    workplace.start(crew.run())
+    for gate in slow[:3]:
+        await gate.reached.wait()
+    other = workplace.transport.hold("other")
+    await workplace.enqueue("other", source="ghcr.io/team/tool")
+    await other.reached.wait()
+    assert not slow[3].reached.is_set()
+    other.open()
+    slow[0].open()
+    await slow[3].reached.wait()
+
+
+async def test_a_registry_of_its_own_has_all_workers(workplace: Workplace) -> None:
+    gates = [workplace.transport.hold(f"v{number}") for number in range(4)]
+    await workplace.enqueue("v0", "v1", "v2", "v3")
+    workplace.start(workplace.crew(size=4, registries=("quay.io",)).run())
+    for gate in gates:
+        await gate.reached.wait()
+
+
+async def test_finds_what_is_queued_while_it_idles(workplace: Workplace) -> None:
+    working = workplace.start(workplace.work())
+    await workplace.clock.asleep()
+    await workplace.enqueue("v1")
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_is_called_by_what_its_own_process_enqueues(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferryman.worker_pool._POLL", 3600.0)
+    crew = workplace.crew(ends=1, size=2)
+    idles = crew.idles.next()
+    working = asyncio.create_task(crew.run())
+    await idles.wait()
+    await workplace.enqueue("v1")
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_tells_when_nothing_is_left(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1", "v2")
+    crew = workplace.crew(size=2)
+    idles = crew.idles.next()
+    working = asyncio.create_task(crew.run())
+    await gate.reached.wait()
+    assert not idles.is_set()
+    gate.open()
+    await idles.wait()
+    assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
+    crew.drain()
+    await working
+
+
+async def test_works_for_its_targets_only(workplace: Workplace) -> None:
+    await workplace.enqueue("v1")
+    await workplace.enqueue("3.9", source="registry.k8s.io/pause")
+    crew = workplace.crew(ends=1, targets={workplace.item("registry.k8s.io/pause").target})
+    await crew.run()
+    assert workplace.watcher.outcomes == [("3.9", "synced")]
+    assert (await workplace.record("v1")).status == "queued"
+
+
+async def test_two_crews_on_one_database_copy_nothing_twice(workplace: Workplace) -> None:
+    tags = [f"v{number}" for number in range(24)]
+    await workplace.enqueue(*tags)
+    crews = [workplace.crew(size=4, queue=workplace.queue_of(owner)) for owner in ("one", "two")]
+
+    def drain_at_the_end() -> None:
+        if len(workplace.watcher.outcomes) == len(tags):
+            for crew in crews:
+                crew.drain()
+
+    workplace.watcher.on_end = drain_at_the_end
+    await asyncio.gather(*(crew.run() for crew in crews))
+    assert sorted(workplace.transport.asked) == sorted(tags)
+    assert {(await workplace.record(tag)).status for tag in tags} == {"synced"}
+
+
+# Leases
+
+
+async def test_a_heartbeat_keeps_a_slow_copys_lease(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.work())
+    await gate.reached.wait()
+    other = workplace.queue_of("other")
+    for _ in range(10):
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+        assert await other.reclaim() == 0
+    gate.open()
+    await working
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) == ("synced", 1)
+
+
+async def test_a_copy_whose_lease_is_lost_is_stopped(workplace: Workplace, read_log: ReadLog) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.work())
+    await gate.reached.wait()
+    other = workplace.queue_of("other")
+    await other.reclaim([workplace.owner.name])
+    job = await other.claim()
+    assert job is not None
+    await workplace.clock.asleep()
+    workplace.clock.advance(BEAT)
+    await working
+    assert workplace.transport.cancelled == ["v1"]
+    assert workplace.watcher.outcomes == [("v1", "stopped")]
+    assert "lease lost: another worker has this tag now" in [line["event"] for line in read_log()]
+    assert (await workplace.record("v1")).status == "running"
+    assert await other.succeed(
+        job, started_at=workplace.clock.now(), target_digest=tiny("v1").digest, identical=True,
+        bytes_moved=0, bytes_reused=0,
+    )  # fmt: skip
+
+
+async def test_the_other_copies_go_on_when_one_lease_is_lost(workplace: Workplace) -> None:
+    lost, kept = workplace.transport.hold("lost"), workplace.transport.hold("kept")
+    await workplace.enqueue("lost")
+    working = workplace.start(workplace.work(size=2, ends=2))
+    await lost.reached.wait()
+    await workplace.queue_of("other").reclaim([workplace.owner.name])
+    assert await workplace.queue_of("other").claim() is not None
+    await workplace.enqueue("kept")
+    await kept.reached.wait()
+    await workplace.clock.asleep()
+    workplace.clock.advance(BEAT)
+    await workplace.clock.asleep()
+    kept.open()
+    await working
+    assert workplace.watcher.outcomes == [("lost", "stopped"), ("kept", "synced")]
+
+
+async def test_copies_stop_when_the_leases_cannot_be_renewed_in_time(workplace: Workplace, read_log: ReadLog) -> None:
+    class Mute(Queue):
+        async def beat(self) -> frozenset[str]:
+            raise StoreError("the disk is full")
+
+    queue = Mute(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    await gate.reached.wait()
+    for _ in range(2):
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+        assert workplace.transport.cancelled == []
+    workplace.clock.advance(BEAT)
+    await working
+    assert workplace.transport.cancelled == ["v1"]
+    assert [line["error"] for line in read_log() if line["level"] == "error"] == ["the disk is full"] * 3
+
+
+async def test_copies_stop_when_the_database_stays_silent(workplace: Workplace) -> None:
+    asked = asyncio.Event()
+
+    class Silent(Queue):
+        async def beat(self) -> frozenset[str]:
+            asked.set()
+            await asyncio.Event().wait()
+            return frozenset()
+
+    lease = timedelta(seconds=3)
+    queue = Silent(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=lease, max_attempts=3)
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew(ends=1, queue=queue, lease=lease).run())
+    await gate.reached.wait()
+    await workplace.clock.asleep()
+    workplace.clock.advance(1)
+    await asked.wait()
+    workplace.clock.advance(2)  # the lease's end; the heartbeat waits for the answer until then, and no longer
+    await working
+    assert workplace.transport.cancelled == ["v1"]
+
+
+async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
+    workplace: Workplace, read_log: ReadLog
+) -> None:
+    failed = asyncio.Semaphore(0)
+
+    class Full(Queue):
+        async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
+            failed.release()
+            raise StoreError("the disk is full")
+
+    queue = Full(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    crew = workplace.crew(ends=1, queue=queue)
+    working = workplace.start(crew.run())
+    for _ in range(2):
+        await failed.acquire()
+    crew.demand_a_database(within=timedelta(minutes=2))
+    workplace.clock.advance(121)
+    with pytest.raises(StoreError, match="the disk is full"):
+        crew.demand_a_database(within=timedelta(minutes=2))
+    working.cancel()
+    await asyncio.wait([working])
+    assert [line["event"] for line in read_log() if line["level"] == "error"].count("cannot claim; trying again") == 1
+
+
+# What dead workers held
+
+
+async def test_takes_over_what_a_dead_process_held(workplace: Workplace, read_log: ReadLog) -> None:
+    await workplace.enqueue("v1")
+    command = [sys.executable, "-c", _CLAIM_AND_DIE, f"sqlite+aiosqlite:///{workplace.file}"]
+    dead = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+    assert dead.stdout == "v1\n", dead.stderr
+    assert (await workplace.record("v1")).status == "running"
+    await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) == ("synced", 1)
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["lost", "synced"]
+    assert {line["event"]: line.get("tags") for line in read_log()}["queued again what stopped workers held"] == 1
+
+
+async def test_takes_over_at_a_heartbeat_what_fell_silent(workplace: Workplace) -> None:
+    silent = workplace.queue_of("on another machine")
+    await workplace.enqueue("v1")
+    assert await silent.claim() is not None
+    working = workplace.start(workplace.work())
+    for _ in range(3):  # a whole lease
+        assert workplace.transport.asked == []
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+    await working
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) == ("synced", 2)  # the tag may be what hangs: that counted
+
+
+async def test_leaves_alone_what_the_living_hold(workplace: Workplace) -> None:
+    await workplace.enqueue("v1", "v2")
+    assert await workplace.queue_of("on another machine").claim() is not None
+    await workplace.work()
+    assert workplace.transport.asked == ["v2"]
+
+
+async def test_goes_on_when_the_folder_of_owners_is_removed(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.work())
+    await gate.reached.wait()
+    await asyncio.to_thread(shutil.rmtree, workplace.file.with_name(f"{workplace.file.name}.owners"))
+    await workplace.clock.asleep()
+    workplace.clock.advance(BEAT)
+    beaten = asyncio.create_task(workplace.clock.asleep())
+    await asyncio.wait([working, beaten], return_when=asyncio.FIRST_COMPLETED)
+    beaten.cancel()
+    gate.open()
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+# Stopping
+
+
+async def test_cancelling_hands_everything_back(workplace: Workplace) -> None:
+    gates = [workplace.transport.hold(tag) for tag in ("v1", "v2")]
+    await workplace.enqueue("v1", "v2", "v3")
+    working = workplace.start(workplace.crew(size=2).run())
+    for gate in gates:
+        await gate.reached.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert sorted(workplace.transport.cancelled) == ["v1", "v2"]
+    records = [await workplace.record(tag) for tag in ("v1", "v2", "v3")]
+    assert {(record.status, record.attempts, record.run_at) for record in records} == {
+        ("queued", 0, workplace.clock.now())
+    }
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["handed-back"]
+    await workplace.work(ends=3)
+    assert {(await workplace.record(tag)).attempts for tag in ("v1", "v2", "v3")} == {1}
+
+
+async def test_cancelling_waits_for_a_copy_to_clean_up(workplace: Workplace) -> None:
+    reached, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def leave_nothing_behind(target: Reference, progress: ProgressSink) -> Copied:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            assert (await workplace.record("v1")).status == "running"  # nobody else may start yet
+            cleaned.set()
+        raise AssertionError
+
+    workplace.transport.on("v1", leave_nothing_behind)
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew().run())
+    await reached.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert cleaned.is_set()
+    assert (await workplace.record("v1")).status == "queued"
+
+
+async def test_cancelling_in_the_moment_of_the_record_leaves_no_tag_behind(workplace: Workplace) -> None:
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew().run())
+    workplace.watcher.on_end = working.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await workplace.queue.reclaim([workplace.owner.name])  # as the service does at its end
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) in {("synced", 1), ("queued", 0)}
+
+
+async def test_cancelling_an_idle_crew(workplace: Workplace) -> None:
+    working = workplace.start(workplace.crew(size=4).run())
+    await workplace.clock.asleep()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+
+async def test_draining_lets_running_copies_end_and_claims_no_more(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1", "v2")
+    crew = workplace.crew()
+    working = workplace.start(crew.run())
+    await gate.reached.wait()
+    crew.drain()
+    gate.open()
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+    assert (await workplace.record("v2")).status == "queued"
+    assert workplace.transport.asked == ["v1"]
+
+
+# The Docker Engine is away
+
+
+async def test_an_absent_engine_is_no_attempt(workplace: Workplace) -> None:
+    workplace.transport.fail(EngineUnavailable("no Docker Engine answers at unix:///…"), "v1")
+    await workplace.enqueue("v1")
+    crew = await workplace.work()
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts, record.error) == ("queued", 0, None)
+    assert workplace.watcher.outcomes == [("v1", "again")]
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["handed-back"]
+    workplace.clock.advance(90)
+    assert crew.engine_lost_for == timedelta(seconds=90)
+
+
+async def test_an_absent_engine_is_waited_for(
+    workplace: Workplace, read_log: ReadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = EngineUnavailable("no Docker Engine answers")
+    workplace.transport.fail(away, "v1")
+    workplace.transport.fail(away, "v1")
+    await workplace.enqueue("v1", "v2")
+    crew = workplace.crew(ends=4)
+    waited: list[list[str]] = []
+
+    async def rest(seconds: float) -> None:
+        waited.append(list(workplace.transport.asked))
+        workplace.clock.advance(seconds)
+
+    monkeypatch.setattr(crew, "_rest", rest)
+    await crew.run()
+    assert waited == [["v1"], ["v1", "v1"]]
+    assert crew.engine_lost_for == timedelta()
+    assert {(await workplace.record(tag)).attempts for tag in ("v1", "v2")} == {1}
+    told = [line["event"] for line in read_log() if line["level"] == "error"]
+    assert told == ["the Docker Engine is away; waiting for it"]
+
+
+# The database fails
+
+
+async def test_a_result_that_cannot_be_recorded_is_told(workplace: Workplace, read_log: ReadLog) -> None:
+    _break(workplace, "BEFORE INSERT ON attempts")
+    await workplace.enqueue("v1")
+    await workplace.work()
+    assert (await workplace.record("v1")).status == "running"
+    [line] = [line for line in read_log() if line["level"] == "error"]
+    assert (line["event"], line["tag"]) == ("cannot record the result: the tag will be copied again", "v1")
+    assert "database or disk is full" in line["error"]
+
+
+async def test_a_result_that_could_not_be_recorded_is_copied_again_by_the_same_crew(workplace: Workplace) -> None:
+    _break(workplace, "BEFORE UPDATE ON tags WHEN NEW.status = 'synced' AND NEW.tag = 'v1'")
+    gate = workplace.transport.hold("v2")
+    await workplace.enqueue("v1", "v2")
+    working = workplace.start(workplace.work(ends=3))
+    await gate.reached.wait()  # the only worker is done with v1
+    _mend(workplace)
+    await _let_a_lease_pass(workplace)
+    assert await workplace.attempts("v1") != []
+    gate.open()
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_a_copy_that_was_cancelled_by_nobody_here_is_tried_again_by_the_same_crew(workplace: Workplace) -> None:
+    async def cancel_itself(target: Reference, progress: ProgressSink) -> Copied:
+        raise asyncio.CancelledError
+
+    workplace.transport.on("v1", cancel_itself)
+    gate = workplace.transport.hold("v2")
+    await workplace.enqueue("v1", "v2")
+    working = workplace.start(workplace.work(ends=3))
+    await gate.reached.wait()
+    await _let_a_lease_pass(workplace)
+    assert await workplace.attempts("v1") != []
+    gate.open()
+    await working
+    assert (await workplace.record("v1")).status == "synced"
+
+
+async def test_one_unrecorded_result_does_not_stop_the_crew(workplace: Workplace) -> None:
+    _break(workplace, "BEFORE UPDATE ON tags WHEN NEW.status = 'synced' AND NEW.tag = 'v1'")
+    await workplace.enqueue("v1", "v2")
+    await workplace.work(ends=2)
+    assert (await workplace.record("v2")).status == "synced"
+
+
+async def test_a_queue_that_cannot_be_asked_is_asked_again(workplace: Workplace, read_log: ReadLog) -> None:
+    class Stumbling(Queue):
+        stumbled = False
+
+        async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
+            if not self.stumbled:
+                self.stumbled = True
+                raise StoreError("another program has held it locked for too long")
+            return await super().claim()
+
+    await workplace.enqueue("v1")
+    queue = Stumbling(
+        workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE,
+        max_attempts=POLICY.max_attempts,
+    )  # fmt: skip
+    await workplace.crew(ends=1, queue=queue).run()
+    assert (await workplace.record("v1")).status == "synced"
+    [line] = [line for line in read_log() if line["level"] == "error"]
+    assert (line["event"], line["error"]) == (
+        "cannot claim; trying again",
+        "another program has held it locked for too long",
+    )
+
+
+async def _let_a_lease_pass(workplace: Workplace) -> None:
+    """Two leases, beat by beat."""
+    for _ in range(6):
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+    await workplace.clock.asleep()
+
+
+def _break(workplace: Workplace, what: str) -> None:
+    """Let the database refuse one kind of write."""
+    with sqlite3.connect(workplace.file) as direct:
+        direct.execute(f"CREATE TRIGGER fault {what} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+    direct.close()
+
+
+def _mend(workplace: Workplace) -> None:
+    with sqlite3.connect(workplace.file) as direct:
+        direct.execute("DROP TRIGGER fault")
+    direct.close()
+
+
+# A clock that is set, and work that ends
+
+
+@pytest.mark.parametrize("hours", [-400, -8, 8, 400])
+async def test_setting_the_clock_stops_no_copy(workplace: Workplace, hours: int) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.work())
+    await gate.reached.wait()
+    other = workplace.queue_of("other")
+    assert await other.reclaim() == 0
+    workplace.clock.set_by(hours * 3600)
+    for _ in range(6):
+        assert await other.reclaim() == 0
+        await workplace.clock.asleep()
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+    gate.open()
+    await working
+    record = await workplace.record("v1")
+    assert (record.status, record.attempts) == ("synced", 1)
+
+
+async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
+    workplace: Workplace, read_log: ReadLog
+) -> None:
+    class Clumsy(Queue):
+        async def succeed(self, job: Job, **told: Any) -> bool:
+            if job.tag == "v1":
+                raise RuntimeError("a defect")
+            return await super().succeed(job, **told)
+
+    queue = Clumsy(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    worker = Worker(
+        queue=queue, transport=workplace.transport, registry=workplace.client, pauses=workplace.pauses,
+        clock=workplace.clock, policy=POLICY, listener=workplace.watcher,
+    )  # fmt: skip
+    crew = Crew(worker, queue=queue, clock=workplace.clock, size=1, lease=LEASE, owner=workplace.owner)
+    workplace.watcher.on_end = lambda: crew.drain() if len(workplace.watcher.outcomes) == 2 else None
+    await workplace.enqueue("v1", "v2")
+    await crew.run()
+    assert (await workplace.record("v1")).error_kind == "defect"
+    assert (await workplace.record("v2")).status == "synced"
+    assert "cannot record the result: a defect in Ferryman" in [line["event"] for line in read_log()]
+
+
+async def test_a_jump_forward_while_the_database_fails_ends_no_lease(workplace: Workplace) -> None:
+    class Hiccup(Queue):
+        failures = 1
+
+        async def beat(self) -> frozenset[str]:
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("busy")
+            return await super().beat()
+
+    queue = Hiccup(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    await gate.reached.wait()
+    await workplace.clock.asleep()
+    workplace.clock.set_by(8 * 3600)
+    for _ in range(3):
+        workplace.clock.advance(BEAT)
+        await workplace.clock.asleep()
+    gate.open()
+    await working
+    assert workplace.transport.cancelled == []
+    assert (await workplace.record("v1")).status == "synced"

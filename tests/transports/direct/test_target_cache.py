@@ -1,0 +1,123 @@
+"""What is learnt of a registry, in a process that runs for years."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ferryman.registry.client import RegistryClient
+from ferryman.store.database.database import open_database
+from ferryman.store.target_blobs import Blobs
+from ferryman.transports.direct.target_cache import Memory
+from tests.support.clock import ManualClock
+from tests.support.transports import open_client
+
+HOST = "registry.example.com"
+
+
+class Process:
+    """One of several that share a database."""
+
+    def __init__(self, ledger: Blobs, clock: ManualClock) -> None:
+        self.client: RegistryClient = open_client()
+        self._memory = Memory(ledger, self.client, clock=clock)
+
+    async def copy(self, *, finds_no_mounts: bool = False, chunk: int | None = None) -> None:
+        """What a copy does with it."""
+        await self._memory.recall_abilities(HOST)
+        abilities = self.client.abilities(HOST)
+        if finds_no_mounts:
+            abilities.mounts = False
+        abilities.largest_chunk = chunk or abilities.largest_chunk
+        await self._memory.note_abilities(HOST)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Blobs]:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/state.db")
+    yield Blobs(database, clock=clock)
+    await database.close()
+
+
+@pytest.fixture
+async def process(ledger: Blobs, clock: ManualClock) -> AsyncIterator[Process]:
+    made = Process(ledger, clock)
+    yield made
+    await made.client.aclose()
+
+
+def days(number: float) -> float:
+    return timedelta(days=number).total_seconds()
+
+
+async def test_an_inability_is_tried_again_after_a_month_in_a_running_process(
+    process: Process, clock: ManualClock
+) -> None:
+    await process.copy(finds_no_mounts=True)
+    for _ in range(29):
+        clock.advance(days(1))
+        await process.copy()
+        assert not process.client.abilities(HOST).mounts
+    clock.advance(days(1.1))
+    await process.copy()
+    assert process.client.abilities(HOST).mounts
+
+    await process.copy(finds_no_mounts=True)  # still so: for another month
+    clock.advance(days(29))
+    await process.copy()
+    assert not process.client.abilities(HOST).mounts
+
+
+async def test_a_clock_that_is_set_back_keeps_no_inability_for_ever(process: Process, clock: ManualClock) -> None:
+    await process.copy(finds_no_mounts=True)
+    clock.advance(-days(400))
+
+    await process.copy()
+
+    assert process.client.abilities(HOST).mounts
+
+
+async def test_what_another_process_learns_is_taken_over(process: Process, ledger: Blobs, clock: ManualClock) -> None:
+    await process.copy()
+    other = Process(ledger, clock)
+    await other.copy(finds_no_mounts=True, chunk=524_288)
+    await other.client.aclose()
+
+    clock.advance(days(0.25))
+    await process.copy()
+
+    assert not process.client.abilities(HOST).mounts
+    assert process.client.abilities(HOST).largest_chunk == 524_288
+
+
+async def test_what_was_learnt_since_the_last_copy_ended_is_not_overwritten(
+    process: Process, ledger: Blobs, clock: ManualClock
+) -> None:
+    await process.copy()
+    process.client.abilities(HOST).mounts = False  # by a copy that still runs
+    clock.advance(days(1))
+
+    await process.copy()
+
+    assert not process.client.abilities(HOST).mounts
+    assert "mounts" in await ledger.inabilities(HOST)
+
+
+async def test_an_ability_that_was_found_after_all_is_written_down(
+    process: Process, ledger: Blobs, clock: ManualClock
+) -> None:
+    await process.copy(finds_no_mounts=True)
+    process.client.abilities(HOST).mounts = True
+
+    await process.copy()
+
+    assert await ledger.inabilities(HOST) == {}
+    clock.advance(days(1))
+    await process.copy()
+    assert process.client.abilities(HOST).mounts

@@ -1,0 +1,39 @@
+"""The image ledger without a database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ferryman.transports.engine.image_cache import Role
+
+
+@dataclass(frozen=True)
+class Entry:
+    engine: str
+    reference: str
+    role: Role
+    image_id: str | None
+    previous_id: str | None
+
+
+class InMemoryLedger:
+    """Entries in the order of their last use."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], Entry] = {}
+
+    async def remember(
+        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+    ) -> None:
+        self.entries.pop((engine, reference), None)
+        self.entries[engine, reference] = Entry(engine, reference, role, image_id, previous_id)
+
+    async def touch(self, engine: str, reference: str, image_id: str) -> None:
+        entry = self.entries.pop((engine, reference), None)
+        if entry is not None:
+            self.entries[engine, reference] = replace(entry, image_id=image_id)
+
+    async def of_role(self, engine: str, role: Role) -> Sequence[Entry]:
+        return [entry for entry in self.entries.values() if (entry.engine, entry.role) == (engine, role)]
+
+    async def forget(self, engine: str, reference: str) -> None:
+        self.entries.pop((engine, reference), None)

@@ -1,0 +1,47 @@
+"""Where nobody looks: a line a minute in the log."""
+
+from dataclasses import replace
+
+from ferryman.store.records import Outstanding
+from ferryman.transports.base import Copied
+from ferryman.views.log_view import LogView
+from tests.conftest import ReadLog
+from tests.views.support import JOB
+
+
+def test_a_line_a_minute_tells_how_far_it_is(read_log: ReadLog) -> None:
+    now = 1000.0
+    with LogView(clock=lambda: now) as view:
+        view.looking(3, 18)
+        for number, outcome in enumerate(["synced", "failed"]):
+            job = replace(JOB, token=str(number))
+            view.started(job)
+            copied = Copied("", identical=True, bytes_moved=3_000_000, bytes_reused=9) if outcome == "synced" else None
+            view.ended(job, outcome, copied)
+        view.started(JOB)
+        view.progressed(JOB, "copy:a", 600_000, 1_000_000)
+        left = Outstanding(due=5, waiting=2, held=1, running=1, next_at=None)
+        view.queue(left)
+        now += 59
+        view.queue(left)
+        assert read_log() == []
+        now += 1
+        view.queue(left)
+        [line] = read_log()
+        assert {name: value for name, value in line.items() if name not in {"time", "level"}} == {
+            "event": "progress", "looked": "3/18", "synced": 1, "failed": 1, "skipped": 0, "running": 1, "queued": 5,
+            "waiting": 2, "held": 1, "moved": 3_600_000, "rate": 60_000,
+        }  # fmt: skip
+        view.queue(left)
+        assert read_log() == []
+        view.progressed(JOB, "copy:a", 900_000, 1_000_000)
+        now += 60
+        view.queue(left)
+        [line] = read_log()
+        assert (line["moved"], line["rate"]) == (3_900_000, 5_000)
+
+
+def test_it_prints_nothing(read_log: ReadLog) -> None:
+    with LogView() as view:
+        view.queue(Outstanding(due=0, waiting=0, held=0, running=0, next_at=None))
+    assert read_log() == []

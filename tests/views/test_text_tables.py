@@ -1,0 +1,237 @@
+"""What people and programs are shown."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ferryman.discovery.survey import Survey
+from ferryman.inspection import Finding
+from ferryman.items.model import Item
+from ferryman.planner import Decision
+from ferryman.reference import Repository
+from ferryman.scheduler import Looked
+from ferryman.store.ledger import ItemSummary
+from ferryman.store.records import Attempt, RegistryState, TagRecord, Walk
+from ferryman.views import json_documents as documents
+from ferryman.views import text_tables as tables
+from tests.support.upstreams import NOON, made_up_digest
+
+LONG = (
+    "https://registry.example.com: manifest mirror/kube-apiserver:v1.30.1: denied: " + "a long sentence " * 18 + "end"
+)
+RECORD = TagRecord(
+    id=7, item="etcd", source="quay.io/coreos/etcd", target="registry.example.com/mirror/etcd", tag="v3.5.0",
+    status="failed", reason="denied", source_digest=made_up_digest("source"), pushed_at=NOON,
+    platform_digests={"linux/amd64": made_up_digest("amd64")}, first_seen_at=NOON, last_seen_at=NOON, gone_at=None,
+    mirrored_digest=made_up_digest("before"), mirrored_platforms=None, target_digest=made_up_digest("target"),
+    identical=False, degraded=None, referrers=None, synced_at=NOON, attempts=6, run_at=None,
+    error=LONG, error_kind="denied",
+)  # fmt: skip
+DECISION = Decision(
+    tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
+    pushed_at=NOON, pinned=True,
+)  # fmt: skip
+LOOKED = Looked(
+    Item("etcd", Repository.parse(RECORD.source), Repository.parse(RECORD.target)),
+    Survey(tags=(), seen=frozenset(), gone=frozenset(), complete=True, problems=()),
+    [DECISION],
+    Walk(NOON, NOON, "rules"),
+)
+
+
+def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The rows of a table that goes through a pipe, headings first: the words between two or more spaces."""
+    tables.console().print(table)
+    lines = capsys.readouterr().out.splitlines()
+    return [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip() and set(line.strip()) != {"─"}]
+
+
+# Tables
+
+
+def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.tags_table([RECORD]), capsys)
+    assert headings[:3] == ["item", "tag", "status"]
+    assert row[:5] == ["etcd", "v3.5.0", "failed", "6", "2026-05-01 12:00"]
+    assert row[-1] == LONG
+
+
+def test_a_plan_tells_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    looked = replace(LOOKED, decisions=[replace(DECISION, reason="up-to-date", detail="")])
+    assert printed(tables.plan_table([looked]), capsys)[1][3] == "the target has it"
+
+
+def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    _, row = printed(tables.plan_table([LOOKED]), capsys)
+    assert row[:4] == ["etcd", "v3.5.0", "copy", LONG]
+
+
+def test_a_pipe_stays_a_pipe_where_colours_are_forced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    tables.console().print(tables.tags_table([RECORD]))
+    assert LONG in capsys.readouterr().out
+
+
+def test_names_are_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = printed(tables.tags_table([replace(RECORD, item="[red]etcd[/]", error="[/nothing] [bold]x")]), capsys)
+    assert (rows[1][0], rows[1][-1]) == ("[red]etcd[/]", "[/nothing] [bold]x")
+
+
+def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    later = NOON + timedelta(minutes=5)
+    waiting = replace(RECORD, status="queued", run_at=later, error="cut")
+    gone = replace(RECORD, status="synced", error=None, reason=None, gone_at=NOON)
+    left_out = replace(RECORD, status="skipped", error=None, reason="excluded")
+    rows = printed(tables.tags_table([waiting, gone, left_out]), capsys)
+    assert [row[-1] for row in rows[1:]] == [
+        "next try 2026-05-01 12:05; cut", "gone upstream since 2026-05-01 12:00",
+        "a pattern of `exclude` leaves it out",
+    ]  # fmt: skip
+
+
+ATTEMPT = Attempt(
+    started_at=NOON, finished_at=NOON + timedelta(seconds=90), outcome="failed", digest=made_up_digest("source"),
+    bytes_moved=2_500_000, bytes_reused=0, error=LONG, error_kind="denied",
+)  # fmt: skip
+
+
+def test_attempts_tell_when_how_long_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.attempts_table(RECORD, [ATTEMPT]), capsys)
+    assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
+    assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
+    assert row[-1] == LONG
+
+
+def test_the_attempts_of_a_tag_as_json() -> None:
+    assert documents.tag_document(RECORD, [ATTEMPT])["attempt_log"] == [
+        {
+            "started_at": "2026-05-01T12:00:00Z", "finished_at": "2026-05-01T12:01:30Z", "outcome": "failed",
+            "source_digest": made_up_digest("source"), "bytes_moved": 2_500_000, "bytes_reused": 0,
+            "error": LONG, "error_kind": "denied",
+        }
+    ]  # fmt: skip
+
+
+SUMMARY = ItemSummary(
+    "nginx-ingress-controller", RECORD.source, RECORD.target,
+    {"synced": 20, "queued": 3, "running": 2, "failed": 1, "skipped": 0}, gone=4, last_synced_at=NOON,
+)  # fmt: skip
+
+
+def test_a_summary_counts_every_status(capsys: pytest.CaptureFixture[str]) -> None:
+    headings, row = printed(tables.summary_table([SUMMARY], width=200), capsys)
+    assert dict(zip(headings, row, strict=True)) == {
+        "item": SUMMARY.name, "source": RECORD.source, "target": RECORD.target, "synced": "20", "queued": "3",
+        "running": "2", "failed": "1", "skipped": "-", "gone": "4", "last synced": "2026-05-01 12:00",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 100, 130, 150, 170])
+def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole(width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), markup=False)
+    table = tables.summary_table([SUMMARY], width=console.width)
+    assert console.measure(table).maximum <= width
+    with console.capture() as capture:
+        console.print(table)
+    assert "nginx-ingress-controller" in capture.get()
+    assert "2026-05-01" in capture.get()
+
+
+def test_on_a_narrow_terminal_what_is_wrong_stands_below_the_tags() -> None:
+    console = Console(width=80, file=io.StringIO(), markup=False)
+    with console.capture() as capture:
+        console.print(tables.tags_table([RECORD]))
+    lines = capture.get().splitlines()
+    [row] = [line for line in lines if "failed" in line]
+    assert row.split() == ["etcd", "v3.5.0", "failed", "6", "2026-05-01", "12:00"]
+    assert " ".join(" ".join(lines[lines.index(row) + 1 :]).split()) == f"etcd:v3.5.0: {LONG}"
+
+
+def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    states = [RegistryState("docker.io", NOON, "slow down", NOON), RegistryState("quay.io", None, "refused", NOON)]
+    _, limited, paused = printed(tables.registries_table(states), capsys)
+    assert limited == ["docker.io", "until 2026-05-01 12:00", "2026-05-01 12:00", "slow down"]
+    assert paused == [
+        "quay.io",
+        f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {paused[2]}",
+        "2026-05-01 12:00", "refused",
+    ]  # fmt: skip
+
+
+def test_findings_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [Finding("engine", True, "Docker 20.10"), Finding("target r", False, LONG)]
+    assert printed(tables.findings_table(findings), capsys)[-2:] == [
+        ["ok", "engine", "Docker 20.10"], ["error", "target r", LONG],
+    ]  # fmt: skip
+
+
+def test_a_narrow_terminal_folds_and_loses_nothing() -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=80, force_terminal=True, color_system=None, markup=False, highlight=False).print(
+        tables.tags_table([RECORD])
+    )
+    assert max(map(len, screen.getvalue().splitlines())) <= 80
+    assert "…" not in screen.getvalue()
+
+
+# Documents
+
+
+def test_the_keys_of_a_tags_document_are_stable() -> None:
+    document = documents.tag_document(RECORD)
+    assert list(document)[:11] == [
+        "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at",
+        "synced_at", "error",
+    ]  # fmt: skip
+    assert set(list(document)[11:]) == {
+        "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at", "gone_at",
+        "next_attempt_at",
+    }  # fmt: skip
+    assert json.loads(json.dumps(document)) == document
+    assert (document["pushed_at"], document["error"], document["next_attempt_at"]) == (
+        "2026-05-01T12:00:00Z", LONG, None,
+    )  # fmt: skip
+
+
+def test_the_next_attempt_is_told_of_what_is_queued() -> None:
+    queued = replace(RECORD, status="queued", run_at=NOON)
+    assert documents.tag_document(queued)["next_attempt_at"] == "2026-05-01T12:00:00Z"
+    assert documents.tag_document(replace(queued, run_at=None))["next_attempt_at"] is None
+
+
+def test_the_keys_of_a_plans_document_are_stable() -> None:
+    assert documents.plan_documents([LOOKED]) == [
+        {
+            "item": "etcd", "source": RECORD.source, "target": RECORD.target, "tag": "v3.5.0", "action": "copy",
+            "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
+            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
+        }
+    ]  # fmt: skip
+
+
+def test_a_findings_document() -> None:
+    assert documents.finding_document(Finding("engine", True, "Docker 20.10")) == {
+        "what": "engine", "works": True, "told": "Docker 20.10",
+    }  # fmt: skip
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1)), st.integers(-14, 14))  # noqa: DTZ001 - made aware below
+def test_times_are_utc_to_the_second(moment: datetime, zone: int) -> None:
+    aware = moment.replace(tzinfo=timezone(timedelta(hours=zone)))
+    text = documents.iso(aware)
+    assert text is not None
+    assert text.endswith("Z")
+    assert datetime.fromisoformat(text) == aware.astimezone(UTC).replace(microsecond=0)
+
+
+def test_no_time_is_null() -> None:
+    assert documents.iso(None) is None
