@@ -15,16 +15,33 @@ ROWS = (
     ("commands",),
     ("service", "oneshot", "views"),
     ("inspection",),
-    ("app",),
-    ("crew", "history", "looks", "selection"),
+    ("application",),
+    ("worker_pool", "history", "item_names", "sync_lookups"),
     ("scheduler", "worker"),
-    ("liveness", "pauses", "planner", "target_check", "timetable"),
+    ("liveness", "planner", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings", "supervision"),
+    ("manifests",),
     ("addresses", "bandwidth", "durations", "log", "platforms", "reference", "retry", "versions"),
-    ("bell", "clock", "errors", "tasks", "wording"),
+    ("clock", "errors", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
+
+# The large rooms have rows of their own. A module that no row names stands in the row of its folder's "*".
+ROWS_INSIDE = {
+    "registry": (
+        ("client",),
+        ("blobs", "*"),
+        ("sender",),
+        ("auth", "limits"),
+        ("http",),
+        ("hosts",),
+        ("bounds",),
+    ),
+    "transports": (("choice",), ("direct", "engine"), ("*",)),
+    "store": (("*",), ("queue",), ("database",), ("records",)),
+    "discovery": (("survey",), ("enrichment", "listers", "referrers"), ("*",)),
+}
 
 # What the worker and the scheduler bring together stays apart below them.
 APART = {("discovery", "store"), ("discovery", "items"), ("transports", "store"), ("transports", "items")}
@@ -78,6 +95,44 @@ def test_imports_point_down(module: Path) -> None:
     assert not upward, f"{room} stands beside or below {sorted(upward)}"
     meeting = {other for other in rooms_imported_by(module) if (room, other) in APART}
     assert not meeting, f"{room} and {sorted(meeting)} are to stay apart"
+
+
+def inner_row(room: str, part: str) -> int:
+    """The row of a module, or of a folder, inside a large room."""
+    rows = ROWS_INSIDE[room]
+    named = next((number for number, row in enumerate(rows) if part in row), None)
+    return next(number for number, row in enumerate(rows) if "*" in row) if named is None else named
+
+
+def inner_parts(room: str) -> list[Path]:
+    return [module for module in MODULES if room_of(module) == room and module.name != "__init__.py"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [module for room in ROWS_INSIDE for module in inner_parts(room)],
+    ids=lambda module: str(module.relative_to(PACKAGE)),
+)
+def test_imports_point_down_inside_a_large_room(module: Path) -> None:
+    room, part = room_of(module), module.relative_to(PACKAGE).parts[1].removesuffix(".py")
+    row = inner_row(room, part)
+    names = [name.split(".") for name in imports_of(module)]
+    others = {parts[2] for parts in names if parts[:2] == ["ferryman", room] and len(parts) > 2} - {part}
+    beside = {other for other in others if inner_row(room, other) == row and is_named(room, part, other)}
+    upward = {other for other in others if inner_row(room, other) < row} | beside
+    assert not upward, f"{room}.{part} stands beside or below {sorted(upward)}"
+
+
+def is_named(room: str, *parts: str) -> bool:
+    """Whether rows name all of these: modules of one "*" may import one another."""
+    return all(any(part in row for row in ROWS_INSIDE[room]) for part in parts)
+
+
+@pytest.mark.parametrize("room", ROWS_INSIDE)
+def test_every_part_that_an_inner_row_names_is_there(room: str) -> None:
+    parts = {module.relative_to(PACKAGE).parts[1].removesuffix(".py") for module in inner_parts(room)}
+
+    assert {part for row in ROWS_INSIDE[room] for part in row} - {"*"} <= parts
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 
 from ferryman import log
 from ferryman.errors import LoginRefused, RateLimited, TransferError
+from ferryman.manifests.referrers import fingerprint
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.referrers_api import fingerprint
 from ferryman.tasks import for_each
 
 _AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit

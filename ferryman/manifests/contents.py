@@ -10,9 +10,9 @@ from typing import Any
 
 from ferryman.errors import WrongContent
 from ferryman.manifests.index import document_of, is_attestation, is_index
+from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform
 from ferryman.reference import is_digest
-from ferryman.registry.client import Manifest
 
 _LARGEST = 1 << 50  # bytes that a descriptor may promise
 _IMAGE_CONFIGS = frozenset(

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferryman.errors import WrongContent
+from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, Manifest
 from ferryman.platforms import Platform
-from ferryman.registry.client import Manifest
-from ferryman.registry.manifest_responses import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 
 _ATTESTATION = "vnd.docker.reference.type"
 

@@ -17,8 +17,10 @@ from yarl import URL
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
+from ferryman.manifests.manifest import Manifest, digest_of
+from ferryman.manifests.referrers import Referrer, has_subject, is_list, listed_in, referrers_in
 from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
-from ferryman.registry import manifest_responses as manifests
+from ferryman.registry import manifest_responses
 from ferryman.registry.auth.credential import Credential, fingerprint, identify, matches
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.blobs.downloads import Download
@@ -34,13 +36,13 @@ from ferryman.registry.http.messages import Answer, Errand
 from ferryman.registry.http.requests import Errands
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
-from ferryman.registry.manifest_responses import Described, Manifest, ManifestRefused, Stored
+from ferryman.registry.manifest_responses import Described, ManifestRefused, Stored
 from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
-from ferryman.registry.referrers_api import Referrer, ReferrersApis, has_subject, is_list, listed_in, referrers_in
+from ferryman.registry.referrers_api import ReferrersApis
 from ferryman.registry.sender import Sender
 
 __all__ = [
-    "Abilities", "Described", "Manifest", "ManifestRefused", "Mount", "Referrer", "RegistryClient", "Session", "Stored",
+    "Abilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
 ]  # fmt: skip
 
 _HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
@@ -130,7 +132,7 @@ class RegistryClient:
     async def _described(self, reference: Reference, *, expected: bool) -> Described | None:
         errand = self._errands(reference.repository.registry).head_manifest(reference)
         try:
-            return manifests.describe(errand, await self._sender.send(errand), pinned=reference.digest)
+            return manifest_responses.describe(errand, await self._sender.send(errand), pinned=reference.digest)
         except NotFound:
             if not expected:
                 raise
@@ -152,7 +154,7 @@ class RegistryClient:
         found = self._kept_manifests.take(f"{reference.repository}@{reference.digest}") if reference.digest else None
         if found is None:
             errand = self._errands(reference.repository.registry).get_manifest(reference)
-            found = manifests.receive(errand, await self._sender.send(errand), pinned=reference.digest)
+            found = manifest_responses.receive(errand, await self._sender.send(errand), pinned=reference.digest)
         if keep:
             self._kept_manifests.put(f"{reference.repository}@{found.digest}", found, size=len(found.body))
         return found
@@ -164,7 +166,7 @@ class RegistryClient:
         if found is None:
             errand = self._errands(repository.registry).get_blob(repository.name, digest)
             answer = await self._sender.send(errand)
-            manifests.check(errand, answer, digest)
+            manifest_responses.check(errand, answer, digest)
             found = answer.body
             await self._sender.limits.throttle(repository.registry, len(found))
         if keep:
@@ -185,10 +187,10 @@ class RegistryClient:
                 str(error), registry=error.registry, said=error.said, status=error.status, codes=error.codes
             )
             raise refused if refused.lacks_content or isinstance(error, Unsupported) else error from None
-        digest = reference.digest or manifests.digest_of(manifest.body)
+        digest = reference.digest or digest_of(manifest.body)
         if "OCI-Subject" not in answer.headers and has_subject(manifest):
             self.abilities(reference.repository.registry).lists_referrers = False
-        return Stored(digest, confirmed=manifests.describe(errand, answer, pinned=digest) is not None)
+        return Stored(digest, confirmed=manifest_responses.describe(errand, answer, pinned=digest) is not None)
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a repository that is pushed to has the blob; None: HEAD does not tell."""

@@ -1,45 +1,29 @@
-"""Manifests and indexes as bytes, and the digests that vouch for them.
+"""What a registry answers about a manifest, checked: media type, digest, schema.
 
 Source: OCI image specification, "Manifest" and "Image Index"; Docker image manifest version 2, schemas 1 and 2.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from ferryman.errors import Unsupported, WrongContent
+from ferryman.manifests.manifest import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    SCHEMA_1,
+    Manifest,
+    digest_of,
+)
 from ferryman.reference import is_digest
 from ferryman.registry.http.messages import Answer, Errand
 
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-_SCHEMA1 = (
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    "application/vnd.docker.distribution.manifest.v1+json",
-)
-# Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
-ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *_SCHEMA1, "*/*"))
 _KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
 _VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/plain", "text/html"})
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """A manifest or index, byte for byte."""
-
-    body: bytes
-    media_type: str
-    digest: str
-
-    @classmethod
-    def made(cls, body: bytes, media_type: str) -> "Manifest":
-        """One of our own."""
-        return cls(body, media_type, digest_of(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +68,7 @@ def receive(errand: Errand, answer: Answer, *, pinned: str | None) -> Manifest:
     """The manifest of a GET's answer, checked. Raises WrongContent, and Unsupported for schema 1."""
     document = _parse(errand, answer)
     media_type = _media_type(answer, document)
-    if media_type in _SCHEMA1 or document.get("schemaVersion") == 1:
+    if media_type in SCHEMA_1 or document.get("schemaVersion") == 1:
         message = "is of schema 1, which registries and engines have given up: push it again with a newer Docker"
         raise Unsupported(f"{errand.speaker(answer.url)}: {errand.thing} {message}", registry=errand.host.name)
     said = answer.headers.get("Docker-Content-Digest", "")
@@ -98,11 +82,6 @@ def check(errand: Errand, answer: Answer, digest: str) -> None:
     found = digest_of(answer.body, digest.partition(":")[0])
     if found != digest:
         raise _wrong(errand, answer, f"should be {digest}, and what arrived is {found}")
-
-
-def digest_of(body: bytes, algorithm: str = "sha256") -> str:
-    """The digest of bytes, as registries write it."""
-    return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
 
 
 def _parse(errand: Errand, answer: Answer) -> dict[str, Any]:

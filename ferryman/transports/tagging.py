@@ -3,8 +3,9 @@
 from contextlib import suppress
 
 from ferryman.errors import LoginRefused, RateLimited, TransferError, Unreachable, Unsupported
+from ferryman.manifests.manifest import Manifest
 from ferryman.reference import Reference
-from ferryman.registry.client import Manifest, RegistryClient, Stored
+from ferryman.registry.client import RegistryClient, Stored
 
 
 class TagRefused(Unsupported):

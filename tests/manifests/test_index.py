@@ -5,8 +5,8 @@ import pytest
 
 from ferryman.errors import WrongContent
 from ferryman.manifests import index
+from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform
-from ferryman.registry.client import Manifest
 from tests.support import images
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 

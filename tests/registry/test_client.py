@@ -22,14 +22,14 @@ from ferryman.errors import (
     Unsupported,
     WrongContent,
 )
+from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
 from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.tokens import Grant
-from ferryman.registry.client import Described, Manifest, ManifestRefused
+from ferryman.registry.client import Described, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http.messages import Answer, Errand, Request
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
-from ferryman.registry.manifest_responses import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, cuts, says, stalls, trickles

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from ferryman.errors import Denied, LoginRefused, NotFound, Unreachable
+from ferryman.manifests.manifest import Manifest
 from ferryman.reference import Repository
-from ferryman.registry.client import Manifest, Stored
+from ferryman.registry.client import Stored
 from tests.registry.conftest import Connect
 from tests.support.images import OCI_INDEX, image, index, layer, push
 from tests.support.processes import RegistryServer

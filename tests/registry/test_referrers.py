@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ferryman.errors import Denied, Unsupported, WrongContent
+from ferryman.manifests.manifest import Manifest, digest_of
+from ferryman.manifests.referrers import Referrer, fingerprint, listed_in, referrers_in, with_more
 from ferryman.reference import Repository, referrers_tag
-from ferryman.registry.manifest_responses import Manifest, digest_of
-from ferryman.registry.referrers_api import Referrer, fingerprint, listed_in, referrers_in, with_more
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, says

@@ -8,12 +8,12 @@ from urllib.parse import quote, urlencode
 from yarl import URL
 
 from ferryman.errors import Unsupported
+from ferryman.manifests.manifest import ACCEPT, OCI_INDEX, Manifest
 from ferryman.reference import Reference
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.least_rate import Pace
 from ferryman.registry.http.messages import SMALL, Body, Errand, Flow, Patience, Request
-from ferryman.registry.manifest_responses import ACCEPT, OCI_INDEX, Manifest
 
 _LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
 _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags

@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from ferryman.errors import TlsFailed, TooSlow, TransferError, Unreachable, WrongContent
+from ferryman.manifests.manifest import digest_of
 from ferryman.registry.hosts import Host
 from ferryman.registry.http import content_encoding as packed
 from ferryman.registry.http import proxies
@@ -19,7 +20,6 @@ from ferryman.registry.http.least_rate import WINDOW, Pace
 from ferryman.registry.http.messages import Answer, Body, Errand, Flow, Patience, Request, place
 from ferryman.registry.http.proxies import proxy_for
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
-from ferryman.registry.manifest_responses import digest_of
 
 _ERROR_BODY = 64 * 1024  # bytes of an unsuccessful answer that are read
 _CHUNK = 64 * 1024

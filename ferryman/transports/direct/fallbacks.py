@@ -11,8 +11,8 @@ from typing import Any
 
 from ferryman.errors import Denied, NotFound, TransferError, Unreachable, Unsupported
 from ferryman.manifests.index import document_of
+from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ferryman.registry.capabilities import Abilities
-from ferryman.registry.manifest_responses import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ferryman.transports.direct.manifest_tree import Node
 
 _KNOWN_KEYS = frozenset({"schemaVersion", "mediaType", "config", "layers", "manifests", "annotations"})

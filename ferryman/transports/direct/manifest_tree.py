@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from ferryman.errors import NoSuchPlatform, Unsupported, WrongContent
 from ferryman.manifests.contents import Child, Contents, Descriptor, platform_of, read, rebuilt
+from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
-from ferryman.registry.client import Manifest, RegistryClient
+from ferryman.registry.client import RegistryClient
 from ferryman.registry.http.error_responses import quoted
 from ferryman.tasks import gather_or_raise
 

@@ -11,8 +11,7 @@ from typing import Any
 from ferryman.errors import Unsupported, WrongContent
 from ferryman.manifests.contents import read
 from ferryman.manifests.index import document_of, is_index
-from ferryman.registry.client import Manifest
-from ferryman.registry.manifest_responses import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
 from ferryman.transports.direct.manifest_tree import Node
 
 _DOCKERS = {

@@ -10,10 +10,9 @@ from dataclasses import replace
 from ferryman import log
 from ferryman.errors import RateLimited, TransferError
 from ferryman.manifests.index import document_of
+from ferryman.manifests.referrers import Referrer, fingerprint, is_list, listed_in, with_more
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, referrers_tag, subject_of
-from ferryman.registry.client import Referrer
-from ferryman.registry.referrers_api import fingerprint, is_list, listed_in, with_more
 from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct.copy import DirectCopy, Tools

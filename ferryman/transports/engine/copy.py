@@ -8,9 +8,10 @@ from typing import Literal
 from ferryman import log
 from ferryman.errors import Denied, NoSuchPlatform, NotFound, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.manifests.index import Part, config_digest, has_zstd_layers, join
+from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
-from ferryman.registry.client import Manifest, RegistryClient
+from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.engine.docker_engine import DockerEngine, EngineIdentity, LocalImage, Pushed
 from ferryman.transports.engine.errors import Errand, ImageGone, NotUnpacked

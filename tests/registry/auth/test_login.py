@@ -9,10 +9,9 @@ import pytest
 from aiohttp import web
 
 from ferryman.errors import Denied, LoginRefused, RateLimited
+from ferryman.manifests.manifest import OCI_MANIFEST, Manifest, digest_of
 from ferryman.reference import Reference, Repository
-from ferryman.registry.client import Manifest
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.manifest_responses import OCI_MANIFEST, digest_of
 from tests.registry.conftest import Connect, credentials
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, says

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from ferryman.errors import Denied, WrongContent
+from ferryman.manifests.manifest import OCI_MANIFEST
 from ferryman.reference import Repository
 from ferryman.registry.http.content_encoding import unpack
-from ferryman.registry.manifest_responses import OCI_MANIFEST
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty, says
 

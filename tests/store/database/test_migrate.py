@@ -19,8 +19,11 @@ from ferryman.store.ledger import Ledger
 from tests.support.postgresql import PostgresServer
 from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
 
-CHECKOUT = Path(__file__).parents[2]
-OPEN = "import asyncio, sys; from ferryman.store.database.database import open_database; asyncio.run(open_database(sys.argv[1]))"
+CHECKOUT = Path(__file__).parents[3]
+OPEN = (
+    "import asyncio, sys; from ferryman.store.database.database import open_database; "
+    "asyncio.run(open_database(sys.argv[1]))"
+)
 
 
 def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT, code: int = 0) -> str:

@@ -274,7 +274,7 @@ async def test_what_is_large_eats_no_memory_and_no_time(
         copying = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", COPY, server.host, target_registry.host, digest_of(root)),
             stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
         )
         told, _ = await copying.communicate()
 

@@ -60,7 +60,7 @@ def test_memory_stays_small_with_large_layers_in_flight(start_registry: StartReg
 
     copied = subprocess.run(
         [sys.executable, "-c", COPY, source.host, target.host, made.digest],
-        check=True, capture_output=True, text=True, timeout=540, cwd=Path(__file__).parents[2],
+        check=True, capture_output=True, text=True, timeout=540, cwd=Path(__file__).parents[3],
     )  # fmt: skip
 
     assert manifest_at(target.url, "a/large", "1").digest == made.digest
