@@ -31,11 +31,11 @@ class Listening:
         self._server = server
         self._begin = len(server.access_log())
 
-    def heard(self) -> list[Request]:
+    def observe(self) -> list[Request]:
         lines = _LINE.findall(self._server.access_log()[self._begin :])
         return [Request(f"{method} {path}", int(status)) for method, path, status in lines]
 
     def uploaded(self) -> Counter[str]:
         """How often each blob was uploaded, by digest: mounts are no uploads."""
-        puts = (_PUT.fullmatch(request.line) for request in self.heard() if request.status == 201)
+        puts = (_PUT.fullmatch(request.line) for request in self.observe() if request.status == 201)
         return Counter(unquote(put[1]) for put in puts if put)

@@ -41,7 +41,7 @@ async def main() -> None:
             _fill(connection)
             bare = _bare_jobs(connection)
             for workers in (1, _WORKERS):
-                ours = await _ferry(queue, workers)
+                ours = await _run_job(queue, workers)
                 what = f"claim and finish, {_TAGS * _ITEMS:,} rows, workers {workers}"
                 _show(f"{what}: jobs a second", ours.rate, bare.rate)
                 _show("    milliseconds of CPU a job", ours.cpu, bare.cpu)
@@ -123,7 +123,7 @@ class _Stopwatch:
         return _Jobs(_JOBS / seconds, cpu * 1000 / _JOBS)
 
 
-async def _ferry(queue: Queue, workers: int) -> _Jobs:
+async def _run_job(queue: Queue, workers: int) -> _Jobs:
     left = iter(range(_JOBS))
 
     async def work() -> None:

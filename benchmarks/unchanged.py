@@ -71,7 +71,7 @@ def listed(stage: Stage) -> Iterator[Row]:
         for kind, upstream in kinds.items():
             asked = (upstream.asked() - before[kind]) // shape.repositories
             yield counted(case, f"requests a repository: {kind}", asked, None, most=2)
-        yield counted(case, "requests at the target", len(listening.heard()), None, most=0)
+        yield counted(case, "requests at the target", len(listening.observe()), None, most=0)
 
 
 def _pair(ferryman: Contestant, skopeo: Contestant, order: tuple[int, int]) -> tuple[Measured, Measured]:
@@ -83,7 +83,7 @@ def _asked(contestant: Contestant, server: RegistryServer, target: RegistryServe
     """How many requests one more run makes at either."""
     source_hears, target_hears = Listening(server), Listening(target)
     contestant.sync()
-    return len(source_hears.heard()), len(target_hears.heard())
+    return len(source_hears.observe()), len(target_hears.observe())
 
 
 def _heads(server: RegistryServer, source: Source) -> float:
@@ -119,6 +119,6 @@ def _one_new_tag(
     source_hears, target_hears = Listening(server), Listening(target)
     ferryman.sync()
     case = "one new tag, whose layers the target has"
-    beyond = sum(not request.discovers for request in source_hears.heard())
+    beyond = sum(not request.discovers for request in source_hears.observe())
     yield counted(case, "requests at the source beyond discovery", beyond, None, most=2)
-    yield counted(case, "requests at the target", len(target_hears.heard()), None, most=3)
+    yield counted(case, "requests at the target", len(target_hears.observe()), None, most=3)

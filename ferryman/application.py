@@ -1,4 +1,4 @@
-"""The only place that builds things: settings and items.yml in, a house with everything in its room out."""
+"""The only place that builds things: settings and items.yml in, an application with everything in its room out."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from ferryman.platforms import Platform
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry_pauses import Pauses
+from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.database.database import Database, open_database
@@ -25,15 +25,15 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Locks, Owner, locks
 from ferryman.store.queue.queue import Queue
 from ferryman.store.services import Services
-from ferryman.store.target_blobs import Blobs
-from ferryman.store.target_checks import Targets
+from ferryman.store.target_blobs import TargetBlobs
+from ferryman.store.target_checks import TargetChecks
 from ferryman.target_check import TargetCheck
-from ferryman.transports.choice import ChosenTransport
+from ferryman.transports.choice import TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.transport import DockerTransport
 from ferryman.worker import Listener, RetryPolicy, Worker
-from ferryman.worker_pool import Crew
+from ferryman.worker_pool import WorkerPool
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # how long every attempt stays readable
 _LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
@@ -48,8 +48,8 @@ class Record:
     ledger: Ledger
     services: Services
     images: EngineImages
-    blobs: Blobs
-    targets: Targets
+    blobs: TargetBlobs
+    targets: TargetChecks
     database: Database
 
     def locks(self) -> Locks:
@@ -58,7 +58,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class House:
+class Application:
     """Everything that a working Ferryman consists of."""
 
     settings: Settings
@@ -67,8 +67,8 @@ class House:
     owner: Owner
     record: Record
     registry: RegistryClient
-    pauses: Pauses
-    transport: ChosenTransport
+    pauses: RegistryPauses
+    transport: TransportSelector
 
     def scheduler(self) -> Scheduler:
         """The half that looks and enqueues."""
@@ -83,7 +83,7 @@ class House:
             complete_walk=self.settings.complete_walk,
         )
 
-    def crew(self, *, listener: Listener, targets: Collection[str] | None = None) -> Crew:
+    def pool(self, *, listener: Listener, targets: Collection[str] | None = None) -> WorkerPool:
         """The half that claims and copies, for these targets (None: for all)."""
         worker = Worker(
             queue=self.record.queue,
@@ -94,7 +94,7 @@ class House:
             policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
             listener=listener,
         )
-        return Crew(
+        return WorkerPool(
             worker,
             queue=self.record.queue,
             clock=self.clock,
@@ -182,14 +182,14 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
         ledger=Ledger(database),
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
-        blobs=Blobs(database, clock=clock),
-        targets=Targets(database, clock=clock),
+        blobs=TargetBlobs(database, clock=clock),
+        targets=TargetChecks(database, clock=clock),
         database=database,
     )
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[House]:
+async def open_application(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[Application]:
     """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError.
 
     Without `create` no state database is made: where there is none, it is as if it were empty.
@@ -216,14 +216,14 @@ async def open_house(settings: Settings, *, engine: bool, create: bool = True) -
             log.get().info("tags are copied", how=await transport.connect())
             # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
             await record.queue.withdraw_items({str(item.target) for item in configuration.items})
-        pauses = Pauses(queue=record.queue, registry=registry, clock=clock)
-        yield House(settings, configuration, clock, owner, record, registry, pauses, transport)
+        pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock)
+        yield Application(settings, configuration, clock, owner, record, registry, pauses, transport)
 
 
 def _transport(
     settings: Settings, configuration: Configuration, record: Record, registry: RegistryClient, *, clock: Clock
-) -> ChosenTransport:
-    transport = ChosenTransport(
+) -> TransportSelector:
+    transport = TransportSelector(
         docker=DockerTransport(
             address=EngineAddress.of(os.environ),
             registry=registry,
@@ -237,7 +237,7 @@ def _transport(
     return transport
 
 
-def _configure(transport: ChosenTransport, configuration: Configuration, settings: Settings) -> None:
+def _configure(transport: TransportSelector, configuration: Configuration, settings: Settings) -> None:
     transport.configure(
         usual=settings.transport,
         wanted={item.target: item.transport or settings.transport for item in configuration.items},

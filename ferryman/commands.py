@@ -12,13 +12,13 @@ import click
 
 from ferryman import history, inspection, log, oneshot, planner
 from ferryman import registry_pauses as pauses
-from ferryman.application import Record, load_items, open_house, open_record
+from ferryman.application import Record, load_items, open_application, open_record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem, TransferError
 from ferryman.item_names import Named, select, target_and_tag, targets_of
 from ferryman.items.model import Item
-from ferryman.liveness import Verdict, judge
-from ferryman.scheduler import Cycle, Looked
+from ferryman.liveness import Liveness, judge
+from ferryman.scheduler import Cycle, ItemLookup
 from ferryman.settings import Settings
 from ferryman.store import backup
 from ferryman.store.database.tables import VERSION
@@ -30,7 +30,7 @@ from ferryman.views import live_view as live
 from ferryman.views import text_tables as tables
 from ferryman.views.live_view import LiveView
 from ferryman.views.log_view import LogView
-from ferryman.views.lookup_failures import Unseen, told_by_cause
+from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
 from ferryman.wording import counted
 
 _SHOWN = 20  # failed tags in the overview
@@ -62,41 +62,41 @@ async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbo
 
 
 async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogView, *, as_json: bool) -> int:
-    async with open_house(settings, engine=True) as house:
-        items = select(house.configuration.items, names)
+    async with open_application(settings, engine=True) as app:
+        items = select(app.configuration.items, names)
         targets = {str(item.target) for item in items}
         with view:
-            cycle = await oneshot.cycle_to_the_end(house, items, view)
-        left = await house.record.queue.outstanding(targets)
-        failed = await house.record.ledger.tags(targets=targets, failed=True)
+            cycle = await oneshot.cycle_to_the_end(app, items, view)
+        left = await app.record.queue.outstanding(targets)
+        failed = await app.record.ledger.tags(targets=targets, failed=True)
         if as_json:
-            _print_list(documents.tag_document(each) for each in await _shown(house.record, targets))
+            _print_list(documents.tag_document(each) for each in await _shown(app.record, targets))
         else:
-            await _print_overview(house.record, targets, with_troubles=False)
+            await _print_overview(app.record, targets, with_lookup_failures=False)
         _print_what_is_left(items, cycle, left)
     return 1 if failed or cycle.failed or cycle.unread or left.due or left.waiting or left.held else 0
 
 
 async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Show what would be done. 1: some items could not be looked at, or some of their tags could not be read."""
-    async with open_house(settings, engine=False, create=False) as house:
-        items = select(house.configuration.items, names)
-        scheduler = house.scheduler()
-        looks = (scheduler.look(house.configuration, item) for item in items)
+    async with open_application(settings, engine=False, create=False) as app:
+        items = select(app.configuration.items, names)
+        scheduler = app.scheduler()
+        looks = (scheduler.look(app.configuration, item) for item in items)
         answers = await asyncio.gather(*looks, return_exceptions=True)
     looked, unseen = [], []
     for item, answer in zip(items, answers, strict=True):
-        if isinstance(answer, Looked):
+        if isinstance(answer, ItemLookup):
             looked.append(answer)
             for pin in answer.absent_pins:
                 click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
             for pattern in answer.idle_includes:
                 click.echo(f"warning: {item.name}: no tag of {item.source} matches {pattern!r} of include", err=True)
         elif isinstance(answer, TransferError):
-            unseen.append(Unseen(item.name, str(item.source), str(answer)))
+            unseen.append(FailedLookup(item.name, str(item.source), str(answer)))
         else:
             raise answer
-    for told in told_by_cause(unseen):
+    for told in grouped_by_cause(unseen):
         click.echo(f"error: {told}", err=True)
     if as_json:
         _print_list(documents.plan_documents(looked))
@@ -243,8 +243,8 @@ async def restore(settings: Settings, file: Path) -> None:
 
 async def check(settings: Settings, *, as_json: bool) -> int:
     """Try everything that a copy needs. 1: something does not work."""
-    async with open_house(settings, engine=False, create=False) as house:
-        findings = await inspection.inspect(house)
+    async with open_application(settings, engine=False, create=False) as app:
+        findings = await inspection.inspect(app)
     if as_json:
         _print_list(documents.finding_document(each) for each in findings)
     else:
@@ -273,7 +273,7 @@ async def health(settings: Settings) -> int:
     return 0 if here and all(verdict.problem is None for verdict in here) else 1
 
 
-async def _verdicts(record: Record) -> list[Verdict]:
+async def _verdicts(record: Record) -> list[Liveness]:
     locks = record.locks()
     return judge(await record.services.list(), now=SystemClock().now(), dead=locks.free, there=locks.held)
 
@@ -307,14 +307,16 @@ async def _shown(
     )
 
 
-async def _print_overview(record: Record, targets: Collection[str] | None, *, with_troubles: bool = True) -> None:
+async def _print_overview(
+    record: Record, targets: Collection[str] | None, *, with_lookup_failures: bool = True
+) -> None:
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
         await _print_limits(record, held)
-    if with_troubles:
-        troubles = await record.ledger.troubles()
-        for told in told_by_cause(Unseen(each.item, each.source, each.error, each.since) for each in troubles):
+    if with_lookup_failures:
+        troubles = await record.ledger.lookup_failures()
+        for told in grouped_by_cause(FailedLookup(each.item, each.source, each.error, each.since) for each in troubles):
             console.print(told, style="red", soft_wrap=True)
     if summary := await record.ledger.summary(targets):
         console.print(tables.summary_table(summary, width=console.width))
@@ -332,7 +334,7 @@ async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
             click.echo(pauses.waits(state.registry, tags, state.until))
 
 
-def _print_services(verdicts: Sequence[Verdict]) -> None:
+def _print_services(verdicts: Sequence[Liveness]) -> None:
     for verdict in verdicts:
         service = verdict.service
         if verdict.alive:
@@ -357,7 +359,7 @@ def _cycles_of(service: Service) -> str:
 
 def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:
     failed = [(item, cycle.failed[str(item.target)]) for item in items if str(item.target) in cycle.failed]
-    for told in told_by_cause(Unseen(item.name, str(item.source), error) for item, error in failed):
+    for told in grouped_by_cause(FailedLookup(item.name, str(item.source), error) for item, error in failed):
         click.echo(f"error: {told}", err=True)
     unread = sorted(cycle.unread, key=lambda each: (each.target, each.tag))
     for tag in unread[:_SHOWN]:

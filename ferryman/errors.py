@@ -87,7 +87,7 @@ class TransferError(FerrymanError):
         *,
         registry: str | None = None,
         retry_at: datetime | None = None,
-        said: str = "",
+        reported: str = "",
         status: int | None = None,
         codes: frozenset[str] = frozenset(),
     ) -> None:
@@ -97,7 +97,7 @@ class TransferError(FerrymanError):
         self.retry_at = retry_at  # not before this moment, where the other side said so
         self.status = status  # of the HTTP answer, where one came
         self.codes = codes  # of the distribution specification, that the answer named
-        self.said = said  # by the other side: the message names things too, which may be called anything
+        self.reported = reported  # by the other side: the message names things too, which may be called anything
 
 
 class Temporary(TransferError):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman import planner
-from ferryman.application import House
+from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
 from ferryman.wording import counted
@@ -22,22 +22,22 @@ class Finding:
     told: str
 
 
-async def inspect(house: House) -> list[Finding]:
+async def inspect(app: Application) -> list[Finding]:
     """The configuration (it was read already), the engine (where one is wanted), and a login at every registry."""
-    items = house.configuration.items
+    items = app.configuration.items
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
-    house.registry.forget_refusals()
+    app.registry.forget_refusals()
     told = f"{counted(len(items), 'item')}{_destinations(items)}"
-    configuration = Finding(f"configuration {house.settings.items}", True, told)
+    configuration = Finding(f"configuration {app.settings.items}", True, told)
     return [
         configuration,
         *await asyncio.gather(
-            _engine(house),
-            *(_registry(house, f"target {registry}", registry) for registry in sorted(targets)),
-            *(_registry(house, f"source {registry}", registry) for registry in sorted(sources)),
+            _engine(app),
+            *(_registry(app, f"target {registry}", registry) for registry in sorted(targets)),
+            *(_registry(app, f"source {registry}", registry) for registry in sorted(sources)),
         ),
-        *[finding for item in items if item.rules.include for finding in await _includes(house, item)],
+        *[finding for item in items if item.rules.include for finding in await _includes(app, item)],
     ]
 
 
@@ -48,9 +48,9 @@ def _destinations(items: Sequence[Item]) -> str:
     return f", to {', '.join(found[:_SHOWN])}{more}" if found else ""
 
 
-async def _includes(house: House, item: Item) -> list[Finding]:
+async def _includes(app: Application, item: Item) -> list[Finding]:
     """Patterns that no tag matches, as far as the record knows the source: nothing is listed for it."""
-    known = await house.record.ledger.known(str(item.target))
+    known = await app.record.ledger.known(str(item.target))
     names = [tag for tag, record in known.items() if record.gone_at is None and record.source == str(item.source)]
     idle = planner.idle_includes(item.rules, names) if names else ()
     return [
@@ -61,17 +61,17 @@ async def _includes(house: House, item: Item) -> list[Finding]:
     ]
 
 
-async def _engine(house: House) -> Finding:
+async def _engine(app: Application) -> Finding:
     try:
-        return Finding("engine", True, await house.transport.connect())
+        return Finding("engine", True, await app.transport.connect())
     except TransferError as error:
         return Finding("engine", False, str(error))
 
 
-async def _registry(house: House, what: str, registry: str) -> Finding:
+async def _registry(app: Application, what: str, registry: str) -> Finding:
     try:
-        told = await house.registry.log_in(registry)
-        resumed = await house.pauses.lift_if_taken(registry)
+        told = await app.registry.log_in(registry)
+        resumed = await app.pauses.lift_if_taken(registry)
         return Finding(what, True, f"{told}; it was paused, and goes on" if resumed else told)
     except TransferError as error:
         return Finding(what, False, str(error))

@@ -13,7 +13,7 @@ _LONGEST_CYCLE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Liveness:
     """What is to be said of one process that is alive, or there at least."""
 
     service: Service
@@ -23,7 +23,7 @@ class Verdict:
 
 def judge(
     services: Sequence[Service], *, now: datetime, dead: Collection[str] = (), there: Collection[str] = ()
-) -> list[Verdict]:
+) -> list[Liveness]:
     """A verdict for each of the processes that are alive, or there.
 
     `dead` and `there`: owners whose process is known to have ended, or not to have. One of which neither is known is
@@ -33,10 +33,12 @@ def judge(
     return [verdict for verdict in verdicts if verdict.alive or verdict.service.owner in there]
 
 
-def _verdict(service: Service, now: datetime) -> Verdict:
+def _verdict(service: Service, now: datetime) -> Liveness:
     if _is_fresh(service, now):
-        return Verdict(service, True, _problem(service, now))
-    return Verdict(service, False, f"its last sign of life is of {_told(service.beat_at)}, though its process is there")
+        return Liveness(service, True, _problem(service, now))
+    return Liveness(
+        service, False, f"its last sign of life is of {_told(service.beat_at)}, though its process is there"
+    )
 
 
 def _is_fresh(service: Service, now: datetime) -> bool:

@@ -59,7 +59,7 @@ def off_the_screen(tell: Callable[[str], None]) -> Iterator[list[str]]:
     Those with a `kind` are not kept: the record has them as well. What goes to a file goes on doing so.
     """
     root = logging.getLogger()
-    kept = _Kept(tell)
+    kept = _WarningBuffer(tell)
     before = root.handlers
     root.handlers = [*(handler for handler in before if not isinstance(handler, _Stderr)), kept]
     try:
@@ -88,7 +88,7 @@ def _as_sentence(_: WrappedLogger, __: str, fields: EventDict) -> str:
     return f"{line}\n{traceback}" if traceback else line
 
 
-class _Kept(logging.Handler):
+class _WarningBuffer(logging.Handler):
     """Keeps warnings and errors for the end."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:

@@ -88,23 +88,24 @@ def plan(
     `problems` tells which tags could not be read.
     """
     lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
-    selection = Selection(item_rules, platforms, native, lacking)
+    selection = RuleSelector(item_rules, platforms, native, lacking)
     unread = {problem.tag: problem for problem in problems}
     wanted = selection.chosen(tags)
     names = {tag.name for tag in wanted}
     rest = selection.in_order(tag for tag in tags if tag.name not in names)
-    outcomes = [(tag, _fate(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
-    outcomes += [(tag, _fate_of_unwanted(tag, wanted, selection, unread.get(tag.name))) for tag in rest]
+    outcomes = [(tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
+    outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selection, unread.get(tag.name))) for tag in rest]
     return [
         Decision(
-            tag=tag.name, action=fate.action, reason=fate.reason, detail=fate.detail, rank=rank, digest=tag.digest,
-            pushed_at=tag.pushed_at, pinned=selection.is_pinned(tag.name), uncertain=fate.uncertain,
+            tag=tag.name, action=outcome.action, reason=outcome.reason, detail=outcome.detail, rank=rank,
+            digest=tag.digest,
+            pushed_at=tag.pushed_at, pinned=selection.is_pinned(tag.name), uncertain=outcome.uncertain,
         )
-        for rank, (tag, fate) in enumerate(outcomes)
+        for rank, (tag, outcome) in enumerate(outcomes)
     ]  # fmt: skip
 
 
-def fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
+def rules_fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
     """Everything that decides which tags are wanted, as stable text: another text asks for a complete walk."""
     patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
     told: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
@@ -118,7 +119,7 @@ def idle_includes(rules: Rules, names: Collection[str]) -> tuple[str, ...]:
     return tuple(each.pattern for each in rules.include if not any(map(each.fullmatch, names)))
 
 
-class Selection:
+class RuleSelector:
     """An item's rules at work: which tags are wanted, in which order. A survey asks it what to look at closely."""
 
     def __init__(
@@ -274,79 +275,81 @@ def _literal(pattern: re.Pattern[str]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fate:
+class _Outcome:
     action: Action
     reason: Reason
     detail: str = ""
     uncertain: bool = False
 
 
-def _fate_of_unwanted(
-    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selection: Selection, problem: TagProblem | None
-) -> _Fate:
+def _outcome_of_unwanted(
+    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selection: RuleSelector, problem: TagProblem | None
+) -> _Outcome:
     """Which rule leaves a tag out; of one whose age cannot be read, nobody knows whether the limit does."""
     if reason := selection.lost_subject(tag, wanted) or selection.obstacle(tag):
-        return _Fate("skip", *reason)
+        return _Outcome("skip", *reason)
     if problem and selection.by_time and tag.pushed_at is None:
-        return _Fate("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
-    return _Fate("skip", *selection.beyond)
+        return _Outcome("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
+    return _Outcome("skip", *selection.beyond)
 
 
-def _fate(
+def _outcome(
     tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None
-) -> _Fate:
+) -> _Outcome:
     """What becomes of a tag that the rules want."""
     if record is not None and record.status in {"queued", "running"}:
-        return _Fate("copy", "queued")  # should it still be unreadable, the copy tells
-    if fate := _fate_of_unread(tag, problem):
-        return fate
+        return _Outcome("copy", "queued")  # should it still be unreadable, the copy tells
+    if outcome := _outcome_of_unread(tag, problem):
+        return outcome
     if record is None:
-        return _Fate("copy", "new")
+        return _Outcome("copy", "new")
     if record.lacking == tag.digest:  # of what belongs to an image: others are not chosen then
-        return _Fate("skip", "platform", "the image has none of the wanted platforms")
+        return _Outcome("skip", "platform", "the image has none of the wanted platforms")
     if record.status == "failed":
-        return _Fate("copy", "retry", "failed before")
-    fate = _fate_of_imported(tag, record) if record.imported else _fate_of_mirrored(tag, record, platforms)
-    return _Fate("copy", "referrers", _REFERRED_ANEW) if fate.action != "copy" and record.referred_anew else fate
+        return _Outcome("copy", "retry", "failed before")
+    outcome = _outcome_of_imported(tag, record) if record.imported else _outcome_of_mirrored(tag, record, platforms)
+    return (
+        _Outcome("copy", "referrers", _REFERRED_ANEW) if outcome.action != "copy" and record.referred_anew else outcome
+    )
 
 
-def _fate_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Fate | None:
+def _outcome_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Outcome | None:
     if problem is not None and problem.about == "digest":
-        return _Fate("fail", "unreadable", str(problem.error))
+        return _Outcome("fail", "unreadable", str(problem.error))
     if tag.digest is None:
-        return _Fate("fail", "no-digest", "upstream did not tell what the tag names")
+        return _Outcome("fail", "no-digest", "upstream did not tell what the tag names")
     return None
 
 
-def _fate_of_imported(tag: UpstreamTag, record: Mirrored) -> _Fate:
+def _outcome_of_imported(tag: UpstreamTag, record: Mirrored) -> _Outcome:
     """The old history holds the digest of the index, or of its linux/amd64 image, or the word Unknown."""
     if record.digest == tag.digest:
-        return _Fate("keep", "up-to-date")
+        return _Outcome("keep", "up-to-date")
     if record.digest is None:
         if tag.pushed_at and record.pushed_at and abs(tag.pushed_at - record.pushed_at) > _SAME_PUSH:
-            return _Fate("copy", "changed", f"pushed again at {tag.pushed_at:%Y-%m-%d %H:%M}")
-        return _Fate("adopt", "up-to-date", "taken over from the old history without a digest")
+            return _Outcome("copy", "changed", f"pushed again at {tag.pushed_at:%Y-%m-%d %H:%M}")
+        return _Outcome("adopt", "up-to-date", "taken over from the old history without a digest")
     if tag.platforms is not None and tag.platforms.get(_AMD64) == record.digest:
-        return _Fate("adopt", "up-to-date", "taken over from the old history by its linux/amd64 image")
+        return _Outcome("adopt", "up-to-date", "taken over from the old history by its linux/amd64 image")
     uncertain = tag.platforms is None or tag.platforms.get(_AMD64, "") is None
     return _changed(tag, record, uncertain=uncertain)
 
 
-def _fate_of_mirrored(tag: UpstreamTag, record: Mirrored, platforms: Platforms | None) -> _Fate:
+def _outcome_of_mirrored(tag: UpstreamTag, record: Mirrored, platforms: Platforms | None) -> _Outcome:
     if record.digest is None:
-        return _Fate("copy", "new")
+        return _Outcome("copy", "new")
     if record.digest != tag.digest:
         return _changed(tag, record)
     wanted = str(platforms) if platforms else None
     if _as_set(record.platforms) != _as_set(wanted):
         before, now = record.platforms or "the default", wanted or "the default"
-        return _Fate("copy", "changed", f"mirrored for {before}, wanted for {now}")
-    return _Fate("keep", "up-to-date")
+        return _Outcome("copy", "changed", f"mirrored for {before}, wanted for {now}")
+    return _Outcome("keep", "up-to-date")
 
 
-def _changed(tag: UpstreamTag, record: Mirrored, *, uncertain: bool = False) -> _Fate:
+def _changed(tag: UpstreamTag, record: Mirrored, *, uncertain: bool = False) -> _Outcome:
     before, now = ((digest or "").removeprefix("sha256:")[:12] for digest in (record.digest, tag.digest))
-    return _Fate("copy", "changed", f"{before} became {now}", uncertain)
+    return _Outcome("copy", "changed", f"{before} became {now}", uncertain)
 
 
 def _as_set(platforms: str | None) -> frozenset[str]:

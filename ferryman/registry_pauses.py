@@ -39,7 +39,7 @@ def next_login(state: RegistryState) -> datetime:
     return state.tried_at + min(_INTERVAL * 2.0 ** min(state.tries - 1, _MOST_DOUBLINGS), _LONGEST_INTERVAL)
 
 
-class Pauses:
+class RegistryPauses:
     """Knows which registries are paused, for this process and every other on the same database."""
 
     def __init__(self, *, queue: Queue, registry: RegistryClient, clock: Clock) -> None:
@@ -117,7 +117,7 @@ class Pauses:
         async with self._deciding:
             if await self.reason(registry):
                 return False
-            fingerprint = await self._registry.fingerprint(registry)
+            fingerprint = await self._registry.login_fingerprint(registry)
             await self._queue.hold(registry, until=None, error=error, fingerprint=fingerprint)
         message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
         log.get().error(message, registry=registry)
@@ -129,7 +129,7 @@ class Pauses:
             waiting = waits(registry, await self._queue.waiting(registry), until)
             log.get().warning(waiting, registry=registry, until=until.isoformat(), error=error)
 
-    async def heed(self, registry: str) -> None:
+    async def check(self, registry: str) -> None:
         """Mind what this process, an earlier one, or another one met there. Raises LoginRefused for a refused login.
 
         A limit is minded by the registry's client: it waits for a short one, and refuses to ask before a long one ends.
@@ -149,7 +149,7 @@ class Pauses:
                 return state.error
         return None
 
-    async def lift_mended(self) -> None:
+    async def resume_recovered(self) -> None:
         """Let go every registry whose credentials are others than those that were refused."""
         for state in await self._queue.held():
             if state.until is not None:

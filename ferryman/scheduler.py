@@ -17,11 +17,11 @@ from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
 from ferryman.items.model import Configuration, Item
-from ferryman.planner import Decision, Mirrored, Selection
+from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
 from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
-from ferryman.registry_pauses import Pauses
+from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
@@ -34,7 +34,7 @@ _ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ItemLookup:
     """What one item's source has, and what is to be done about it."""
 
     item: Item
@@ -48,7 +48,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadableTag:
     """A wanted tag that could not be read."""
 
     target: str
@@ -63,7 +63,7 @@ class Cycle:
 
     enqueued: int
     failed: Mapping[str, str]  # target of each item that could not be looked at: why
-    unread: Sequence[Unread] = ()
+    unread: Sequence[UnreadableTag] = ()
 
     def followed_by(self, later: "Cycle", items: Collection[Item]) -> "Cycle":
         """Both as one; of `items`, at which the later one looked again, what it found counts."""
@@ -82,7 +82,7 @@ class Scheduler:
         queue: Queue,
         ledger: Ledger,
         registry: RegistryClient,
-        pauses: Pauses,
+        pauses: RegistryPauses,
         target_check: TargetCheck,
         clock: Clock,
         native: Platform,
@@ -113,14 +113,14 @@ class Scheduler:
         `again`: it follows another one of the same sync, so refused logins have had their try.
         `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
-        await self._queue.mend_times(thorough=True)
-        await self._pauses.lift_mended()
+        await self._queue.repair_times(thorough=True)
+        await self._pauses.resume_recovered()
         if not again:
             hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
             await self._pauses.try_again(hosts)
         enqueued = 0
         failed: dict[str, str] = {}
-        unread: list[Unread] = []
+        unread: list[UnreadableTag] = []
 
         async def one(item: Item) -> None:
             nonlocal enqueued
@@ -141,13 +141,13 @@ class Scheduler:
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
         return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
 
-    async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> Looked:
+    async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> ItemLookup:
         """Discover and plan; changes nothing. Raises TransferError."""
-        await self._pauses.heed(item.source.registry)
+        await self._pauses.check(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
         records = await self._ledger.known(str(item.target))
         last = await self._ledger.walk(str(item.target))
-        rules = planner.fingerprint(item.rules, item.platforms, str(item.source))
+        rules = planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
         only_unread = only_unread and same_rules
@@ -155,7 +155,7 @@ class Scheduler:
         complete = complete and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
-        choice = Selection(item.rules, item.platforms, self._native, lacking)
+        choice = RuleSelector(item.rules, item.platforms, self._native, lacking)
         found = await survey(
             lister=None if only_unread else self._lister(configuration, item.source.registry),
             client=self._registry,
@@ -174,7 +174,7 @@ class Scheduler:
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
         absent, idle = _absent(choice.pins, found), _idle(item, choice, found)
-        return Looked(item, found, decisions, walk, records, looked_at, absent, idle)
+        return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle)
 
     def _is_due(self, completed_at: datetime, now: datetime) -> bool:
         """Whether the last walk to the end is too old, or was noted by a clock that was ahead."""
@@ -229,7 +229,7 @@ class Scheduler:
         return replace(tag, platforms=digests)
 
     async def _persistently(
-        self, configuration: Configuration, item: Item, unread: list[Unread], *, only_unread: bool
+        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
     ) -> int:
         """Keep in step with upstream; once more where its login is refused now and taken a moment later."""
         try:
@@ -240,7 +240,7 @@ class Scheduler:
         return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
 
     async def _keep_in_step(
-        self, configuration: Configuration, item: Item, unread: list[Unread], *, only_unread: bool
+        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
     ) -> int:
         looked = await self.look(configuration, item, only_unread=only_unread)
         problems = {problem.tag: problem for problem in looked.survey.problems}
@@ -264,7 +264,7 @@ class Scheduler:
             ],
             walk=looked.walk,
         )
-        await self._ledger.forget_trouble(str(item.target))
+        await self._ledger.forget_lookup_failure(str(item.target))
         log.get().info(
             "looked",
             tags=len(looked.survey.tags),
@@ -275,22 +275,22 @@ class Scheduler:
         )
         return applied.enqueued + await self._check_target(item, looked)
 
-    async def _check_target(self, item: Item, looked: Looked) -> int:
+    async def _check_target(self, item: Item, looked: ItemLookup) -> int:
         """Ask the target for what is kept, as far as its time has come; the number of tags that are queued again."""
         kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
         try:
-            await self._pauses.heed(item.target.registry)
+            await self._pauses.check(item.target.registry)
         except LoginRefused:  # told already
             return 0
         elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
         requeued = await self._target_check.check(item.target, kept, elapsed=elapsed)
         if requeued:
-            self._queue.filled.ring()
+            self._queue.filled.notify()
         return requeued
 
     async def _cannot_look(self, item: Item, error: TransferError) -> None:
         """The item waits for the next cycle; a refused login pauses its registry, and is told once."""
-        await self._ledger.note_trouble(_key(item), str(error), now=self._clock.now())
+        await self._ledger.note_lookup_failure(_key(item), str(error), now=self._clock.now())
         if isinstance(error, LoginRefused):
             if not await self._pauses.stop(error.registry or item.source.registry, error=str(error)):
                 return
@@ -301,7 +301,7 @@ class Scheduler:
     async def _defect(self, item: Item, error: Exception) -> str:
         log.get().error("cannot look at the source: a defect in Ferryman", exc_info=error)
         message = f"defect in Ferryman, see the log: {type(error).__name__}"
-        await self._ledger.note_trouble(_key(item), message, now=self._clock.now())
+        await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now())
         return message
 
 
@@ -326,7 +326,7 @@ def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
     return tuple(pin for pin in pins if pin not in perhaps)
 
 
-def _idle(item: Item, choice: Selection, found: Survey) -> tuple[str, ...]:
+def _idle(item: Item, choice: RuleSelector, found: Survey) -> tuple[str, ...]:
     """Where the limit is met, a walk need not have come to what a pattern matches."""
     if not found.complete and choice.is_met_by(found.tags):
         return ()
@@ -338,7 +338,7 @@ def _key(item: Item) -> ItemKey:
     return ItemKey(item.name, str(item.source), str(item.target), platforms)
 
 
-def _unread(looked: Looked, problems: Mapping[str, TagProblem]) -> list[Unread]:
+def _unread(looked: ItemLookup, problems: Mapping[str, TagProblem]) -> list[UnreadableTag]:
     """What could not be read, of what is wanted: also of what was mirrored, or is queued, as it was known before."""
     failed = {decision.tag: decision.detail for decision in looked.decisions if decision.action == "fail"}
     failed |= {
@@ -348,7 +348,7 @@ def _unread(looked: Looked, problems: Mapping[str, TagProblem]) -> list[Unread]:
     }
     target = str(looked.item.target)
     return [
-        Unread(target, tag, error, passing=tag in problems and problems[tag].error.temporary)
+        UnreadableTag(target, tag, error, passing=tag in problems and problems[tag].error.temporary)
         for tag, error in failed.items()
     ]
 

@@ -1,4 +1,4 @@
-"""The long-running service: a timetable, a crew, a sign of life; signals, and a stop that leaves nothing half done."""
+"""The long-running service: a timetable, a pool, a sign of life; signals, and a stop that leaves nothing half done."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ferryman import log
-from ferryman.application import House, open_house
+from ferryman.application import Application, open_application
 from ferryman.errors import ConfigurationError, StoreError
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
@@ -28,15 +28,15 @@ async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
 
     Raises WorkStopped when a part of it keeps ending, after an orderly stop: it would do only half of its work.
     """
-    async with open_house(settings, engine=work) as house:
-        await _Service(house, schedule=schedule, work=work).run()
+    async with open_application(settings, engine=work) as app:
+        await _Service(app, schedule=schedule, work=work).run()
 
 
 class _Service:
-    def __init__(self, house: House, *, schedule: bool, work: bool) -> None:
-        self._house = house
-        self._scheduler = house.scheduler() if schedule else None
-        self._crew = house.crew(listener=Unwatched()) if work else None
+    def __init__(self, app: Application, *, schedule: bool, work: bool) -> None:
+        self._app = app
+        self._scheduler = app.scheduler() if schedule else None
+        self._pool = app.pool(listener=Unwatched()) if work else None
         self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
@@ -51,33 +51,33 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-        log.get().info("started", role=self._role, items=len(self._house.configuration.items))
+        log.get().info("started", role=self._role, items=len(self._app.configuration.items))
         others = [
             self._kept("timetable", self._timetable),
             self._kept("sign of life", self._live),
             self._kept("look for mended credentials", self._lift_mended),
         ]
-        crew = [asyncio.create_task(self._crew.run(), name="crew")] if self._crew else []
+        pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait([stop, *others, *crew], return_when=asyncio.FIRST_COMPLETED)
-            ended = next((task for task in (*others, *crew) if task.done()), None)
+            await asyncio.wait([stop, *others, *pool], return_when=asyncio.FIRST_COMPLETED)
+            ended = next((task for task in (*others, *pool) if task.done()), None)
             log.get().info("stopping")
             await cancel_and_wait(others)
-            if self._crew:
-                self._crew.drain()
-                await asyncio.wait(crew, timeout=_GRACE)
+            if self._pool:
+                self._pool.drain()
+                await asyncio.wait(pool, timeout=_GRACE)
         finally:
-            await cancel_and_wait([stop, *others, *crew])
-        owner = self._house.owner.name
-        await self._house.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
-        await self._house.record.services.drop(owner)
+            await cancel_and_wait([stop, *others, *pool])
+        owner = self._app.owner.name
+        await self._app.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
+        await self._app.record.services.drop(owner)
         log.get().info("stopped")
         if ended is not None:
             ended.result()  # raises what ended it
 
     def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
-        return asyncio.create_task(keep_running(name, work, clock=self._house.clock))
+        return asyncio.create_task(keep_running(name, work, clock=self._app.clock))
 
     async def _timetable(self) -> None:
         """A cycle now, then by FERRYMAN_INTERVAL, and at once on SIGHUP."""
@@ -86,22 +86,22 @@ class _Service:
                 await self._timed_cycle(self._scheduler)
             else:
                 await self._withdraw()
-                self._next = NextCycle(self._house.settings.interval, clock=self._house.clock)
+                self._next = NextCycle(self._app.settings.interval, clock=self._app.clock)
             await self._beat()  # `status` tells when it looks again
             await self._wait_for_the_next()
             self._hangup.clear()
             self._reload()
 
     async def _timed_cycle(self, scheduler: Scheduler) -> None:
-        self._began, self._next = self._house.clock.monotonic(), None
+        self._began, self._next = self._app.clock.monotonic(), None
         self._early_ends += 1
         try:
             if await self._cycle(scheduler):
                 self._early_ends = 0
         finally:
-            self._ended, self._began = self._house.clock.monotonic(), None
-            interval = self._house.settings.interval
-            self._next = next_cycle(interval, clock=self._house.clock, early_ends=self._early_ends)
+            self._ended, self._began = self._app.clock.monotonic(), None
+            interval = self._app.settings.interval
+            self._next = next_cycle(interval, clock=self._app.clock, early_ends=self._early_ends)
 
     async def _wait_for_the_next(self) -> None:
         """Until the next cycle is due, or somebody sends SIGHUP."""
@@ -112,12 +112,12 @@ class _Service:
 
     async def _cycle(self, scheduler: Scheduler) -> bool:
         """Whether it went to its end."""
-        configuration = self._house.configuration
+        configuration = self._app.configuration
         await self._beat()  # `health` knows that it has begun
         try:
-            await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
+            await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
             cycle = await scheduler.cycle(configuration, configuration.items)
-            await self._house.remove_old_records()
+            await self._app.remove_old_records()
         except StoreError as error:
             log.get().error("the cycle ended early; the next one comes within minutes", error=str(error))
             return False
@@ -127,15 +127,15 @@ class _Service:
     async def _withdraw(self) -> None:
         """Nothing is pushed to where a changed items.yml does not say so any more."""
         try:
-            configuration = self._house.configuration
-            await self._house.record.queue.withdraw_items({str(item.target) for item in configuration.items})
+            configuration = self._app.configuration
+            await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
         except StoreError as error:
             log.get().error("cannot take former items out of the queue", error=str(error))
 
     def _reload(self) -> None:
         """Take a changed items.yml over; a broken one is reported, and the last good one stays in force."""
         try:
-            self._house.reload()
+            self._app.reload()
         except ConfigurationError as error:
             for problem in error.problems:
                 log.get().error("items.yml is broken; the last good one stays in force", problem=str(problem))
@@ -144,21 +144,21 @@ class _Service:
         """Give signs of life."""
         while True:
             await self._beat()
-            await self._house.clock.sleep(_SIGN_OF_LIFE)
+            await self._app.clock.sleep(_SIGN_OF_LIFE)
 
     async def _lift_mended(self) -> None:
         """Let go the registries whose credentials have been mended. Apart: a credential helper may be slow."""
         while True:
             try:
-                await self._house.pauses.lift_mended()
+                await self._app.pauses.resume_recovered()
             except StoreError as error:
                 log.get().error("cannot look for mended credentials", error=str(error))
-            await self._house.clock.sleep(_SIGN_OF_LIFE)
+            await self._app.clock.sleep(_SIGN_OF_LIFE)
 
     async def _beat(self) -> None:
-        record, cycles = self._house.record, self._cycles() if self._scheduler else Cycles()
+        record, cycles = self._app.record, self._cycles() if self._scheduler else Cycles()
         try:
-            await record.services.beat(self._house.owner.name, self._role, cycles=cycles)
+            await record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles)
         except StoreError as error:
             log.get().error("cannot give a sign of life", error=str(error))
 
@@ -171,5 +171,5 @@ class _Service:
         )
 
     def _moment(self, monotonic: float | None) -> datetime | None:
-        clock = self._house.clock
+        clock = self._app.clock
         return None if monotonic is None else clock.now() - timedelta(seconds=clock.monotonic() - monotonic)

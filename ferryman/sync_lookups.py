@@ -12,7 +12,7 @@ from ferryman.store.ledger import Ledger
 _MOST_ROUNDS = 20  # in which free places are filled; what is left then is the next sync's
 
 
-class Looks:
+class SyncLookups:
     """The looks at these items. `attempts` and `delay` are those of a copy's retries."""
 
     def __init__(

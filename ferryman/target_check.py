@@ -14,7 +14,7 @@ from ferryman.clock import Clock
 from ferryman.errors import LoginRefused, NotFound, RateLimited, TransferError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.store.target_checks import HeldTag, Targets
+from ferryman.store.target_checks import HeldTag, TargetChecks
 from ferryman.tasks import for_each
 
 _BELIEVED = timedelta(days=20)  # for so long a tag is not asked for again,
@@ -42,7 +42,7 @@ class _Round:
 class TargetCheck:
     """Compares what targets name with what is recorded. One for the life of a scheduler."""
 
-    def __init__(self, *, targets: Targets, registry: RegistryClient, clock: Clock) -> None:
+    def __init__(self, *, targets: TargetChecks, registry: RegistryClient, clock: Clock) -> None:
         self._targets = targets
         self._registry = registry
         self._clock = clock

@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Bell:
+class Wakeup:
     """Rings for all who wait for its next stroke. To miss none, take `next` first, look, and then wait for it."""
 
     def __init__(self) -> None:
@@ -13,7 +13,7 @@ class Bell:
         """Is set by the next stroke."""
         return self._next
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake everybody who waits."""
         self._next.set()
         self._next = asyncio.Event()

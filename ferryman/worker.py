@@ -25,7 +25,7 @@ from ferryman.errors import (
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry_pauses import Pauses
+from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job
 from ferryman.transports.base import Copied, Transport
@@ -69,7 +69,7 @@ class RetryPolicy:
 
 
 class Worker:
-    """What is done with one job. Stateless: the crew runs several at once."""
+    """What is done with one job. Stateless: the pool runs several at once."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Worker:
         queue: Queue,
         transport: Transport,
         registry: RegistryClient,
-        pauses: Pauses,
+        pauses: RegistryPauses,
         clock: Clock,
         policy: RetryPolicy,
         listener: Listener,
@@ -146,7 +146,7 @@ class Worker:
             log.get().info("skipped", reason=str(error))
             self._listener.ended(job, "skipped", None)
             kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
-        elif isinstance(error, EngineUnavailable):  # no tag's fault: the crew waits for the engine
+        elif isinstance(error, EngineUnavailable):  # no tag's fault: the pool waits for the engine
             self._listener.ended(job, "again", None)
             kept = await self._queue.hand_back(job)
         elif isinstance(error, RateLimited):

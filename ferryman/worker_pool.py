@@ -18,7 +18,7 @@ from ferryman.store.records import Job, Share
 from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait, gather_or_raise
 from ferryman.transports.base import Copied
-from ferryman.wakeup import Bell
+from ferryman.wakeup import Wakeup
 from ferryman.worker import Worker
 
 _POLL = 1.0  # seconds between two looks at a queue that other processes fill too
@@ -26,7 +26,7 @@ _KEPT_FREE = 4  # one of so many workers is for other source registries than the
 _ENGINE_PAUSE = 5.0  # seconds between two tries at an engine that is away
 
 
-class Crew:
+class WorkerPool:
     """`size` workers over one queue."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Crew:
         self._beat: asyncio.Task[frozenset[str]] | None = None  # a question to the database that has no answer yet
         self._draining = asyncio.Event()
         self._idle = 0  # workers that found nothing to do
-        self.idles = Bell()  # all of them did
+        self.idles = Wakeup()  # all of them did
         # Both on the monotonic clock:
         self._engine_lost_at: float | None = None
         self._store_lost: tuple[float, StoreError] | None = None  # since when claims fail, and the first failure
@@ -66,7 +66,7 @@ class Crew:
         Raises WorkStopped when a worker or the heartbeat keeps ending.
         """
         try:
-            await self._queue.mend_times(thorough=True)
+            await self._queue.repair_times(thorough=True)
             await self._rescue()
         except StoreError as error:  # the first heartbeat tries again
             log.get().error("cannot look for what stopped workers held", error=str(error))
@@ -92,11 +92,11 @@ class Crew:
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining.set()
-        self._queue.filled.ring()  # for those who wait for work
+        self._queue.filled.notify()  # for those who wait for work
 
     @property
     def engine_lost_for(self) -> timedelta:
-        """How long the Docker Engine has been away, as far as the crew has seen; zero: it answers."""
+        """How long the Docker Engine has been away, as far as the pool has seen; zero: it answers."""
         lost_at = self._engine_lost_at
         return timedelta() if lost_at is None else timedelta(seconds=self._clock.monotonic() - lost_at)
 
@@ -113,7 +113,7 @@ class Crew:
                 await self._wait_for_work(filled)
             else:
                 with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
-                    await self._ferry(job)
+                    await self._run_job(job)
 
     async def _claimed(self) -> Job | None:
         """The next job; None: there is none, or the database does not give one, which is logged once."""
@@ -138,7 +138,7 @@ class Crew:
         """Until this process enqueues something; others may do so as well, without a word."""
         self._idle += 1
         if self._idle == self._size:
-            self.idles.ring()
+            self.idles.notify()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL):
@@ -151,7 +151,7 @@ class Crew:
             async with asyncio.timeout(seconds):
                 await self._draining.wait()
 
-    async def _ferry(self, job: Job) -> None:
+    async def _run_job(self, job: Job) -> None:
         """One job. The copy is a task of its own, so that the heartbeat can stop it when the lease is lost."""
         started_at = self._clock.now()
         copy = asyncio.create_task(self._worker.copy(job), name=f"copy {job.target}:{job.tag}")
@@ -226,7 +226,7 @@ class Crew:
 
         A question to the database cannot be taken back: one without an answer is waited for in the next round, too.
         """
-        beat = self._beat = self._beat or asyncio.create_task(self._queue.beat(), name="beat")
+        beat = self._beat = self._beat or asyncio.create_task(self._queue.heartbeat(), name="beat")
         left = before - self._clock.monotonic()
         await asyncio.wait([beat], timeout=max(left, _POLL))
         try:
@@ -241,7 +241,7 @@ class Crew:
     async def _tidy(self) -> None:
         try:
             await self._give_back()
-            await self._queue.mend_times()
+            await self._queue.repair_times()
             await self._rescue()
         except StoreError as error:
             log.get().error("cannot take over what stopped workers held", error=str(error))
@@ -255,6 +255,6 @@ class Crew:
     async def _rescue(self) -> None:
         dead = self._owner.dead_owners()
         rescued = await self._queue.reclaim(dead)
-        self._owner.bury(dead)
+        self._owner.remove(dead)
         if rescued:
             log.get().warning("queued again what stopped workers held", tags=rescued)

@@ -65,7 +65,7 @@ def target_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
 
 @pytest.fixture
 async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIterator[Workplace]:
-    """A database, a target and a scripted transport, for crews."""
+    """A database, a target and a scripted transport, for pools."""
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
     client = open_client()
     place = Workplace(database, target_registry, client, f"workplace-{secrets.token_hex(4)}")

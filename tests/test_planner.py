@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ferryman.discovery.base import TagProblem, UpstreamTag
 from ferryman.errors import Unreachable
 from ferryman.items.model import Order, Rules
-from ferryman.planner import Decision, Mirrored, Selection, fingerprint, plan
+from ferryman.planner import Decision, Mirrored, RuleSelector, plan, rules_fingerprint
 from ferryman.platforms import Platform, Platforms
 from ferryman.store.records import Status
 
@@ -296,7 +296,7 @@ def test_what_is_not_wanted_is_skipped_whatever_was_mirrored() -> None:
 
 def test_literal_pins_are_known_by_name() -> None:
     def pins(pin: str) -> tuple[str, ...]:
-        return Selection(rules(pin=pin), None, AMD64).pins
+        return RuleSelector(rules(pin=pin), None, AMD64).pins
 
     assert pins(r"latest 1.25 v1\.30\.0 lts\-1") == ("latest", "1.25", "v1.30.0", "lts-1")
     assert pins(r"v1\.\d+ .* (a|b) -1 [0-9] x{2}") == ()
@@ -317,23 +317,23 @@ def test_literal_pins_are_known_by_name() -> None:
 )
 def test_the_newest_tags_meet_a_limit_only_if_nothing_older_can_be_wanted(by: Rules, met: bool) -> None:
     newest = [tag("1.1"), tag("1.2", age=1), tag("1.3", age=2, platforms={WINDOWS: None})]
-    assert Selection(by, None, AMD64).is_met_by(newest) is met
+    assert RuleSelector(by, None, AMD64).is_met_by(newest) is met
 
 
 def test_a_fingerprint_changes_with_everything_that_decides() -> None:
     nginx = "docker.io/library/nginx"
     texts = [
-        fingerprint(rules(), None, nginx),
-        fingerprint(rules(), None, "docker.io/library/httpd"),
-        fingerprint(rules(), Platforms.parse("linux"), nginx),
-        fingerprint(rules(limit=1), None, nginx),
-        fingerprint(rules(include="a"), None, nginx),
-        fingerprint(rules(exclude="a"), None, nginx),
-        fingerprint(rules(pin="a"), None, nginx),
-        fingerprint(rules(order="name"), None, nginx),
+        rules_fingerprint(rules(), None, nginx),
+        rules_fingerprint(rules(), None, "docker.io/library/httpd"),
+        rules_fingerprint(rules(), Platforms.parse("linux"), nginx),
+        rules_fingerprint(rules(limit=1), None, nginx),
+        rules_fingerprint(rules(include="a"), None, nginx),
+        rules_fingerprint(rules(exclude="a"), None, nginx),
+        rules_fingerprint(rules(pin="a"), None, nginx),
+        rules_fingerprint(rules(order="name"), None, nginx),
     ]
     assert len(set(texts)) == len(texts)
-    assert fingerprint(rules(), None, nginx) == texts[0]
+    assert rules_fingerprint(rules(), None, nginx) == texts[0]
 
 
 # What belongs to the wanted images
@@ -397,15 +397,15 @@ def test_an_image_that_is_referred_to_anew_is_copied_again() -> None:
 
 def test_platforms_are_asked_for_only_where_signatures_may_belong_to_them() -> None:
     told, untold = tag("v2", "a", platforms={AMD64: digest("b")}), tag("v1", "c")
-    by = Selection(rules(referrers=True), None, AMD64)
+    by = RuleSelector(rules(referrers=True), None, AMD64)
     assert by.unclear([told, untold]) == []
     assert by.unclear([told, untold, tag(belonging("f"), "d")]) == ["v1"]
     assert by.unclear([tag("v1", "c"), tag(belonging("c"), "d")]) == ["v1"]
-    assert Selection(rules(), None, AMD64).unclear([untold, tag(belonging("f"), "d")]) == []
+    assert RuleSelector(rules(), None, AMD64).unclear([untold, tag(belonging("f"), "d")]) == []
 
 
 def test_asking_for_referrers_is_another_rule() -> None:
-    assert fingerprint(rules(), None, "s") != fingerprint(rules(referrers=True), None, "s")
+    assert rules_fingerprint(rules(), None, "s") != rules_fingerprint(rules(referrers=True), None, "s")
 
 
 # What cannot be read

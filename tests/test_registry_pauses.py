@@ -50,7 +50,7 @@ async def test_a_limit_ends_by_itself_and_is_no_pause(workplace: Workplace) -> N
     await workplace.pauses.wait(QUAY, until=until, error="slow down")
     assert await workplace.pauses.reason(QUAY) is None
     await workplace.enqueue("v1")
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert await workplace.queue.claim() is None
     workplace.clock.advance(300)
     assert await workplace.queue.claim() is not None
@@ -97,7 +97,7 @@ async def test_the_same_login_changes_nothing(workplace: Workplace) -> None:
     log_in_with(workplace, {QUAY: ("me", "wr0ng")})
     await workplace.pauses.stop(QUAY, error="wrong password")
     log_in_with(workplace, {QUAY: ("me", "wr0ng")})
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert await workplace.pauses.reason(QUAY) == "wrong password"
 
 
@@ -109,7 +109,7 @@ async def test_another_login_lets_the_registry_go(workplace: Workplace, read_log
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"failed", "queued"}
     assert await workplace.queue.claim() is None
     log_in_with(workplace, {QUAY: ("me", "right")})
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert await workplace.pauses.reason(QUAY) is None
     await workplace.work(ends=2)
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
@@ -119,10 +119,10 @@ async def test_another_login_lets_the_registry_go(workplace: Workplace, read_log
 
 async def test_a_login_where_there_was_none_lets_the_registry_go(workplace: Workplace) -> None:
     await workplace.pauses.stop(QUAY, error="a login is wanted and there is none")
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert await workplace.pauses.reason(QUAY) is not None
     log_in_with(workplace, {QUAY: ("me", "right")})
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert await workplace.pauses.reason(QUAY) is None
 
 
@@ -131,7 +131,7 @@ async def test_another_registrys_login_is_none_of_its_business(workplace: Workpl
     await workplace.pauses.stop(QUAY, error="wrong password")
     await workplace.pauses.stop("docker.io", error="toomanyfailedlogins")
     log_in_with(workplace, {QUAY: ("me", "wr0ng"), "docker.io": ("me", "right")})
-    await workplace.pauses.lift_mended()
+    await workplace.pauses.resume_recovered()
     assert [state.registry for state in await workplace.queue.held()] == [QUAY]
 
 
@@ -163,7 +163,7 @@ async def test_the_limit_of_a_tag_api_is_minded_by_the_next_process(workplace: W
     workplace.clock.advance((SystemClock().now() - workplace.clock.now()).total_seconds())
     until = SystemClock().now() + timedelta(hours=1)  # the clock of the client
     await workplace.pauses.wait("hub.docker.com", until=until, error="slow down")
-    await workplace.pauses.heed(DOCKER_HUB)
+    await workplace.pauses.check(DOCKER_HUB)
     held = workplace.client.held_until("hub.docker.com")
     assert held is not None
     assert abs(held - until) < timedelta(minutes=1)  # kept as a time that is left: clocks are set

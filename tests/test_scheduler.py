@@ -20,19 +20,19 @@ from ferryman.discovery.listers.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
-from ferryman.planner import Selection
+from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry_pauses import Pauses
-from ferryman.scheduler import Cycle, Looked, Scheduler
+from ferryman.registry_pauses import RegistryPauses
+from ferryman.scheduler import Cycle, ItemLookup, Scheduler
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, Job, TagRecord
-from ferryman.store.target_checks import Targets
+from ferryman.store.target_checks import TargetChecks
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
@@ -71,7 +71,7 @@ class World:
         self.upstreams = upstreams
         self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
         self.ledger = Ledger(database)
-        self.pauses = Pauses(queue=self.queue, registry=client, clock=clock)
+        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock)
         self.registries: dict[str, RegistryEntry] = {}
         self.scheduler = self.restarted()
 
@@ -81,7 +81,7 @@ class World:
         return self.database.file
 
     def restarted(self) -> Scheduler:
-        targets = Targets(self.database, clock=self.clock)
+        targets = TargetChecks(self.database, clock=self.clock)
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
             target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
@@ -95,7 +95,7 @@ class World:
             upstream.requests.clear()
         return await self.scheduler.cycle(Configuration(items, self.registries), items)
 
-    async def look(self, one: Item) -> Looked:
+    async def look(self, one: Item) -> ItemLookup:
         return await self.scheduler.look(Configuration((one,), self.registries), one)
 
     async def known(self, one: Item) -> dict[str, TagRecord]:
@@ -110,7 +110,7 @@ class World:
         return job
 
     async def copy_everything(self) -> int:
-        """What a crew would do; the number of tags."""
+        """What a pool would do; the number of tags."""
         number = 0
         while job := await self.queue.claim():
             await self.succeed(job)
@@ -521,17 +521,17 @@ async def test_one_items_failure_stops_no_other_and_is_kept_until_it_is_over(
     since = world.clock.now()
     cycle = await world.cycle(PAUSE, FLANNEL)
     assert (cycle.enqueued, list(cycle.failed)) == (1, [str(PAUSE.target)])
-    [trouble] = await world.ledger.troubles()
+    [trouble] = await world.ledger.lookup_failures()
     assert (trouble.item, trouble.source, trouble.since) == ("pause", str(PAUSE.source), since)
     assert trouble.error == cycle.failed[str(PAUSE.target)]
     [error] = [line for line in read_log() if line["level"] == "error"]
     assert (error["item"], error["kind"]) == ("pause", NotFound.kind)
     world.clock.advance(60)
     await world.cycle(PAUSE, FLANNEL)
-    assert [each.since for each in await world.ledger.troubles()] == [since]
+    assert [each.since for each in await world.ledger.lookup_failures()] == [since]
     google.put("google/pause", "3.9")
     assert await world.cycle(PAUSE, FLANNEL) == Cycle(enqueued=1, failed={})
-    assert await world.ledger.troubles() == []
+    assert await world.ledger.lookup_failures() == []
 
 
 async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google, quay: Quay) -> None:
@@ -805,7 +805,7 @@ async def test_a_limit_of_the_source_holds_its_tags(world: World, google: Google
     assert (state.registry, state.until) == ("gcr.io", until)
     assert (await world.known(PAUSE))["3.9"].run_at == until
     assert (await world.claim()).source == str(FLANNEL.source)
-    assert [trouble.item for trouble in await world.ledger.troubles()] == ["pause"]
+    assert [trouble.item for trouble in await world.ledger.lookup_failures()] == ["pause"]
 
 
 async def test_a_limit_of_the_tag_api_lets_its_registrys_copies_go_on(world: World, hub: DockerHub) -> None:
@@ -853,7 +853,7 @@ async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, goo
     assert quay.asked() == 0
     await world.queue.let_go("quay.io")
     assert (await world.cycle(FLANNEL, PAUSE)).enqueued == 1
-    assert await world.ledger.troubles() == []
+    assert await world.ledger.lookup_failures() == []
 
 
 async def test_a_refused_login_pauses_the_source_and_is_told_once(
@@ -863,7 +863,7 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     items = [item(f"quay.io/coreos/{name}") for name in ("etcd", "flannel", "prometheus")]
     cycle = await world.cycle(*items)
     assert set(cycle.failed.values()) == {"wrong password"}
-    assert len(await world.ledger.troubles()) == 3
+    assert len(await world.ledger.lookup_failures()) == 3
     [state] = await world.queue.held()
     assert (state.registry, state.until) == ("quay.io", None)
     assert [line["event"] for line in read_log() if line["level"] == "error"] == [
@@ -936,7 +936,7 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
         await copy_some(world, 99)
         assert (await world.cycle(one)).enqueued == 0
         known = await world.known(one)
-        for tag in Selection(one.rules, None, Platform.parse("linux/amd64")).chosen(shelf.tags.values()):
+        for tag in RuleSelector(one.rules, None, Platform.parse("linux/amd64")).chosen(shelf.tags.values()):
             assert (known[tag.name].status, known[tag.name].mirrored_digest) == ("synced", tag.digest)
         assert {name for name, record in known.items() if record.gone_at is None} == shelf.tags.keys()
         await client.aclose()
@@ -998,7 +998,7 @@ async def test_an_item_whose_look_has_no_end_does_not_keep_a_cycle_from_ending(
     async with asyncio.timeout(60):
         cycle = await world.cycle(PAUSE)
     assert "could not be looked at within" in cycle.failed[str(PAUSE.target)]
-    assert [trouble.item for trouble in await world.ledger.troubles()] == ["pause"]
+    assert [trouble.item for trouble in await world.ledger.lookup_failures()] == ["pause"]
 
 
 @pytest.mark.parametrize("ahead", [120, DAY / 3, 400 * DAY])

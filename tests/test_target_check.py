@@ -10,7 +10,7 @@ from sqlalchemy import update
 from ferryman.reference import Repository
 from ferryman.store.database.tables import marks, tags
 from ferryman.store.records import Job
-from ferryman.store.target_checks import BACKUP, DIFFERS, Targets
+from ferryman.store.target_checks import BACKUP, DIFFERS, TargetChecks
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.images import push
@@ -24,7 +24,9 @@ LONG = timedelta(days=31)
 def check(workplace: Workplace) -> Callable[..., Any]:
     """Check the tags of the usual item: `await check("1", "2", elapsed=…)`."""
     made = TargetCheck(
-        targets=Targets(workplace.database, clock=workplace.clock), registry=workplace.client, clock=workplace.clock
+        targets=TargetChecks(workplace.database, clock=workplace.clock),
+        registry=workplace.client,
+        clock=workplace.clock,
     )
     target = Repository.parse(workplace.item().target)
     return lambda *kept, elapsed=LONG: made.check(target, set(kept), elapsed=elapsed)

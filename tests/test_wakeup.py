@@ -1,17 +1,17 @@
-"""Nobody who waits for a bell's next stroke misses it, and nobody hears one that is over."""
+"""Nobody who waits for a wakeup's next stroke misses it, and nobody hears one that is over."""
 
-from ferryman.wakeup import Bell
+from ferryman.wakeup import Wakeup
 
 
 async def test_wakes_all_who_wait() -> None:
-    bell = Bell()
-    first, second = bell.next(), bell.next()
-    bell.ring()
+    wakeup = Wakeup()
+    first, second = wakeup.next(), wakeup.next()
+    wakeup.notify()
     await first.wait()
     await second.wait()
 
 
 async def test_a_stroke_that_is_over_is_not_heard() -> None:
-    bell = Bell()
-    bell.ring()
-    assert not bell.next().is_set()
+    wakeup = Wakeup()
+    wakeup.notify()
+    assert not wakeup.next().is_set()

@@ -291,9 +291,9 @@ async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: 
     workplace.transport.fail(LoginRefused("wrong password", registry="quay.io"), *tags)
     await workplace.enqueue(*tags)
     await workplace.enqueue("3.9", source=OTHER)
-    crew = workplace.crew(size=4)
-    workplace.watcher.on_end = lambda: crew.drain() if ("3.9", "synced") in workplace.watcher.outcomes else None
-    await crew.run()
+    pool = workplace.pool(size=4)
+    workplace.watcher.on_end = lambda: pool.drain() if ("3.9", "synced") in workplace.watcher.outcomes else None
+    await pool.run()
     records = [await workplace.record(tag) for tag in tags]
     [failed] = [record for record in records if record.status == "failed"]
     assert (failed.error_kind, failed.error, failed.attempts) == ("login", "wrong password", 1)

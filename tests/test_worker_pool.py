@@ -17,7 +17,7 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job, Share
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import Worker
-from ferryman.worker_pool import Crew
+from ferryman.worker_pool import WorkerPool
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
 
@@ -57,8 +57,8 @@ async def test_works_on_several_at_once(workplace: Workplace) -> None:
 async def test_a_slow_registry_does_not_hold_every_worker(workplace: Workplace) -> None:
     slow = [workplace.transport.hold(f"v{number}") for number in range(4)]
     await workplace.enqueue("v0", "v1", "v2", "v3")
-    crew = workplace.crew(size=4, registries=("quay.io", "ghcr.io"))
-    workplace.start(crew.run())
+    pool = workplace.pool(size=4, registries=("quay.io", "ghcr.io"))
+    workplace.start(pool.run())
     for gate in slow[:3]:
         await gate.reached.wait()
     other = workplace.transport.hold("other")
@@ -73,7 +73,7 @@ async def test_a_slow_registry_does_not_hold_every_worker(workplace: Workplace) 
 async def test_a_registry_of_its_own_has_all_workers(workplace: Workplace) -> None:
     gates = [workplace.transport.hold(f"v{number}") for number in range(4)]
     await workplace.enqueue("v0", "v1", "v2", "v3")
-    workplace.start(workplace.crew(size=4, registries=("quay.io",)).run())
+    workplace.start(workplace.pool(size=4, registries=("quay.io",)).run())
     for gate in gates:
         await gate.reached.wait()
 
@@ -90,9 +90,9 @@ async def test_is_called_by_what_its_own_process_enqueues(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ferryman.worker_pool._POLL", 3600.0)
-    crew = workplace.crew(ends=1, size=2)
-    idles = crew.idles.next()
-    working = asyncio.create_task(crew.run())
+    pool = workplace.pool(ends=1, size=2)
+    idles = pool.idles.next()
+    working = asyncio.create_task(pool.run())
     await idles.wait()
     await workplace.enqueue("v1")
     await working
@@ -102,23 +102,23 @@ async def test_is_called_by_what_its_own_process_enqueues(
 async def test_tells_when_nothing_is_left(workplace: Workplace) -> None:
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1", "v2")
-    crew = workplace.crew(size=2)
-    idles = crew.idles.next()
-    working = asyncio.create_task(crew.run())
+    pool = workplace.pool(size=2)
+    idles = pool.idles.next()
+    working = asyncio.create_task(pool.run())
     await gate.reached.wait()
     assert not idles.is_set()
     gate.open()
     await idles.wait()
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
-    crew.drain()
+    pool.drain()
     await working
 
 
 async def test_works_for_its_targets_only(workplace: Workplace) -> None:
     await workplace.enqueue("v1")
     await workplace.enqueue("3.9", source="registry.k8s.io/pause")
-    crew = workplace.crew(ends=1, targets={workplace.item("registry.k8s.io/pause").target})
-    await crew.run()
+    pool = workplace.pool(ends=1, targets={workplace.item("registry.k8s.io/pause").target})
+    await pool.run()
     assert workplace.watcher.outcomes == [("3.9", "synced")]
     assert (await workplace.record("v1")).status == "queued"
 
@@ -126,15 +126,15 @@ async def test_works_for_its_targets_only(workplace: Workplace) -> None:
 async def test_two_crews_on_one_database_copy_nothing_twice(workplace: Workplace) -> None:
     tags = [f"v{number}" for number in range(24)]
     await workplace.enqueue(*tags)
-    crews = [workplace.crew(size=4, queue=workplace.queue_of(owner)) for owner in ("one", "two")]
+    pools = [workplace.pool(size=4, queue=workplace.queue_of(owner)) for owner in ("one", "two")]
 
     def drain_at_the_end() -> None:
         if len(workplace.watcher.outcomes) == len(tags):
-            for crew in crews:
-                crew.drain()
+            for pool in pools:
+                pool.drain()
 
     workplace.watcher.on_end = drain_at_the_end
-    await asyncio.gather(*(crew.run() for crew in crews))
+    await asyncio.gather(*(pool.run() for pool in pools))
     assert sorted(workplace.transport.asked) == sorted(tags)
     assert {(await workplace.record(tag)).status for tag in tags} == {"synced"}
 
@@ -200,13 +200,13 @@ async def test_the_other_copies_go_on_when_one_lease_is_lost(workplace: Workplac
 
 async def test_copies_stop_when_the_leases_cannot_be_renewed_in_time(workplace: Workplace, read_log: ReadLog) -> None:
     class Mute(Queue):
-        async def beat(self) -> frozenset[str]:
+        async def heartbeat(self) -> frozenset[str]:
             raise StoreError("the disk is full")
 
     queue = Mute(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    working = workplace.start(workplace.pool(ends=1, queue=queue).run())
     await gate.reached.wait()
     for _ in range(2):
         await workplace.clock.asleep()
@@ -223,7 +223,7 @@ async def test_copies_stop_when_the_database_stays_silent(workplace: Workplace) 
     asked = asyncio.Event()
 
     class Silent(Queue):
-        async def beat(self) -> frozenset[str]:
+        async def heartbeat(self) -> frozenset[str]:
             asked.set()
             await asyncio.Event().wait()
             return frozenset()
@@ -232,7 +232,7 @@ async def test_copies_stop_when_the_database_stays_silent(workplace: Workplace) 
     queue = Silent(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=lease, max_attempts=3)
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.crew(ends=1, queue=queue, lease=lease).run())
+    working = workplace.start(workplace.pool(ends=1, queue=queue, lease=lease).run())
     await gate.reached.wait()
     await workplace.clock.asleep()
     workplace.clock.advance(1)
@@ -253,14 +253,14 @@ async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
             raise StoreError("the disk is full")
 
     queue = Full(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
-    crew = workplace.crew(ends=1, queue=queue)
-    working = workplace.start(crew.run())
+    pool = workplace.pool(ends=1, queue=queue)
+    working = workplace.start(pool.run())
     for _ in range(2):
         await failed.acquire()
-    crew.demand_a_database(within=timedelta(minutes=2))
+    pool.demand_a_database(within=timedelta(minutes=2))
     workplace.clock.advance(121)
     with pytest.raises(StoreError, match="the disk is full"):
-        crew.demand_a_database(within=timedelta(minutes=2))
+        pool.demand_a_database(within=timedelta(minutes=2))
     working.cancel()
     await asyncio.wait([working])
     assert [line["event"] for line in read_log() if line["level"] == "error"].count("cannot claim; trying again") == 1
@@ -325,7 +325,7 @@ async def test_goes_on_when_the_folder_of_owners_is_removed(workplace: Workplace
 async def test_cancelling_hands_everything_back(workplace: Workplace) -> None:
     gates = [workplace.transport.hold(tag) for tag in ("v1", "v2")]
     await workplace.enqueue("v1", "v2", "v3")
-    working = workplace.start(workplace.crew(size=2).run())
+    working = workplace.start(workplace.pool(size=2).run())
     for gate in gates:
         await gate.reached.wait()
     working.cancel()
@@ -355,7 +355,7 @@ async def test_cancelling_waits_for_a_copy_to_clean_up(workplace: Workplace) -> 
 
     workplace.transport.on("v1", leave_nothing_behind)
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.crew().run())
+    working = workplace.start(workplace.pool().run())
     await reached.wait()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -366,7 +366,7 @@ async def test_cancelling_waits_for_a_copy_to_clean_up(workplace: Workplace) -> 
 
 async def test_cancelling_in_the_moment_of_the_record_leaves_no_tag_behind(workplace: Workplace) -> None:
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.crew().run())
+    working = workplace.start(workplace.pool().run())
     workplace.watcher.on_end = working.cancel
     with pytest.raises(asyncio.CancelledError):
         await working
@@ -376,7 +376,7 @@ async def test_cancelling_in_the_moment_of_the_record_leaves_no_tag_behind(workp
 
 
 async def test_cancelling_an_idle_crew(workplace: Workplace) -> None:
-    working = workplace.start(workplace.crew(size=4).run())
+    working = workplace.start(workplace.pool(size=4).run())
     await workplace.clock.asleep()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -386,10 +386,10 @@ async def test_cancelling_an_idle_crew(workplace: Workplace) -> None:
 async def test_draining_lets_running_copies_end_and_claims_no_more(workplace: Workplace) -> None:
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1", "v2")
-    crew = workplace.crew()
-    working = workplace.start(crew.run())
+    pool = workplace.pool()
+    working = workplace.start(pool.run())
     await gate.reached.wait()
-    crew.drain()
+    pool.drain()
     gate.open()
     await working
     assert (await workplace.record("v1")).status == "synced"
@@ -403,13 +403,13 @@ async def test_draining_lets_running_copies_end_and_claims_no_more(workplace: Wo
 async def test_an_absent_engine_is_no_attempt(workplace: Workplace) -> None:
     workplace.transport.fail(EngineUnavailable("no Docker Engine answers at unix:///…"), "v1")
     await workplace.enqueue("v1")
-    crew = await workplace.work()
+    pool = await workplace.work()
     record = await workplace.record("v1")
     assert (record.status, record.attempts, record.error) == ("queued", 0, None)
     assert workplace.watcher.outcomes == [("v1", "again")]
     assert [each.outcome for each in await workplace.attempts("v1")] == ["handed-back"]
     workplace.clock.advance(90)
-    assert crew.engine_lost_for == timedelta(seconds=90)
+    assert pool.engine_lost_for == timedelta(seconds=90)
 
 
 async def test_an_absent_engine_is_waited_for(
@@ -419,17 +419,17 @@ async def test_an_absent_engine_is_waited_for(
     workplace.transport.fail(away, "v1")
     workplace.transport.fail(away, "v1")
     await workplace.enqueue("v1", "v2")
-    crew = workplace.crew(ends=4)
+    pool = workplace.pool(ends=4)
     waited: list[list[str]] = []
 
     async def rest(seconds: float) -> None:
         waited.append(list(workplace.transport.asked))
         workplace.clock.advance(seconds)
 
-    monkeypatch.setattr(crew, "_rest", rest)
-    await crew.run()
+    monkeypatch.setattr(pool, "_rest", rest)
+    await pool.run()
     assert waited == [["v1"], ["v1", "v1"]]
-    assert crew.engine_lost_for == timedelta()
+    assert pool.engine_lost_for == timedelta()
     assert {(await workplace.record(tag)).attempts for tag in ("v1", "v2")} == {1}
     told = [line["event"] for line in read_log() if line["level"] == "error"]
     assert told == ["the Docker Engine is away; waiting for it"]
@@ -500,7 +500,7 @@ async def test_a_queue_that_cannot_be_asked_is_asked_again(workplace: Workplace,
         workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE,
         max_attempts=POLICY.max_attempts,
     )  # fmt: skip
-    await workplace.crew(ends=1, queue=queue).run()
+    await workplace.pool(ends=1, queue=queue).run()
     assert (await workplace.record("v1")).status == "synced"
     [line] = [line for line in read_log() if line["level"] == "error"]
     assert (line["event"], line["error"]) == (
@@ -567,10 +567,10 @@ async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
         queue=queue, transport=workplace.transport, registry=workplace.client, pauses=workplace.pauses,
         clock=workplace.clock, policy=POLICY, listener=workplace.watcher,
     )  # fmt: skip
-    crew = Crew(worker, queue=queue, clock=workplace.clock, size=1, lease=LEASE, owner=workplace.owner)
-    workplace.watcher.on_end = lambda: crew.drain() if len(workplace.watcher.outcomes) == 2 else None
+    pool = WorkerPool(worker, queue=queue, clock=workplace.clock, size=1, lease=LEASE, owner=workplace.owner)
+    workplace.watcher.on_end = lambda: pool.drain() if len(workplace.watcher.outcomes) == 2 else None
     await workplace.enqueue("v1", "v2")
-    await crew.run()
+    await pool.run()
     assert (await workplace.record("v1")).error_kind == "defect"
     assert (await workplace.record("v2")).status == "synced"
     assert "cannot record the result: a defect in Ferryman" in [line["event"] for line in read_log()]
@@ -580,16 +580,16 @@ async def test_a_jump_forward_while_the_database_fails_ends_no_lease(workplace: 
     class Hiccup(Queue):
         failures = 1
 
-        async def beat(self) -> frozenset[str]:
+        async def heartbeat(self) -> frozenset[str]:
             if self.failures:
                 self.failures -= 1
                 raise StoreError("busy")
-            return await super().beat()
+            return await super().heartbeat()
 
     queue = Hiccup(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.crew(ends=1, queue=queue).run())
+    working = workplace.start(workplace.pool(ends=1, queue=queue).run())
     await gate.reached.wait()
     await workplace.clock.asleep()
     workplace.clock.set_by(8 * 3600)

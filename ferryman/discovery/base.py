@@ -48,7 +48,7 @@ class TagLister(Protocol):
         ...
 
 
-class Choice(Protocol):
+class TagSelector(Protocol):
     """An item's rules, as far as a survey asks them: only what may be wanted is looked at closely."""
 
     @property

@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from ferryman.discovery.base import Choice, TagProblem, UpstreamTag
-from ferryman.discovery.image_details import examine, platform_digests
-from ferryman.discovery.tag_view import View
+from ferryman.discovery.base import TagProblem, TagSelector, UpstreamTag
+from ferryman.discovery.image_details import platform_digests, read_image_details
+from ferryman.discovery.tag_view import TagView
 from ferryman.errors import (
     Denied,
     LoginRefused,
@@ -31,14 +31,14 @@ _OUTAGE, _CERTAIN_OUTAGE = 3, 32
 Answer = TypeVar("Answer")
 
 
-class CloserLook:
+class TagEnricher:
     """Asks for digests (HEAD, free everywhere), ages and platforms (GET, a pull on Docker Hub) that no list told."""
 
     def __init__(
         self,
         client: RegistryClient,
         repository: Repository,
-        view: View,
+        view: TagView,
         known: Mapping[str, UpstreamTag],
         unread: Collection[str] = (),
     ) -> None:
@@ -53,7 +53,7 @@ class CloserLook:
         self._answered = 0
         self._refusal: TransferError | None = None  # the last one
 
-    async def at_what_matters(self, choice: Choice) -> None:
+    async def at_what_matters(self, choice: TagSelector) -> None:
         """Look at what the rules may choose, until nothing that they do choose is in doubt."""
         tags, doubtful = self._view.tags, self._view.doubtful
         if await self._order_hangs_on_age(choice):
@@ -72,7 +72,7 @@ class CloserLook:
         if self._refusal is not None and self._refused >= _OUTAGE and not self._answered:
             raise self._refusal
 
-    async def _settle(self, choice: Choice) -> None:
+    async def _settle(self, choice: TagSelector) -> None:
         """Every digest makes the choice surer, until nothing that is chosen is in doubt."""
         doubtful = self._view.doubtful
         while asked := [tag.name for tag in await self._compute(choice.chosen, self._as_sure) if tag.name in doubtful]:
@@ -86,7 +86,7 @@ class CloserLook:
             for name, tag in self._view.tags.items()
         ]
 
-    async def _chosen(self, choice: Choice) -> list[str]:
+    async def _chosen(self, choice: TagSelector) -> list[str]:
         chosen = await self._compute(choice.chosen, self._view.tags.values)
         return [tag.name for tag in chosen if choice.admits(tag.name)]
 
@@ -103,7 +103,7 @@ class CloserLook:
         await for_each(lacking, self._take_contents, at_once=_AT_ONCE)
         return bool(lacking)
 
-    async def _order_hangs_on_age(self, choice: Choice) -> bool:
+    async def _order_hangs_on_age(self, choice: TagSelector) -> bool:
         """Whether the limit cuts through tags that were listed by name alone, in no order."""
         if not choice.by_time or self._view.newest_first or not self._may_read:
             return False
@@ -146,7 +146,9 @@ class CloserLook:
 
     async def _take_contents(self, name: str) -> None:
         tag = self._view.tags[name]
-        answer = await self._patiently(name, examine(self._client, self._repository.pinned(tag.digest or "")))
+        answer = await self._patiently(
+            name, read_image_details(self._client, self._repository.pinned(tag.digest or ""))
+        )
         if not isinstance(answer, TransferError):
             platforms = tag.platforms if answer.platforms is None else answer.platforms
             self._view.tags[name] = replace(tag, pushed_at=answer.created_at, platforms=platforms)

@@ -18,7 +18,7 @@ _DEEPEST_INDEX = 3  # an index may hold indexes; nobody nests them further
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ImageDetails:
     """What an image tells of itself."""
 
     created_at: datetime | None = None
@@ -27,7 +27,7 @@ class Contents:
     )
 
 
-async def examine(client: RegistryClient, reference: Reference) -> Contents:
+async def read_image_details(client: RegistryClient, reference: Reference) -> ImageDetails:
     """Read an image's age, by its annotation or else by the config of its first platform, and its platforms.
 
     What it reads is kept for the copy, which as a rule comes next. Raises TransferError.
@@ -36,7 +36,9 @@ async def examine(client: RegistryClient, reference: Reference) -> Contents:
     manifest = _parsed(answer.body)
     created_at, repository = _annotated(manifest), reference.repository
     if "manifests" in manifest:
-        return Contents(created_at or await _age_in_index(client, repository, manifest), _platforms_of_index(manifest))
+        return ImageDetails(
+            created_at or await _age_in_index(client, repository, manifest), _platforms_of_index(manifest)
+        )
     config: Mapping[str, Any] = {}
     try:
         config = await _config(client, repository, manifest)
@@ -44,7 +46,7 @@ async def examine(client: RegistryClient, reference: Reference) -> Contents:
         if created_at is None:
             raise
     platform = _platform(config)
-    return Contents(created_at or from_iso(config.get("created")), {platform: answer.digest} if platform else None)
+    return ImageDetails(created_at or from_iso(config.get("created")), {platform: answer.digest} if platform else None)
 
 
 async def _age_in_index(client: RegistryClient, repository: Repository, index: Mapping[str, Any]) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from ferryman import log
 from ferryman.errors import LoginRefused, RateLimited, TransferError
-from ferryman.manifests.referrers import fingerprint
+from ferryman.manifests.referrers import referrers_fingerprint
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.tasks import for_each
@@ -13,7 +13,7 @@ _AT_ONCE = 32  # questions under way; the client keeps to the registry's own lim
 
 
 async def fingerprints(client: RegistryClient, repository: Repository, digests: Collection[str]) -> Mapping[str, str]:
-    """The fingerprint of what refers to each of these images, as far as it can be told.
+    """The referrers_fingerprint of what refers to each of these images, as far as it can be told.
 
     Empty where the registry has no such API (the client asks it once): what it has instead are tags, which stand in
     its list.
@@ -30,7 +30,7 @@ async def fingerprints(client: RegistryClient, repository: Repository, digests: 
             log.get().warning("cannot see what refers to an image", digest=digest, error=str(error))
             return
         if listed is not None:
-            found[digest] = fingerprint(listed)
+            found[digest] = referrers_fingerprint(listed)
 
     await for_each(digests, look, at_once=_AT_ONCE)
     return found

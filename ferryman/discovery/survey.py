@@ -1,4 +1,4 @@
-"""One look at a repository: a walk over its tags, and a closer look at those whose digest or time no list told.
+"""One look at a repository: a walk over its tags, and a enricher look at those whose digest or time no list told.
 
 A walk ends early where upstream lists its newest tags first: behind a page on which nothing has changed,
 nothing has changed at all. What the walk does not reach is taken as it was known.
@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from ferryman.discovery.base import Choice, TagLister, TagProblem, UpstreamTag
-from ferryman.discovery.enrichment import CloserLook
-from ferryman.discovery.tag_view import View
+from ferryman.discovery.base import TagLister, TagProblem, TagSelector, UpstreamTag
+from ferryman.discovery.enrichment import TagEnricher
+from ferryman.discovery.tag_view import TagView
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 
@@ -32,7 +32,7 @@ async def survey(
     client: RegistryClient,
     repository: Repository,
     known: Mapping[str, UpstreamTag],
-    choice: Choice,
+    choice: TagSelector,
     unread: Collection[str] = (),
     complete: bool = False,
 ) -> Survey:
@@ -42,20 +42,22 @@ async def survey(
     could not be read the last time: they are read again, wherever they stand. `lister` None: only they are.
     Raises TransferError where the repository cannot be looked at; one tag's trouble is a TagProblem.
     """
-    view = View(known, unread)
+    view = TagView(known, unread)
     ended = lister is not None and await _walk(lister, repository, view, choice, complete=complete)
-    closer = CloserLook(client, repository, view, known, unread)
-    await closer.at_what_matters(choice)
+    enricher = TagEnricher(client, repository, view, known, unread)
+    await enricher.at_what_matters(choice)
     return Survey(
         tags=tuple(view.tags.values()),
         seen=frozenset(view.seen),
         gone=frozenset(known.keys() - view.tags.keys()),
         complete=ended,
-        problems=tuple(closer.problems.values()),
+        problems=tuple(enricher.problems.values()),
     )
 
 
-async def _walk(lister: TagLister, repository: Repository, view: View, choice: Choice, *, complete: bool) -> bool:
+async def _walk(
+    lister: TagLister, repository: Repository, view: TagView, choice: TagSelector, *, complete: bool
+) -> bool:
     """Fill the view; whether the walk went to the end."""
     async with aclosing(lister.pages(repository)) as pages:
         async for page in pages:

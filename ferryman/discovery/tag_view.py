@@ -9,7 +9,7 @@ from ferryman.discovery.base import Page, UpstreamTag
 _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precision
 
 
-class View:
+class TagView:
     """Starts from what earlier walks saw, and takes page after page."""
 
     def __init__(self, known: Mapping[str, UpstreamTag], unread: Collection[str] = ()) -> None:

@@ -51,7 +51,7 @@ class Child(Descriptor):
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ManifestContents:
     """What a manifest names, each digest once."""
 
     blobs: tuple[Descriptor, ...] = ()  # without foreign layers
@@ -66,12 +66,12 @@ class Contents:
         return self.config is not None and self.config.media_type in _IMAGE_CONFIGS
 
 
-def read(manifest: Manifest) -> Contents:
+def read(manifest: Manifest) -> ManifestContents:
     """What the manifest names, whatever its media type says. Raises WrongContent for one that makes no sense."""
     document = document_of(manifest)
     try:
         if "manifests" in document or is_index(manifest.media_type):
-            return Contents(children=_united(map(_child, document["manifests"])), is_list=True)
+            return ManifestContents(children=_united(map(_child, document["manifests"])), is_list=True)
         config = _descriptor(document["config"]) if document.get("config") else None
         # `blobs` is what the short-lived artifact manifest called its layers.
         listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
@@ -80,7 +80,7 @@ def read(manifest: Manifest) -> Contents:
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise WrongContent(f"the manifest {manifest.digest} is malformed: {error!r}") from error
     blobs = {blob.digest: blob for blob in [*layers, *([config] if config else [])]}
-    return Contents(blobs=tuple(blobs.values()), foreign=tuple(foreign.values()), config=config)
+    return ManifestContents(blobs=tuple(blobs.values()), foreign=tuple(foreign.values()), config=config)
 
 
 def platform_of(config: bytes) -> Platform | None:

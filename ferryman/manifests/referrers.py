@@ -65,7 +65,7 @@ def has_subject(manifest: Manifest) -> bool:
     return isinstance(json.loads(manifest.body).get("subject"), dict)
 
 
-def fingerprint(referrers: Iterable[Referrer]) -> str:
+def referrers_fingerprint(referrers: Iterable[Referrer]) -> str:
     """Another text for another set of referrers; empty for none."""
     digests = sorted(referrer.digest for referrer in referrers)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else ""

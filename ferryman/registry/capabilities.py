@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Abilities:
+class Capabilities:
     """What one registry turned out to be able to do. Whoever knows more changes it."""
 
     mounts: bool = True
@@ -19,13 +19,13 @@ class Abilities:
     lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
     largest_chunk: int | None = None  # bytes; None: no limit was met
 
-    def inabilities(self) -> dict[str, str | None]:
+    def missing_capabilities(self) -> dict[str, str | None]:
         """What it was found not to be able to do, by name; with a value where that is no yes or no."""
         found = ((each.name, getattr(self, each.name), each.default) for each in fields(self))
         return {name: None if value is False else str(value) for name, value, default in found if value != default}
 
     def restrict(self, name: str, value: str | None) -> None:
-        """Take over what `inabilities` told before; what makes no sense to this version is left out."""
+        """Take over what `missing_capabilities` told before; what makes no sense to this version is left out."""
         default = self._defaults().get(name)
         if default is True:
             setattr(self, name, False)

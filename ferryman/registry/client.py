@@ -1,4 +1,4 @@
-"""The distribution protocol, client side: the only aiohttp client of the house.
+"""The distribution protocol, client side: the only aiohttp client of the program.
 
 Source: OCI distribution specification 1.1; Docker Registry HTTP API V2.
 """
@@ -21,19 +21,19 @@ from ferryman.manifests.manifest import Manifest, digest_of
 from ferryman.manifests.referrers import Referrer, has_subject, is_list, listed_in, referrers_in
 from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
 from ferryman.registry import manifest_responses
-from ferryman.registry.auth.credential import Credential, fingerprint, identify, matches
+from ferryman.registry.auth.credential import Credential, credential_fingerprint, identify, matches
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.blobs.downloads import Download
-from ferryman.registry.blobs.foreign_layers import ForeignErrands
+from ferryman.registry.blobs.foreign_layers import ForeignLayerRequests
 from ferryman.registry.blobs.uploads import InMemory, Session, Uploader, session_of
 from ferryman.registry.bounds import Bounds
-from ferryman.registry.capabilities import Abilities
-from ferryman.registry.content_cache import Kept
+from ferryman.registry.capabilities import Capabilities
+from ferryman.registry.content_cache import ContentCache
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http.error_responses import login_refused
 from ferryman.registry.http.links import next_page
-from ferryman.registry.http.messages import Answer, Errand
-from ferryman.registry.http.requests import Errands
+from ferryman.registry.http.messages import Answer, RequestSpec
+from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
 from ferryman.registry.manifest_responses import Described, ManifestRefused, Stored
@@ -42,7 +42,7 @@ from ferryman.registry.referrers_api import ReferrersApis
 from ferryman.registry.sender import Sender
 
 __all__ = [
-    "Abilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
+    "Capabilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
 ]  # fmt: skip
 
 _HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
@@ -82,13 +82,13 @@ class RegistryClient:
         self._clock = clock
         self._hosts = _resolve(hosts)
         self._credentials = credentials
-        self._abilities: dict[str, Abilities] = {}
+        self._capabilities: dict[str, Capabilities] = {}
         self._page_sizes = PageSizes()
         self._headless: dict[str, datetime] = {}  # registries whose HEAD knows no manifests, and when that showed
         self._mounting: set[str] = set()  # registries that made a mount
         self._referrers_apis = ReferrersApis(clock=clock)
-        self._kept_manifests = Kept[Manifest]()
-        self._kept_blobs = Kept[bytes]()
+        self._kept_manifests = ContentCache[Manifest]()
+        self._kept_blobs = ContentCache[bytes]()
         self._timeouts = timeouts
         self._reading = asyncio.Semaphore(1)  # of long documents: each may become many times its size
         self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
@@ -130,9 +130,9 @@ class RegistryClient:
         return Described(manifest.digest, manifest.media_type, len(manifest.body))
 
     async def _described(self, reference: Reference, *, expected: bool) -> Described | None:
-        errand = self._errands(reference.repository.registry).head_manifest(reference)
+        spec = self._requests(reference.repository.registry).head_manifest(reference)
         try:
-            return manifest_responses.describe(errand, await self._sender.send(errand), pinned=reference.digest)
+            return manifest_responses.describe(spec, await self._sender.send(spec), pinned=reference.digest)
         except NotFound:
             if not expected:
                 raise
@@ -153,8 +153,8 @@ class RegistryClient:
         """
         found = self._kept_manifests.take(f"{reference.repository}@{reference.digest}") if reference.digest else None
         if found is None:
-            errand = self._errands(reference.repository.registry).get_manifest(reference)
-            found = manifest_responses.receive(errand, await self._sender.send(errand), pinned=reference.digest)
+            spec = self._requests(reference.repository.registry).get_manifest(reference)
+            found = manifest_responses.receive(spec, await self._sender.send(spec), pinned=reference.digest)
         if keep:
             self._kept_manifests.put(f"{reference.repository}@{found.digest}", found, size=len(found.body))
         return found
@@ -164,9 +164,9 @@ class RegistryClient:
         name = f"{repository}@{digest}"
         found = self._kept_blobs.take(name)
         if found is None:
-            errand = self._errands(repository.registry).get_blob(repository.name, digest)
-            answer = await self._sender.send(errand)
-            manifest_responses.check(errand, answer, digest)
+            spec = self._requests(repository.registry).get_blob(repository.name, digest)
+            answer = await self._sender.send(spec)
+            manifest_responses.check(spec, answer, digest)
             found = answer.body
             await self._sender.limits.throttle(repository.registry, len(found))
         if keep:
@@ -179,28 +179,28 @@ class RegistryClient:
         Raises ManifestRefused where the registry does not take it, NotFound where it knows no such repository, and
         WrongContent where it stored something else.
         """
-        errand = self._errands(reference.repository.registry).put_manifest(reference, manifest)
+        spec = self._requests(reference.repository.registry).put_manifest(reference, manifest)
         try:
-            answer = await self._sender.send(errand)
+            answer = await self._sender.send(spec)
         except (NotFound, Unsupported) as error:
             refused = ManifestRefused(
-                str(error), registry=error.registry, said=error.said, status=error.status, codes=error.codes
+                str(error), registry=error.registry, reported=error.reported, status=error.status, codes=error.codes
             )
             raise refused if refused.lacks_content or isinstance(error, Unsupported) else error from None
         digest = reference.digest or digest_of(manifest.body)
         if "OCI-Subject" not in answer.headers and has_subject(manifest):
-            self.abilities(reference.repository.registry).lists_referrers = False
-        return Stored(digest, confirmed=manifest_responses.describe(errand, answer, pinned=digest) is not None)
+            self.capabilities(reference.repository.registry).lists_referrers = False
+        return Stored(digest, confirmed=manifest_responses.describe(spec, answer, pinned=digest) is not None)
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a repository that is pushed to has the blob; None: HEAD does not tell."""
-        answer = await self._sender.send(self._errands(repository.registry).head_blob(repository.name, digest))
+        answer = await self._sender.send(self._requests(repository.registry).head_blob(repository.name, digest))
         return True if answer.ok else (False if answer.status == HTTPStatus.NOT_FOUND else None)
 
     async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
         """Ask the registry to take the blob over from its repository `source` (a name)."""
         answer = await self._sender.send(
-            self._errands(repository.registry).mount(repository.name, digest, source=source)
+            self._requests(repository.registry).mount(repository.name, digest, source=source)
         )
         if answer.status == HTTPStatus.CREATED:
             self._mounting.add(repository.registry)
@@ -213,9 +213,9 @@ class RegistryClient:
 
     def download(self, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]) -> Download:
         """The blob, to be uploaded elsewhere, within `transfer`; `tell` is told how many bytes have come. Close it."""
-        errands = self._errands(repository.registry)
+        requests = self._requests(repository.registry)
         return Download(
-            sender=self._sender, errands=errands, clock=self._clock,
+            sender=self._sender, requests=requests, clock=self._clock,
             name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
         )  # fmt: skip
 
@@ -227,7 +227,8 @@ class RegistryClient:
         Raises Unsupported for a URL that must not be followed.
         """
         return Download(
-            sender=self._sender, errands=ForeignErrands.to(self._host(repository.registry), url), clock=self._clock,
+            sender=self._sender, requests=ForeignLayerRequests.to(self._host(repository.registry), url),
+            clock=self._clock,
             name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
         )  # fmt: skip
 
@@ -247,17 +248,17 @@ class RegistryClient:
 
     def _uploader(self, repository: Repository, digest: str, *, placed: bool) -> Uploader:
         return Uploader(
-            sender=self._sender, errands=self._errands(repository.registry), clock=self._clock,
-            abilities=self.abilities(repository.registry), name=repository.name, digest=digest, placed=placed,
+            sender=self._sender, requests=self._requests(repository.registry), clock=self._clock,
+            capabilities=self.capabilities(repository.registry), name=repository.name, digest=digest, placed=placed,
         )  # fmt: skip
 
     def transfer(self, source: str, target: str) -> AbstractAsyncContextManager[None]:
         """A place for requests at both registries, for one download and the upload that it goes into."""
         return self._sender.limits.transfer({each: self._host(each).concurrency for each in (source, target)})
 
-    def abilities(self, registry: str) -> Abilities:
+    def capabilities(self, registry: str) -> Capabilities:
         """What the registry turned out to be able to do; whoever knows more may change it."""
-        return self._abilities.setdefault(registry, Abilities())
+        return self._capabilities.setdefault(registry, Capabilities())
 
     # Tags
 
@@ -325,8 +326,8 @@ class RegistryClient:
         for size in self._page_sizes.to_try(registry, page_size):
             has_begun = False
             try:
-                errand = self._errands(registry).list_tags(repository.name, page_size=size, bounds=bounds)
-                async for document in self._documents(errand, bounds, values=_VALUES * bounds.most):
+                spec = self._requests(registry).list_tags(repository.name, page_size=size, bounds=bounds)
+                async for document in self._documents(spec, bounds, values=_VALUES * bounds.most):
                     has_begun = True
                     self._page_sizes.taken(registry, size, usual=page_size)
                     yield document
@@ -336,22 +337,22 @@ class RegistryClient:
             else:
                 return
 
-    async def _documents(self, errand: Errand, bounds: Bounds, *, values: int) -> AsyncIterator[dict[str, Any]]:
+    async def _documents(self, spec: RequestSpec, bounds: Bounds, *, values: int) -> AsyncIterator[dict[str, Any]]:
         """What a list consists of; the end is where no page follows, never a short page."""
-        registry, about = errand.host.name, f"{errand.host.name}: {errand.thing}"
+        registry, about = spec.host.name, f"{spec.host.name}: {spec.thing}"
         visited: set[URL] = set()
-        while errand.request.url not in visited:
+        while spec.request.url not in visited:
             bounds.page()
-            visited.add(errand.request.url)
-            answer = await self._sender.send(errand)
-            document = await self._json(errand, answer, values=values)
+            visited.add(spec.request.url)
+            answer = await self._sender.send(spec)
+            document = await self._json(spec, answer, values=values)
             if not isinstance(document, dict):
                 raise WrongContent(f"{about}: what it answers is no list", registry=registry)
             yield document
             following = next_page(answer.headers.getall("Link", []), answer.url)
             if following is None:
                 return
-            errand = replace(errand, request=errand.request.moved(following))
+            spec = replace(spec, request=spec.request.moved(following))
 
     # Referrers
 
@@ -371,10 +372,10 @@ class RegistryClient:
             f"{host.name}: referrers of {subject}", registry=host.name, names=_MOST_REFERRERS, what="referrers",
             seconds=self._timeouts.of_list(host),
         )  # fmt: skip
-        errand = self._errands(host.name).list_referrers(subject, bounds=bounds)
+        spec = self._requests(host.name).list_referrers(subject, bounds=bounds)
         found: dict[str, Referrer] | None = None
         try:
-            async for document in self._referrers_documents(errand, bounds):
+            async for document in self._referrers_documents(spec, bounds):
                 listed = {each.digest: each for each in referrers_in(document)}
                 found = (found or {}) | listed
                 bounds.count(len(listed))
@@ -388,11 +389,11 @@ class RegistryClient:
             return None
         return list((found or {}).values())
 
-    async def _referrers_documents(self, errand: Errand, bounds: Bounds) -> AsyncIterator[dict[str, Any]]:
-        async for document in self._documents(errand, bounds, values=_API_VALUES):
+    async def _referrers_documents(self, spec: RequestSpec, bounds: Bounds) -> AsyncIterator[dict[str, Any]]:
+        async for document in self._documents(spec, bounds, values=_API_VALUES):
             if not is_list(document):  # a page to sign in, for one
-                about = f"{errand.host.name}: {errand.thing}"
-                raise WrongContent(f"{about}: what it answers is no list", registry=errand.host.name)
+                about = f"{spec.host.name}: {spec.thing}"
+                raise WrongContent(f"{about}: what it answers is no list", registry=spec.host.name)
             yield document
 
     async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
@@ -402,21 +403,21 @@ class RegistryClient:
         except NotFound:
             return []
 
-    async def _json(self, errand: Errand, answer: Answer, *, values: int) -> Any:
+    async def _json(self, spec: RequestSpec, answer: Answer, *, values: int) -> Any:
         """The document of an answer; a long one in a thread, one at a time. It has at most so many values."""
-        about = f"{errand.speaker(answer.url)}: {errand.thing}"
+        about = f"{spec.speaker(answer.url)}: {spec.thing}"
         # Short values become sixty times their length in memory: they are counted before they are made.
         if answer.body.count(b",") > values:
-            if errand.bounds is not None:
-                raise errand.bounds.too_many()
-            raise WrongContent(f"{about}: what it answers is too much", registry=errand.host.name)
+            if spec.bounds is not None:
+                raise spec.bounds.too_many()
+            raise WrongContent(f"{about}: what it answers is too much", registry=spec.host.name)
         try:
             if len(answer.body) < _LONG:
                 return json.loads(answer.body)
             async with self._reading:
                 return await asyncio.to_thread(json.loads, answer.body, object_hook=_as_it_is)
         except (ValueError, RecursionError) as error:
-            raise WrongContent(f"{about}: what it answers is no JSON", registry=errand.host.name) from error
+            raise WrongContent(f"{about}: what it answers is no JSON", registry=spec.host.name) from error
 
     # The registry's own API
 
@@ -433,17 +434,17 @@ class RegistryClient:
 
         Raises Denied for 401 and 403, NotFound for 404.
         """
-        errand = self._errands(registry).get_api(path, query, bearer=bearer, bounds=bounds)
-        return await self._json(errand, await self._sender.send(errand), values=_API_VALUES)
+        spec = self._requests(registry).get_api(path, query, bearer=bearer, bounds=bounds)
+        return await self._json(spec, await self._sender.send(spec), values=_API_VALUES)
 
     async def post_api(self, registry: str, path: str, *, body: Mapping[str, str]) -> Any:
         """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused."""
         credential = await self.credential_for_api(registry)
-        errand = self._errands(registry).post_api(path, body)
-        answer = await self._sender.send(errand)
+        spec = self._requests(registry).post_api(path, body)
+        answer = await self._sender.send(spec)
         if answer.ok:
-            return await self._json(errand, answer, values=_API_VALUES)
-        refused = login_refused(errand, answer, account=credential.username if credential else "nobody")
+            return await self._json(spec, answer, values=_API_VALUES)
+        refused = login_refused(spec, answer, account=credential.username if credential else "nobody")
         if credential is not None:
             self._sender.refusals.remember(registry, credential, refused)
         raise refused
@@ -478,7 +479,7 @@ class RegistryClient:
         host = self._host(registry)
         credential = await self._sender.logins.credential(host)
         try:
-            await self._sender.send(self._errands(registry).base())
+            await self._sender.send(self._requests(registry).base())
         except Denied:
             if credential is not None:
                 raise
@@ -499,14 +500,14 @@ class RegistryClient:
         if await self._sender.logins.credential(host) is None:
             return False
         try:
-            await self._sender.send(self._errands(registry).base())
+            await self._sender.send(self._requests(registry).base())
         except Denied:
             return False
         return self._sender.logins.asked(host)
 
-    async def fingerprint(self, registry: str) -> str:
+    async def login_fingerprint(self, registry: str) -> str:
         """A salted fingerprint of the login in use (or of there being none), to remember which one was refused."""
-        return await asyncio.to_thread(fingerprint, await self._identity(registry))
+        return await asyncio.to_thread(credential_fingerprint, await self._identity(registry))
 
     async def matches(self, registry: str, known: str) -> bool:
         """Whether the login in use is the one that the fingerprint `known` was made of."""
@@ -571,8 +572,8 @@ class RegistryClient:
             host = self._hosts[registry] = Host.resolve(registry, HostOptions())
         return host
 
-    def _errands(self, registry: str) -> Errands:
-        return Errands(self._host(registry), needs_login=registry in self._credentials.targets)
+    def _requests(self, registry: str) -> RequestBuilder:
+        return RequestBuilder(self._host(registry), needs_login=registry in self._credentials.targets)
 
 
 def _resolve(hosts: Mapping[str, HostOptions]) -> dict[str, Host]:

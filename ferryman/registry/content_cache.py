@@ -6,7 +6,7 @@ _T = TypeVar("_T")
 _MOST = 8 * 1024 * 1024  # bytes: the manifests and configs of some thousand tags
 
 
-class Kept(Generic[_T]):
+class ContentCache(Generic[_T]):
     """By a name that can mean one thing only. What was kept first goes first when there is too much."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from ferryman.manifests.manifest import (
     digest_of,
 )
 from ferryman.reference import is_digest
-from ferryman.registry.http.messages import Answer, Errand
+from ferryman.registry.http.messages import Answer, RequestSpec
 
 _KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
@@ -52,45 +52,45 @@ class ManifestRefused(Unsupported):
         return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
-def describe(errand: Errand, answer: Answer, *, pinned: str | None) -> Described | None:
+def describe(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Described | None:
     """What a HEAD answered; None where it tells no digest. Raises WrongContent for another one than was asked for."""
     digest = answer.headers.get("Docker-Content-Digest", "")
     if not answer.ok or not is_digest(digest):
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
-        raise _wrong(errand, answer, f"is said to be {digest}")
+        raise _wrong(spec, answer, f"is said to be {digest}")
     # What is packed on its way has another length there.
     length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
     return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)
 
 
-def receive(errand: Errand, answer: Answer, *, pinned: str | None) -> Manifest:
+def receive(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Manifest:
     """The manifest of a GET's answer, checked. Raises WrongContent, and Unsupported for schema 1."""
-    document = _parse(errand, answer)
+    document = _parse(spec, answer)
     media_type = _media_type(answer, document)
     if media_type in SCHEMA_1 or document.get("schemaVersion") == 1:
         message = "is of schema 1, which registries and engines have given up: push it again with a newer Docker"
-        raise Unsupported(f"{errand.speaker(answer.url)}: {errand.thing} {message}", registry=errand.host.name)
+        raise Unsupported(f"{spec.speaker(answer.url)}: {spec.thing} {message}", registry=spec.host.name)
     said = answer.headers.get("Docker-Content-Digest", "")
     for promised in filter(is_digest, (pinned or "", said)):
-        check(errand, answer, promised)
+        check(spec, answer, promised)
     return Manifest(answer.body, media_type, pinned or digest_of(answer.body))
 
 
-def check(errand: Errand, answer: Answer, digest: str) -> None:
+def check(spec: RequestSpec, answer: Answer, digest: str) -> None:
     """Raises WrongContent where the body is not what `digest` stands for."""
     found = digest_of(answer.body, digest.partition(":")[0])
     if found != digest:
-        raise _wrong(errand, answer, f"should be {digest}, and what arrived is {found}")
+        raise _wrong(spec, answer, f"should be {digest}, and what arrived is {found}")
 
 
-def _parse(errand: Errand, answer: Answer) -> dict[str, Any]:
+def _parse(spec: RequestSpec, answer: Answer) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        raise _wrong(errand, answer, "is no JSON") from error
+        raise _wrong(spec, answer, "is no JSON") from error
     if not isinstance(document, dict):
-        raise _wrong(errand, answer, "is no manifest")
+        raise _wrong(spec, answer, "is no manifest")
     return document
 
 
@@ -116,5 +116,5 @@ def _comparable(one: str, other: str) -> bool:
     return one.partition(":")[0] == other.partition(":")[0]
 
 
-def _wrong(errand: Errand, answer: Answer, what: str) -> WrongContent:
-    return WrongContent(f"{errand.speaker(answer.url)}: {errand.thing} {what}", registry=errand.host.name)
+def _wrong(spec: RequestSpec, answer: Answer, what: str) -> WrongContent:
+    return WrongContent(f"{spec.speaker(answer.url)}: {spec.thing} {what}", registry=spec.host.name)

@@ -1,4 +1,4 @@
-"""An errand's way to its answer: the host's limits, its login, redirects, and a few more tries."""
+"""A request's way to its answer: the host's limits, its login, redirects, and a few more tries."""
 
 from datetime import timedelta
 
@@ -10,9 +10,9 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
 from ferryman.registry.http.links import redirect
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 from ferryman.registry.http.session import Http, Timeouts
-from ferryman.registry.limits.host_limits import Limits
+from ferryman.registry.limits.host_limits import HostLimits
 
 _TRIES = 3
 _LATE = 90  # seconds after which no more tries are begun here
@@ -22,18 +22,18 @@ _SHORT = timedelta(seconds=10)  # a limit that ends within this is waited for, h
 
 
 class Sender:
-    """Runs errands. All that is shared between them is here: the connection pool, limits, logins."""
+    """Runs requests. All that is shared between them is here: the connection pool, limits, logins."""
 
     def __init__(self, *, credentials: CredentialStore, clock: Clock, timeouts: Timeouts, user_agent: str) -> None:
         self._clock = clock
-        self.limits = Limits(clock=clock)
+        self.limits = HostLimits(clock=clock)
         self.refusals = Refusals()
         self._http = Http(timeouts=timeouts, user_agent=user_agent)
         self.logins = Logins(credentials=credentials, refusals=self.refusals, clock=clock, ask=self._ask)
 
-    async def send(self, errand: Errand) -> Answer:
-        """The answer, if it is a success or one that the errand accepts. Raises TransferError."""
-        tries = _TRIES if errand.repeats and errand.request.method in _REPEATABLE else 1
+    async def send(self, spec: RequestSpec) -> Answer:
+        """The answer, if it is a success or one that the spec accepts. Raises TransferError."""
+        tries = _TRIES if spec.repeats and spec.request.method in _REPEATABLE else 1
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             stop=stop_after_attempt(tries) | stop_after_delay(_LATE),
@@ -41,7 +41,7 @@ class Sender:
             retry=retry_if_exception(self._may_pass),
             reraise=True,
         )
-        return await retrying(self._once, errand)
+        return await retrying(self._once, spec)
 
     def _may_pass(self, error: BaseException) -> bool:
         """Whether another try in a moment can help. Longer waits are the queue's business."""
@@ -49,41 +49,39 @@ class Sender:
             return False
         return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
 
-    async def _once(self, errand: Errand) -> Answer:
+    async def _once(self, spec: RequestSpec) -> Answer:
         try:
-            answer = await self._follow(errand)
-            if not (answer.ok or errand.expects(answer)):
-                raise refusal(errand, answer, now=self._clock.now())
+            answer = await self._follow(spec)
+            if not (answer.ok or spec.expects(answer)):
+                raise refusal(spec, answer, now=self._clock.now())
         except (RateLimited, Unreachable) as error:
             if error.retry_at is not None:
-                self.limits.hold(errand.place, error.retry_at)
+                self.limits.hold(spec.place, error.retry_at)
             raise
         except Unsupported as error:
-            error.registry = error.registry or errand.host.name  # where it points to does not know who pointed
+            error.registry = error.registry or spec.host.name  # where it points to does not know who pointed
             raise
         return answer
 
-    async def _follow(self, errand: Errand) -> Answer:
-        request = errand.request
+    async def _follow(self, spec: RequestSpec) -> Answer:
+        request = spec.request
         for _ in range(_REDIRECTS + 1):
-            send = self.logins.send if errand.logs_in else self._ask
-            answer = await send(errand, request)
-            target = redirect(answer, request, allowed=errand.host.redirects)
+            send = self.logins.send if spec.logs_in else self._ask
+            answer = await send(spec, request)
+            target = redirect(answer, request, allowed=spec.host.redirects)
             if target is None:
                 return answer
             request = request.moved(target)
-        raise Unsupported(
-            f"{errand.speaker(request.url)}: {errand.thing}: too many redirects", registry=errand.host.name
-        )
+        raise Unsupported(f"{spec.speaker(request.url)}: {spec.thing}: too many redirects", registry=spec.host.name)
 
-    async def _ask(self, errand: Errand, request: Request) -> Answer:
+    async def _ask(self, spec: RequestSpec, request: Request) -> Answer:
         """One request, in one of the host's places."""
-        host = errand.host
+        host = spec.host
         async with self.limits.request(
-            errand.place, host.concurrency, host.requests_per_second, placed=errand.placed
+            spec.place, host.concurrency, host.requests_per_second, placed=spec.placed
         ) as turn:
-            answer = await self._http.exchange(errand, request)
-            turn.heard(answer.status, answer.headers)
+            answer = await self._http.exchange(spec, request)
+            turn.observe(answer.status, answer.headers)
         return answer
 
     async def aclose(self) -> None:

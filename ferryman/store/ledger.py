@@ -16,9 +16,9 @@ from ferryman.store.database.tables import (
     blobs,
     history,
     item_columns,
+    lookup_failures,
     status_is,
     tags,
-    troubles,
     walks,
 )
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
@@ -50,7 +50,7 @@ class ItemSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LookupFailure:
     """An item whose source could not be looked at."""
 
     item: str
@@ -145,24 +145,26 @@ class Ledger:
                 found |= set((await connection.execute(asking.where(tags.c.target.in_(some)))).scalars())
         return found
 
-    async def note_trouble(self, item: ItemKey, error: str, *, now: datetime) -> None:
+    async def note_lookup_failure(self, item: ItemKey, error: str, *, now: datetime) -> None:
         """The item's source could not be looked at. The first time is remembered, and the last error."""
         values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
         fresh = {name: values[name] for name in ("item", "source", "error")}
         async with self._database.write() as connection:
-            noting = connection.insert(troubles).values(**values)
+            noting = connection.insert(lookup_failures).values(**values)
             await connection.execute(noting.on_conflict_do_update(index_elements=["target"], set_=fresh))
 
-    async def forget_trouble(self, target: str) -> None:
+    async def forget_lookup_failure(self, target: str) -> None:
         """The item's source could be looked at, or it is no item any more. Idempotent."""
         async with self._database.write() as connection:
-            await connection.execute(delete(troubles).where(troubles.c.target == target))
+            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == target))
 
-    async def troubles(self) -> list[Trouble]:
+    async def lookup_failures(self) -> list[LookupFailure]:
         """The items whose source could not be looked at."""
-        asking = select(*(troubles.c[field.name] for field in fields(Trouble))).order_by(troubles.c.item)
+        asking = select(*(lookup_failures.c[field.name] for field in fields(LookupFailure))).order_by(
+            lookup_failures.c.item
+        )
         async with self._database.read() as connection:
-            return [Trouble(*row) for row in await connection.execute(asking)]
+            return [LookupFailure(*row) for row in await connection.execute(asking)]
 
     async def attempts(self, tag_id: int) -> list[Attempt]:
         """Every attempt of the last 30 days, oldest first."""
@@ -183,7 +185,7 @@ class Ledger:
             for some in chunks(sorted(targets)):
                 gone = delete(tags).where(tags.c.target.in_(some), not_(status_is("running")))
                 number += (await connection.execute(gone)).rowcount
-                for table in (walks, troubles):
+                for table in (walks, lookup_failures):
                     await connection.execute(delete(table).where(table.c.target.in_(some)))
                 for registry, _, name in (target.partition("/") for target in some):
                     held = and_(blobs.c.registry == registry, blobs.c.repository == name)

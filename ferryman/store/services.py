@@ -42,7 +42,7 @@ class Services:
         self._database = database
         self._clock = clock
 
-    async def beat(self, owner: str, role: str, *, cycles: Cycles = _NONE) -> None:
+    async def heartbeat(self, owner: str, role: str, *, cycles: Cycles = _NONE) -> None:
         """Give a sign of life; the first one says when the process started."""
         now = self._clock.now()
         fresh = {

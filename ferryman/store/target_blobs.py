@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 from ferryman.clock import Clock
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
-from ferryman.store.database.tables import blobs, inabilities
+from ferryman.store.database.tables import blobs, missing_capabilities
 
 Kind = Literal["blob", "manifest"]
 
@@ -19,7 +19,7 @@ _UNUSED = timedelta(days=365)
 _CLOCKS_DIFFER = timedelta(hours=1)  # at most, of machines that share a database
 
 
-class Blobs:
+class TargetBlobs:
     """The record of every target registry. Every call raises StoreError."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -93,28 +93,30 @@ class Blobs:
             for some in chunks(sorted(digests)):
                 await connection.execute(forgetting.where(blobs.c.digest.in_(some)))
 
-    async def inabilities(self, registry: str) -> dict[str, str | None]:
+    async def missing_capabilities(self, registry: str) -> dict[str, str | None]:
         """What the registry was found not to be able to do within the last 30 days, by name; with a value if any.
 
         What was found in the future was found by a clock that was wrong, at a time that nobody knows.
         """
         now = self._clock.now()
-        asking = select(inabilities.c.name, inabilities.c.value).where(
-            inabilities.c.registry == registry,
-            inabilities.c.found_at.between(now - _BELIEVED, now + _CLOCKS_DIFFER),
+        asking = select(missing_capabilities.c.name, missing_capabilities.c.value).where(
+            missing_capabilities.c.registry == registry,
+            missing_capabilities.c.found_at.between(now - _BELIEVED, now + _CLOCKS_DIFFER),
         )
         async with self._database.read() as connection:
             return {row.name: row.value for row in await connection.execute(asking)}
 
-    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+    async def note_missing_capability(self, registry: str, name: str, value: str | None = None) -> None:
         """The registry was found not to be able to do this (or no more than `value`), just now."""
         row = {"found_at": self._clock.now(), "value": value}
         async with self._database.write() as connection:
-            adding = connection.insert(inabilities).values(registry=registry, name=name, **row)
+            adding = connection.insert(missing_capabilities).values(registry=registry, name=name, **row)
             await connection.execute(adding.on_conflict_do_update(index_elements=["registry", "name"], set_=row))
 
-    async def forget_inability(self, registry: str, name: str) -> None:
+    async def forget_missing_capability(self, registry: str, name: str) -> None:
         """The registry was found to be able to do this after all. Idempotent."""
-        forgetting = delete(inabilities).where(inabilities.c.registry == registry, inabilities.c.name == name)
+        forgetting = delete(missing_capabilities).where(
+            missing_capabilities.c.registry == registry, missing_capabilities.c.name == name
+        )
         async with self._database.write() as connection:
             await connection.execute(forgetting)

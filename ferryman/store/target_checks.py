@@ -27,7 +27,7 @@ class HeldTag:
     checked_at: datetime | None  # None: never asked since that was recorded, or since the database was restored
 
 
-class Targets:
+class TargetChecks:
     """The mirrored tags and their last checks. Every call raises StoreError."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from ferryman.transports.engine.transport import DockerTransport
 TransportName = Literal["docker", "direct", "auto"]
 
 
-class ChosenTransport:
+class TransportSelector:
     """The Transport that hands each copy to the one that is wanted for its target."""
 
     def __init__(self, *, docker: DockerTransport, direct: DirectTransport) -> None:

@@ -33,7 +33,7 @@ async def put_tag(registry: RegistryClient, tag: Reference, manifest: Manifest) 
             if again.temporary:
                 raise
         message = f"{tag}: the target's tag may not be overwritten, and names {named}: {error}"
-        raise TagRefused(message, registry=error.registry, said=error.said, status=error.status) from error
+        raise TagRefused(message, registry=error.registry, reported=error.reported, status=error.status) from error
 
 
 async def is_taken(registry: RegistryClient, place: Reference, manifest: Manifest) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ferryman.inspection import Finding
 from ferryman.planner import Decision
-from ferryman.scheduler import Looked
+from ferryman.scheduler import ItemLookup
 from ferryman.store.records import Attempt, TagRecord
 
 
@@ -50,7 +50,7 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def plan_documents(looked: Iterable[Looked]) -> list[dict[str, Any]]:
+def plan_documents(looked: Iterable[ItemLookup]) -> list[dict[str, Any]]:
     """The objects of `plan --json`."""
     return [
         {

@@ -16,7 +16,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9.]+)
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class FailedLookup:
     """An item whose source could not be looked at."""
 
     item: str
@@ -25,15 +25,15 @@ class Unseen:
     since: datetime | None = None
 
 
-def told_by_cause(unseen: Iterable[Unseen]) -> list[str]:
+def grouped_by_cause(unseen: Iterable[FailedLookup]) -> list[str]:
     """A sentence a cause; what concerns most items comes first."""
-    groups: dict[str, list[Unseen]] = {}
+    groups: dict[str, list[FailedLookup]] = {}
     for each in unseen:
         groups.setdefault(_cause(each), []).append(each)
     return [_sentence(group) for group in sorted(groups.values(), key=len, reverse=True)]
 
 
-def _cause(unseen: Unseen) -> str:
+def _cause(unseen: FailedLookup) -> str:
     """The error without what is this item's own."""
     registry, _, name = unseen.source.partition("/")
     text = _ADDRESS.sub("…", _TIME.sub("…", unseen.error))
@@ -42,7 +42,7 @@ def _cause(unseen: Unseen) -> str:
     return text
 
 
-def _sentence(group: Sequence[Unseen]) -> str:
+def _sentence(group: Sequence[FailedLookup]) -> str:
     since = min((each.since for each in group if each.since), default=None)
     told = "could not be looked at" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else "")
     first = group[0]

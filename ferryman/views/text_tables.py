@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ferryman.inspection import Finding
 from ferryman.registry_pauses import next_login
-from ferryman.scheduler import Looked
+from ferryman.scheduler import ItemLookup
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
 from ferryman.views.reasons import reason_in_words
@@ -33,7 +33,7 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def plan_table(looked: Iterable[Looked]) -> Table:
+def plan_table(looked: Iterable[ItemLookup]) -> Table:
     """Every tag of every item, what would be done, and why."""
     table = _table("item", "tag", "action", "reason", "pushed", "digest")
     for each in looked:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ferryman.discovery.image_details import examine, platform_digests
+from ferryman.discovery.image_details import platform_digests, read_image_details
 from ferryman.errors import NotFound
 from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
@@ -26,17 +26,19 @@ def push(server: RegistryServer, what: Image | Index) -> Reference:
 async def test_an_image_is_as_old_as_its_config_says(start_registry: Start, connect: Connect) -> None:
     server, client = start_registry(), await connect({})
     moment = datetime(2024, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
-    assert (await examine(client, push(server, AMD64))).created_at == moment
-    assert (await examine(client, push(server, images.index([AMD64, ARM64])))).created_at == moment
-    assert (await examine(client, push(server, images.index([images.index([AMD64])])))).created_at == moment
-    assert (await examine(client, push(server, images.image([], created="1970-01-01T00:00:00Z")))).created_at is None
-    assert (await examine(client, push(server, images.image([], created="yesterday")))).created_at is None
+    assert (await read_image_details(client, push(server, AMD64))).created_at == moment
+    assert (await read_image_details(client, push(server, images.index([AMD64, ARM64])))).created_at == moment
+    assert (await read_image_details(client, push(server, images.index([images.index([AMD64])])))).created_at == moment
+    assert (
+        await read_image_details(client, push(server, images.image([], created="1970-01-01T00:00:00Z")))
+    ).created_at is None
+    assert (await read_image_details(client, push(server, images.image([], created="yesterday")))).created_at is None
 
 
 async def test_an_attestation_that_comes_first_tells_no_age(start_registry: Start, connect: Connect) -> None:
     attestation, annotations = images.attestation(ARM64)
     reference = push(start_registry(), images.index([attestation, ARM64], annotations={0: annotations}))
-    assert (await examine(await connect({}), reference)).created_at == datetime(2025, 1, 1, tzinfo=UTC)
+    assert (await read_image_details(await connect({}), reference)).created_at == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 async def test_what_is_read_for_the_age_tells_the_platforms_too(start_registry: Start, connect: Connect) -> None:
@@ -44,12 +46,12 @@ async def test_what_is_read_for_the_age_tells_the_platforms_too(start_registry: 
     attestation, annotations = images.attestation(AMD64)
     amd64, arm64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
     index = push(server, images.index([AMD64, ARM64, attestation], annotations={2: annotations}))
-    assert (await examine(client, index)).platforms == {amd64: AMD64.digest, arm64: ARM64.digest}
-    assert (await examine(client, push(server, ARM64))).platforms == {arm64: ARM64.digest}
+    assert (await read_image_details(client, index)).platforms == {amd64: AMD64.digest, arm64: ARM64.digest}
+    assert (await read_image_details(client, push(server, ARM64))).platforms == {arm64: ARM64.digest}
     nested = push(server, images.index([images.index([AMD64]), ARM64]))  # an index in an index tells none
-    assert (await examine(client, nested)).platforms is None
+    assert (await read_image_details(client, nested)).platforms is None
     only_attested = push(server, images.index([attestation], annotations={0: annotations}))
-    assert (await examine(client, only_attested)).platforms is None
+    assert (await read_image_details(client, only_attested)).platforms is None
 
 
 async def test_platforms_have_their_digests(start_registry: Start, connect: Connect) -> None:

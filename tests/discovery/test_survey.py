@@ -12,7 +12,7 @@ from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import Denied, NotFound, TransferError, Unreachable
 from ferryman.items.model import Order, Rules
-from ferryman.planner import Selection
+from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
@@ -28,11 +28,11 @@ HUB_LIST = f"GET /v2/repositories/{NGINX.name}/tags"
 Known = Mapping[str, UpstreamTag]
 
 
-def selection(limit: int = 9999, order: Order = "newest", *, exclude: str = "", pin: str = "") -> Selection:
+def selection(limit: int = 9999, order: Order = "newest", *, exclude: str = "", pin: str = "") -> RuleSelector:
     rules = Rules(
         limit, exclude=tuple(map(re.compile, exclude.split())), pin=tuple(map(re.compile, pin.split())), order=order
     )
-    return Selection(rules, None, Platform.parse("linux/amd64"))
+    return RuleSelector(rules, None, Platform.parse("linux/amd64"))
 
 
 async def look(
@@ -40,7 +40,7 @@ async def look(
     repository: Repository,
     known: Known | None = None,
     *,
-    by: Selection | None = None,
+    by: RuleSelector | None = None,
     complete: bool = False,
 ) -> Survey:
     return await survey(
@@ -136,7 +136,7 @@ async def test_what_the_rules_leave_out_does_not_meet_the_limit(hub: DockerHub, 
 
 @pytest.mark.parametrize("by", [selection(20, "version"), selection(20, "name"), selection(20, pin=r"1\.\d")])
 async def test_a_first_walk_goes_to_the_end_where_older_tags_may_be_wanted(
-    hub: DockerHub, connect: Connect, by: Selection
+    hub: DockerHub, connect: Connect, by: RuleSelector
 ) -> None:
     hub.fill(NGINX.name, 250)
     found = await look(await connect({"docker.io": hub}), NGINX, by=by)
@@ -232,7 +232,7 @@ def asked_for(upstream: Upstream) -> list[str]:
     ],
 )
 async def test_only_tags_that_may_be_chosen_are_asked_for(
-    plain: Upstream, connect: Connect, by: Selection, asked: set[str]
+    plain: Upstream, connect: Connect, by: RuleSelector, asked: set[str]
 ) -> None:
     plain.fill("a/b", 50)
     found = await look(await connect({}), repository(plain), by=by)
@@ -373,7 +373,7 @@ async def test_only_signatures_of_what_is_wanted_are_asked_for(plain: Upstream, 
     amd64, arm64 = (images.image([], platform=f"linux/{name}") for name in ("amd64", "arm64"))
     plain.push("a/b", "2", images.index([amd64, arm64]))
     signatures = {name: plain.push("a/b", *signature(made)) for name, made in (("arm64", arm64), ("other", OTHER))}
-    by = Selection(Rules(referrers=True), None, Platform.parse("linux/amd64"))
+    by = RuleSelector(Rules(referrers=True), None, Platform.parse("linux/amd64"))
     client, repository = await connect({plain.host: plain}), Repository.parse(f"{plain.host}/a/b")
 
     found = await look(client, repository, by=by)
@@ -391,7 +391,7 @@ async def test_only_signatures_of_what_is_wanted_are_asked_for(plain: Upstream, 
 async def test_an_index_that_cannot_be_read_is_one_tags_own_trouble(plain: Upstream, connect: Connect) -> None:
     plain.put("a/b", "2")  # nothing stands behind it
     plain.push("a/b", *signature(OTHER))
-    by = Selection(Rules(order="name", referrers=True), None, Platform.parse("linux/amd64"))
+    by = RuleSelector(Rules(order="name", referrers=True), None, Platform.parse("linux/amd64"))
 
     found = await look(await connect({plain.host: plain}), Repository.parse(f"{plain.host}/a/b"), by=by)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.discovery.survey import Survey, survey
 from ferryman.items.model import Rules
-from ferryman.planner import Selection
+from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
@@ -40,7 +40,7 @@ class Shelf:
             yield Page(newest_first[start : start + self._page_size], newest_first=True)
 
 
-def look(shelf: Shelf, known: dict[str, UpstreamTag], choice: Selection, *, complete: bool = False) -> Survey:
+def look(shelf: Shelf, known: dict[str, UpstreamTag], choice: RuleSelector, *, complete: bool = False) -> Survey:
     return asyncio.run(
         survey(lister=shelf, client=NOBODY, repository=NGINX, known=known, choice=choice, complete=complete)
     )
@@ -62,7 +62,7 @@ rules = st.builds(
 def test_short_walks_choose_what_long_ones_would(
     history: list[list[tuple[str, int]]], by: Rules, page_size: int
 ) -> None:
-    shelf, choice = Shelf(page_size), Selection(by, None, Platform.parse("linux/amd64"))
+    shelf, choice = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
     known: dict[str, UpstreamTag] = {}
     for pushed in history:
         for name, content in pushed:
@@ -75,7 +75,7 @@ def test_short_walks_choose_what_long_ones_would(
 def test_a_complete_walk_leaves_the_truth(
     history: list[list[tuple[str, int]]], deleted: list[str], by: Rules, page_size: int
 ) -> None:
-    shelf, choice = Shelf(page_size), Selection(by, None, Platform.parse("linux/amd64"))
+    shelf, choice = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
     known: dict[str, UpstreamTag] = {}
     for pushed in history:
         for name, content in pushed:

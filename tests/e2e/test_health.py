@@ -35,7 +35,7 @@ def beat(ferryman: Ferryman, role: str, owner: str | None = None, *, ago: timede
     async def give() -> str:
         database = await open_database(f"sqlite+aiosqlite:///{ferryman.database}")
         me = Owner.claim(database)
-        await Services(database, clock=ManualClock(datetime.now(UTC) - ago)).beat(owner or me.name, role)
+        await Services(database, clock=ManualClock(datetime.now(UTC) - ago)).heartbeat(owner or me.name, role)
         me.release()
         await database.close()
         return owner or me.name

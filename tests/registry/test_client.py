@@ -27,7 +27,7 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.client import Described, ManifestRefused
 from ferryman.registry.hosts import Host, HostOptions
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
 from tests.registry.conftest import Connect
@@ -599,6 +599,6 @@ async def test_no_secret_is_told(faulty: Faulty, connect: Connect, caplog: pytes
 def test_no_value_shows_a_secret() -> None:
     url = URL("https://quay.io/v2/")
     request = Request("POST", url, {}, b"s3cr3t").authorised("Bearer s3cr3t")
-    errand = Errand(Host.resolve("quay.io", HostOptions()), request, "its API")
+    spec = RequestSpec(Host.resolve("quay.io", HostOptions()), request, "its API")
     answer = Answer(200, url, CIMultiDictProxy(CIMultiDict()), b"s3cr3t")
-    assert "s3cr3t" not in repr([request, errand, answer, Grant("s3cr3t", timedelta(1))])
+    assert "s3cr3t" not in repr([request, spec, answer, Grant("s3cr3t", timedelta(1))])

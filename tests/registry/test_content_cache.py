@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from ferryman.reference import Repository
-from ferryman.registry.content_cache import Kept
+from ferryman.registry.content_cache import ContentCache
 from tests.registry.conftest import Connect
 from tests.support.images import push
 from tests.support.processes import RegistryServer
@@ -12,20 +12,20 @@ from tests.support.workplace import tiny
 
 
 def test_is_had_once() -> None:
-    kept = Kept[bytes]()
+    kept = ContentCache[bytes]()
     kept.put("a", b"content", size=7)
     assert (kept.take("a"), kept.take("a")) == (b"content", None)
 
 
 def test_what_was_kept_first_goes_first() -> None:
-    kept, size = Kept[str](), 3 * 1024 * 1024
+    kept, size = ContentCache[str](), 3 * 1024 * 1024
     for name in ("a", "b", "b", "c"):
         kept.put(name, name, size=size)
     assert [kept.take(name) for name in ("a", "b", "c")] == [None, "b", "c"]
 
 
 def test_what_is_too_large_is_not_kept() -> None:
-    kept = Kept[str]()
+    kept = ContentCache[str]()
     kept.put("large", "content", size=1 << 30)
     assert kept.take("large") is None
 

@@ -141,7 +141,7 @@ def test_an_upload_that_is_broken_off_anywhere_leaves_the_right_blob_or_none(
         for method, take, keep, told in interruptions:
             server.interrupt(f"{method} {UPLOAD}", odd_upload(uploads, take, keep, told))
         target = Repository(server.host, "a/b")
-        client.abilities(server.host).takes_large_bodies = takes_large_bodies
+        client.capabilities(server.host).takes_large_bodies = takes_large_bodies
         failure = None
         try:
             await client.upload_blob(target, digest_of(BLOB), BLOB)
@@ -203,7 +203,7 @@ statuses = st.sampled_from([b"200", b"202", b"307", b"401", b"404", b"429"])
 @example(b"307", [(b"Location", b"/a b")])
 @example(b"401", [(b"WWW-Authenticate", b'Bearer realm="/\xff"')])
 def test_whatever_headers_say_a_request_ends(status: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """With an answer, or an error of the house that can be shown."""
+    """With an answer, or an error of the program that can be shown."""
     told = [name + b": " + value.translate(None, b"\r\n\0") for name, value in headers]
     answer = b"\r\n".join(
         [b"HTTP/1.1 " + status + b" x", b"Content-Length: 2", b"Connection: close", *told, b"", b"{}"]

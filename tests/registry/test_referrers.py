@@ -8,7 +8,7 @@ import pytest
 
 from ferryman.errors import Denied, Unsupported, WrongContent
 from ferryman.manifests.manifest import Manifest, digest_of
-from ferryman.manifests.referrers import Referrer, fingerprint, listed_in, referrers_in, with_more
+from ferryman.manifests.referrers import Referrer, listed_in, referrers_fingerprint, referrers_in, with_more
 from ferryman.reference import Repository, referrers_tag
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
@@ -164,9 +164,9 @@ async def test_a_push_shows_whether_a_registry_lists_referrers(
     for each in (plain, referring):
         faulty.on(f"PUT /v2/a/image/manifests/{each.digest}", says(201, **answer))
     await client.put_manifest(image(faulty).pinned(plain.digest), plain)
-    assert client.abilities(faulty.host).lists_referrers
+    assert client.capabilities(faulty.host).lists_referrers
     await client.put_manifest(image(faulty).pinned(referring.digest), referring)
-    assert client.abilities(faulty.host).lists_referrers == bool(answer)
+    assert client.capabilities(faulty.host).lists_referrers == bool(answer)
 
 
 @pytest.mark.parametrize("listed", [None, 1, {}, [1], [{}], [{"digest": 1}], [{"digest": "sha256:x"}], [None]])
@@ -190,6 +190,6 @@ def test_what_is_missing_is_added_and_all_else_kept() -> None:
 
 def test_the_fingerprint_is_that_of_a_set() -> None:
     one, two = Referrer(ONE, {}), Referrer(TWO, {})
-    assert fingerprint([]) == ""
-    assert fingerprint([one, two]) == fingerprint([two, one])
-    assert len({fingerprint([one]), fingerprint([two]), fingerprint([one, two])}) == 3
+    assert referrers_fingerprint([]) == ""
+    assert referrers_fingerprint([one, two]) == referrers_fingerprint([two, one])
+    assert len({referrers_fingerprint([one]), referrers_fingerprint([two]), referrers_fingerprint([one, two])}) == 3

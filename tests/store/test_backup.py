@@ -22,7 +22,7 @@ from ferryman.store.database.tables import tags
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
-from ferryman.store.target_checks import Targets
+from ferryman.store.target_checks import TargetChecks
 from tests.store.scene import LEASE, ManualClock, Scene, digest
 from tests.support.sources import CHECKOUT
 
@@ -62,7 +62,7 @@ async def recorded(file: Path) -> set[str]:
 async def is_marked(file: Path) -> bool:
     database = await open_database(url_of(file), create=False)
     try:
-        return await Targets(database, clock=ManualClock()).restored()
+        return await TargetChecks(database, clock=ManualClock()).restored()
     finally:
         await database.close()
 

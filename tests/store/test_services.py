@@ -9,15 +9,15 @@ from tests.store.scene import START, ManualClock
 
 async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
     services = Services(database, clock=clock)
-    await services.beat("one", "worker")
+    await services.heartbeat("one", "worker")
     later = clock.advance(timedelta(seconds=15))
-    await services.beat("two", "run", cycles=Cycles(ended_at=later, next_at=START + timedelta(hours=6)))
+    await services.heartbeat("two", "run", cycles=Cycles(ended_at=later, next_at=START + timedelta(hours=6)))
     assert await services.list() == [
         Service("two", "run", later, later, START + timedelta(hours=6), cycle_ended_at=later),
         Service("one", "worker", START, START, None),
     ]
     clock.advance(timedelta(seconds=15))
-    await services.beat("one", "worker")
+    await services.heartbeat("one", "worker")
     assert (await services.list())[0] == Service("one", "worker", START, clock.now(), None)
     await services.drop("one")
     await services.drop("one")
@@ -26,8 +26,8 @@ async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
 
 async def test_killed_processes_are_forgotten_in_time(database: Database, clock: ManualClock) -> None:
     services = Services(database, clock=clock)
-    await services.beat("killed", "run")
+    await services.heartbeat("killed", "run")
     later = clock.advance(timedelta(days=1))
-    await services.beat("alive", "run")
+    await services.heartbeat("alive", "run")
     await services.forget(later)
     assert [service.owner for service in await services.list()] == ["alive"]

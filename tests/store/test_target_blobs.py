@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import blobs as table
-from ferryman.store.target_blobs import Blobs
+from ferryman.store.target_blobs import TargetBlobs
 from tests.store.scene import ManualClock
 from tests.support.upstreams import made_up_digest
 
@@ -16,11 +16,11 @@ ONE, TWO, THREE = map(made_up_digest, ("one", "two", "three"))
 
 
 @pytest.fixture
-def blobs(database: Database, clock: ManualClock) -> Blobs:
-    return Blobs(database, clock=clock)
+def blobs(database: Database, clock: ManualClock) -> TargetBlobs:
+    return TargetBlobs(database, clock=clock)
 
 
-async def test_tells_who_holds_what(blobs: Blobs) -> None:
+async def test_tells_who_holds_what(blobs: TargetBlobs) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE, TWO], "manifest": [THREE]})
     await blobs.remember(HOST, "b", {"blob": [ONE]})
     await blobs.remember(HOST, "b", {"blob": [ONE]})
@@ -31,7 +31,7 @@ async def test_tells_who_holds_what(blobs: Blobs) -> None:
     assert await blobs.holders(HOST, [], kind="blob") == {}
 
 
-async def test_forgets_what_turned_out_to_be_gone(blobs: Blobs) -> None:
+async def test_forgets_what_turned_out_to_be_gone(blobs: TargetBlobs) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE, TWO], "manifest": [THREE]})
     await blobs.remember(HOST, "b", {"blob": [ONE]})
 
@@ -42,7 +42,7 @@ async def test_forgets_what_turned_out_to_be_gone(blobs: Blobs) -> None:
     assert await blobs.holders(HOST, [THREE], kind="manifest") == {}
 
 
-async def test_takes_more_at_once_than_one_statement_can(blobs: Blobs) -> None:
+async def test_takes_more_at_once_than_one_statement_can(blobs: TargetBlobs) -> None:
     many = [made_up_digest(str(number)) for number in range(1200)]
 
     await blobs.remember(HOST, "a", {"blob": many})
@@ -52,7 +52,7 @@ async def test_takes_more_at_once_than_one_statement_can(blobs: Blobs) -> None:
     assert await blobs.holders(HOST, many, kind="blob") == {}
 
 
-async def test_rows_go_with_their_item(blobs: Blobs) -> None:
+async def test_rows_go_with_their_item(blobs: TargetBlobs) -> None:
     for registry, name in ((HOST, "a"), (HOST, "b"), ("other.example.com", "a")):
         await blobs.remember(registry, name, {"blob": [ONE], "manifest": [TWO]})
 
@@ -63,7 +63,7 @@ async def test_rows_go_with_their_item(blobs: Blobs) -> None:
     assert await blobs.holders("other.example.com", [ONE], kind="blob") == {}
 
 
-async def test_rows_go_after_a_year_without_use(blobs: Blobs, clock: ManualClock) -> None:
+async def test_rows_go_after_a_year_without_use(blobs: TargetBlobs, clock: ManualClock) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE, TWO], "manifest": [ONE]})
     for _ in range(5):
         clock.advance(timedelta(days=80))
@@ -79,7 +79,7 @@ async def used_at(database: Database) -> dict[str, datetime | None]:
         return {row.digest: row.used_at for row in await connection.execute(select(table))}
 
 
-async def test_use_is_written_down_once_a_month(blobs: Blobs, database: Database, clock: ManualClock) -> None:
+async def test_use_is_written_down_once_a_month(blobs: TargetBlobs, database: Database, clock: ManualClock) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE]})
     begin = clock.now()
 
@@ -91,7 +91,7 @@ async def test_use_is_written_down_once_a_month(blobs: Blobs, database: Database
 
 @pytest.mark.parametrize("written", [None, timedelta(days=400)], ids=["before it was recorded", "by a clock ahead"])
 async def test_the_year_of_an_odd_row_begins_when_it_is_found(
-    blobs: Blobs, database: Database, clock: ManualClock, written: timedelta | None
+    blobs: TargetBlobs, database: Database, clock: ManualClock, written: timedelta | None
 ) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE]})
     async with database.write() as connection:
@@ -107,37 +107,37 @@ async def test_the_year_of_an_odd_row_begins_when_it_is_found(
     assert await used_at(database) == {}
 
 
-async def test_an_inability_is_believed_for_a_month(blobs: Blobs, clock: ManualClock) -> None:
-    await blobs.note_inability(HOST, "mounts")
+async def test_an_inability_is_believed_for_a_month(blobs: TargetBlobs, clock: ManualClock) -> None:
+    await blobs.note_missing_capability(HOST, "mounts")
     clock.advance(timedelta(days=20))
-    await blobs.note_inability(HOST, "takes_chunks")
-    await blobs.note_inability(HOST, "takes_chunks")
+    await blobs.note_missing_capability(HOST, "takes_chunks")
+    await blobs.note_missing_capability(HOST, "takes_chunks")
 
-    assert set(await blobs.inabilities(HOST)) == {"mounts", "takes_chunks"}
+    assert set(await blobs.missing_capabilities(HOST)) == {"mounts", "takes_chunks"}
     clock.advance(timedelta(days=11))
-    assert set(await blobs.inabilities(HOST)) == {"takes_chunks"}
-    assert await blobs.inabilities("other.example.com") == {}
+    assert set(await blobs.missing_capabilities(HOST)) == {"takes_chunks"}
+    assert await blobs.missing_capabilities("other.example.com") == {}
 
 
-async def test_an_inability_may_have_a_value_and_may_be_forgotten(blobs: Blobs) -> None:
-    await blobs.note_inability(HOST, "largest_chunk", "4194304")
-    await blobs.note_inability(HOST, "mounts")
-    assert await blobs.inabilities(HOST) == {"largest_chunk": "4194304", "mounts": None}
+async def test_an_inability_may_have_a_value_and_may_be_forgotten(blobs: TargetBlobs) -> None:
+    await blobs.note_missing_capability(HOST, "largest_chunk", "4194304")
+    await blobs.note_missing_capability(HOST, "mounts")
+    assert await blobs.missing_capabilities(HOST) == {"largest_chunk": "4194304", "mounts": None}
 
-    await blobs.note_inability(HOST, "largest_chunk", "524288")
-    await blobs.forget_inability(HOST, "mounts")
-    await blobs.forget_inability(HOST, "mounts")
-    assert await blobs.inabilities(HOST) == {"largest_chunk": "524288"}
+    await blobs.note_missing_capability(HOST, "largest_chunk", "524288")
+    await blobs.forget_missing_capability(HOST, "mounts")
+    await blobs.forget_missing_capability(HOST, "mounts")
+    assert await blobs.missing_capabilities(HOST) == {"largest_chunk": "524288"}
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(timedelta(minutes=5), True), (timedelta(hours=8), False)])
 async def test_what_was_found_by_a_clock_ahead_is_not_believed_for_ever(
-    blobs: Blobs, clock: ManualClock, ahead: timedelta, believed: bool
+    blobs: TargetBlobs, clock: ManualClock, ahead: timedelta, believed: bool
 ) -> None:
     clock.advance(ahead)
-    await blobs.note_inability(HOST, "mounts")
+    await blobs.note_missing_capability(HOST, "mounts")
     clock.advance(-ahead)
 
-    assert ("mounts" in await blobs.inabilities(HOST)) is believed
-    await blobs.note_inability(HOST, "mounts")  # found again, by the clock that was set right
-    assert "mounts" in await blobs.inabilities(HOST)
+    assert ("mounts" in await blobs.missing_capabilities(HOST)) is believed
+    await blobs.note_missing_capability(HOST, "mounts")  # found again, by the clock that was set right
+    assert "mounts" in await blobs.missing_capabilities(HOST)

@@ -16,11 +16,11 @@ from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.session import Timeouts
-from ferryman.transports.direct.blob_store import BlobLedger
+from ferryman.transports.direct.blob_store import BlobStore
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
-from ferryman.transports.engine.image_cache import ImageLedger
-from ferryman.transports.engine.progress_stream import USUAL_PATIENCE, Patience
+from ferryman.transports.engine.image_cache import ImageStore
+from ferryman.transports.engine.progress_stream import USUAL_LIMITS, SilenceLimits
 from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image, image, layer
 from tests.support.processes import Engine
@@ -73,9 +73,9 @@ class DockerTransports:
     def open(
         self,
         *,
-        ledger: ImageLedger | None = None,
+        ledger: ImageStore | None = None,
         cache_limit: int = NO_LIMIT,
-        patience: Patience = USUAL_PATIENCE,
+        patience: SilenceLimits = USUAL_LIMITS,
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
         engine: str | None = None,
@@ -104,7 +104,7 @@ class DirectTransports:
     def open(
         self,
         *,
-        ledger: BlobLedger | None = None,
+        ledger: BlobStore | None = None,
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
         clock: Clock | None = None,

@@ -1,4 +1,4 @@
-"""Where a crew works in tests: a real database and a real target, and a transport that does what it is told."""
+"""Where a pool works in tests: a real database and a real target, and a transport that does what it is told."""
 
 import asyncio
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import Any
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
-from ferryman.registry_pauses import Pauses
+from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
@@ -18,7 +18,7 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
-from ferryman.worker_pool import Crew
+from ferryman.worker_pool import WorkerPool
 from tests.support.clock import PatientClock, Unwaiting
 from tests.support.images import Image, image, layer, push
 from tests.support.processes import RegistryServer
@@ -134,7 +134,7 @@ class Watcher:
 
 
 class Workplace:
-    """Items are enqueued, crews put to work, and the record read."""
+    """Items are enqueued, pools put to work, and the record read."""
 
     def __init__(self, database: Database, target: RegistryServer, client: RegistryClient, name: str) -> None:
         self.database = database
@@ -144,7 +144,7 @@ class Workplace:
         self.owner = Owner.claim(database)
         self.queue = self.queue_of(self.owner.name)
         self.ledger = Ledger(database)
-        self.pauses = Pauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock))
+        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock))
         self.transport = ScriptedTransport(target)
         self.watcher = Watcher()
         self._name = name
@@ -180,7 +180,7 @@ class Workplace:
             clock=self.clock, policy=POLICY, listener=self.watcher,
         )  # fmt: skip
 
-    def crew(
+    def pool(
         self,
         *,
         size: int = 1,
@@ -189,21 +189,21 @@ class Workplace:
         targets: Collection[str] | None = None,
         lease: timedelta = LEASE,
         registries: Collection[str] = (),
-    ) -> Crew:
-        """A crew that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
-        crew = Crew(
+    ) -> WorkerPool:
+        """A pool that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
+        pool = WorkerPool(
             self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
             targets=targets, registries=lambda: registries,
         )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None
-        self.watcher.on_end = lambda: crew.drain() if len(self.watcher.outcomes) == enough else None
-        return crew
+        self.watcher.on_end = lambda: pool.drain() if len(self.watcher.outcomes) == enough else None
+        return pool
 
-    async def work(self, *, ends: int = 1, size: int = 1) -> Crew:
-        """Let a crew work until so many jobs have ended."""
-        crew = self.crew(size=size, ends=ends)
-        await crew.run()
-        return crew
+    async def work(self, *, ends: int = 1, size: int = 1) -> WorkerPool:
+        """Let a pool work until so many jobs have ended."""
+        pool = self.pool(size=size, ends=ends)
+        await pool.run()
+        return pool
 
     def start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
         """Let it go on in the background; it ends with the test."""

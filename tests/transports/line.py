@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from ferryman.platforms import Platforms
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 from ferryman.transports.base import Copied
 from ferryman.transports.direct.transport import DirectTransport
 from tests.support.images import Image, Index, push
@@ -62,10 +62,10 @@ class Line:
         http = client._sender._http
         exchange = http.exchange
 
-        async def watched(errand: Errand, request: Request) -> Answer:
+        async def watched(spec: RequestSpec, request: Request) -> Answer:
             host = f"{request.url.host}:{request.url.port}"
             self._requests.append((host, f"{request.method} {_kind(str(request.url))}"))
-            return await exchange(errand, request)
+            return await exchange(spec, request)
 
         http.exchange = watched  # type: ignore[method-assign]
 

@@ -9,7 +9,7 @@ from ferryman.errors import EngineUnavailable
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.choice import ChosenTransport, TransportName
+from ferryman.transports.choice import TransportName, TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.transport import DockerTransport
@@ -34,7 +34,7 @@ class Choice:
             clock=SystemClock(),
         )  # fmt: skip
         direct = DirectTransport(registry=client, ledger=InMemoryBlobLedger(), native=NATIVE, clock=SystemClock())
-        self.transport = ChosenTransport(docker=docker, direct=direct)
+        self.transport = TransportSelector(docker=docker, direct=direct)
         for name, transport in (("docker", docker), ("direct", direct)):
             monkeypatch.setattr(transport, "copy", self._taking(name))
 

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from ferryman.views.lookup_failures import Unseen, told_by_cause
+from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
 from tests.support.upstreams import NOON
 
 
 def test_one_network_that_is_down_is_told_once() -> None:
     unseen = [
-        Unseen(
+        FailedLookup(
             f"{registry[:2]}{number}",
             f"{registry}/team{number}/app",
             f"https://{registry}: tags of team{number}/app: cannot connect to {registry}:443 ('10.0.{number}.1', 443)",
@@ -17,7 +17,7 @@ def test_one_network_that_is_down_is_told_once() -> None:
         for registry in ("docker.io", "quay.io", "ghcr.io")
         for number in range(6)
     ]
-    [told] = told_by_cause(unseen)
+    [told] = grouped_by_cause(unseen)
     assert told == (
         "18 items of 3 registries could not be looked at since 2026-05-01 12:00 UTC "
         f"(do0, do1, do2, do3, do4 and 13 more): do0: {unseen[0].error}"
@@ -25,32 +25,32 @@ def test_one_network_that_is_down_is_told_once() -> None:
 
 
 def test_one_item_is_told_with_its_source() -> None:
-    assert told_by_cause([Unseen("etcd", "quay.io/coreos/etcd", "no such repository")]) == [
+    assert grouped_by_cause([FailedLookup("etcd", "quay.io/coreos/etcd", "no such repository")]) == [
         "etcd (quay.io/coreos/etcd) could not be looked at: no such repository"
     ]
 
 
 def test_causes_stay_apart_and_the_one_of_most_items_comes_first() -> None:
-    told = told_by_cause(
+    told = grouped_by_cause(
         [
-            Unseen("a", "quay.io/x/a", "quay.io: tags of x/a: no such repository"),
-            Unseen("b", "quay.io/x/b", "quay.io: tags of x/b: too many requests until 2026-05-01 12:00:01 UTC"),
-            Unseen("c", "quay.io/x/c", "quay.io: tags of x/c: too many requests until 2026-05-01 12:00:09 UTC"),
+            FailedLookup("a", "quay.io/x/a", "quay.io: tags of x/a: no such repository"),
+            FailedLookup("b", "quay.io/x/b", "quay.io: tags of x/b: too many requests until 2026-05-01 12:00:01 UTC"),
+            FailedLookup("c", "quay.io/x/c", "quay.io: tags of x/c: too many requests until 2026-05-01 12:00:09 UTC"),
         ]
     )
     assert [each.partition(" could")[0] for each in told] == ["2 items of quay.io", "a (quay.io/x/a)"]
 
 
 def test_an_error_that_is_the_same_for_all_is_told_without_a_name() -> None:
-    unseen = [Unseen(name, f"quay.io/x/{name}", "the login was refused") for name in ("a", "b")]
-    assert told_by_cause(unseen) == ["2 items of quay.io could not be looked at (a, b): the login was refused"]
+    unseen = [FailedLookup(name, f"quay.io/x/{name}", "the login was refused") for name in ("a", "b")]
+    assert grouped_by_cause(unseen) == ["2 items of quay.io could not be looked at (a, b): the login was refused"]
 
 
 def test_a_short_name_is_not_cut_out_of_other_words() -> None:
     """Else `a` would make different sentences alike."""
-    told = told_by_cause([Unseen("a", "r/a", "a banana"), Unseen("n", "r/n", "a banana")])
+    told = grouped_by_cause([FailedLookup("a", "r/a", "a banana"), FailedLookup("n", "r/n", "a banana")])
     assert len(told) == 2
 
 
 def test_nothing_is_told_of_nothing() -> None:
-    assert told_by_cause([]) == []
+    assert grouped_by_cause([]) == []

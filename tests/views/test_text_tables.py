@@ -16,7 +16,7 @@ from ferryman.inspection import Finding
 from ferryman.items.model import Item
 from ferryman.planner import Decision
 from ferryman.reference import Repository
-from ferryman.scheduler import Looked
+from ferryman.scheduler import ItemLookup
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, TagRecord, Walk
 from ferryman.views import json_documents as documents
@@ -38,7 +38,7 @@ DECISION = Decision(
     tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
     pushed_at=NOON, pinned=True,
 )  # fmt: skip
-LOOKED = Looked(
+LOOKED = ItemLookup(
     Item("etcd", Repository.parse(RECORD.source), Repository.parse(RECORD.target)),
     Survey(tags=(), seen=frozenset(), gone=frozenset(), complete=True, problems=()),
     [DECISION],

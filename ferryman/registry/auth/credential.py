@@ -33,13 +33,13 @@ def identify(credential: Credential | None) -> str:
     return json.dumps(credential and [credential.username, credential.secret, credential.is_identity_token])
 
 
-def fingerprint(identity: str) -> str:
+def credential_fingerprint(identity: str) -> str:
     """A salted hash, slow enough that a password cannot be guessed from it: `scrypt$salt$hash`."""
     return _fingerprint(identity, os.urandom(_SALT))
 
 
 def matches(identity: str, known: str) -> bool:
-    """Whether `known` is a fingerprint of `identity`; of what is no fingerprint: no."""
+    """Whether `known` is a credential_fingerprint of `identity`; of what is no credential_fingerprint: no."""
     try:
         salt = base64.b64decode(known.split("$")[1], validate=True)
     except (IndexError, ValueError):

@@ -20,7 +20,7 @@ from ferryman.registry.auth.credentials import Credential
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.http.error_responses import denied, is_refusal, login_refused, refusal
 from ferryman.registry.http.links import forbid_downgrade, resolve
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 
 Handshake = Generator[Request, Answer, Grant]
 
@@ -43,7 +43,13 @@ def basic(credential: Credential) -> str:
 
 
 def token_handshake(
-    errand: Errand, challenge: Challenge, *, at: URL, scopes: Iterable[str], credential: Credential | None, clock: Clock
+    spec: RequestSpec,
+    challenge: Challenge,
+    *,
+    at: URL,
+    scopes: Iterable[str],
+    credential: Credential | None,
+    clock: Clock,
 ) -> Handshake:
     """Ask the challenge's token server for `scopes`; `at` is the URL that gave the challenge.
 
@@ -54,15 +60,15 @@ def token_handshake(
     if credential is not None and credential.is_identity_token:
         answer = yield _refresh(realm, service, scopes, credential)
         if answer.status not in _NO_OAUTH:
-            return _granted(errand, answer, credential, clock)
+            return _granted(spec, answer, credential, clock)
     answer = yield _ask(realm, service, scopes, credential)
     if answer.status == HTTPStatus.FORBIDDEN and is_refusal(answer) and credential is not None and scopes:
         # ghcr says 403 to a wrong password too; without a scope, only the login is left to be refused.
         alone = yield _ask(realm, service, (), credential)
         if is_refusal(alone):
-            raise login_refused(errand, alone, account=credential.username)
-        raise denied(errand, answer, account=credential.username)
-    return _granted(errand, answer, credential, clock)
+            raise login_refused(spec, alone, account=credential.username)
+        raise denied(spec, answer, account=credential.username)
+    return _granted(spec, answer, credential, clock)
 
 
 def _realm(challenge: Challenge, at: URL) -> URL:
@@ -91,30 +97,30 @@ def _ask(realm: URL, service: str | None, scopes: Iterable[str], credential: Cre
     return Request("GET", url).authorised(basic(credential) if credential else None)
 
 
-def _granted(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Grant:
+def _granted(spec: RequestSpec, answer: Answer, credential: Credential | None, clock: Clock) -> Grant:
     if not answer.ok:
-        raise _refused(errand, answer, credential, clock)
-    about = errand.speaker(answer.url)
+        raise _refused(spec, answer, credential, clock)
+    about = spec.speaker(answer.url)
     try:
         document = json.loads(answer.body)
         token = document.get("token") or document.get("access_token")
         lifetime = document.get("expires_in")
     except (ValueError, AttributeError, RecursionError) as error:
-        raise WrongContent(f"{about}: what its token server answers is no token", registry=errand.host.name) from error
+        raise WrongContent(f"{about}: what its token server answers is no token", registry=spec.host.name) from error
     if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
-        raise WrongContent(f"{about}: its token server answers without a token", registry=errand.host.name)
+        raise WrongContent(f"{about}: its token server answers without a token", registry=spec.host.name)
     seconds = lifetime if isinstance(lifetime, int) and 0 < lifetime < 10**7 else _LIFETIME
     return Grant(token, timedelta(seconds=seconds))
 
 
-def _refused(errand: Errand, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
+def _refused(spec: RequestSpec, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
     if is_refusal(answer):
         if credential is not None:
-            return login_refused(errand, answer, account=credential.username)
-        return denied(errand, answer, account=None)
-    error = refusal(errand, answer, now=clock.now())
+            return login_refused(spec, answer, account=credential.username)
+        return denied(spec, answer, account=None)
+    error = refusal(spec, answer, now=clock.now())
     if error.temporary:
         return error
     return Unsupported(
-        f"{errand.speaker(answer.url)}: its token server answered {answer.status}", registry=errand.host.name
+        f"{spec.speaker(answer.url)}: its token server answered {answer.status}", registry=spec.host.name
     )

@@ -19,10 +19,10 @@ from ferryman.registry.auth.handshake import basic, choose, token_handshake
 from ferryman.registry.auth.tokens import Grant, Tokens
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import denied, is_limit, login_refused
-from ferryman.registry.http.messages import Answer, Errand, Flow, Request, origin
+from ferryman.registry.http.messages import Answer, Flow, Request, RequestSpec, origin
 
 Origin = tuple[str, str, int | None]
-Ask = Callable[[Errand, Request], Awaitable[Answer]]
+Ask = Callable[[RequestSpec, Request], Awaitable[Answer]]
 
 _CHALLENGES = 2  # the first, and one more that asks for another scope
 _TOKEN_BODY = 1024 * 1024
@@ -54,7 +54,7 @@ class Refusals:
 class _Visit:
     """One request at one origin: who asks, and what was tried."""
 
-    errand: Errand
+    spec: RequestSpec
     at: URL
     own: bool  # the origin that the credentials belong to
     credential: Credential | None = None  # the one that the last header was made of
@@ -79,9 +79,9 @@ class Logins:
         self._accepted: set[tuple[Origin, Credential]] = set()
         self._trials: dict[Origin, asyncio.Lock] = {}
 
-    async def send(self, errand: Errand, request: Request) -> Answer:
+    async def send(self, spec: RequestSpec, request: Request) -> Answer:
         """Send the request and answer up to two challenges. Raises LoginRefused or Denied for what remains."""
-        visit = _Visit(errand, at=request.url, own=origin(request.url) == origin(errand.host.endpoint))
+        visit = _Visit(spec, at=request.url, own=origin(request.url) == origin(spec.host.endpoint))
         header = await self._beforehand(visit)
         answer = await self._try(visit, request, header)
         for _ in range(_CHALLENGES):
@@ -93,7 +93,7 @@ class Logins:
             header = renewed
             answer = await self._try(visit, request, header)
         refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer)
-        if refused and not errand.expects(answer):
+        if refused and not spec.expects(answer):
             raise self._refusal(visit, answer, header)
         return answer
 
@@ -117,7 +117,7 @@ class Logins:
         challenge = self._challenges.get(visit.origin)
         if challenge is None:
             return None
-        scopes = self._scopes.get((visit.origin, visit.errand.scopes), frozenset(visit.errand.scopes))
+        scopes = self._scopes.get((visit.origin, visit.spec.scopes), frozenset(visit.spec.scopes))
         return await self._header(visit, challenge, scopes)
 
     async def _respond(self, visit: _Visit, answer: Answer, *, refused: str | None) -> str | None:
@@ -126,18 +126,18 @@ class Logins:
         if challenge is None:
             return None
         self._challenges[visit.origin] = challenge
-        scopes = frozenset(visit.errand.scopes) | frozenset((challenge.get("scope") or "").split())
+        scopes = frozenset(visit.spec.scopes) | frozenset((challenge.get("scope") or "").split())
         if scopes in visit.tried:
             return None
         visit.tried.add(scopes)
-        self._scopes[visit.origin, visit.errand.scopes] = scopes
+        self._scopes[visit.origin, visit.spec.scopes] = scopes
         return await self._header(visit, challenge, scopes, refused=refused)
 
     async def _header(
         self, visit: _Visit, challenge: Challenge, scopes: frozenset[str], *, refused: str | None = None
     ) -> str | None:
-        host = visit.errand.host
-        visit.credential = await self.credential(host, visit.errand.repository) if visit.own else None
+        host = visit.spec.host
+        visit.credential = await self.credential(host, visit.spec.repository) if visit.own else None
         if challenge.scheme == "basic":
             return basic(visit.credential) if visit.credential else None
         realm, service = challenge.get("realm"), challenge.get("service")
@@ -145,23 +145,23 @@ class Logins:
             (host.name, visit.origin, realm, service, scopes, visit.credential),
             lambda: self._fetch(visit, challenge, scopes),
             other_than=refused.removeprefix("Bearer ") if refused else None,
-            lasting=visit.errand.flow is Flow.UPLOAD,
+            lasting=visit.spec.flow is Flow.UPLOAD,
         )
         return f"Bearer {token}"
 
     async def _fetch(self, visit: _Visit, challenge: Challenge, scopes: frozenset[str]) -> Grant:
         # No place: those who hold all of them may be the ones that wait for the token.
-        errand = replace(
-            visit.errand, thing=f"{visit.errand.thing}: its token", limit=_TOKEN_BODY, flow=Flow.SMALL, placed=True
+        spec = replace(
+            visit.spec, thing=f"{visit.spec.thing}: its token", limit=_TOKEN_BODY, flow=Flow.SMALL, placed=True
         )
         handshake = token_handshake(
-            errand, challenge, at=visit.at, scopes=sorted(scopes), credential=visit.credential, clock=self._clock
+            spec, challenge, at=visit.at, scopes=sorted(scopes), credential=visit.credential, clock=self._clock
         )
         async with self._trial(visit):
             try:
                 request = next(handshake)
                 while True:
-                    request = handshake.send(await self._ask(errand, replace(request, led_by=visit.at)))
+                    request = handshake.send(await self._ask(spec, replace(request, led_by=visit.at)))
             except StopIteration as finished:
                 grant: Grant = finished.value
                 return grant
@@ -169,18 +169,18 @@ class Logins:
     async def _try(self, visit: _Visit, request: Request, header: str | None) -> Answer:
         authorised = request.authorised(header)
         if header is None or not header.startswith("Basic "):
-            return await self._ask(visit.errand, authorised)
+            return await self._ask(visit.spec, authorised)
         async with self._trial(visit):
-            answer = await self._ask(visit.errand, authorised)
+            answer = await self._ask(visit.spec, authorised)
             wanted = _challenge(answer) if answer.status == HTTPStatus.UNAUTHORIZED else None
             if wanted is not None and wanted.scheme == "basic" and visit.credential is not None:
-                raise login_refused(visit.errand, answer, account=visit.credential.username)
+                raise login_refused(visit.spec, answer, account=visit.credential.username)
             return answer
 
     @asynccontextmanager
     async def _trial(self, visit: _Visit) -> AsyncIterator[None]:
         """Show a login. One that was never taken here goes alone: many at once, all wrong, would lock the account."""
-        name, credential = visit.errand.host.name, visit.credential
+        name, credential = visit.spec.host.name, visit.credential
         if credential is None:
             yield
             return
@@ -201,17 +201,17 @@ class Logins:
         credential = visit.credential if header else None
         challenge = _challenge(answer)
         if credential is None:
-            return denied(visit.errand, answer, account=None, elsewhere=not visit.own)
+            return denied(visit.spec, answer, account=None, elsewhere=not visit.own)
         if (
             answer.status == HTTPStatus.UNAUTHORIZED
             and challenge is not None
             and challenge.get("error") == "invalid_token"
         ):
-            refused = login_refused(visit.errand, answer, account=credential.username)
-            self._refusals.remember(visit.errand.host.name, credential, refused)
+            refused = login_refused(visit.spec, answer, account=credential.username)
+            self._refusals.remember(visit.spec.host.name, credential, refused)
             return refused
         # The token server took the login and granted less than was asked: this repository is what is refused.
-        return denied(visit.errand, answer, account=credential.username)
+        return denied(visit.spec, answer, account=credential.username)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from ferryman.clock import Clock
 from ferryman.errors import TooSlow, TransferError, Unreachable, WrongContent
-from ferryman.registry.http.least_rate import Pace
+from ferryman.registry.http.least_rate import LeastRate
 from ferryman.registry.http.messages import Answer, Content
-from ferryman.registry.http.requests import Errands
+from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
 _RESUMES = 5  # cuts in a row after which a blob is given up; the queue tries again
@@ -28,7 +28,7 @@ class Download:
         self,
         *,
         sender: Sender,
-        errands: Errands,
+        requests: RequestBuilder,
         clock: Clock,
         name: str,
         digest: str,
@@ -36,11 +36,11 @@ class Download:
         tell: Callable[[int], None],
         window: float,
     ) -> None:
-        """`size` is what the manifest promises; `tell` is told how many bytes have come; `window` is its Pace's."""
+        """`size` is what the manifest promises; `tell` is told how many bytes have come; `window`: LeastRate's."""
         self.size = size
         self.failure: Exception | None = None
         self._sender = sender
-        self._errands = errands
+        self._requests = requests
         self._clock = clock
         self._name = name
         self._digest = digest
@@ -49,7 +49,7 @@ class Download:
         self._position = 0  # in the source
         self._ahead = b""  # came with what was passed over
         self._rest = b""  # was taken, and not given out yet
-        self._pace = Pace(rate=errands.host.least_rate, window=window)  # one for all cuts
+        self._pace = LeastRate(rate=requests.host.least_rate, window=window)  # one for all cuts
         self._keeps_to_ranges = True
         self._cuts = 0
         self._cut_at = 0
@@ -114,7 +114,7 @@ class Download:
         """The body from the position on."""
         begin = self._position if self._keeps_to_ranges else 0
         answer = await self._sender.send(
-            self._errands.download(self._name, self._digest, offset=begin, pace=self._pace)
+            self._requests.download(self._name, self._digest, offset=begin, pace=self._pace)
         )
         content = answer.content
         if begin and not _begins_at(answer, begin):
@@ -147,7 +147,7 @@ class Download:
     async def _more(self, content: Content) -> bytes:
         piece = await content.read()
         if not piece:
-            raise Unreachable(f"{self._about} ended early", registry=self._errands.host.name)
+            raise Unreachable(f"{self._about} ended early", registry=self._requests.host.name)
         return piece
 
     async def _take(self, piece: bytes) -> None:
@@ -158,7 +158,7 @@ class Download:
         self._summed += len(fresh)
         self._sum.update(fresh)  # not in a thread: a piece has 256 KiB at most, and handing it over costs as much
         self._tell(self._position)
-        await self._sender.limits.throttle(self._errands.host.name, len(piece))
+        await self._sender.limits.throttle(self._requests.host.name, len(piece))
         if self._position == self.size:
             self._check()
 
@@ -169,11 +169,11 @@ class Download:
             raise self._wrong(f"should be {self._digest}, and what arrived is {found}")
 
     def _wrong(self, what: str) -> WrongContent:
-        return WrongContent(f"{self._about} {what}", registry=self._errands.host.name)
+        return WrongContent(f"{self._about} {what}", registry=self._requests.host.name)
 
     @property
     def _about(self) -> str:
-        host = self._errands.host
+        host = self._requests.host
         return f"{host.name}: blob {self._name}@{self._digest}"
 
 

@@ -8,27 +8,27 @@ from dataclasses import dataclass, replace
 from yarl import URL
 
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.least_rate import Pace
+from ferryman.registry.http.least_rate import LeastRate
 from ferryman.registry.http.links import forbid_downgrade, resolve
-from ferryman.registry.http.messages import Errand
-from ferryman.registry.http.requests import Errands
+from ferryman.registry.http.messages import RequestSpec
+from ferryman.registry.http.requests import RequestBuilder
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignErrands(Errands):
-    """The errands for one foreign layer, on behalf of the registry whose manifest names the URL. It gets no login."""
+class ForeignLayerRequests(RequestBuilder):
+    """The requests for one foreign layer, on behalf of the registry whose manifest names the URL. It gets no login."""
 
     url: URL
 
     @classmethod
-    def to(cls, host: Host, url: str) -> "ForeignErrands":
+    def to(cls, host: Host, url: str) -> "ForeignLayerRequests":
         """Raises Unsupported for an address that the registry must not lead to."""
         target = resolve(host.endpoint, url)
         forbid_downgrade(host.endpoint, target, what="a foreign layer")
         return cls(host, needs_login=False, url=target)
 
-    def download(self, name: str, digest: str, *, offset: int, pace: Pace) -> Errand:
+    def download(self, name: str, digest: str, *, offset: int, pace: LeastRate) -> RequestSpec:
         """As of any blob, from elsewhere."""
-        found = Errands.download(self, name, digest, offset=offset, pace=pace)
+        found = RequestBuilder.download(self, name, digest, offset=offset, pace=pace)
         request = replace(found.request, url=self.url, led_by=self.host.endpoint)
         return replace(found, request=request, thing=f"foreign layer {digest}", scopes=(), logs_in=False)

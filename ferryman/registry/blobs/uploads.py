@@ -17,11 +17,11 @@ from yarl import URL
 from ferryman.clock import Clock
 from ferryman.errors import TooSlow, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.registry.blobs.chunk_plan import SMALLEST, ChunkPlan
-from ferryman.registry.capabilities import Abilities
+from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.http.error_responses import error_codes, refusal
 from ferryman.registry.http.links import forbid_downgrade, resolve
 from ferryman.registry.http.messages import Answer, Body
-from ferryman.registry.http.requests import Errands
+from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
 _TRIES = 3  # uploads begun for one blob
@@ -105,18 +105,18 @@ class Uploader:
         self,
         *,
         sender: Sender,
-        errands: Errands,
+        requests: RequestBuilder,
         clock: Clock,
-        abilities: Abilities,
+        capabilities: Capabilities,
         name: str,
         digest: str,
         placed: bool,
     ) -> None:
         """`placed`: the caller holds a place for requests at the registry."""
         self._sender = sender
-        self._errands = errands
+        self._requests = requests
         self._clock = clock
-        self._abilities = abilities
+        self._capabilities = capabilities
         self._name = name
         self._digest = digest
         self._placed = placed
@@ -149,9 +149,9 @@ class Uploader:
     async def _attempt(self, blob: Blob, *, last: bool) -> None:
         # A proxy may cut what is too large for it without a word: so the last try goes in chunks.
         largest = SMALLEST if last else self._plan().size
-        in_chunks = blob.size > largest and (last or not self._abilities.takes_large_bodies)
+        in_chunks = blob.size > largest and (last or not self._capabilities.takes_large_bodies)
         try:
-            if in_chunks and self._abilities.takes_chunks:
+            if in_chunks and self._capabilities.takes_chunks:
                 if last:
                     self._refused = self._refused or blob.size
                 await self._send_chunks(blob, 0)
@@ -175,7 +175,7 @@ class Uploader:
             self._refused = min(blob.size, self._refused or blob.size)
             await self._begin_again()
             await self._send_chunks(blob, 0, whole_refused=True)
-            self._abilities.takes_large_bodies = False  # only now: a quota is answered in the same way
+            self._capabilities.takes_large_bodies = False  # only now: a quota is answered in the same way
 
     async def _send_chunks(self, blob: Blob, offset: int, *, whole_refused: bool = False) -> None:
         plan = self._plan()
@@ -189,7 +189,7 @@ class Uploader:
             if not plan.stepped(sent=size, taken=position - offset):
                 raise self._cut or self._broken(f"stands still at byte {position}: chunks are taken, and not kept")
             if position == offset + size and plan.proven:
-                self._abilities.largest_chunk = plan.proven
+                self._capabilities.largest_chunk = plan.proven
             offset = position
         await self._put(b"")
 
@@ -222,10 +222,10 @@ class Uploader:
             return None
         if answer.status == HTTPStatus.NOT_FOUND or error_codes(answer) & _KNOWS_PATCH:
             raise self._broken(f"broke off: answered {answer.status}")
-        self._abilities.takes_chunks = False
-        if self._abilities.takes_large_bodies and not whole_refused:
+        self._capabilities.takes_chunks = False
+        if self._capabilities.takes_large_bodies and not whole_refused:
             raise self._broken("cannot be gone on with")
-        raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._errands.host.name)
+        raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._requests.host.name)
 
     async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:
         """Take it that a chunk is too large. Raises Unsupported where no smaller one can be tried."""
@@ -233,7 +233,7 @@ class Uploader:
         if not plan.refused(size):
             wanted = f", and wants chunks of {plan.least} bytes at least" if plan.least >= size else ""
             message = f"{self._about}: a chunk of {size} bytes was refused as too large ({answer.status}){wanted}"
-            raise Unsupported(message, registry=self._errands.host.name)
+            raise Unsupported(message, registry=self._requests.host.name)
         if not offset:
             await self._begin_again()  # what a refused request leaves of an upload is uncertain
 
@@ -262,22 +262,22 @@ class Uploader:
         url = URL(f"{location}{separator}digest={quote(self._digest, safe='')}", encoded=True)
         answer = await self._send("PUT", url, body, {}, accepts | _LOST | {HTTPStatus.BAD_REQUEST})
         if answer.status in _LOST:
-            raise Unreachable(f"{self._about} was lost: answered {answer.status}", registry=self._errands.host.name)
+            raise Unreachable(f"{self._about} was lost: answered {answer.status}", registry=self._requests.host.name)
         if answer.status == HTTPStatus.BAD_REQUEST:
             if error_codes(answer) & _DAMAGED:
-                raise WrongContent(f"{self._about} arrived damaged, it says", registry=self._errands.host.name)
-            errand = self._errands.upload("PUT", url, self._name, self._digest)
-            raise refusal(errand, answer, now=self._clock.now())
+                raise WrongContent(f"{self._about} arrived damaged, it says", registry=self._requests.host.name)
+            spec = self._requests.upload("PUT", url, self._name, self._digest)
+            raise refusal(spec, answer, now=self._clock.now())
         return answer
 
     async def _started(self) -> Session:
-        errand = self._errands.start_upload(self._name, self._digest, placed=self._placed)
-        return session_of(await self._sender.send(errand), self._errands.host.name)
+        spec = self._requests.start_upload(self._name, self._digest, placed=self._placed)
+        return session_of(await self._sender.send(spec), self._requests.host.name)
 
     async def _arrived(self) -> int | None:
         """How much of it the registry says to have; None: it cannot be gone on with."""
         with suppress(TransferError):
-            if self._abilities.takes_chunks:
+            if self._capabilities.takes_chunks:
                 answer = await self._send("GET", self._at.location, None, {}, _LOST | _NO_PATCH)
                 if answer.ok:
                     return _end_of(answer)
@@ -288,7 +288,7 @@ class Uploader:
         self._session = await self._started()
 
     def _plan(self) -> ChunkPlan:
-        largest, least = self._abilities.largest_chunk, self._at.least_chunk
+        largest, least = self._capabilities.largest_chunk, self._at.least_chunk
         return ChunkPlan.of(largest=largest, least=least, refused=self._refused)
 
     async def _abort(self) -> None:
@@ -299,21 +299,21 @@ class Uploader:
     async def _send(
         self, method: str, url: URL, body: bytes | Body | None, headers: Mapping[str, str], accepts: frozenset[int]
     ) -> Answer:
-        errand = self._errands.upload(
+        spec = self._requests.upload(
             method, url, self._name, self._digest, headers=headers, body=body, placed=self._placed
         )
-        answer = await self._sender.send(replace(errand, accepts=accepts))
+        answer = await self._sender.send(replace(spec, accepts=accepts))
         if answer.ok and method in {"PATCH", "GET"} and "Location" in answer.headers:
-            location = _location_of(answer, self._errands.host.name)
+            location = _location_of(answer, self._requests.host.name)
             self._session = replace(self._at, location=location)
         return answer
 
     def _part(self, blob: Blob, start: int, size: int) -> Body:
-        registry, limits = self._errands.host.name, self._sender.limits
+        registry, limits = self._requests.host.name, self._sender.limits
         return _Part(blob, start, size, lambda count: limits.throttle(registry, count, up=True))
 
     def _broken(self, what: str) -> Unreachable:
-        return Unreachable(f"{self._about} {what}", registry=self._errands.host.name)
+        return Unreachable(f"{self._about} {what}", registry=self._requests.host.name)
 
     @property
     def _at(self) -> Session:
@@ -323,7 +323,7 @@ class Uploader:
 
     @property
     def _about(self) -> str:
-        return f"{self._errands.host.name}: the upload of blob {self._name}@{self._digest}"
+        return f"{self._requests.host.name}: the upload of blob {self._name}@{self._digest}"
 
 
 def session_of(answer: Answer, registry: str) -> Session:

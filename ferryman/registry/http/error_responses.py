@@ -1,4 +1,4 @@
-"""What an answer that is no success means: one error of the house, in one sentence.
+"""What an answer that is no success means: one error of the program, in one sentence.
 
 Source: distribution specification, "Error Codes". What an answer means is decided by the table in `classify.py`;
 its body is quoted here, as `quoted` does it.
@@ -21,7 +21,7 @@ from ferryman.errors import (
     Unreachable,
 )
 from ferryman.registry.http.classify import WEB_PAGE, Phase, classify
-from ferryman.registry.http.messages import Answer, Errand
+from ferryman.registry.http.messages import Answer, RequestSpec
 
 _QUOTED = 300  # characters of a body
 _READ = 4096  # characters of it that are looked at: a signed URL may stand before what matters
@@ -37,81 +37,81 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|µs|μs|us|ns|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
-def refusal(errand: Errand, answer: Answer, *, now: datetime) -> TransferError:
+def refusal(spec: RequestSpec, answer: Answer, *, now: datetime) -> TransferError:
     """The error for any answer that is no success, with its status and codes."""
-    kind = classify(answer.status, _told_codes(answer), _phase(errand))
+    kind = classify(answer.status, _told_codes(answer), _phase(spec))
     if kind is Denied or (kind is Unreachable and answer.status == HTTPStatus.FORBIDDEN):
-        return denied(errand, answer, account=None)
-    error = _refusal(errand, answer, kind, now=now)
+        return denied(spec, answer, account=None)
+    error = _refusal(spec, answer, kind, now=now)
     error.status, error.codes = answer.status, error_codes(answer)
     return error
 
 
-def _phase(errand: Errand) -> Phase:
-    if not errand.pushes:
+def _phase(spec: RequestSpec) -> Phase:
+    if not spec.pushes:
         return "read"
-    return "manifest" if "/manifests/" in errand.request.url.raw_path else "upload"
+    return "manifest" if "/manifests/" in spec.request.url.raw_path else "upload"
 
 
-def _refusal(errand: Errand, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:
-    name, status = errand.host.name, answer.status
-    about = f"{errand.speaker(answer.url)}: {errand.thing}"
+def _refusal(spec: RequestSpec, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:
+    name, status = spec.host.name, answer.status
+    about = f"{spec.speaker(answer.url)}: {spec.thing}"
     said = _said(answer)
     if kind is RateLimited:
         until = retry_at(answer, now=now) or now + _PAUSE
         message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
-        return RateLimited(message, registry=errand.place, retry_at=until)
+        return RateLimited(message, registry=spec.place, retry_at=until)
     if kind is Unreachable:
         return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
     if kind is NotFound:
-        return NotFound(f"{about} not found{said}{_must_exist(errand)}", registry=name, said=said)
+        return NotFound(f"{about} not found{said}{_must_exist(spec)}", registry=name, reported=said)
     if status >= HTTPStatus.BAD_REQUEST:
-        return kind(f"{about}: answered {status}{said}", registry=name, said=f"{status}{said}")
+        return kind(f"{about}: answered {status}{said}", registry=name, reported=f"{status}{said}")
     return kind(f"{about}: answered {status} where content was expected", registry=name)
 
 
-def denied(errand: Errand, answer: Answer, *, account: str | None, elsewhere: bool = False) -> TransferError:
+def denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool = False) -> TransferError:
     """The error for a 401 or 403 that no login mends. `account` None: asked as a stranger.
 
     `elsewhere`: it comes from a host that the registry redirected to.
     """
-    error = _denied(errand, answer, account=account, elsewhere=elsewhere)
+    error = _denied(spec, answer, account=account, elsewhere=elsewhere)
     error.status, error.codes = answer.status, error_codes(answer)
     return error
 
 
-def _denied(errand: Errand, answer: Answer, *, account: str | None, elsewhere: bool) -> TransferError:
-    name = errand.host.name
-    about = f"{errand.speaker(answer.url)}: {errand.thing}"
+def _denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool) -> TransferError:
+    name = spec.host.name
+    about = f"{spec.speaker(answer.url)}: {spec.thing}"
     said = _said(answer)
     kind = classify(answer.status, _told_codes(answer), "elsewhere" if elsewhere else "read")
     if kind is Unreachable:
         what = "storage that it redirected to refuses" if elsewhere else "by something before the registry"
         return Unreachable(f"{about}: answered {answer.status}, {what}{said}", registry=name)
-    mend = _login_for(errand)
+    mend = _login_for(spec)
     if account is not None:
-        may_not = "may not push to it" if errand.pushes else "may not read it"
-        return Denied(f"{about}: {account} {may_not}{said}{_must_exist(errand)}", registry=name, said=said)
-    if errand.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
+        may_not = "may not push to it" if spec.pushes else "may not read it"
+        return Denied(f"{about}: {account} {may_not}{said}{_must_exist(spec)}", registry=name, reported=said)
+    if spec.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
         return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
     return Denied(
-        f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name, said=said
+        f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name, reported=said
     )
 
 
-def login_refused(errand: Errand, answer: Answer, *, account: str) -> LoginRefused:
+def login_refused(spec: RequestSpec, answer: Answer, *, account: str) -> LoginRefused:
     """The error for credentials that were presented and not taken."""
-    about = errand.speaker(answer.url)
-    mend = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if errand.needs_login else ""
+    about = spec.speaker(answer.url)
+    mend = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if spec.needs_login else ""
     message = f"{about}: the login of {account!r} was refused{_said(answer)}{mend}"
-    return LoginRefused(message, registry=errand.host.name)
+    return LoginRefused(message, registry=spec.host.name)
 
 
-def _login_for(errand: Errand) -> str:
+def _login_for(spec: RequestSpec) -> str:
     """How to give the registry a login, as it reads in an error."""
-    name = errand.host.name
+    name = spec.host.name
     mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
-    return f"set {_TARGET_LOGIN}, or {mend}" if errand.needs_login else mend
+    return f"set {_TARGET_LOGIN}, or {mend}" if spec.needs_login else mend
 
 
 def is_refusal(answer: Answer) -> bool:
@@ -216,7 +216,7 @@ def _told(answer: Answer, now: datetime) -> datetime | None:
     return now + timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(found[1])))
 
 
-def _must_exist(errand: Errand) -> str:
-    if not errand.pushes:
+def _must_exist(spec: RequestSpec) -> str:
+    if not spec.pushes:
         return ""
     return "; some registries want the repository, or its project or namespace, to be created first"

@@ -3,7 +3,7 @@
 WINDOW = 60.0  # seconds that may pass without a byte; what is faster than the least rate earns them back
 
 
-class Pace:
+class LeastRate:
     """Counts only the time that is spent waiting for the other side: our own limits are not its fault.
 
     Waiting spends seconds of the window; each byte earns back what it may take at the least rate, up to the window.

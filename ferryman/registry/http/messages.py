@@ -11,7 +11,7 @@ from yarl import URL
 
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.least_rate import Pace
+from ferryman.registry.http.least_rate import LeastRate
 
 SMALL = 4 * 1024 * 1024  # bytes; the cap that registries keep for manifests
 
@@ -113,7 +113,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RequestSpec:
     """One request with all that its way to an answer has to know."""
 
     host: Host
@@ -130,7 +130,7 @@ class Errand:
     flow: Flow = Flow.SMALL
     patience: Patience = Patience.ANSWER
     digest: str = ""  # of a blob that is read whole: what has it is not unpacked
-    pace: Pace | None = None  # of a download
+    pace: LeastRate | None = None  # of a download
     bounds: Bounds | None = None  # of the list that it is a part of
     placed: bool = False  # it goes in a place that is held already, or needs none
     repeats: bool = True  # it may be sent again by itself when it fails in passing

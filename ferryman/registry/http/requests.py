@@ -12,8 +12,8 @@ from ferryman.manifests.manifest import ACCEPT, OCI_INDEX, Manifest
 from ferryman.reference import Reference
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.least_rate import Pace
-from ferryman.registry.http.messages import SMALL, Body, Errand, Flow, Patience, Request
+from ferryman.registry.http.least_rate import LeastRate
+from ferryman.registry.http.messages import SMALL, Body, Flow, Patience, Request, RequestSpec
 
 _LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
 _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
@@ -27,27 +27,27 @@ _NO_MOUNT = frozenset({400, 404, 405, 501})  # what registries say that do not m
 
 
 @dataclass(frozen=True, slots=True)
-class Errands:
-    """The errands to one registry."""
+class RequestBuilder:
+    """The requests to one registry."""
 
     host: Host
     needs_login: bool  # it is pushed to, so a stranger's 401 is a missing login
 
-    def base(self) -> Errand:
+    def base(self) -> RequestSpec:
         """Whether it is a registry, and takes the login."""
-        return Errand(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
+        return RequestSpec(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
-    def head_manifest(self, reference: Reference) -> Errand:
+    def head_manifest(self, reference: Reference) -> RequestSpec:
         found = self._manifest(reference, "HEAD", accepts=_NO_HEAD)
         return replace(found, accepts_elsewhere=_NO_HEAD | {403})
 
-    def get_manifest(self, reference: Reference) -> Errand:
+    def get_manifest(self, reference: Reference) -> RequestSpec:
         return self._manifest(reference, "GET", accepts=frozenset())
 
-    def put_manifest(self, reference: Reference, manifest: Manifest) -> Errand:
+    def put_manifest(self, reference: Reference, manifest: Manifest) -> RequestSpec:
         name = reference.repository.name
         url = self._v2(f"{name}/manifests/{reference.selector}")
-        return Errand(
+        return RequestSpec(
             self.host,
             Request("PUT", url, {"Content-Type": manifest.media_type}, manifest.body),
             _called(reference),
@@ -58,15 +58,15 @@ class Errands:
             patience=Patience.COMMIT,
         )
 
-    def get_blob(self, name: str, digest: str) -> Errand:
+    def get_blob(self, name: str, digest: str) -> RequestSpec:
         return replace(self._read(name, f"blobs/{digest}", f"blob {name}@{digest}"), digest=digest)
 
-    def head_blob(self, name: str, digest: str) -> Errand:
+    def head_blob(self, name: str, digest: str) -> RequestSpec:
         """Asked where something is pushed to: with the scope of a push, so that one token does for all."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
         return replace(found, scopes=_pushing(name), needs_login=True, accepts_elsewhere=_NO_HEAD_ELSEWHERE)
 
-    def download(self, name: str, digest: str, *, offset: int, pace: Pace) -> Errand:
+    def download(self, name: str, digest: str, *, offset: int, pace: LeastRate) -> RequestSpec:
         """The blob from a byte on; the caller holds a place for it."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", accepts=_NO_RANGE)
         found = replace(found, flow=Flow.DOWNLOAD, placed=True, patience=Patience.FETCH, pace=pace)
@@ -75,7 +75,7 @@ class Errands:
         headers = {**found.request.headers, "Range": f"bytes={offset}-"}
         return replace(found, request=replace(found.request, headers=headers))
 
-    def mount(self, name: str, digest: str, *, source: str) -> Errand:
+    def mount(self, name: str, digest: str, *, source: str) -> RequestSpec:
         """Let the registry take the blob over from another of its repositories. A refusal is no error."""
         query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
         started = self.start_upload(name, digest, query=f"?{query}", accepts=_NO_MOUNT)
@@ -84,7 +84,7 @@ class Errands:
 
     def start_upload(
         self, name: str, digest: str, *, query: str = "", accepts: frozenset[int] = frozenset(), placed: bool = False
-    ) -> Errand:
+    ) -> RequestSpec:
         started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, placed=placed)
         return replace(started, accepts=accepts, request=replace(started.request, headers={"Content-Length": "0"}))
 
@@ -98,13 +98,13 @@ class Errands:
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
         placed: bool = False,
-    ) -> Errand:
+    ) -> RequestSpec:
         """One request of an upload that is under way: its URL is what the registry named last."""
         described = dict(headers or {})
         if body is not None:
             size = len(body) if isinstance(body, bytes) else body.size
             described |= {"Content-Type": "application/octet-stream", "Content-Length": f"{size}"}
-        return Errand(
+        return RequestSpec(
             self.host,
             Request(method, url, described, body, led_by=self.host.endpoint),
             f"blob {name}@{digest}",
@@ -118,29 +118,29 @@ class Errands:
             repeats=False,
         )
 
-    def list_tags(self, name: str, *, page_size: int | None, bounds: Bounds) -> Errand:
+    def list_tags(self, name: str, *, page_size: int | None, bounds: Bounds) -> RequestSpec:
         size = f"?n={page_size}" if page_size else ""
-        errand = self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_LIST)
-        return replace(errand, patience=Patience.LIST, bounds=bounds)
+        spec = self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_LIST)
+        return replace(spec, patience=Patience.LIST, bounds=bounds)
 
-    def list_referrers(self, subject: Reference, *, bounds: Bounds) -> Errand:
+    def list_referrers(self, subject: Reference, *, bounds: Bounds) -> RequestSpec:
         name, digest = subject.repository.name, subject.selector
         thing = f"referrers of {name}@{digest}"
-        errand = self._read(name, f"referrers/{digest}", thing, accept=f"{OCI_INDEX}, */*")
-        return replace(errand, patience=Patience.LIST, bounds=bounds)
+        spec = self._read(name, f"referrers/{digest}", thing, accept=f"{OCI_INDEX}, */*")
+        return replace(spec, patience=Patience.LIST, bounds=bounds)
 
-    def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None, bounds: Bounds | None) -> Errand:
+    def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None, bounds: Bounds | None) -> RequestSpec:
         url = self._api(f"{path}?{urlencode(query)}" if query else path)
         request = Request("GET", url, {"Accept": "application/json"}).authorised(f"Bearer {bearer}" if bearer else None)
         thing = f"its API ({path})"
-        return Errand(self.host, request, thing, logs_in=False, limit=_API, patience=Patience.LIST, bounds=bounds)
+        return RequestSpec(self.host, request, thing, logs_in=False, limit=_API, patience=Patience.LIST, bounds=bounds)
 
-    def post_api(self, path: str, body: Mapping[str, str]) -> Errand:
+    def post_api(self, path: str, body: Mapping[str, str]) -> RequestSpec:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = Request("POST", self._api(path), headers, json.dumps(body).encode())
-        return Errand(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
+        return RequestSpec(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
 
-    def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> Errand:
+    def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> RequestSpec:
         path = f"manifests/{reference.selector}"
         return self._read(
             reference.repository.name, path, _called(reference), method=method, accept=ACCEPT, accepts=accepts
@@ -156,8 +156,8 @@ class Errands:
         accept: str = "*/*",
         limit: int = SMALL,
         accepts: frozenset[int] = frozenset(),
-    ) -> Errand:
-        return Errand(
+    ) -> RequestSpec:
+        return RequestSpec(
             self.host,
             Request(method, self._v2(f"{name}/{path}"), {"Accept": accept}),
             thing,

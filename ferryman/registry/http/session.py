@@ -16,8 +16,8 @@ from ferryman.registry.hosts import Host
 from ferryman.registry.http import content_encoding as packed
 from ferryman.registry.http import proxies
 from ferryman.registry.http.connection_errors import meaning
-from ferryman.registry.http.least_rate import WINDOW, Pace
-from ferryman.registry.http.messages import Answer, Body, Errand, Flow, Patience, Request, place
+from ferryman.registry.http.least_rate import WINDOW, LeastRate
+from ferryman.registry.http.messages import Answer, Body, Flow, Patience, Request, RequestSpec, place
 from ferryman.registry.http.proxies import proxy_for
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
@@ -41,18 +41,18 @@ class Timeouts:
     commit: float = 900
     listing: float = 600  # of waiting for a whole list, in all its pages
 
-    def of_answer(self, errand: Errand) -> float:
+    def of_answer(self, spec: RequestSpec) -> float:
         """How long the answer may take to begin."""
-        if errand.host.timeout is not None:
-            return errand.host.timeout
+        if spec.host.timeout is not None:
+            return spec.host.timeout
         return {
             Patience.ANSWER: self.answer, Patience.LIST: self.page, Patience.FETCH: self.fetch,
             Patience.COMMIT: self.commit,
-        }[errand.patience]  # fmt: skip
+        }[spec.patience]  # fmt: skip
 
-    def of_body(self, errand: Errand) -> float:
+    def of_body(self, spec: RequestSpec) -> float:
         """How long the body of an answer may take that is kept in memory."""
-        return max(self.total, self.of_answer(errand)) if errand.patience is Patience.LIST else self.total
+        return max(self.total, self.of_answer(spec)) if spec.patience is Patience.LIST else self.total
 
     def of_list(self, host: Host) -> float:
         """How long a whole list may take."""
@@ -68,81 +68,83 @@ class Http:
         self._zones = Zones()
         self._session: aiohttp.ClientSession | None = None
 
-    async def exchange(self, errand: Errand, request: Request) -> Answer:
-        """Send one request on behalf of an errand.
+    async def exchange(self, spec: RequestSpec, request: Request) -> Answer:
+        """Send one request on behalf of a request.
 
         Raises Unreachable, TlsFailed, and WrongContent for a body over the limit.
         Where the request's own body cannot be made, its failure is raised.
         """
-        send = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}[errand.flow]
+        send = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}[spec.flow]
         try:
-            return await send(errand, request)
+            return await send(spec, request)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             if _is_made(request.body) and request.body.failure is not None:
                 raise request.body.failure from None
-            raise failed(errand, request.url, error) from None
+            raise failed(spec, request.url, error) from None
 
-    async def _small(self, errand: Errand, request: Request) -> Answer:
-        async with await self._answered(errand, request) as response:
-            return await self._whole(response, errand, request.url)
+    async def _small(self, spec: RequestSpec, request: Request) -> Answer:
+        async with await self._answered(spec, request) as response:
+            return await self._whole(response, spec, request.url)
 
-    async def _download(self, errand: Errand, request: Request) -> Answer:
-        response = await self._answered(errand, request)
-        content = Incoming(response, errand, request.url, self._timeouts.read)
+    async def _download(self, spec: RequestSpec, request: Request) -> Answer:
+        response = await self._answered(spec, request)
+        content = Incoming(response, spec, request.url, self._timeouts.read)
         try:
             if response.status < HTTPStatus.MULTIPLE_CHOICES:
                 return Answer(response.status, request.url, response.headers, content=content)
-            answer = await self._whole(response, errand, request.url)
+            answer = await self._whole(response, spec, request.url)
         except BaseException:
             content.close()
             raise
         content.close()
         return answer
 
-    async def _upload(self, errand: Errand, request: Request) -> Answer:
+    async def _upload(self, spec: RequestSpec, request: Request) -> Answer:
         if not _is_made(request.body):
-            return await self._small(errand, request)
+            return await self._small(spec, request)
         limit = asyncio.timeout(None)
-        pace = Pace(rate=errand.host.least_rate, window=self._timeouts.read)
-        outgoing = _Outgoing(request.body, limit, pace, then=self._timeouts.of_answer(errand))
-        async with _limited(limit, lambda: outgoing.too_slow(errand, request.url)):
-            response = await self._request(errand, request, data=outgoing.pieces())
+        pace = LeastRate(rate=spec.host.least_rate, window=self._timeouts.read)
+        outgoing = _Outgoing(request.body, limit, pace, then=self._timeouts.of_answer(spec))
+        async with _limited(limit, lambda: outgoing.too_slow(spec, request.url)):
+            response = await self._request(spec, request, data=outgoing.pieces())
             outgoing.is_answered = True
         async with response:
-            return await self._whole(response, errand, request.url)
+            return await self._whole(response, spec, request.url)
 
-    async def _answered(self, errand: Errand, request: Request) -> aiohttp.ClientResponse:
+    async def _answered(self, spec: RequestSpec, request: Request) -> aiohttp.ClientResponse:
         """The answer, once its headers are complete: `100 Continue` without end, or a header now and then, is none."""
-        seconds = self._timeouts.of_answer(errand)
-        async with _within(seconds, errand, lambda: _no_answer(errand, request.url, seconds)):
-            return await self._request(errand, request, data=request.body)
+        seconds = self._timeouts.of_answer(spec)
+        async with _within(seconds, spec, lambda: _no_answer(spec, request.url, seconds)):
+            return await self._request(spec, request, data=request.body)
 
-    async def _whole(self, response: aiohttp.ClientResponse, errand: Errand, url: URL) -> Answer:
+    async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Answer:
         """The answer with its body."""
-        seconds = self._timeouts.of_body(errand)
-        message = f"{_about(errand, url)}: what it answers does not arrive in time ({seconds:g} s)"
-        async with _within(seconds, errand, lambda: TooSlow(message, registry=errand.host.name)):
-            body = await _read(response, errand)
-            return Answer(response.status, url, response.headers, await _unpacked(response, errand, body))
+        seconds = self._timeouts.of_body(spec)
+        message = f"{_about(spec, url)}: what it answers does not arrive in time ({seconds:g} s)"
+        async with _within(seconds, spec, lambda: TooSlow(message, registry=spec.host.name)):
+            body = await _read(response, spec)
+            return Answer(response.status, url, response.headers, await _unpacked(response, spec, body))
 
-    async def _request(self, errand: Errand, request: Request, *, data: object) -> aiohttp.ClientResponse:
-        proxy = proxy_for(request.url, errand.host)
-        guard = self._zones.guard(request, errand.host)
+    async def _request(self, spec: RequestSpec, request: Request, *, data: object) -> aiohttp.ClientResponse:
+        proxy = proxy_for(request.url, spec.host)
+        guard = self._zones.guard(request, spec.host)
         if proxy is not None:
             guard.admit_by_name()
         token = GUARD.set(guard if proxy is None else None)
         try:
-            response = await self._send(errand, request, data, proxy)
+            response = await self._send(spec, request, data, proxy)
         except aiohttp.ClientConnectorError:
             if guard.refused and guard.dialled is None:
-                raise guard.refusal(errand.host.name) from None
+                raise guard.refusal(spec.host.name) from None
             raise
         finally:
             GUARD.reset(token)
         self._zones.learn(guard)
         return response
 
-    async def _send(self, errand: Errand, request: Request, data: object, proxy: URL | None) -> aiohttp.ClientResponse:
+    async def _send(
+        self, spec: RequestSpec, request: Request, data: object, proxy: URL | None
+    ) -> aiohttp.ClientResponse:
         try:
             response = await self._opened().request(
                 request.method,
@@ -150,7 +152,7 @@ class Http:
                 headers=request.headers,
                 data=data,
                 allow_redirects=False,
-                ssl=errand.host.tls,
+                ssl=spec.host.tls,
                 proxy=proxy,
                 timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the rest is limited here
             )
@@ -158,14 +160,14 @@ class Http:
             if proxy is None:
                 raise
             raise proxies.refusal(
-                proxy, _about(errand, request.url), status=error.status, registry=errand.host.name
+                proxy, _about(spec, request.url), status=error.status, registry=spec.host.name
             ) from None
         except aiohttp.ClientProxyConnectionError as error:
-            about = f"{_about(errand, request.url)}: the proxy {place(proxy or request.url)}"
-            raise Unreachable(f"{about}: cannot connect: {error.strerror}", registry=errand.host.name) from None
+            about = f"{_about(spec, request.url)}: the proxy {place(proxy or request.url)}"
+            raise Unreachable(f"{about}: cannot connect: {error.strerror}", registry=spec.host.name) from None
         if proxy is not None and request.url.scheme == "http" and proxies.is_own(response):
             response.close()
-            raise proxies.refusal(proxy, _about(errand, request.url), status=response.status, registry=errand.host.name)
+            raise proxies.refusal(proxy, _about(spec, request.url), status=response.status, registry=spec.host.name)
         return response
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -191,11 +193,11 @@ class Http:
 class Incoming:
     """A Content of aiohttp's."""
 
-    def __init__(self, response: aiohttp.ClientResponse, errand: Errand, url: URL, window: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL, window: float) -> None:
         self._response = response
-        self._errand = errand
+        self._errand = spec
         self._url = url
-        self._pace = errand.pace or Pace(rate=errand.host.least_rate, window=window)
+        self._pace = spec.pace or LeastRate(rate=spec.host.least_rate, window=window)
 
     async def read(self) -> bytes:
         """As it was received: pieces are not joined, which would copy them. Raises TooSlow below the least rate."""
@@ -231,7 +233,7 @@ class Incoming:
 class _Outgoing:
     """A body on its way out, against a limit of time that fits what is waited for."""
 
-    def __init__(self, body: Body, limit: asyncio.Timeout, pace: Pace, *, then: float) -> None:
+    def __init__(self, body: Body, limit: asyncio.Timeout, pace: LeastRate, *, then: float) -> None:
         """`then`: seconds from the last byte to the answer."""
         self.is_answered = False
         self._body = body
@@ -252,10 +254,10 @@ class _Outgoing:
         self._is_sent = True
         self._wait(self._then)
 
-    def too_slow(self, errand: Errand, url: URL) -> TooSlow:
+    def too_slow(self, spec: RequestSpec, url: URL) -> TooSlow:
         if self._is_sent:
-            return TooSlow(str(_no_answer(errand, url, self._then)), registry=errand.host.name)
-        return _below_least_rate(f"{_about(errand, url)}: takes {self._pace}", errand)
+            return TooSlow(str(_no_answer(spec, url, self._then)), registry=spec.host.name)
+        return _below_least_rate(f"{_about(spec, url)}: takes {self._pace}", spec)
 
     def _wait(self, seconds: float | None) -> None:
         if not self.is_answered:  # a server may answer before it has read everything
@@ -270,9 +272,9 @@ def _parts(whole: bytes) -> Iterable[bytes | memoryview]:
 
 
 @asynccontextmanager
-async def _within(seconds: float, errand: Errand, late: Callable[[], Exception]) -> AsyncIterator[None]:
+async def _within(seconds: float, spec: RequestSpec, late: Callable[[], Exception]) -> AsyncIterator[None]:
     """Limit what is done in it, also by what is left of the list that it is a part of. Raises what `late` makes."""
-    bounds, loop = errand.bounds, asyncio.get_running_loop()
+    bounds, loop = spec.bounds, asyncio.get_running_loop()
     by_list = bounds is not None and bounds.seconds < seconds
     began = loop.time()
     try:
@@ -297,67 +299,65 @@ async def _limited(limit: asyncio.Timeout, late: Callable[[], Exception]) -> Asy
         raise
 
 
-def _no_answer(errand: Errand, url: URL, seconds: float) -> Unreachable:
+def _no_answer(spec: RequestSpec, url: URL, seconds: float) -> Unreachable:
     """Only where it had merely to look something up is another try at once worth it: that connection may be dead."""
-    kind = Unreachable if errand.patience is Patience.ANSWER else TooSlow
+    kind = Unreachable if spec.patience is Patience.ANSWER else TooSlow
     mend = "`timeout:` under `registries:` allows more"
-    return kind(f"{_about(errand, url)}: no answer in time ({seconds:g} s); {mend}", registry=errand.host.name)
+    return kind(f"{_about(spec, url)}: no answer in time ({seconds:g} s); {mend}", registry=spec.host.name)
 
 
-def _below_least_rate(message: str, errand: Errand) -> TooSlow:
+def _below_least_rate(message: str, spec: RequestSpec) -> TooSlow:
     mend = "tried again later; `least_rate:` under `registries:` allows less"
-    return TooSlow(f"{message}: {mend}", registry=errand.host.name)
+    return TooSlow(f"{message}: {mend}", registry=spec.host.name)
 
 
-def _about(errand: Errand, url: URL) -> str:
-    return f"{errand.speaker(url)}: {errand.thing}"
+def _about(spec: RequestSpec, url: URL) -> str:
+    return f"{spec.speaker(url)}: {spec.thing}"
 
 
-def failed(errand: Errand, url: URL, error: Exception) -> Unreachable | TlsFailed:
+def failed(spec: RequestSpec, url: URL, error: Exception) -> Unreachable | TlsFailed:
     """No cause goes with it: aiohttp's errors quote URLs, and a signed one is a secret."""
     kind, text = meaning(error)
-    return kind(f"{_about(errand, url)}: {text}", registry=errand.host.name)
+    return kind(f"{_about(spec, url)}: {text}", registry=spec.host.name)
 
 
 def _is_made(body: bytes | Body | None) -> TypeGuard[Body]:
     return body is not None and not isinstance(body, bytes)
 
 
-async def _read(response: aiohttp.ClientResponse, errand: Errand) -> bytes:
+async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
     """The body, counted while it comes: Content-Length may be missing, or a lie."""
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
-    limit = errand.limit if ok else _ERROR_BODY
+    limit = spec.limit if ok else _ERROR_BODY
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > limit:
             if ok:
-                raise _too_large(errand, response.url)
+                raise _too_large(spec, response.url)
             response.close()
             break
     return bytes(body[:limit])
 
 
-async def _unpacked(response: aiohttp.ClientResponse, errand: Errand, body: bytes) -> bytes:
+async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: bytes) -> bytes:
     """The body as it was before it was packed on its way; digests are over that. A blob may be a packed file itself."""
     encodings = packed.encodings(response.headers.get("Content-Encoding"))
-    if not (encodings and body) or (
-        errand.digest and digest_of(body, errand.digest.partition(":")[0]) == errand.digest
-    ):
+    if not (encodings and body) or (spec.digest and digest_of(body, spec.digest.partition(":")[0]) == spec.digest):
         return body
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
-    limit = errand.limit if ok else _ERROR_BODY
+    limit = spec.limit if ok else _ERROR_BODY
     try:
         for encoding in reversed(encodings):
             body = await asyncio.to_thread(packed.unpack, body, encoding, limit=limit)
             if ok and len(body) > limit:
-                raise _too_large(errand, response.url)
+                raise _too_large(spec, response.url)
     except ValueError as error:
         if ok:
-            message = f"{_about(errand, response.url)}: what it answers {error}"
-            raise WrongContent(message, registry=errand.host.name) from None
+            message = f"{_about(spec, response.url)}: what it answers {error}"
+            raise WrongContent(message, registry=spec.host.name) from None
     return body[:limit]
 
 
-def _too_large(errand: Errand, url: URL) -> TransferError:
-    return WrongContent(f"{_about(errand, url)}: more than {errand.limit} bytes: refused", registry=errand.host.name)
+def _too_large(spec: RequestSpec, url: URL) -> TransferError:
+    return WrongContent(f"{_about(spec, url)}: more than {spec.limit} bytes: refused", registry=spec.host.name)

@@ -5,18 +5,18 @@ from datetime import datetime
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
-from ferryman.registry.limits.token_bucket import Bucket
+from ferryman.registry.limits.token_bucket import TokenBucket
 
 _ALL = ""  # in place of a registry's name
 
 
-class Shaper:
+class BandwidthLimiter:
     """The bandwidth of every registry. Either direction counts by itself: a line carries as much up as down."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._bandwidths: dict[str, Bandwidth] = {}  # of those that have a limit at some time of the day
-        self._buckets: dict[tuple[str, bool], Bucket] = {}  # by registry and direction
+        self._buckets: dict[tuple[str, bool], TokenBucket] = {}  # by registry and direction
 
     def configure(self, *, total: Bandwidth, each: Mapping[str, Bandwidth]) -> None:
         """Set the limits; who waits already goes by the new ones."""
@@ -31,10 +31,10 @@ class Shaper:
             if name in self._bandwidths:
                 await self._bucket(name, up=up).take(count)
 
-    def _bucket(self, name: str, *, up: bool) -> Bucket:
+    def _bucket(self, name: str, *, up: bool) -> TokenBucket:
         def rate(moment: datetime) -> float | None:
             return self._bandwidths.get(name, FULL_SPEED).at(moment)
 
         if (name, up) not in self._buckets:
-            self._buckets[name, up] = Bucket(rate, clock=self._clock)
+            self._buckets[name, up] = TokenBucket(rate, clock=self._clock)
         return self._buckets[name, up]

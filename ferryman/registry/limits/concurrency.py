@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Places:
+class ConcurrencyLimit:
     """Places that are given in the order of asking: at least one, at most `ceiling`."""
 
     def __init__(self, ceiling: int) -> None:
@@ -26,18 +26,18 @@ class Places:
         return max(1, int(min(self._bearable, self.ceiling)))
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator["Place"]:
+    async def take(self) -> AsyncIterator["ConcurrencySlot"]:
         """One place; its holder may tell how it went."""
         await self._acquire()
         try:
-            yield Place(self, self._round)
+            yield ConcurrencySlot(self, self._round)
         finally:
             self._release()
 
     @asynccontextmanager
-    async def stand(self) -> AsyncIterator["Place"]:
+    async def stand(self) -> AsyncIterator["ConcurrencySlot"]:
         """For who goes in another's place: none is taken."""
-        yield Place(self, self._round)
+        yield ConcurrencySlot(self, self._round)
 
     def decrease(self, of_round: int) -> None:
         """Halve the limit. What began before the last decrease says nothing new."""
@@ -75,17 +75,17 @@ class Places:
                 self._taken += 1
 
 
-class Place:
+class ConcurrencySlot:
     """One place that is taken, and what its holder learns of the host."""
 
-    def __init__(self, places: Places, of_round: int) -> None:
+    def __init__(self, places: ConcurrencyLimit, of_round: int) -> None:
         self._places = places
         self._round = of_round
 
-    def bore(self) -> None:
+    def succeeded(self) -> None:
         """The host did what was asked."""
         self._places.increase(self._round)
 
-    def refused(self) -> None:
+    def throttled(self) -> None:
         """The host says that it is asked too much."""
         self._places.decrease(self._round)

@@ -11,29 +11,29 @@ from http import HTTPStatus
 from ferryman.bandwidth import Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited
-from ferryman.registry.limits.bandwidth import Shaper
-from ferryman.registry.limits.concurrency import Place, Places
-from ferryman.registry.limits.quota import Pulls, Quota
-from ferryman.registry.limits.token_bucket import Bucket
+from ferryman.registry.limits.bandwidth import BandwidthLimiter
+from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
+from ferryman.registry.limits.quota import PullQuotas, Quota
+from ferryman.registry.limits.token_bucket import TokenBucket
 
 PATIENCE = timedelta(seconds=60)  # how long a request waits for a hold to end before it gives up
 _LONGEST_HOLD = timedelta(days=1)  # no registry means to be left alone for longer
 _TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-class Limits:
+class HostLimits:
     """The limits of every host."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._holds: dict[str, float] = {}  # until when, by the monotonic clock
-        self._shaper = Shaper(clock=clock)
-        self.pulls = Pulls()
+        self._shaper = BandwidthLimiter(clock=clock)
+        self.pulls = PullQuotas()
         # Copies and requests have places of their own: a copy that holds one makes requests to the same host.
-        self._requests: dict[str, Places] = {}
-        self._copies: dict[str, Places] = {}
+        self._requests: dict[str, ConcurrencyLimit] = {}
+        self._copies: dict[str, ConcurrencyLimit] = {}
         self._rates: dict[str, int | None] = {}  # requests a second
-        self._paces: dict[str, Bucket] = {}
+        self._paces: dict[str, TokenBucket] = {}
 
     def hold(self, host: str, until: datetime) -> None:
         """Leave a host alone until then, for a day at most. No hold is shortened, nor moved by setting the clock."""
@@ -54,7 +54,7 @@ class Limits:
     @asynccontextmanager
     async def request(
         self, host: str, places: int, per_second: int | None = None, *, placed: bool = False
-    ) -> AsyncIterator["Turn"]:
+    ) -> AsyncIterator["RequestPermit"]:
         """A request that may be made at once: in one of the host's places, or (`placed`) in one that is held already.
 
         Raises RateLimited for a hold that lasts too long. Tell the turn what the host answers.
@@ -65,7 +65,7 @@ class Limits:
             if per_second is not None:
                 await self._pace(host, per_second)
                 await self._wait(host)
-            yield Turn(self, host, place)
+            yield RequestPermit(self, host, place)
 
     @asynccontextmanager
     async def transfer(self, hosts: Mapping[str, int]) -> AsyncIterator[None]:
@@ -93,10 +93,10 @@ class Limits:
                 yield
             except RateLimited as error:
                 if error.registry in taken:
-                    taken[error.registry].refused()
+                    taken[error.registry].throttled()
                 raise
             for place in taken.values():
-                place.bore()
+                place.succeeded()
 
     def shape(self, *, total: Bandwidth, each: Mapping[str, Bandwidth]) -> None:
         """Set the bandwidth of registries, by name, and that of all of them together."""
@@ -127,28 +127,28 @@ class Limits:
     async def _pace(self, host: str, per_second: int) -> None:
         self._rates[host] = per_second
         if host not in self._paces:
-            self._paces[host] = Bucket(lambda _: self._rates[host], clock=self._clock, least=1)
+            self._paces[host] = TokenBucket(lambda _: self._rates[host], clock=self._clock, least=1)
         await self._paces[host].take(1)
 
 
-class Turn:
+class RequestPermit:
     """One request that may be made now."""
 
-    def __init__(self, limits: Limits, host: str, place: Place) -> None:
+    def __init__(self, limits: HostLimits, host: str, place: ConcurrencySlot) -> None:
         self._limits = limits
         self._host = host
         self._place = place
 
-    def heard(self, status: int, headers: Mapping[str, str]) -> None:
+    def observe(self, status: int, headers: Mapping[str, str]) -> None:
         """What the host answered: it may be asked more at once, or less. Tell it once, when the answer begins."""
         self._limits.read(self._host, headers)
         if status in _TOO_MUCH:
-            self._place.refused()
+            self._place.throttled()
         else:
-            self._place.bore()
+            self._place.succeeded()
 
 
-def _places(known: dict[str, Places], host: str, ceiling: int) -> Places:
-    places = known.setdefault(host, Places(ceiling))
+def _places(known: dict[str, ConcurrencyLimit], host: str, ceiling: int) -> ConcurrencyLimit:
+    places = known.setdefault(host, ConcurrencyLimit(ceiling))
     places.ceiling = ceiling  # items.yml may have been read anew
     return places

@@ -52,7 +52,7 @@ class Quota:
         return max(now, last_at + (self.since + self.window - self.seen_at) / left)
 
 
-class Pulls:
+class PullQuotas:
     """The pull limits of all registries, and the pulls that were let go since their last answers."""
 
     def __init__(self) -> None:

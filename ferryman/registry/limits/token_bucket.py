@@ -10,7 +10,7 @@ _LOOK_AGAIN = 1.0  # seconds after which who waits asks for the rate anew: it ch
 _SHORTEST = 0.001  # seconds; no loop sleeps more exactly
 
 
-class Bucket:
+class TokenBucket:
     """Lets through what `rate` (units a second, by the time; None: all) allows, in the order of asking.
 
     In any stretch of time that is the rate times its length, and at most one bucket more: BURST seconds' worth, or

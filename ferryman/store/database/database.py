@@ -40,7 +40,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 from ferryman.errors import ConfigurationError, NoDatabase, Problem, StoreError
 from ferryman.store.database import sqlite_driver
 from ferryman.store.database.errors import as_store_errors, brief
-from ferryman.store.database.shielded import unbroken
+from ferryman.store.database.shielded import shielded
 from ferryman.store.database.sqlite_file import checkpoint, settle
 from ferryman.store.database.tables import VERSION
 
@@ -176,12 +176,12 @@ class Database:
         with as_store_errors(self.name):
             connection = engine.connect()
             try:
-                await unbroken(_begin(connection))
+                await shielded(_begin(connection))
                 yield Transaction(connection)
             except BaseException:
-                await unbroken(_roll_back(connection))
+                await shielded(_roll_back(connection))
                 raise
-            await unbroken(_commit(connection))
+            await shielded(_commit(connection))
 
     async def checkpoint(self) -> None:
         """Let SQLite's file hold what its log does, as far as no reader needs the old state. Raises StoreError."""
@@ -206,22 +206,22 @@ class Transaction:
 
     async def execute(self, statement: Executable, parameters: _Parameters = None) -> CursorResult[*tuple[Any, ...]]:
         """Run one statement, once or (for a list of parameters) many times; all of its rows are fetched."""
-        return await unbroken(self._connection.execute(statement, parameters))
+        return await shielded(self._connection.execute(statement, parameters))
 
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row, or None."""
-        return await unbroken(self._connection.scalar(statement))
+        return await shielded(self._connection.scalar(statement))
 
     async def stream(self, statement: Executable) -> AsyncIterator[Row[*tuple[Any, ...]]]:
         """The rows, fetched as they are taken."""
-        result = await unbroken(_start_stream(self._connection, statement))
-        while rows := await unbroken(result.fetchmany(_FETCHED)):
+        result = await shielded(_start_stream(self._connection, statement))
+        while rows := await shielded(result.fetchmany(_FETCHED)):
             for row in rows:
                 yield row
 
     async def run_sync(self, function: Callable[[Connection], _T]) -> _T:
         """Run what knows only SQLAlchemy's synchronous connection."""
-        return await unbroken(self._connection.run_sync(function))
+        return await shielded(self._connection.run_sync(function))
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT, which both dialects spell alike."""

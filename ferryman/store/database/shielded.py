@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
-async def unbroken(operation: Coroutine[Any, Any, _T]) -> _T:
+async def shielded(operation: Coroutine[Any, Any, _T]) -> _T:
     """Await it to its end. A cancellation that comes meanwhile is raised then, in place of the result."""
     task = asyncio.create_task(operation)
     cancelled: asyncio.CancelledError | None = None

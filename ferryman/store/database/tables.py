@@ -176,7 +176,7 @@ walks = Table(
     Column("rules", String, nullable=False),
 )
 
-troubles = Table(
+lookup_failures = Table(
     "troubles",  # items whose source could not be looked at
     metadata,
     Column("target", String, primary_key=True),
@@ -221,7 +221,7 @@ blobs = Table(
     CheckConstraint("kind IN ('blob', 'manifest')", name="kind"),
 )
 
-inabilities = Table(
+missing_capabilities = Table(
     "inabilities",  # of target registries
     metadata,
     Column("registry", String, primary_key=True),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from ferryman.errors import Unstorable
-from ferryman.store.database.shielded import unbroken
+from ferryman.store.database.shielded import shielded
 
 _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
 
 
-class Gathering(Generic[_Question, _Answer]):
+class Batcher(Generic[_Question, _Answer]):
     """Runs `run` for whoever asks. It answers questions in their order, all of them, or fails without a trace."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Gathering(Generic[_Question, _Answer]):
             async with self._turn:
                 if not answer.done():  # by somebody else's run
                     asked, self._asked = self._asked, {}
-                    await unbroken(self._answer(asked))
+                    await shielded(self._answer(asked))
             return await answer
         except asyncio.CancelledError:
             self._asked.pop(answer, None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 _LONGEST = timedelta(minutes=10)  # that a lease may still run which says that it ends later; or our own, if longer
 
 
-class Lapsed:
+class LapsedLeases:
     """Watches leases. Each renewal writes another end; one that is not renewed until then has lapsed.
 
     The end is a moment of its owner's clock, which may be wrong, as ours may be. So the time that is left is measured

@@ -51,7 +51,7 @@ class Owner:
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
-    def bury(self, dead: Collection[str]) -> None:
+    def remove(self, dead: Collection[str]) -> None:
         """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead.
 
         Raises StoreError.
@@ -70,7 +70,7 @@ class Owner:
         if self._descriptor is None:
             return
         try:
-            self.bury([self.name])
+            self.remove([self.name])
         finally:
             os.close(self._descriptor)
             self._descriptor = None

@@ -52,10 +52,19 @@ from ferryman.clock import Clock
 from ferryman.reference import DOCKER_HUB
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import UNREAD, attempts, history, registries, status_is, tags, troubles, walks
+from ferryman.store.database.tables import (
+    UNREAD,
+    attempts,
+    history,
+    lookup_failures,
+    registries,
+    status_is,
+    tags,
+    walks,
+)
 from ferryman.store.queue import clock_repair
-from ferryman.store.queue.batcher import Gathering
-from ferryman.store.queue.lapsed_leases import Lapsed
+from ferryman.store.queue.batcher import Batcher
+from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.merge import Merge, rename
 from ferryman.store.queue.pauses import freed, hold_back, in_force, lift, touches
 from ferryman.store.queue.statements import (
@@ -86,7 +95,7 @@ from ferryman.store.records import (
     Verdict,
     Walk,
 )  # fmt: skip
-from ferryman.wakeup import Bell
+from ferryman.wakeup import Wakeup
 
 _REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried once a day at least
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
@@ -129,11 +138,11 @@ class Queue:
         self._lease = lease
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
         self._longest_wait = longest_wait  # between two attempts at a tag
-        self._lapsed = Lapsed(lease=lease)
+        self._lapsed = LapsedLeases(lease=lease)
         turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
-        self._claims = Gathering(self._claim, turn=turn)
-        self._results = Gathering(self._write_down, turn=turn)
-        self.filled = Bell()  # this process has made tags due
+        self._claims = Batcher(self._claim, turn=turn)
+        self._results = Batcher(self._write_down, turn=turn)
+        self.filled = Wakeup()  # this process has made tags due
 
     async def apply(
         self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
@@ -167,7 +176,7 @@ class Queue:
             )
             await hold_back(connection, now)
         if merge.enqueued:
-            self.filled.ring()
+            self.filled.notify()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
     async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
@@ -230,7 +239,7 @@ class Queue:
             claiming = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
         return [Job(*row) for row in await connection.execute(claiming, told)]
 
-    async def beat(self) -> frozenset[str]:
+    async def heartbeat(self) -> frozenset[str]:
         """Renew every lease of this owner in one statement; the tokens that are still ours.
 
         Run it every third of a lease.
@@ -339,7 +348,7 @@ class Queue:
                 await hold_back(connection, now)
         return len(rows)
 
-    async def mend_times(self, *, thorough: bool = False) -> None:
+    async def repair_times(self, *, thorough: bool = False) -> None:
         """Move what was stored under a clock that was ahead, and would not run until it has caught up.
 
         `thorough`: look also where nothing else tells of such a clock; that reads the whole queue.
@@ -352,7 +361,7 @@ class Queue:
             number = await clock_repair.repair(connection, now, longest_wait=self._longest_wait)
         if number:
             log.get().warning("the clock was ahead when tags were queued: they wait no longer", tags=number)
-            self.filled.ring()
+            self.filled.notify()
 
     async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:
         """Let none of a registry's queued tags (as source or target) run before `until`; None: before `let_go`.
@@ -418,7 +427,7 @@ class Queue:
             await connection.execute(ending)
             number = (await connection.execute(update(tags).where(freed([registry])).values(due))).rowcount
             await hold_back(connection, now)
-        self.filled.ring()
+        self.filled.notify()
         return number
 
     async def held(self) -> list[RegistryState]:
@@ -475,7 +484,7 @@ class Queue:
             for status in (status_is("queued"), status_is("failed")):  # each has an index of its own
                 number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
             await connection.execute(update(tags).where(UNREAD, foreign).values(SYNCED))
-            await connection.execute(delete(troubles).where(troubles.c.target.not_in(targets)))
+            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target.not_in(targets)))
         return number
 
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:

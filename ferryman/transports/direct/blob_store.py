@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 Kind = Literal["blob", "manifest"]
 
 
-class BlobLedger(Protocol):
+class BlobStore(Protocol):
     """Which repositories of a registry hold what. All of it is belief: anything may be deleted there at any time."""
 
     async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> Mapping[str, Collection[str]]:
@@ -21,14 +21,14 @@ class BlobLedger(Protocol):
         """The repository was found not to hold these. Idempotent."""
         ...
 
-    async def inabilities(self, registry: str) -> Mapping[str, str | None]:
+    async def missing_capabilities(self, registry: str) -> Mapping[str, str | None]:
         """What the registry was lately found not to be able to do, by name; with a value where one was noted."""
         ...
 
-    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+    async def note_missing_capability(self, registry: str, name: str, value: str | None = None) -> None:
         """The registry was found not to be able to do this, or no more than `value`. Idempotent."""
         ...
 
-    async def forget_inability(self, registry: str, name: str) -> None:
+    async def forget_missing_capability(self, registry: str, name: str) -> None:
         """The registry was found to be able to do this after all. Idempotent."""
         ...

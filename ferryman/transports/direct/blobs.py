@@ -85,7 +85,7 @@ class BlobMover:
 
     @property
     def _may_mount(self) -> bool:
-        return self.trust is not Trust.NOBODY and self.registry.abilities(self.target.registry).mounts
+        return self.trust is not Trust.NOBODY and self.registry.capabilities(self.target.registry).mounts
 
     async def _mounted(self, blob: Descriptor, shared: SharedBlob) -> tuple[bool, Session | None]:
         """Whether it could be mounted from where it is believed to be; if not, the upload that may have begun."""
@@ -107,7 +107,7 @@ class BlobMover:
             elif there and not self.registry.has_mounted(
                 self.target.registry
             ):  # what has may mind whose repository it is
-                self.registry.abilities(self.target.registry).mounts = False
+                self.registry.capabilities(self.target.registry).mounts = False
         return False, mount.session
 
     async def _asked_by_mount(self, blob: Descriptor) -> tuple[bool, Session | None]:

@@ -11,26 +11,26 @@ from ferryman import log
 from ferryman.errors import TransferError, Unsupported, WrongContent
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.registry.capabilities import Abilities
+from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct.blobs import BlobMover, Trust
 from ferryman.transports.direct.fallbacks import Form, Refused, in_order, lesson
 from ferryman.transports.direct.manifest_tree import Node, TreeReader
 from ferryman.transports.direct.media_types import in_docker_types, in_oci_types
-from ferryman.transports.direct.push import Shipment, lacks_content
+from ferryman.transports.direct.push import TreePush, lacks_content
 from ferryman.transports.direct.shared_blobs import SharedBlob, SharedBlobs
-from ferryman.transports.direct.target_cache import Memory
+from ferryman.transports.direct.target_cache import TargetCache
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.tagging import is_taken
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class CopyContext:
     """What all direct copies share."""
 
     registry: RegistryClient
-    memory: Memory
+    memory: TargetCache
     shared: SharedBlobs
     native: Platform
     lists: KeyedLocks = field(default_factory=KeyedLocks)  # of referrers at targets, by their tags
@@ -51,7 +51,7 @@ class DirectCopy:
     """Copies one tag. Made for one `run`."""
 
     def __init__(
-        self, tools: Tools, *, source: Reference, target: Reference, wanted: Platforms, progress: ProgressSink
+        self, tools: CopyContext, *, source: Reference, target: Reference, wanted: Platforms, progress: ProgressSink
     ) -> None:
         self._tools = tools
         self._source = source
@@ -106,10 +106,10 @@ class DirectCopy:
     async def _forms(self, trust: Trust) -> Sequence[Form]:
         if self._target.digest:
             return [Form.AS_IT_IS]  # another form would have another digest
-        if not self._abilities.inabilities():
+        if not self._capabilities.missing_capabilities():
             return list(Form)
-        whole = await self._read(trust, attestations=self._abilities.takes_attestations)
-        return in_order(whole, self._abilities)
+        whole = await self._read(trust, attestations=self._capabilities.takes_attestations)
+        return in_order(whole, self._capabilities)
 
     async def _told(self, form: Form, trust: Trust) -> _Telling | None:
         """The image in this form; None: that cannot be."""
@@ -151,7 +151,7 @@ class DirectCopy:
             return stored
         learnt = lesson(refusal.node, taken.tree)
         if learnt is not None and learnt not in self._tools.shown[registry]:
-            setattr(self._abilities, learnt, False)
+            setattr(self._capabilities, learnt, False)
         return stored
 
     def _failure(self, refused: Sequence[tuple[Form, TransferError]]) -> TransferError:
@@ -160,13 +160,13 @@ class DirectCopy:
         message = str(first)
         if others := [form.value for form, _ in refused[1:]]:
             message = f"{message}; refused as well {' and '.join(others)}"
-        if self._untold is not None and not (self._abilities.takes_oci and self._abilities.takes_oci_indexes):
+        if self._untold is not None and not (self._capabilities.takes_oci and self._capabilities.takes_oci_indexes):
             message = f"{registry} refuses OCI types, and {self._source} needs them: {self._untold}; {message}"
         if message == str(first):
             return first
         return type(first)(
             message, registry=first.registry, retry_at=first.retry_at,
-            said=first.said, status=first.status, codes=first.codes,
+            reported=first.reported, status=first.status, codes=first.codes,
         )  # fmt: skip
 
     async def _shipped(self, telling: _Telling, trust: Trust) -> Stored:
@@ -174,7 +174,7 @@ class DirectCopy:
         root, blobs = telling.tree, telling.tree.blobs(foreign=self._wants_foreign)
         with self._tools.shared.wanted(self._repository.registry, blobs) as shared:
             await self._recall(shared, trust)
-            shipment = Shipment(
+            shipment = TreePush(
                 self._tools.registry,
                 self._target,
                 BlobMover(self._tools.registry, self._source.repository, self._repository, self._progress, trust),
@@ -207,10 +207,10 @@ class DirectCopy:
             if trust is not Trust.LEDGER:
                 blob.repositories.discard(self._repository.name)
 
-    async def _write_down(self, shipment: Shipment) -> None:
+    async def _write_down(self, shipment: TreePush) -> None:
         self._tools.shown[self._repository.registry] |= shipment.shown
         for ability in shipment.shown:
-            setattr(self._abilities, ability, True)  # whatever was believed
+            setattr(self._capabilities, ability, True)  # whatever was believed
         await self._tools.memory.remember(self._repository, {"blob": shipment.mover.landed, "manifest": shipment.put})
         for name, digests in shipment.mover.stale.items():
             await self._tools.memory.forget(Repository(self._repository.registry, name), digests)
@@ -220,5 +220,5 @@ class DirectCopy:
         return self._target.repository
 
     @property
-    def _abilities(self) -> Abilities:
-        return self._tools.registry.abilities(self._repository.registry)
+    def _capabilities(self) -> Capabilities:
+        return self._tools.registry.capabilities(self._repository.registry)

@@ -12,7 +12,7 @@ from typing import Any
 from ferryman.errors import Denied, NotFound, TransferError, Unreachable, Unsupported
 from ferryman.manifests.index import document_of
 from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from ferryman.registry.capabilities import Abilities
+from ferryman.registry.capabilities import Capabilities
 from ferryman.transports.direct.manifest_tree import Node
 
 _KNOWN_KEYS = frozenset({"schemaVersion", "mediaType", "config", "layers", "manifests", "annotations"})
@@ -50,8 +50,8 @@ def is_refusal(error: TransferError) -> bool:
     )
 
 
-def ability_for(node: Node) -> str | None:
-    """Which of Abilities a target needs for this very manifest; None: one that nothing is remembered of."""
+def capability_for(node: Node) -> str | None:
+    """Which of Capabilities a target needs for this very manifest; None: one that nothing is remembered of."""
     if node.is_attestation or any(child.is_attestation for child in node.contents.children):
         return "takes_attestations"
     if not node.contents.is_list and not node.contents.is_image:
@@ -59,17 +59,17 @@ def ability_for(node: Node) -> str | None:
     return _OF_TYPES.get(node.manifest.media_type)
 
 
-def abilities_for(tree: Node) -> set[str]:
+def capabilities_for(tree: Node) -> set[str]:
     """Which a target needs for all of it, also for what it is known to have."""
-    needed = {ability for node in tree.walk() if (ability := ability_for(node))}
+    needed = {capability for node in tree.walk() if (capability := capability_for(node))}
     below = {child.media_type for node in tree.walk() for child in node.contents.children if not child.is_attestation}
     return needed | {_OF_TYPES[kind] for kind in below if kind in _OF_TYPES}
 
 
-def in_order(tree: Node, abilities: Abilities) -> list[Form]:
+def in_order(tree: Node, capabilities: Capabilities) -> list[Form]:
     """The forms to try: those with something that the target is known to refuse come last, for it may have changed."""
-    refused = set(abilities.inabilities())
-    types = abilities_for(tree) - {"takes_attestations"}
+    refused = set(capabilities.missing_capabilities())
+    types = capabilities_for(tree) - {"takes_attestations"}
     needed = {
         Form.AS_IT_IS: types | {"takes_attestations"},
         Form.WITHOUT_ATTESTATIONS: types,
@@ -85,10 +85,10 @@ def lesson(refused: Node, accepted: Node) -> str | None:
     A manifest that is odd in itself says nothing of others of its type, and neither does one whose type is in what
     was accepted.
     """
-    ability = ability_for(refused)
-    if ability is None or ability in abilities_for(accepted) or not _is_regular(refused):
+    capability = capability_for(refused)
+    if capability is None or capability in capabilities_for(accepted) or not _is_regular(refused):
         return None
-    return ability
+    return capability
 
 
 def _is_regular(node: Node) -> bool:

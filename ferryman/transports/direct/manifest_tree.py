@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ferryman.errors import NoSuchPlatform, Unsupported, WrongContent
-from ferryman.manifests.contents import Child, Contents, Descriptor, platform_of, read, rebuilt
+from ferryman.manifests.contents import Child, Descriptor, ManifestContents, platform_of, read, rebuilt
 from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
@@ -43,7 +43,7 @@ class Node:
     """A manifest to be put, and the ones that have to be put before it."""
 
     manifest: Manifest
-    contents: Contents
+    contents: ManifestContents
     children: tuple["Node", ...] = ()  # without those that the target is known to have
     is_attestation: bool = False
     config: bytes | None = None  # where it was read
@@ -100,7 +100,7 @@ class Node:
 
 
 @dataclass(slots=True)
-class _Choice:
+class _SelectedChild:
     """What became of one entry of an index."""
 
     child: Child
@@ -214,7 +214,7 @@ class _Reading:
             return found
         return await self._admitted(found)
 
-    async def _index(self, manifest: Manifest, contents: Contents, *, depth: int) -> Node | None:
+    async def _index(self, manifest: Manifest, contents: ManifestContents, *, depth: int) -> Node | None:
         if depth > _DEEPEST:
             source = self._reader.source
             raise Unsupported(f"{source} nests more than {_DEEPEST} indexes", registry=source.repository.registry)
@@ -233,19 +233,21 @@ class _Reading:
             new = rebuilt(manifest, {choice.child.digest: choice.in_place for choice in kept})
             return Node(new, read(new), _nodes(kept), is_rebuilt=True)
 
-    async def _choose(self, child: Child, known: Collection[str], depth: int) -> _Choice:
+    async def _choose(self, child: Child, known: Collection[str], depth: int) -> _SelectedChild:
         told = bool(child.platforms) or self._everything
         admitted = [self._admits(platform) for platform in child.platforms]
         if admitted and not any(admitted):
-            return _Choice(child, kept=False)
+            return _SelectedChild(child, kept=False)
         if told and child.digest in known:
-            return _Choice(child, kept=True)
+            return _SelectedChild(child, kept=True)
         node = await self.node(child.digest, depth=depth + 1)
         if node is not None and not told and node.contents.is_image:
             node = await self._admitted(node)
-        return _Choice(child, kept=node is not None, node=node)
+        return _SelectedChild(child, kept=node is not None, node=node)
 
-    async def _attested(self, contents: Contents, images: Collection[str], known: Collection[str]) -> list[_Choice]:
+    async def _attested(
+        self, contents: ManifestContents, images: Collection[str], known: Collection[str]
+    ) -> list[_SelectedChild]:
         """The attestations of the images that are kept; those that name none speak of all."""
         wanted = [
             child for child in contents.children if child.is_attestation and (child.subject or "") in {*images, ""}
@@ -255,11 +257,11 @@ class _Reading:
             return []
         return await gather_or_raise(*(self._attestation(child, known) for child in wanted))
 
-    async def _attestation(self, child: Child, known: Collection[str]) -> _Choice:
+    async def _attestation(self, child: Child, known: Collection[str]) -> _SelectedChild:
         if child.digest in known:
-            return _Choice(child, kept=True)
+            return _SelectedChild(child, kept=True)
         found = await self._reader.manifest(child.digest)
-        return _Choice(child, kept=True, node=replace(found, is_attestation=True))
+        return _SelectedChild(child, kept=True, node=replace(found, is_attestation=True))
 
     async def _admitted(self, node: Node) -> Node | None:
         """The image if it is for a wanted platform, which its config tells; then its config stands in it."""
@@ -277,5 +279,5 @@ class _Reading:
         return self._reader.wanted.admits(platform, self._reader.native)
 
 
-def _nodes(choices: Collection[_Choice]) -> tuple[Node, ...]:
+def _nodes(choices: Collection[_SelectedChild]) -> tuple[Node, ...]:
     return tuple(choice.node for choice in choices if choice.node is not None)

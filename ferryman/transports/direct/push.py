@@ -7,7 +7,7 @@ from ferryman.reference import Reference
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 from ferryman.tasks import gather_or_raise
 from ferryman.transports.direct.blobs import BlobMover
-from ferryman.transports.direct.fallbacks import Refused, ability_for, is_refusal
+from ferryman.transports.direct.fallbacks import Refused, capability_for, is_refusal
 from ferryman.transports.direct.manifest_tree import Needed, Node
 from ferryman.transports.direct.shared_blobs import SharedBlob
 from ferryman.transports.tagging import TagRefused, put_tag
@@ -18,7 +18,7 @@ def lacks_content(error: TransferError) -> bool:
     return isinstance(error, ManifestRefused) and error.lacks_content
 
 
-class Shipment:
+class TreePush:
     """Made for one `send`. What has become of it so far can be read at any time."""
 
     def __init__(self, registry: RegistryClient, target: Reference, mover: BlobMover) -> None:
@@ -56,6 +56,6 @@ class Shipment:
                 raise
             raise Refused(error, node) from error
         self.put.add(stored.digest)
-        if not node.is_attestation and (ability := ability_for(node)):
+        if not node.is_attestation and (ability := capability_for(node)):
             self.shown.add(ability)
         return stored

@@ -10,12 +10,12 @@ from dataclasses import replace
 from ferryman import log
 from ferryman.errors import RateLimited, TransferError
 from ferryman.manifests.index import document_of
-from ferryman.manifests.referrers import Referrer, fingerprint, is_list, listed_in, with_more
+from ferryman.manifests.referrers import Referrer, is_list, listed_in, referrers_fingerprint, with_more
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, referrers_tag, subject_of
 from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.direct.copy import DirectCopy, Tools
+from ferryman.transports.direct.copy import CopyContext, DirectCopy
 from ferryman.transports.tagging import put_tag
 
 EVERYTHING = Platforms(keyword="all")
@@ -27,14 +27,14 @@ class ReferringCopy:
     """Copies one tag, then what refers to it. Made for one `run`."""
 
     def __init__(
-        self, tools: Tools, *, source: Reference, target: Reference, wanted: Platforms, progress: ProgressSink
+        self, tools: CopyContext, *, source: Reference, target: Reference, wanted: Platforms, progress: ProgressSink
     ) -> None:
         self._tools = tools
         self._source = source
         self._target = target
         self._wanted = wanted
         self._progress = progress
-        self._told: dict[str, str] = {}  # by subject, the fingerprint of what that API lists
+        self._told: dict[str, str] = {}  # by subject, the referrers_fingerprint of what that API lists
         self._seen: set[str] = set()
         self._left_out: list[str] = []
         self._may_mend = False  # some of it was left out for what may pass
@@ -88,7 +88,7 @@ class ReferringCopy:
             self._leave_out(len(listed), f"those to {subject} are nested too deep")
             return
         brought = await self._brought(listed)
-        if brought and not self._tools.registry.abilities(self._target.repository.registry).lists_referrers:
+        if brought and not self._tools.registry.capabilities(self._target.repository.registry).lists_referrers:
             await self._list(subject, brought)
         await gather_or_raise(*(self._follow(each.digest, depth=depth + 1) for each in brought))
 
@@ -98,7 +98,7 @@ class ReferringCopy:
         try:
             listed = await registry.list_referrers(repository.pinned(subject))
             if listed is not None:
-                self._told[subject] = fingerprint(listed)
+                self._told[subject] = referrers_fingerprint(listed)
                 return listed
             return await registry.tagged_referrers(repository.tagged(referrers_tag(subject)))
         except RateLimited:

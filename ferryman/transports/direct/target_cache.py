@@ -9,19 +9,19 @@ from ferryman.clock import Clock
 from ferryman.errors import StoreError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.transports.direct.blob_store import BlobLedger, Kind
+from ferryman.transports.direct.blob_store import BlobStore, Kind
 
-_RECALLED = timedelta(hours=1)  # how long what the ledger says of abilities is good for
+_RECALLED = timedelta(hours=1)  # how long what the ledger says of capabilities is good for
 
 
-class Memory:
+class TargetCache:
     """What is remembered of targets: what they hold, and what they cannot do."""
 
-    def __init__(self, ledger: BlobLedger, registry: RegistryClient, *, clock: Clock) -> None:
+    def __init__(self, ledger: BlobStore, registry: RegistryClient, *, clock: Clock) -> None:
         self._ledger = ledger
         self._registry = registry
         self._clock = clock
-        self._noted: dict[str, dict[str, str | None]] = {}  # registry: what the ledger has of its inabilities
+        self._noted: dict[str, dict[str, str | None]] = {}  # registry: what the ledger has of its missing_capabilities
         self._recalled_at: dict[str, datetime] = {}
 
     async def holders(self, registry: str, blobs: Collection[str]) -> Mapping[str, Collection[str]]:
@@ -44,7 +44,7 @@ class Memory:
         with _forgiven():
             await self._ledger.forget(repository.registry, repository.name, digests)
 
-    async def recall_abilities(self, registry: str) -> None:
+    async def recall_capabilities(self, registry: str) -> None:
         """Let the registry client know what was learnt before: asked again every hour, for it is believed for a month.
 
         What another process learns, or is too old to be believed, is so taken over by one that never ends.
@@ -54,30 +54,33 @@ class Memory:
         if recalled_at is not None and abs(now - recalled_at) < _RECALLED:
             return
         self._recalled_at[registry] = now
-        await self.note_abilities(registry)  # what was learnt since, and not written down yet, is no older belief
-        abilities, noted = self._registry.abilities(registry), self._noted.setdefault(registry, {})
+        await self.note_capabilities(registry)  # what was learnt since, and not written down yet, is no older belief
+        capabilities, noted = self._registry.capabilities(registry), self._noted.setdefault(registry, {})
         with _forgiven():
-            known = await self._ledger.inabilities(registry)
+            known = await self._ledger.missing_capabilities(registry)
             for name in noted.keys() - known.keys():
-                abilities.lift(name)
+                capabilities.lift(name)
             for name, value in known.items():
-                abilities.restrict(name, value)
-            self._noted[registry] = {name: known[name] for name in abilities.inabilities() if name in known}
+                capabilities.restrict(name, value)
+            self._noted[registry] = {name: known[name] for name in capabilities.missing_capabilities() if name in known}
 
-    async def note_abilities(self, registry: str) -> None:
+    async def note_capabilities(self, registry: str) -> None:
         """Write down what was learnt since."""
-        noted, found = self._noted.setdefault(registry, {}), self._registry.abilities(registry).inabilities()
+        noted, found = (
+            self._noted.setdefault(registry, {}),
+            self._registry.capabilities(registry).missing_capabilities(),
+        )
         for name, value in found.items():
             if name not in noted or noted[name] != value:
                 noted[name] = value
                 log.get().info("found out what a registry cannot do", registry=registry, inability=name, value=value)
                 with _forgiven():
-                    await self._ledger.note_inability(registry, name, value)
+                    await self._ledger.note_missing_capability(registry, name, value)
         for name in noted.keys() - found.keys():
             del noted[name]
             log.get().info("found out what a registry can do after all", registry=registry, ability=name)
             with _forgiven():
-                await self._ledger.forget_inability(registry, name)
+                await self._ledger.forget_missing_capability(registry, name)
 
     async def _holders(self, registry: str, digests: Collection[str], kind: Kind) -> Mapping[str, Collection[str]]:
         try:

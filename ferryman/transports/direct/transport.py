@@ -5,11 +5,11 @@ from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.direct.blob_store import BlobLedger
-from ferryman.transports.direct.copy import DirectCopy, Tools
+from ferryman.transports.direct.blob_store import BlobStore
+from ferryman.transports.direct.copy import CopyContext, DirectCopy
 from ferryman.transports.direct.referrers import EVERYTHING, ReferringCopy
 from ferryman.transports.direct.shared_blobs import SharedBlobs
-from ferryman.transports.direct.target_cache import Memory
+from ferryman.transports.direct.target_cache import TargetCache
 
 _LINUX = Platforms(keyword="linux")
 
@@ -17,10 +17,10 @@ _LINUX = Platforms(keyword="linux")
 class DirectTransport:
     """The Transport that streams. One instance a process; many copies at once."""
 
-    def __init__(self, *, registry: RegistryClient, ledger: BlobLedger, native: Platform, clock: Clock) -> None:
+    def __init__(self, *, registry: RegistryClient, ledger: BlobStore, native: Platform, clock: Clock) -> None:
         """`native` is what that word means in items.yml: this machine's platform."""
-        self._memory = Memory(ledger, registry, clock=clock)
-        self._tools = Tools(registry, self._memory, SharedBlobs(), native)
+        self._memory = TargetCache(ledger, registry, clock=clock)
+        self._tools = CopyContext(registry, self._memory, SharedBlobs(), native)
 
     async def copy(
         self,
@@ -36,13 +36,13 @@ class DirectTransport:
         `referrers`: bring along what refers to the images.
         """
         registry = target.repository.registry
-        await self._memory.recall_abilities(registry)
+        await self._memory.recall_capabilities(registry)
         wanted = EVERYTHING if subject_of(target.tag or "") else platforms or _LINUX  # a signature is for no platform
         kind = ReferringCopy if referrers else DirectCopy
         try:
             return await kind(self._tools, source=source, target=target, wanted=wanted, progress=progress).run()
         finally:
-            await self._memory.note_abilities(registry)
+            await self._memory.note_capabilities(registry)
 
     async def aclose(self) -> None:
         """Nothing is kept that would have to be given back."""

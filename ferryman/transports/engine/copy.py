@@ -14,10 +14,10 @@ from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.engine.docker_engine import DockerEngine, EngineIdentity, LocalImage, Pushed
-from ferryman.transports.engine.errors import Errand, ImageGone, NotUnpacked
+from ferryman.transports.engine.errors import EngineOperation, ImageGone, NotUnpacked
 from ferryman.transports.engine.image_cache import ImageCache
 from ferryman.transports.engine.logins import EngineLogins
-from ferryman.transports.engine.platform_selection import Choice, choose
+from ferryman.transports.engine.platform_selection import SelectedImage, choose
 from ferryman.transports.engine.target_tags import TargetTags
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.tagging import put_tag
@@ -27,7 +27,7 @@ HELPER_TAG = "_ferryman"
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class EngineCopyContext:
     """What all copies through one engine share."""
 
     engine: DockerEngine
@@ -43,7 +43,7 @@ class DockerCopy:
 
     def __init__(
         self,
-        workshop: Workshop,
+        workshop: EngineCopyContext,
         *,
         registry: RegistryClient,
         source: Reference,
@@ -71,7 +71,7 @@ class DockerCopy:
             digest = (await put_tag(self._registry, self._target, await self._joined(choices))).digest
         return Copied(digest, digest == self._source.digest, self._moved, self._reused)
 
-    async def _joined(self, choices: Sequence[Choice]) -> Manifest:
+    async def _joined(self, choices: Sequence[SelectedImage]) -> Manifest:
         """Push every part, and make the index of them; of one part only, that part itself."""
         parts: list[tuple[Manifest, Part]] = []
         for number, choice in enumerate(choices, start=1):
@@ -86,7 +86,7 @@ class DockerCopy:
             )
         return parts[0][0] if len(parts) == 1 else join([part for _, part in parts])
 
-    async def _part(self, choice: Choice) -> tuple[Manifest, Part]:
+    async def _part(self, choice: SelectedImage) -> tuple[Manifest, Part]:
         image, pushed = await self._ship(choice, self._target.repository.tagged(HELPER_TAG))
         manifest = await self._registry.get_manifest(self._target.repository.pinned(pushed.digest))
         # The classic image store names an image by its config, containerd's by its manifest.
@@ -97,14 +97,14 @@ class DockerCopy:
             )
         return manifest, Part(manifest.digest, manifest.media_type, len(manifest.body), choice.described)
 
-    async def _ship(self, choice: Choice, target: Reference) -> tuple[LocalImage, Pushed]:
+    async def _ship(self, choice: SelectedImage, target: Reference) -> tuple[LocalImage, Pushed]:
         async with self._workshop.cache.holding(self._name(choice.reference)):
             try:
                 return await self._pull_and_push(choice, target)
             except ImageGone:  # somebody pruned the engine in between
                 return await self._pull_and_push(choice, target)
 
-    async def _pull_and_push(self, choice: Choice, target: Reference) -> tuple[LocalImage, Pushed]:
+    async def _pull_and_push(self, choice: SelectedImage, target: Reference) -> tuple[LocalImage, Pushed]:
         image = await self._obtained(choice)
         self._demand_wanted(choice, image)
         name = self._name(target)
@@ -112,9 +112,9 @@ class DockerCopy:
             self._workshop.tags.borrowed(image, name),
             self._workshop.logins.shown(target.repository) as login,
         ):
-            errand = self._errand("push", name, target.repository.registry)
+            operation = self._errand("push", name, target.repository.registry)
             try:
-                pushed = await self._workshop.engine.push(errand, credential=login, sink=self._tell)
+                pushed = await self._workshop.engine.push(operation, credential=login, sink=self._tell)
             except (Unreachable, Denied, NotFound, Unsupported) as error:
                 pushed = await self._named_already(target, image, error)
         self._moved += pushed.moved
@@ -130,7 +130,7 @@ class DockerCopy:
                     return Pushed(manifest.digest, 0)
         raise error
 
-    async def _obtained(self, choice: Choice) -> LocalImage:
+    async def _obtained(self, choice: SelectedImage) -> LocalImage:
         """The image, out of the engine's cache or pulled. Two tags of one image are pulled once."""
         workshop, name = self._workshop, self._name(choice.reference)
         async with workshop.pulls.holding(name):
@@ -144,7 +144,7 @@ class DockerCopy:
         await workshop.cache.used(name, image.id)
         return image
 
-    async def _pull(self, choice: Choice, name: str) -> int:
+    async def _pull(self, choice: SelectedImage, name: str) -> int:
         try:
             async with self._workshop.logins.shown(choice.reference.repository) as login:
                 return await self._workshop.engine.pull(
@@ -159,10 +159,10 @@ class DockerCopy:
     def _tell(self, part: str, done: int, total: int | None) -> None:
         self._sink(f"{self._step}{part}", done, total)
 
-    def _errand(self, doing: Literal["pull", "push"], name: str, registry: str) -> Errand:
-        return Errand(doing, name, registry, timeout=self._registry.timeout(registry))
+    def _errand(self, doing: Literal["pull", "push"], name: str, registry: str) -> EngineOperation:
+        return EngineOperation(doing, name, registry, timeout=self._registry.timeout(registry))
 
-    async def _explained(self, choice: Choice, error: NotUnpacked) -> TransferError:
+    async def _explained(self, choice: SelectedImage, error: NotUnpacked) -> TransferError:
         """A layer that the engine could not unpack may be packed in a way that it does not know."""
         if not has_zstd_layers(await self._registry.get_manifest(choice.reference)):
             return error
@@ -172,7 +172,7 @@ class DockerCopy:
             registry=choice.reference.repository.registry,
         )
 
-    def _demand_wanted(self, choice: Choice, image: LocalImage) -> None:
+    def _demand_wanted(self, choice: SelectedImage, image: LocalImage) -> None:
         """What arrived is looked at: indexes lie, and an engine takes a single manifest for any platform."""
         if choice.platform is not None:
             wanted = _answers(image, choice.platform)

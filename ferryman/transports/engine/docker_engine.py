@@ -1,4 +1,4 @@
-"""One Docker Engine's images: pull, push, tag, inspect, delete, measure. The only aiodocker of the house.
+"""One Docker Engine's images: pull, push, tag, inspect, delete, measure. The only aiodocker of the program.
 
 Each pull and push has a client of its own: closing that is what makes the engine stop, and what keeps a
 hundred stalled pulls from using up the connections of the control calls.
@@ -21,8 +21,8 @@ from ferryman.registry.http.error_responses import quoted
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.client import SharedClient, control_client, streaming_client
-from ferryman.transports.engine.errors import Errand, ImageGone, classify
-from ferryman.transports.engine.progress_stream import Layers, Patience, Silent, Watchdog
+from ferryman.transports.engine.errors import EngineOperation, ImageGone, classify
+from ferryman.transports.engine.progress_stream import Layers, SilenceLimits, Silent, Watchdog
 
 _NEWEST_API = (1, 51)  # the newest that this code was written for; a newer engine still speaks it
 _UNPINNED = "auto"
@@ -98,7 +98,7 @@ class Pushed:
 class DockerEngine:
     """A connected engine. Raises TransferError's subclasses, and nothing of aiodocker's."""
 
-    def __init__(self, *, address: EngineAddress, patience: Patience) -> None:
+    def __init__(self, *, address: EngineAddress, patience: SilenceLimits) -> None:
         self._address = address
         self._tls = address.tls()
         self._watchdog = Watchdog(patience, ping=self._ping)
@@ -122,33 +122,40 @@ class DockerEngine:
         return identity
 
     async def pull(
-        self, errand: Errand, *, platform: Platform | None, credential: Mapping[str, str] | None, sink: ProgressSink
+        self,
+        operation: EngineOperation,
+        *,
+        platform: Platform | None,
+        credential: Mapping[str, str] | None,
+        sink: ProgressSink,
     ) -> int:
-        """Pull `errand.reference`; the bytes that it took."""
+        """Pull `operation.reference`; the bytes that it took."""
         layers = Layers("pull", sink)
-        async with self._working(errand) as docker:
+        async with self._working(operation) as docker:
             wanted = str(platform) if platform else None
-            stream = docker.images.pull(errand.reference, auth=credential, platform=wanted, stream=True)
+            stream = docker.images.pull(operation.reference, auth=credential, platform=wanted, stream=True)
             # It is a generator.
-            await self._watchdog.follow(stream, layers, answer=errand.timeout)  # type: ignore[arg-type]
+            await self._watchdog.follow(stream, layers, answer=operation.timeout)  # type: ignore[arg-type]
         if not layers.ended:
-            raise await self._cut_short(errand)
+            raise await self._cut_short(operation)
         return layers.moved
 
-    async def push(self, errand: Errand, *, credential: Mapping[str, str] | None, sink: ProgressSink) -> Pushed:
-        """Push the local tag `errand.reference`."""
+    async def push(
+        self, operation: EngineOperation, *, credential: Mapping[str, str] | None, sink: ProgressSink
+    ) -> Pushed:
+        """Push the local tag `operation.reference`."""
         layers = Layers("push", sink)
-        repository, tag = split_tag(errand.reference)
-        async with self._working(errand) as docker:
+        repository, tag = split_tag(operation.reference)
+        async with self._working(operation) as docker:
             stream = docker.images.push(repository, tag=tag, auth=credential, stream=True)
-            await self._watchdog.follow(stream, layers, answer=errand.timeout)  # type: ignore[arg-type]
+            await self._watchdog.follow(stream, layers, answer=operation.timeout)  # type: ignore[arg-type]
         if layers.pushed_a_part:
             raise Unsupported(
-                f"the engine has only a part of {errand.reference} and pushed one platform in its place: "
+                f"the engine has only a part of {operation.reference} and pushed one platform in its place: "
                 "name the platforms in items.yml"
             )
         if not layers.ended or layers.digest is None:
-            raise await self._cut_short(errand)
+            raise await self._cut_short(operation)
         return Pushed(layers.digest, layers.moved)
 
     async def inspect(self, reference: str) -> LocalImage | None:
@@ -255,38 +262,39 @@ class DockerEngine:
                 return await docker._query_json(path, versioned_api=False)  # noqa: SLF001
 
     @asynccontextmanager
-    async def _working(self, errand: Errand) -> AsyncIterator[Docker]:
+    async def _working(self, operation: EngineOperation) -> AsyncIterator[Docker]:
         try:
-            with self._reached(_PATHS[errand.doing], errand=errand):
+            with self._reached(_PATHS[operation.doing], operation=operation):
                 async with streaming_client(self._address, self._tls, self._version) as docker:
                     with suppress(aiohttp.ClientPayloadError):  # cut off: the terminal message did not come
                         yield docker
         except Silent as error:
             raise Unreachable(
-                f"the engine stopped telling of its {errand.doing} of {errand.reference}: is the registry stalled?",
-                registry=errand.registry,
+                f"the engine is silent about its {operation.doing} of {operation.reference}: is the registry stalled?",
+                registry=operation.registry,
             ) from error
 
-    async def _cut_short(self, errand: Errand) -> TransferError:
+    async def _cut_short(self, operation: EngineOperation) -> TransferError:
         """What a stream means that ended without its terminal message: aiodocker takes a lost engine for success."""
         await self._ping()
         return Unreachable(
-            f"the engine ended its {errand.doing} of {errand.reference} without a word", registry=errand.registry
+            f"the engine ended its {operation.doing} of {operation.reference} without a word",
+            registry=operation.registry,
         )
 
     @contextmanager
-    def _reached(self, path: str, subject: str = "", *, errand: Errand | None = None) -> Iterator[None]:
+    def _reached(self, path: str, subject: str = "", *, operation: EngineOperation | None = None) -> Iterator[None]:
         """Translate everything that aiodocker and aiohttp raise."""
         try:
             yield
         except DockerError as error:
             if error.status == _NO_CONNECTION:
                 raise self._absent(error) from error
-            if _is_forbidden(error, errand):
+            if _is_forbidden(error, operation):
                 raise Denied(
                     f"{self._address.url} forbids {path} ({error.status} {quoted(error.message)}); {_NEEDED}"
                 ) from error
-            raise _failure(error, subject, errand) from error
+            raise _failure(error, subject, operation) from error
         except TimeoutError as error:
             raise EngineUnavailable(f"the Docker Engine at {self._address.url} does not answer") from error
         except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
@@ -333,17 +341,17 @@ def _tags(references: list[str] | None) -> frozenset[str]:
     return frozenset(name for name in _names(references) if "@" not in name)
 
 
-def _is_forbidden(error: DockerError, errand: Errand | None) -> bool:
+def _is_forbidden(error: DockerError, operation: EngineOperation | None) -> bool:
     """Whether the call itself is not allowed, by a proxy or a plugin of the engine's; no registry was asked."""
     if error.status not in _FORBIDDEN:
         return False
     said = error.message.strip().lower()
-    return errand is None or said.startswith(("<", "authorization denied by plugin")) or said in _BARE
+    return operation is None or said.startswith(("<", "authorization denied by plugin")) or said in _BARE
 
 
-def _failure(error: DockerError, subject: str, errand: Errand | None) -> TransferError:
-    if errand is not None:
-        return classify(error.message, errand)
+def _failure(error: DockerError, subject: str, operation: EngineOperation | None) -> TransferError:
+    if operation is not None:
+        return classify(error.message, operation)
     if "no such image" in error.message.lower():
         return ImageGone(f"the engine no longer has {subject}")
     if "no space left" in error.message.lower():

@@ -38,7 +38,7 @@ class NotUnpacked(Unreachable):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class EngineOperation:
     """What the engine was asked to do, and whom to blame if it fails."""
 
     doing: Literal["pull", "push"]
@@ -179,31 +179,36 @@ _VAGUE_RULES = (
 _OTHERWISE = _Rule("", Unreachable, "the registry, or the way there, failed")
 
 
-def classify(text: str, errand: Errand) -> TransferError:
+def classify(text: str, operation: EngineOperation) -> TransferError:
     """The error that the engine's `text` means."""
-    rule = _first(_RULES, text, errand) or _of_status(text, errand) or _first(_VAGUE_RULES, text, errand) or _OTHERWISE
-    message = f"the engine could not {errand.doing} {errand.reference}: {rule.mend} ({quoted(text)})"
-    return rule.error(message, registry=errand.registry if rule.blames_registry else None)
+    rule = (
+        _first(_RULES, text, operation)
+        or _of_status(text, operation)
+        or _first(_VAGUE_RULES, text, operation)
+        or _OTHERWISE
+    )
+    message = f"the engine could not {operation.doing} {operation.reference}: {rule.mend} ({quoted(text)})"
+    return rule.error(message, registry=operation.registry if rule.blames_registry else None)
 
 
-def _first(rules: Iterable[_Rule], text: str, errand: Errand) -> _Rule | None:
+def _first(rules: Iterable[_Rule], text: str, operation: EngineOperation) -> _Rule | None:
     # Names are left out: a repository may be called "denied".
-    said = _URL.sub("", text).replace(_repository(errand.reference), "")
-    return next((rule for rule in rules if _fits(rule, said, errand)), None)
+    said = _URL.sub("", text).replace(_repository(operation.reference), "")
+    return next((rule for rule in rules if _fits(rule, said, operation)), None)
 
 
-def _of_status(text: str, errand: Errand) -> _Rule | None:
+def _of_status(text: str, operation: EngineOperation) -> _Rule | None:
     found = _STATUS.search(text)
     if found is None:
         return None
     status = int(found.group(1))
-    phase: Phase = "read" if errand.doing == "pull" else "manifest" if "/manifests/" in text else "upload"
+    phase: Phase = "read" if operation.doing == "pull" else "manifest" if "/manifests/" in text else "upload"
     error = LoginRefused if status == HTTPStatus.UNAUTHORIZED else classify_status(status, (), phase)
     mends: dict[type[TransferError], str] = {
         Unreachable: _FAILED,
         RateLimited: _TOO_MANY,
         LoginRefused: _LOGIN,
-        **_OF_STATUS[errand.doing],
+        **_OF_STATUS[operation.doing],
     }
     return _Rule("", error, mends[error])
 
@@ -213,5 +218,5 @@ def _repository(reference: str) -> str:
     return re.sub(r"(@[^@]*|:[^:/]*)$", "", reference)
 
 
-def _fits(rule: _Rule, text: str, errand: Errand) -> bool:
-    return rule.doing in {None, errand.doing} and re.search(rule.text, text, re.IGNORECASE) is not None
+def _fits(rule: _Rule, text: str, operation: EngineOperation) -> bool:
+    return rule.doing in {None, operation.doing} and re.search(rule.text, text, re.IGNORECASE) is not None

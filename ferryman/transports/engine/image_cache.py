@@ -31,7 +31,7 @@ class PulledImage(Protocol):
     def previous_id(self) -> str | None: ...  # the image that the user had under this very reference
 
 
-class ImageLedger(Protocol):
+class ImageStore(Protocol):
     """Remembers across crashes which references Ferryman made, by engine."""
 
     async def remember(
@@ -54,7 +54,7 @@ class ImageLedger(Protocol):
 class ImageCache:
     """The pulled images of one engine, kept within `limit` bytes."""
 
-    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageLedger, limit: int) -> None:
+    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageStore, limit: int) -> None:
         self._engine = engine
         self._engine_id = engine_id
         self._ledger = ledger

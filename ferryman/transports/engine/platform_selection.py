@@ -16,7 +16,7 @@ _MOST = 200  # manifests of one tag; the largest in the wild have some dozens
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SelectedImage:
     """One image to pull."""
 
     reference: Reference  # by digest
@@ -24,14 +24,16 @@ class Choice:
     described: Mapping[str, Any]  # the index's `platform`, to be copied into a new one
 
 
-async def choose(registry: RegistryClient, source: Reference, wanted: Platforms, native: Platform) -> list[Choice]:
+async def choose(
+    registry: RegistryClient, source: Reference, wanted: Platforms, native: Platform
+) -> list[SelectedImage]:
     """The images under `source` that are wanted, one a platform, in the source's order; never none.
 
     A single manifest is chosen whatever it is for: that shows once it is pulled. Asks by HEAD first, which Docker Hub
     does not count as a pull; an index that is read here is one that the engine has not to read.
     Raises NoSuchPlatform, Unsupported for schema 1, and what the registry raises.
     """
-    whole = [Choice(source, None, {})]
+    whole = [SelectedImage(source, None, {})]
     try:
         listed = await _listed(registry, source)
     except (Unreachable, TlsFailed):
@@ -95,11 +97,11 @@ async def _identified(registry: RegistryClient, child: Reference, entry: Entry) 
         return entry  # an artifact, which has no platform
 
 
-def _wanted(source: Reference, listed: Sequence[Entry], wanted: Platforms, native: Platform) -> list[Choice]:
-    chosen: dict[Platform, Choice] = {}
+def _wanted(source: Reference, listed: Sequence[Entry], wanted: Platforms, native: Platform) -> list[SelectedImage]:
+    chosen: dict[Platform, SelectedImage] = {}
     for entry in listed:
         if entry.platform is not None and wanted.admits(entry.platform, native):
-            choice = Choice(source.repository.pinned(entry.digest), entry.platform, entry.described)
+            choice = SelectedImage(source.repository.pinned(entry.digest), entry.platform, entry.described)
             chosen.setdefault(entry.platform, choice)  # the first of several, such as two versions of an OS
     return list(chosen.values())
 

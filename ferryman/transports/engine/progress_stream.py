@@ -23,20 +23,20 @@ _ELAPSED = frozenset({"s", "m"})  # units of a counter of time: it goes on whate
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SilenceLimits:
     """For how long a stream may tell nothing new, by what is going on."""
 
     moving: timedelta = timedelta(minutes=3)  # bytes should move; the engine's own retries take up to 75 s
     working: timedelta = timedelta(hours=1)  # a registry commits a blob, or the engine unpacks or waits in its queue
     look: timedelta = timedelta(seconds=20)  # the engine is asked whether it lives, while it tells nothing
 
-    def allowing(self, timeout: float | None) -> "Patience":
+    def allowing(self, timeout: float | None) -> "SilenceLimits":
         """Longer, where a registry's answers may take as long: `timeout`, in seconds."""
         answer = timedelta(seconds=timeout or 0)
-        return Patience(max(self.moving, answer), max(self.working, answer), self.look)
+        return SilenceLimits(max(self.moving, answer), max(self.working, answer), self.look)
 
 
-USUAL_PATIENCE = Patience()
+USUAL_LIMITS = SilenceLimits()
 
 
 class Silent(Exception):
@@ -125,14 +125,14 @@ class Layers:
 @dataclass(slots=True)
 class _Watched:
     layers: Layers
-    patience: Patience
+    patience: SilenceLimits
     heard: float  # when something new came, by the loop's clock
 
 
 class Watchdog:
     """Ends the streams that fall silent. A stream that waits in the engine's queue lives as long as the others do."""
 
-    def __init__(self, patience: Patience, *, ping: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, patience: SilenceLimits, *, ping: Callable[[], Awaitable[None]]) -> None:
         """`ping` raises where the engine is lost: that ends a silent stream at once, whatever its limit."""
         self._patience = patience
         self._ping = ping

@@ -10,7 +10,7 @@ from ferryman import log
 from ferryman.errors import FerrymanError
 from ferryman.transports.engine.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.engine.errors import ImageGone
-from ferryman.transports.engine.image_cache import ImageLedger, PulledImage
+from ferryman.transports.engine.image_cache import ImageStore, PulledImage
 from ferryman.transports.locks import KeyedLocks, held_on_machine, holding_on_machine, see_through
 
 _TIDYING_SECONDS = 5
@@ -19,7 +19,7 @@ _TIDYING_SECONDS = 5
 class TargetTags:
     """The target tags in one engine."""
 
-    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageLedger) -> None:
+    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageStore) -> None:
         self._engine = engine
         self._engine_id = engine_id
         self._ledger = ledger

@@ -10,11 +10,11 @@ from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.engine.address import EngineAddress
-from ferryman.transports.engine.copy import DockerCopy, Workshop
+from ferryman.transports.engine.copy import DockerCopy, EngineCopyContext
 from ferryman.transports.engine.docker_engine import DockerEngine
-from ferryman.transports.engine.image_cache import ImageCache, ImageLedger
+from ferryman.transports.engine.image_cache import ImageCache, ImageStore
 from ferryman.transports.engine.logins import EngineLogins
-from ferryman.transports.engine.progress_stream import USUAL_PATIENCE, Patience
+from ferryman.transports.engine.progress_stream import USUAL_LIMITS, SilenceLimits
 from ferryman.transports.engine.target_tags import TargetTags
 from ferryman.transports.locks import KeyedLocks
 
@@ -30,10 +30,10 @@ class DockerTransport:
         *,
         address: EngineAddress,
         registry: RegistryClient,
-        ledger: ImageLedger,
+        ledger: ImageStore,
         cache_limit: int,
         clock: Clock,
-        patience: Patience = USUAL_PATIENCE,
+        patience: SilenceLimits = USUAL_LIMITS,
     ) -> None:
         """`patience`: for how long a pull or push may tell nothing new before it is ended."""
         self._address = address
@@ -43,7 +43,7 @@ class DockerTransport:
         self._clock = clock
         self._engine = DockerEngine(address=address, patience=patience)
         self._connecting = asyncio.Lock()
-        self._workshop: Workshop | None = None
+        self._workshop: EngineCopyContext | None = None
         self._lost = False
 
     async def connect(self) -> str:
@@ -90,18 +90,18 @@ class DockerTransport:
             await self._workshop.cache.aclose()
         await self._engine.aclose()
 
-    async def _connected(self) -> Workshop:
+    async def _connected(self) -> EngineCopyContext:
         async with self._connecting:
             if self._workshop is None or self._lost:
                 self._workshop = await self._introduced()
                 self._lost = False
             return self._workshop
 
-    async def _introduced(self) -> Workshop:
+    async def _introduced(self) -> EngineCopyContext:
         identity = await self._engine.connect()
         workshop = self._workshop
         if workshop is None or workshop.identity != identity:
-            workshop = Workshop(
+            workshop = EngineCopyContext(
                 engine=self._engine,
                 identity=identity,
                 cache=ImageCache(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ferryman.errors import LoginRefused
-from ferryman.registry.auth.credential import Credential, fingerprint, identify, matches
+from ferryman.registry.auth.credential import Credential, credential_fingerprint, identify, matches
 from ferryman.registry.auth.credential_helper import HelperFailed, ask_helper
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.docker_config import DockerConfig, LoginFile, host_of
@@ -418,9 +418,9 @@ def test_the_engine_gets_what_it_takes() -> None:
 
 def test_a_fingerprint_tells_logins_apart_and_nothing_else() -> None:
     mine = identify(Credential("me", "s3cr3t"))
-    known = fingerprint(mine)
+    known = credential_fingerprint(mine)
     assert matches(mine, known)
-    assert known != fingerprint(mine)
+    assert known != credential_fingerprint(mine)
     assert "s3cr3t" not in known
     others = [
         None,
@@ -429,7 +429,7 @@ def test_a_fingerprint_tells_logins_apart_and_nothing_else() -> None:
         Credential("me", "s3cr3t", is_identity_token=True),
     ]
     assert not any(matches(identify(other), known) for other in others)
-    assert matches(identify(None), fingerprint(identify(None)))
+    assert matches(identify(None), credential_fingerprint(identify(None)))
     assert not any(matches(mine, text) for text in ("", "scrypt$", "scrypt$!$x", known[:-4]))
 
 

@@ -17,11 +17,11 @@ from ferryman.registry.auth.credential import Credential
 from ferryman.registry.auth.handshake import Handshake, choose, token_handshake
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.hosts import Host, HostOptions
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 from tests.support.clock import ManualClock
 
 AT = URL("https://registry.example/v2/a/b/manifests/1")
-ERRAND = Errand(Host.resolve("registry.example", HostOptions()), Request("GET", AT), "manifest a/b:1")
+ERRAND = RequestSpec(Host.resolve("registry.example", HostOptions()), Request("GET", AT), "manifest a/b:1")
 ROBOT = Credential("ns+robot", "s3cr3t:with:colons")
 IDENTITY = Credential("<token>", "refresh-me", is_identity_token=True)
 

@@ -172,7 +172,7 @@ async def test_a_refusal_ends_with_new_credentials_or_when_forgotten(
             await client.get_manifest(reference(faulty))
         client.forget_refusals(faulty.host)
     assert sum(asked.authorization is not None for asked in faulty.asked) == 2
-    known = await client.fingerprint(faulty.host)
+    known = await client.login_fingerprint(faulty.host)
     assert await client.matches(faulty.host, known)
     client.configure(hosts={}, credentials=credentials(clock, {faulty.host: LOGIN}))
     assert not await client.matches(faulty.host, known)

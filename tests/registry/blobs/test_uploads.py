@@ -155,7 +155,7 @@ async def test_a_body_that_is_too_large_goes_in_chunks_and_so_do_the_next(
     assert uploads.stored == {digest_of(LARGE): LARGE, digest_of(LARGE[1:]): LARGE[1:]}
     chunked = ["POST", "PATCH", "PATCH", "PATCH", "PUT"]
     assert uploads.requests == ["POST", "PUT", "DELETE", *chunked, *chunked]
-    assert not client.abilities(faulty.host).takes_large_bodies
+    assert not client.capabilities(faulty.host).takes_large_bodies
 
 
 async def test_chunks_are_as_large_as_the_registry_wants_them(
@@ -167,7 +167,7 @@ async def test_chunks_are_as_large_as_the_registry_wants_them(
 
     faulty.on(f"POST {START}", start)
     client = connect()
-    client.abilities(faulty.host).takes_large_bodies = False
+    client.capabilities(faulty.host).takes_large_bodies = False
 
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
@@ -201,7 +201,7 @@ async def test_a_chunk_that_is_out_of_step_is_sent_again_from_where_the_registry
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     client = connect()
-    client.abilities(faulty.host).takes_large_bodies = False
+    client.capabilities(faulty.host).takes_large_bodies = False
     faulty.interrupt(f"PATCH {UPLOAD}", cuts_after(3 * MIB, keeping=uploads), says(416))
 
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
@@ -220,7 +220,7 @@ async def test_where_chunks_are_refused_a_cut_upload_starts_anew(
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
     assert uploads.requests == ["POST", "PUT", "GET", "PATCH", "DELETE", "POST", "PUT"]
-    assert not client.abilities(faulty.host).takes_chunks
+    assert not client.capabilities(faulty.host).takes_chunks
 
 
 async def test_what_is_taken_neither_whole_nor_in_chunks_is_an_error(
@@ -263,13 +263,13 @@ async def test_a_blob_that_was_damaged_on_the_way_is_sent_again(
 
 async def test_a_login_in_the_middle(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     client = connect(logins={faulty.host: ("me", "secret")})
-    client.abilities(faulty.host).takes_large_bodies = False
+    client.capabilities(faulty.host).takes_large_bodies = False
     for request in (f"POST {START}", f"PATCH {UPLOAD}", f"PUT {UPLOAD}"):
         faulty.interrupt(request, says(401, WWW_Authenticate='Basic realm="x"'))
         await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
         assert uploads.stored.pop(digest_of(LARGE)) == LARGE
         client = connect(logins={faulty.host: ("me", "secret")})
-        client.abilities(faulty.host).takes_large_bodies = False
+        client.capabilities(faulty.host).takes_large_bodies = False
 
 
 async def test_a_refusal_ends_it(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
@@ -446,7 +446,7 @@ async def test_chunks_shrink_until_they_are_taken_and_the_size_is_remembered(
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
     assert uploads.stored == {digest_of(LARGE): LARGE}
-    assert client.abilities(faulty.host).largest_chunk == found
+    assert client.capabilities(faulty.host).largest_chunk == found
     faulty.asked.clear()
     await client.upload_blob(at(faulty), digest_of(LARGE[1:]), LARGE[1:])
     assert max(chunk_sizes(faulty)) == found
@@ -474,8 +474,8 @@ async def test_what_refuses_the_smallest_chunk_is_not_asked_for_ever(
         await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
     assert len(chunk_sizes(faulty)) == 5
-    assert client.abilities(faulty.host).takes_large_bodies  # nothing was proven: it may be a quota
-    assert client.abilities(faulty.host).largest_chunk is None
+    assert client.capabilities(faulty.host).takes_large_bodies  # nothing was proven: it may be a quota
+    assert client.capabilities(faulty.host).largest_chunk is None
 
 
 async def test_a_registry_that_wants_larger_chunks_than_it_takes_is_told_as_that(
@@ -512,7 +512,7 @@ async def test_a_proxy_that_cuts_even_chunks_without_a_word(faulty: Faulty, uplo
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
     assert uploads.stored == {digest_of(LARGE): LARGE}
-    assert client.abilities(faulty.host).largest_chunk is None  # it may have been the network
+    assert client.capabilities(faulty.host).largest_chunk is None  # it may have been the network
 
 
 @pytest.mark.parametrize("written", ["of the chunk, from 0", "of the chunk, in the blob", "none", "one too many"])
@@ -539,7 +539,7 @@ async def test_the_range_of_a_chunk_is_understood(
     if not tells_status:
         faulty.on(f"GET {UPLOAD}", says(405))
     client = connect()
-    client.abilities(faulty.host).takes_large_bodies = False
+    client.capabilities(faulty.host).takes_large_bodies = False
 
     await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
 
@@ -558,7 +558,7 @@ async def test_chunks_that_are_taken_and_not_kept_come_to_an_end(
 
     faulty.on(f"PATCH {UPLOAD}", drop)
     client = connect()
-    client.abilities(faulty.host).takes_large_bodies = False
+    client.capabilities(faulty.host).takes_large_bodies = False
 
     with pytest.raises((Unreachable, WrongContent), match=r"is said to be at|stands still|arrived damaged"):
         await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)

@@ -22,12 +22,12 @@ from ferryman.errors import (
 )
 from ferryman.registry.hosts import Host, HostOptions
 from ferryman.registry.http.error_responses import denied, login_refused, refusal, retry_at
-from ferryman.registry.http.messages import Answer, Errand, Request
+from ferryman.registry.http.messages import Answer, Request, RequestSpec
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL_WITH_TOKEN = URL("https://registry-1.docker.io/v2/a/b/manifests/1?token=s3cr3t")
-ERRAND = Errand(Host.resolve("docker.io", HostOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
-PUSH = Errand(ERRAND.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
+ERRAND = RequestSpec(Host.resolve("docker.io", HostOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
+PUSH = RequestSpec(ERRAND.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
 
 
 def answer(status: int, body: Any = b"", **headers: str) -> Answer:
@@ -150,7 +150,7 @@ def test_a_message_quotes_the_detail(detail: Any, told: str) -> None:
     body = {"errors": [{"code": "MANIFEST_INVALID", "message": "manifest invalid", "detail": detail}]}
     error = refusal(PUSH, answer(400, body), now=NOW)
     assert told in str(error)
-    assert told.strip("()") in error.said
+    assert told.strip("()") in error.reported
     assert "s3cr3t" not in str(error)
     assert len(str(error)) < 450
     assert (error.status, error.codes) == (400, frozenset({"MANIFEST_INVALID"}))

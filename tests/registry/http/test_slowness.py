@@ -13,7 +13,7 @@ from aiohttp import web
 from ferryman.errors import TooSlow, Unreachable
 from ferryman.reference import Reference, Repository
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.http.least_rate import Pace
+from ferryman.registry.http.least_rate import LeastRate
 from ferryman.registry.http.session import Timeouts
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
@@ -35,7 +35,7 @@ def repository(host: str) -> Repository:
 
 
 def test_only_waiting_for_the_other_side_uses_the_window_up() -> None:
-    pace = Pace(rate=100, window=60)
+    pace = LeastRate(rate=100, window=60)
     pace.waited(59, 0)
     assert pace.left == 1
     pace.waited(0, 1000)  # ten seconds' worth
@@ -46,7 +46,7 @@ def test_only_waiting_for_the_other_side_uses_the_window_up() -> None:
 
 @pytest.mark.parametrize(("a_second", "lasts"), [(0, 60), (50, 120), (75, 240), (99, 6000)])
 def test_what_is_below_the_least_rate_ends(a_second: int, lasts: int) -> None:
-    pace = Pace(rate=100, window=60)
+    pace = LeastRate(rate=100, window=60)
     seconds = 0
     while pace.left > 1e-9:
         pace.waited(1, a_second)
@@ -55,7 +55,7 @@ def test_what_is_below_the_least_rate_ends(a_second: int, lasts: int) -> None:
 
 
 def test_what_keeps_to_the_least_rate_goes_on() -> None:
-    pace = Pace(rate=100, window=60)
+    pace = LeastRate(rate=100, window=60)
     for _ in range(10_000):  # 50 seconds of silence at a time
         pace.waited(50, 5000)
         assert pace.left > 0

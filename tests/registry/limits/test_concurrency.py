@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 
 from ferryman.errors import RateLimited
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.limits.concurrency import Place, Places
-from ferryman.registry.limits.host_limits import Limits
+from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
+from ferryman.registry.limits.host_limits import HostLimits
 from tests.registry.conftest import Connect
 from tests.registry.test_client import FOUND, PATH, reference
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, says
 
 
-async def one(places: Places, *, refused: bool) -> None:
+async def one(places: ConcurrencyLimit, *, refused: bool) -> None:
     """One request, alone."""
     async with places.take() as place:
-        place.refused() if refused else place.bore()
+        place.throttled() if refused else place.succeeded()
 
 
 async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
-    places = Places(8)
+    places = ConcurrencyLimit(8)
     limits = [places.limit]
     for refused in (True, True, True, True):
         await one(places, refused=refused)
@@ -43,29 +43,29 @@ async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
 
 
 async def test_one_round_halves_once() -> None:
-    places = Places(8)
+    places = ConcurrencyLimit(8)
     async with AsyncExitStack() as stack:
         sent = [await stack.enter_async_context(places.take()) for _ in range(8)]
         for place in sent:
-            place.refused()
+            place.throttled()
         assert places.limit == 4
     async with AsyncExitStack() as stack:
         sent = [await stack.enter_async_context(places.take()) for _ in range(4)]
         for place in sent:
-            place.refused()
+            place.throttled()
         assert places.limit == 2
 
 
 async def test_an_answer_from_before_the_refusal_says_nothing_new() -> None:
-    places = Places(2)
+    places = ConcurrencyLimit(2)
     async with places.take() as early:
         await one(places, refused=True)
-        early.bore()
+        early.succeeded()
         assert places.limit == 1
 
 
 async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
-    places, order = Places(2), list[int]()
+    places, order = ConcurrencyLimit(2), list[int]()
     ends = [asyncio.Event() for _ in range(6)]
 
     async def work(number: int) -> None:
@@ -73,7 +73,7 @@ async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
             order.append(number)
             await ends[number].wait()
             if number == 0:
-                place.refused()
+                place.throttled()
 
     async with asyncio.TaskGroup() as group:
         for number in range(6):
@@ -89,7 +89,7 @@ async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
 
 
 async def test_a_raised_limit_lets_in_who_waits() -> None:
-    places, inside = Places(4), list[int]()
+    places, inside = ConcurrencyLimit(4), list[int]()
     for _ in range(2):
         await one(places, refused=True)
     gate = asyncio.Event()
@@ -105,7 +105,7 @@ async def test_a_raised_limit_lets_in_who_waits() -> None:
                 group.create_task(work(number))
             await turns()
             assert inside == []
-            place.bore()
+            place.succeeded()
             group.create_task(work(4))
             await turns()
             assert inside == []  # not before those that came earlier
@@ -116,7 +116,7 @@ async def test_a_raised_limit_lets_in_who_waits() -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["while it waits", "in the moment of its turn"])
 async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
-    places = Places(1)
+    places = ConcurrencyLimit(1)
 
     async def work() -> None:
         async with places.take():
@@ -133,9 +133,9 @@ async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
         pass
 
 
-@given(st.integers(1, 12), st.lists(st.sampled_from(["bore", "refused", "cancel", "nothing"]), max_size=60))
+@given(st.integers(1, 12), st.lists(st.sampled_from(["succeeded", "throttled", "cancel", "nothing"]), max_size=60))
 def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, script: list[str]) -> None:
-    places, inside, most = Places(ceiling), 0, 0
+    places, inside, most = ConcurrencyLimit(ceiling), 0, 0
 
     async def work(act: str) -> None:
         nonlocal inside, most
@@ -144,8 +144,8 @@ def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, 
             most = max(most, inside)
             try:
                 await asyncio.sleep(0)
-                if act in {"bore", "refused"}:
-                    getattr(Place, act)(place)
+                if act in {"succeeded", "throttled"}:
+                    getattr(ConcurrencySlot, act)(place)
                 assert 1 <= places.limit <= ceiling
             finally:
                 inside -= 1
@@ -170,7 +170,7 @@ def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, 
 
 
 async def test_a_copy_that_is_refused_makes_copies_at_that_host_fewer() -> None:
-    limits = Limits(clock=ManualClock())
+    limits = HostLimits(clock=ManualClock())
     hosts = {"quay.io": 2, "r.io": 2}
     with pytest.raises(RateLimited):
         async with limits.copy(hosts):
@@ -183,7 +183,7 @@ async def test_a_copy_that_is_refused_makes_copies_at_that_host_fewer() -> None:
 
 
 async def test_a_transfer_holds_a_place_that_its_requests_go_in() -> None:
-    limits = Limits(clock=ManualClock())
+    limits = HostLimits(clock=ManualClock())
     async with (
         asyncio.timeout(30),
         limits.transfer({"a": 1, "b": 1}),

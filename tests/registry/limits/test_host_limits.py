@@ -8,7 +8,7 @@ import pytest
 
 from ferryman.errors import RateLimited, Unreachable
 from ferryman.registry.auth.tokens import Grant, Tokens
-from ferryman.registry.limits.host_limits import Limits
+from ferryman.registry.limits.host_limits import HostLimits
 from tests.support.clock import ManualClock
 
 
@@ -18,18 +18,18 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def limits(clock: ManualClock) -> Limits:
-    return Limits(clock=clock)
+def limits(clock: ManualClock) -> HostLimits:
+    return HostLimits(clock=clock)
 
 
-async def test_a_short_hold_is_waited_for(limits: Limits, clock: ManualClock) -> None:
+async def test_a_short_hold_is_waited_for(limits: HostLimits, clock: ManualClock) -> None:
     limits.hold("quay.io", clock.now() + timedelta(seconds=7))
     async with limits.request("quay.io", 2), limits.request("gcr.io", 2):
         assert clock.slept == [7]
     assert limits.held_until("quay.io") is None
 
 
-async def test_a_long_hold_is_an_error(limits: Limits, clock: ManualClock) -> None:
+async def test_a_long_hold_is_an_error(limits: HostLimits, clock: ManualClock) -> None:
     until = clock.now() + timedelta(seconds=61)
     limits.hold("quay.io", until)
     for place in (limits.request("quay.io", 2), limits.copy({"quay.io": 2})):
@@ -40,14 +40,14 @@ async def test_a_long_hold_is_an_error(limits: Limits, clock: ManualClock) -> No
         assert (raised.value.retry_at, raised.value.registry) == (until, "quay.io")
 
 
-async def test_a_hold_is_never_shortened(limits: Limits, clock: ManualClock) -> None:
+async def test_a_hold_is_never_shortened(limits: HostLimits, clock: ManualClock) -> None:
     until = clock.now() + timedelta(seconds=20)
     limits.hold("quay.io", until)
     limits.hold("quay.io", clock.now() + timedelta(seconds=1))
     assert limits.held_until("quay.io") == until
 
 
-async def test_no_more_than_its_places_at_once(limits: Limits) -> None:
+async def test_no_more_than_its_places_at_once(limits: HostLimits) -> None:
     inside, most = 0, 0
 
     async def ask() -> None:
@@ -62,12 +62,12 @@ async def test_no_more_than_its_places_at_once(limits: Limits) -> None:
     assert most == 3
 
 
-async def test_a_copy_may_make_requests(limits: Limits) -> None:
+async def test_a_copy_may_make_requests(limits: HostLimits) -> None:
     async with limits.copy({"quay.io": 1}), limits.request("quay.io", 1):
         pass
 
 
-async def test_copies_in_both_directions_do_not_lock(limits: Limits) -> None:
+async def test_copies_in_both_directions_do_not_lock(limits: HostLimits) -> None:
     async def copy(*hosts: str) -> None:
         async with limits.copy(dict.fromkeys(hosts, 1)):
             await asyncio.sleep(0)
@@ -78,7 +78,7 @@ async def test_copies_in_both_directions_do_not_lock(limits: Limits) -> None:
         )
 
 
-async def test_a_cancelled_wait_gives_its_place_back(limits: Limits) -> None:
+async def test_a_cancelled_wait_gives_its_place_back(limits: HostLimits) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(limits.copy({"b": 1}))
         waiting = asyncio.create_task(limits.copy({"a": 1, "b": 1}).__aenter__())
@@ -163,7 +163,7 @@ async def test_closing_ends_flights(clock: ManualClock) -> None:
 @pytest.mark.parametrize("hours", [-400, -8, 8, 400])
 async def test_a_hold_lasts_as_long_however_the_clock_is_set(hours: int) -> None:
     clock = ManualClock()
-    limits = Limits(clock=clock)
+    limits = HostLimits(clock=clock)
     limits.hold("quay.io", clock.now() + timedelta(seconds=30))
     clock.set_by(hours * 3600)
     assert limits.held_until("quay.io") == clock.now() + timedelta(seconds=30)
@@ -173,7 +173,7 @@ async def test_a_hold_lasts_as_long_however_the_clock_is_set(hours: int) -> None
 
 async def test_no_hold_lasts_longer_than_a_day() -> None:
     clock = ManualClock()
-    limits = Limits(clock=clock)
+    limits = HostLimits(clock=clock)
     limits.hold("quay.io", clock.now() + timedelta(days=400))
     clock.advance(86400)
     assert limits.held_until("quay.io") is None

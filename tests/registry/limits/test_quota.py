@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferryman.registry.limits.host_limits import Limits
-from ferryman.registry.limits.quota import PULLS, Pulls, Quota
+from ferryman.registry.limits.host_limits import HostLimits
+from ferryman.registry.limits.quota import PULLS, PullQuotas, Quota
 from tests.registry.conftest import Connect
 from tests.registry.test_client import DIGEST, PATH, reference
 from tests.support.clock import ManualClock
@@ -37,7 +37,7 @@ def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> di
     ],
 )
 def test_reading(told: dict[str, str], expected: Quota | None) -> None:
-    limits = Limits(clock=ManualClock(NOON))
+    limits = HostLimits(clock=ManualClock(NOON))
     limits.read(HUB, told)
     assert limits.quota(HUB) == expected
 
@@ -78,7 +78,7 @@ def test_an_old_answer_says_nothing() -> None:
 
 
 def test_a_window_begins_with_the_first_answer_and_anew_when_pulls_come_back() -> None:
-    pulls = Pulls()
+    pulls = PullQuotas()
     for minutes, remaining in ((0, 100), (10, 40), (20, 12), (30, 30), (40, 29)):
         pulls.read(HUB, headers(remaining), now=NOON + timedelta(minutes=minutes))
     found = pulls.quota(HUB)
@@ -91,14 +91,14 @@ def test_a_window_begins_with_the_first_answer_and_anew_when_pulls_come_back() -
 
 
 def test_a_registry_that_tells_nothing_is_not_limited() -> None:
-    pulls = Pulls()
+    pulls = PullQuotas()
     pulls.read("quay.io", {}, now=NOON)
     assert pulls.grant("quay.io", now=NOON) is None
     assert not pulls.is_outdated("quay.io", now=NOON)
 
 
 def test_several_workers_at_once_do_not_share_one_turn() -> None:
-    pulls = Pulls()
+    pulls = PullQuotas()
     pulls.read(HUB, headers(14), now=NOON)  # six tags in six hours
     assert pulls.grant(HUB, now=NOON) is None
     assert {pulls.grant(HUB, now=NOON) for _ in range(3)} == {NOON + timedelta(hours=1)}
@@ -107,7 +107,7 @@ def test_several_workers_at_once_do_not_share_one_turn() -> None:
 @given(st.sampled_from([100, 200]), st.integers(0, 400), st.integers(1, PULLS), st.integers(0, 100))
 def test_in_a_window_that_slides_no_pull_is_ever_refused(limit: int, tags: int, cost: int, before: int) -> None:
     """Tags one after the other as soon as they may, a fake Hub that counts; some pulls were made by others before."""
-    now, pulls = NOON, Pulls()
+    now, pulls = NOON, PullQuotas()
     made = [NOON - timedelta(minutes=1)] * min(before, limit)
     pulls.read(HUB, headers(limit - len(made), limit=limit), now=now)
     for _ in range(tags):
@@ -148,7 +148,7 @@ async def test_an_empty_quota_is_asked_for_by_head_before_a_pull_is_tried(
 
 def test_a_clock_that_is_set_back_leaves_a_quota_of_which_nothing_is_known() -> None:
     clock = ManualClock(NOON)
-    pulls = Pulls()
+    pulls = PullQuotas()
     pulls.read(HUB, headers(0), now=clock.now())
     waits_until = pulls.grant(HUB, now=clock.now())
     assert waits_until is not None

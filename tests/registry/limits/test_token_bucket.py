@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from ferryman.bandwidth import Bandwidth
 from ferryman.reference import Repository
 from ferryman.registry.hosts import HostOptions
-from ferryman.registry.limits.bandwidth import Shaper
-from ferryman.registry.limits.host_limits import Limits
-from ferryman.registry.limits.token_bucket import BURST, Bucket
+from ferryman.registry.limits.bandwidth import BandwidthLimiter
+from ferryman.registry.limits.host_limits import HostLimits
+from ferryman.registry.limits.token_bucket import BURST, TokenBucket
 from tests.registry.conftest import Connect
 from tests.registry.test_real_registry import StartRegistry
 from tests.support.clock import ManualClock, PatientClock
@@ -53,7 +53,7 @@ class Line:
 @given(rates, pieces)
 def test_no_stretch_of_time_has_more_than_the_rate_and_a_bucket(rate: int, asked: list[tuple[int, int]]) -> None:
     clock = ManualClock(START)
-    bucket, line = Bucket(lambda _: rate, clock=clock), Line(clock)
+    bucket, line = TokenBucket(lambda _: rate, clock=clock), Line(clock)
 
     async def send() -> None:
         for pause, size in asked:
@@ -68,7 +68,7 @@ def test_no_stretch_of_time_has_more_than_the_rate_and_a_bucket(rate: int, asked
 @given(rates, st.lists(pieces, min_size=2, max_size=5))
 def test_nor_with_several_at_once(rate: int, streams: list[list[tuple[int, int]]]) -> None:
     clock = PatientClock(START)
-    bucket, line = Bucket(lambda _: rate, clock=clock), Line(clock)
+    bucket, line = TokenBucket(lambda _: rate, clock=clock), Line(clock)
 
     async def send(asked: Sequence[tuple[int, int]]) -> None:
         for pause, size in asked:
@@ -83,7 +83,7 @@ def test_nor_with_several_at_once(rate: int, streams: list[list[tuple[int, int]]
 @given(rates, st.lists(st.integers(1, 1_000_000), min_size=1, max_size=40))
 def test_who_always_has_something_to_send_gets_the_whole_rate(rate: int, sizes: list[int]) -> None:
     clock = ManualClock(START)
-    bucket = Bucket(lambda _: rate, clock=clock)
+    bucket = TokenBucket(lambda _: rate, clock=clock)
 
     async def send() -> None:
         for size in sizes:
@@ -101,7 +101,7 @@ def test_a_changed_rate_is_kept_to_as_well(before: int, after: int, changes: int
     def rate(moment: datetime) -> float:
         return before if (moment - START).total_seconds() < change else after
 
-    bucket, line = Bucket(rate, clock=clock), Line(clock)
+    bucket, line = TokenBucket(rate, clock=clock), Line(clock)
 
     async def send() -> None:
         for size in sizes:
@@ -119,7 +119,7 @@ def test_a_changed_rate_is_kept_to_as_well(before: int, after: int, changes: int
 async def test_one_second_after_a_limit_ends_nobody_waits_for_it() -> None:
     clock = ManualClock(START)
     ends = START + timedelta(minutes=1)
-    bucket = Bucket(lambda moment: 1 if moment < ends else None, clock=clock)
+    bucket = TokenBucket(lambda moment: 1 if moment < ends else None, clock=clock)
     await bucket.take(1_000_000)
     assert clock.now() - ends <= timedelta(seconds=1)
     await bucket.take(1_000_000)
@@ -128,7 +128,7 @@ async def test_one_second_after_a_limit_ends_nobody_waits_for_it() -> None:
 
 async def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
     clock = ManualClock(START)
-    bucket = Bucket(lambda _: 1000, clock=clock)
+    bucket = TokenBucket(lambda _: 1000, clock=clock)
     await bucket.take(100)
     clock.advance(-3600)
     await bucket.take(100)
@@ -137,7 +137,7 @@ async def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> Non
 
 async def test_who_leaves_while_waiting_holds_nobody_up_for_longer_than_its_piece() -> None:
     clock = PatientClock(START)
-    bucket, line = Bucket(lambda _: 1000, clock=clock), Line(clock)
+    bucket, line = TokenBucket(lambda _: 1000, clock=clock), Line(clock)
 
     async def send(size: int) -> None:
         await bucket.take(size)
@@ -156,7 +156,7 @@ async def test_who_leaves_while_waiting_holds_nobody_up_for_longer_than_its_piec
 # Bandwidth: of each registry, and of all
 
 
-async def seconds_for(limits: Limits, clock: ManualClock, *sent: tuple[str, bool]) -> float:
+async def seconds_for(limits: HostLimits, clock: ManualClock, *sent: tuple[str, bool]) -> float:
     """How long 10 pieces of 100 kB take, to or from each of these."""
     before = clock.now()
     for _ in range(10):
@@ -167,7 +167,7 @@ async def seconds_for(limits: Limits, clock: ManualClock, *sent: tuple[str, bool
 
 async def test_each_registry_and_all_of_them_together() -> None:
     clock = ManualClock(START)
-    limits = Limits(clock=clock)
+    limits = HostLimits(clock=clock)
     limits.shape(total=Bandwidth(2_000_000), each={"quay.io": Bandwidth(1_000_000)})
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False)) < 0.95
     clock.advance(60)
@@ -178,13 +178,13 @@ async def test_each_registry_and_all_of_them_together() -> None:
 
 async def test_what_goes_up_is_not_counted_with_what_comes_down() -> None:
     clock = ManualClock(START)
-    limits = Limits(clock=clock)
+    limits = HostLimits(clock=clock)
     limits.shape(total=Bandwidth(1_000_000), each={})
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False), ("r.io", True)) < 0.95
 
 
 async def test_without_a_limit_nothing_is_waited_for() -> None:
-    limits = Limits(clock=ManualClock(START))
+    limits = HostLimits(clock=ManualClock(START))
     limits.shape(total=Bandwidth(), each={"quay.io": Bandwidth(), "gcr.io": Bandwidth(1)})
     with_nothing_to_wait_for = limits.throttle("quay.io", 10**12)
     try:
@@ -197,7 +197,7 @@ async def test_without_a_limit_nothing_is_waited_for() -> None:
 
 async def test_a_reread_limit_holds_for_who_waits_already() -> None:
     clock = PatientClock(START)
-    shaper = Shaper(clock=clock)
+    shaper = BandwidthLimiter(clock=clock)
     shaper.configure(total=Bandwidth(), each={"quay.io": Bandwidth(1)})
     waiting = asyncio.create_task(shaper.throttle("quay.io", 1_000_000, up=False))
     await clock.asleep()
@@ -227,7 +227,7 @@ async def test_bytes_to_and_from_a_real_registry_take_their_time(
 
 async def test_requests_are_evenly_spaced() -> None:
     clock = ManualClock(START)
-    limits, line = Limits(clock=clock), Line(clock)
+    limits, line = HostLimits(clock=clock), Line(clock)
     for _ in range(9):
         async with limits.request("quay.io", 4, 2):
             line.arrive(1)

@@ -13,7 +13,7 @@ from tests.store.scene import ITEM, START, ManualClock, Scene, digest
 
 async def test_a_text_that_is_none(scene: Scene) -> None:
     with pytest.raises(Unstorable, match="the state database"):
-        await scene.ledger.note_trouble(ITEM, "half a character: \ud800", now=START)
+        await scene.ledger.note_lookup_failure(ITEM, "half a character: \ud800", now=START)
     await scene.walk({"v1": digest("a")})
     assert (await scene.claimed()).tag == "v1"
 
@@ -29,7 +29,7 @@ async def test_a_number_of_more_than_64_bits(scene: Scene) -> None:
 
 async def test_a_moment_without_a_zone(database: Database, clock: ManualClock) -> None:
     with pytest.raises(Unstorable, match="no time zone"):
-        await Services(database, clock=clock).beat("me", "run", cycles=Cycles(next_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+        await Services(database, clock=clock).heartbeat("me", "run", cycles=Cycles(next_at=datetime(2026, 1, 1)))  # noqa: DTZ001
 
 
 async def test_a_row_that_breaks_a_rule(database: Database) -> None:

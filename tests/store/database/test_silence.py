@@ -34,8 +34,8 @@ async def test_a_silent_server_is_left_and_asked_anew(impatient: Database) -> No
     try:
         async with asyncio.timeout(60):
             with pytest.raises(StoreError, match="has not answered for long"):
-                await queue.beat()
-            assert await queue.beat() == frozenset()
+                await queue.heartbeat()
+            assert await queue.heartbeat() == frozenset()
     finally:
         os.kill(backend, signal.SIGCONT)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from ferryman.errors import StoreError, Unstorable
-from ferryman.store.queue.batcher import Gathering
+from ferryman.store.queue.batcher import Batcher
 
 
 class Doubling:
@@ -16,7 +16,7 @@ class Doubling:
         self.runs: list[list[int]] = []
         self.started = asyncio.Event()
         self.may_end = asyncio.Event()
-        self.gathering = Gathering(self.run, turn=asyncio.Lock())
+        self.gathering = Batcher(self.run, turn=asyncio.Lock())
 
     async def run(self, numbers: Sequence[int]) -> list[int]:
         self.runs.append(list(numbers))
@@ -96,7 +96,7 @@ async def test_two_that_share_a_turn_never_run_at_once() -> None:
         running -= 1
         return questions
 
-    one, other = Gathering(run, turn=turn), Gathering(run, turn=turn)
+    one, other = Batcher(run, turn=turn), Batcher(run, turn=turn)
     numbers = range(20)
     asking = [(one if number % 2 else other).ask(number) for number in numbers]
     assert await asyncio.gather(*asking) == list(numbers)

@@ -20,7 +20,7 @@ async def test_what_was_queued_under_a_clock_ahead_is_due(scene: Scene, ahead: t
     await scene.walk({"v1": digest("a"), "v2": digest("b")})
     scene.clock.set_by(-ahead)
     assert await scene.queue.claim() is None
-    await scene.queue.mend_times()
+    await scene.queue.repair_times()
     assert {(await scene.claimed()).tag, (await scene.claimed()).tag} == {"v1", "v2"}
 
 
@@ -30,7 +30,7 @@ async def test_what_was_requeued_under_a_clock_ahead_is_due(scene: Scene) -> Non
     scene.clock.set_by(timedelta(hours=3))
     assert await scene.queue.requeue(failed=True) == 1
     scene.clock.set_by(-timedelta(hours=3))
-    await scene.queue.mend_times(thorough=True)
+    await scene.queue.repair_times(thorough=True)
     assert (await scene.claimed()).tag == "v1"
 
 
@@ -56,7 +56,7 @@ async def test_a_walk_in_the_future_does_not_put_off_a_complete_one(scene: Scene
     scene.clock.set_by(timedelta(hours=8))
     await scene.walk({"v1": digest("a")})
     scene.clock.set_by(-timedelta(hours=8))
-    await scene.queue.mend_times()
+    await scene.queue.repair_times()
     walk = await scene.ledger.walk("registry.example.com/mirror/etcd")
     assert walk is not None
     assert scene.clock.now() - walk.completed_at > timedelta(days=365)
@@ -68,7 +68,7 @@ async def test_a_retry_waits_as_long_as_it_was_told(scene: Scene, ahead: timedel
     scene.clock.set_by(ahead)
     await scene.fail(job, retry_at=scene.clock.now() + timedelta(minutes=2))
     scene.clock.set_by(-ahead)
-    await scene.queue.mend_times()
+    await scene.queue.repair_times()
     assert await scene.queue.claim() is None
     assert (await scene.record()).error == "it broke"
     scene.clock.advance(timedelta(minutes=2))
@@ -83,7 +83,7 @@ async def test_a_limit_lasts_as_long_as_it_was_told(scene: Scene, ahead: timedel
     await scene.walk({"v2": digest("b")})
     scene.clock.set_by(-ahead)
     assert await scene.queue.held() == [], "not as it stands"
-    await scene.queue.mend_times()
+    await scene.queue.repair_times()
     (state,) = await scene.queue.held()
     assert (state.since, state.until) == (scene.clock.now(), scene.clock.now() + timedelta(hours=2))
     assert await scene.queue.claim() is None
@@ -95,7 +95,7 @@ async def test_a_refused_login_stays_refused_whenever_that_was(scene: Scene) -> 
     scene.clock.set_by(timedelta(hours=8))
     await scene.queue.hold(SOURCE, until=None, error="refused")
     scene.clock.set_by(-timedelta(hours=8))
-    await scene.queue.mend_times(thorough=True)
+    await scene.queue.repair_times(thorough=True)
     assert [state.until for state in await scene.queue.held()] == [None]
 
 
@@ -105,7 +105,7 @@ async def test_waits_that_are_right_are_left_alone(scene: Scene) -> None:
     await scene.queue.hold(SOURCE, until=scene.clock.now() + timedelta(hours=23), error="slow down")
     before = await scene.ledger.known("registry.example.com/mirror/etcd")
     held = await scene.queue.held()
-    await scene.queue.mend_times(thorough=True)
+    await scene.queue.repair_times(thorough=True)
     assert await scene.ledger.known("registry.example.com/mirror/etcd") == before
     assert await scene.queue.held() == held
 
@@ -115,19 +115,19 @@ async def test_mending_happens_once(scene: Scene) -> None:
     scene.clock.set_by(timedelta(hours=8))
     await scene.fail(await scene.running(), retry_at=scene.clock.now())
     scene.clock.set_by(-timedelta(hours=8))
-    await scene.queue.mend_times()
+    await scene.queue.repair_times()
     await scene.fail(await scene.claimed(), retry_at=scene.clock.now() + timedelta(minutes=9))
-    await scene.queue.mend_times(thorough=True)
+    await scene.queue.repair_times(thorough=True)
     assert (await scene.record()).run_at == scene.clock.now() + timedelta(minutes=9)
 
 
 async def test_services_from_the_future_are_forgotten(scene: Scene) -> None:
     services = Services(scene.queue._database, clock=scene.clock)
     scene.clock.set_by(timedelta(hours=8))
-    await services.beat("dead", "run")
+    await services.heartbeat("dead", "run")
     scene.clock.set_by(-timedelta(hours=8))
-    await services.beat("alive", "run")
-    await scene.queue.mend_times()
+    await services.heartbeat("alive", "run")
+    await scene.queue.repair_times()
     assert [service.owner for service in await services.list()] == ["alive"]
 
 
@@ -145,7 +145,7 @@ async def test_a_jump_takes_no_lease_from_who_renews_it(
     for _ in range(6):
         assert await other.reclaim() == 0
         scene.clock.advance(LEASE / 3)
-        assert await scene.queue.beat() == {job.token}
+        assert await scene.queue.heartbeat() == {job.token}
     assert await scene.succeed(job)
 
 
@@ -168,4 +168,4 @@ async def test_a_process_that_starts_with_a_clock_ahead_takes_nothing(
     job = await scene.running()
     clock.set_by(timedelta(hours=8))
     assert await queue_of("newcomer").reclaim() == 0
-    assert await scene.queue.beat() == {job.token}
+    assert await scene.queue.heartbeat() == {job.token}

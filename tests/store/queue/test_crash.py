@@ -61,7 +61,7 @@ async def test_killed_again_and_again(url: str) -> None:
         assert synced <= (synced := {tag for tag, record in known.items() if record.status == "synced"})
         dead = owner.dead_owners()
         assert await queue.reclaim(dead) == sum(record.status == "running" for record in known.values())
-        owner.bury(dead)
+        owner.remove(dead)
     while job := await queue.claim():
         assert job.attempt == 1, "a dead process's attempts do not count"
         await scene.succeed(job)

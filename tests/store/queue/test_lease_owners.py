@@ -46,8 +46,8 @@ def test_a_killed_process_is_dead_at_once(file_url: str, other: subprocess.Popen
     other.wait()
     assert me.dead_owners() == {name}
     assert me.dead_owners() == {name}, "until it is buried"
-    me.bury({name})
-    me.bury({name})
+    me.remove({name})
+    me.remove({name})
     assert me.dead_owners() == set()
     me.release()
 
@@ -129,9 +129,9 @@ def test_a_folder_that_cannot_be_written(file_url: str, monkeypatch: pytest.Monk
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", refuse)
         with pytest.raises(StoreError, match="Read-only file system"):
-            me.bury(["dead"])
+            me.remove(["dead"])
         with pytest.raises(StoreError, match="Read-only file system"):
             other.release()
     assert me.dead_owners() == {other.name}
-    me.bury([other.name])
+    me.remove([other.name])
     me.release()

@@ -281,7 +281,7 @@ async def test_claims_at_the_same_time_take_the_first_of_all(scene: Scene) -> No
     assert first == "3.9"
     assert {taken[0], taken[3], taken[5]} == {"v0", "v1", "v2"}
     assert (taken[1], taken[2], taken[4]) == ("v3", None, None)
-    assert len(await scene.queue.beat()) == 5  # a token of its own for each
+    assert len(await scene.queue.heartbeat()) == 5  # a token of its own for each
 
 
 SHARE = Share(most=3, registries=frozenset({"quay.io", "registry.k8s.io", "ghcr.io"}))
@@ -384,14 +384,14 @@ async def test_beats_renew_the_leases_of_this_owner_only(scene: Scene, queue_of:
     assert other is not None
     assert await scene.queue.reclaim() == 0
     scene.clock.advance(LEASE / 2)
-    assert await scene.queue.beat() == {mine.token}
+    assert await scene.queue.heartbeat() == {mine.token}
     scene.clock.advance(LEASE / 2)
     assert await scene.queue.reclaim() == 1
     assert (await scene.record("v1")).status == "running"
     assert (await scene.record("v2")).status == "queued"
     scene.clock.advance(LEASE)
     assert await scene.queue.reclaim() == 1
-    assert await scene.queue.beat() == frozenset()
+    assert await scene.queue.heartbeat() == frozenset()
 
 
 async def test_a_lapsed_lease_counts_and_ends_in_failure(scene: Scene) -> None:
@@ -468,11 +468,11 @@ async def test_items_that_are_no_more(scene: Scene) -> None:
 
 
 async def test_the_trouble_of_items_that_are_no_more_is_forgotten(scene: Scene) -> None:
-    await scene.ledger.note_trouble(ITEM, "no such host", now=START)
+    await scene.ledger.note_lookup_failure(ITEM, "no such host", now=START)
     await scene.queue.withdraw_items({ITEM.target})
-    assert [trouble.error for trouble in await scene.ledger.troubles()] == ["no such host"]
+    assert [trouble.error for trouble in await scene.ledger.lookup_failures()] == ["no such host"]
     await scene.queue.withdraw_items({"registry.example.com/other"})
-    assert await scene.ledger.troubles() == []
+    assert await scene.ledger.lookup_failures() == []
 
 
 async def test_an_item_with_another_name_source_and_platforms(scene: Scene) -> None:

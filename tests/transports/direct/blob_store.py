@@ -28,11 +28,11 @@ class InMemoryBlobLedger:
             if host == registry and digest in digests:
                 names.discard(repository)
 
-    async def inabilities(self, registry: str) -> Mapping[str, str | None]:
+    async def missing_capabilities(self, registry: str) -> Mapping[str, str | None]:
         return dict(self.cannot[registry])
 
-    async def note_inability(self, registry: str, name: str, value: str | None = None) -> None:
+    async def note_missing_capability(self, registry: str, name: str, value: str | None = None) -> None:
         self.cannot[registry][name] = value
 
-    async def forget_inability(self, registry: str, name: str) -> None:
+    async def forget_missing_capability(self, registry: str, name: str) -> None:
         self.cannot[registry].pop(name, None)

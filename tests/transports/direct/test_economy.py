@@ -90,7 +90,7 @@ async def test_what_makes_mounts_is_asked_by_them(line: Line) -> None:
         ["POST mount", *["POST mount from itself"] * 3, *["PUT upload"] * 2, "PUT manifest"]
     )
     assert copied.identical
-    assert line.client.abilities(line.target.host).mounts  # a mount of what is not there says nothing of them
+    assert line.client.capabilities(line.target.host).mounts  # a mount of what is not there says nothing of them
 
 
 async def test_the_record_is_read_once_and_outlives_the_process(line: Line, ledger: InMemoryBlobLedger) -> None:
@@ -193,7 +193,7 @@ async def test_what_another_repository_has_lost_is_brought_again(line: Line, led
     copied = await line.copy(made, name="b/image")
 
     assert copied.bytes_moved == blobs_of(made)
-    assert line.client.abilities(line.target.host).mounts
+    assert line.client.capabilities(line.target.host).mounts
     assert ledger.held[line.target.host, "blob", made.config_digest] == {"m/b/image"}
 
 
@@ -249,7 +249,14 @@ async def test_a_record_that_cannot_be_used_costs_requests_and_no_tag(
     async def fail(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
 
-    for name in ("holders", "remember", "forget", "inabilities", "note_inability", "forget_inability"):
+    for name in (
+        "holders",
+        "remember",
+        "forget",
+        "missing_capabilities",
+        "note_missing_capability",
+        "forget_missing_capability",
+    ):
         monkeypatch.setattr(ledger, name, fail)
 
     for tag in "12":

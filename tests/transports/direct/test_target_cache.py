@@ -8,8 +8,8 @@ import pytest
 
 from ferryman.registry.client import RegistryClient
 from ferryman.store.database.database import open_database
-from ferryman.store.target_blobs import Blobs
-from ferryman.transports.direct.target_cache import Memory
+from ferryman.store.target_blobs import TargetBlobs
+from ferryman.transports.direct.target_cache import TargetCache
 from tests.support.clock import ManualClock
 from tests.support.transports import open_client
 
@@ -19,18 +19,18 @@ HOST = "registry.example.com"
 class Process:
     """One of several that share a database."""
 
-    def __init__(self, ledger: Blobs, clock: ManualClock) -> None:
+    def __init__(self, ledger: TargetBlobs, clock: ManualClock) -> None:
         self.client: RegistryClient = open_client()
-        self._memory = Memory(ledger, self.client, clock=clock)
+        self._memory = TargetCache(ledger, self.client, clock=clock)
 
     async def copy(self, *, finds_no_mounts: bool = False, chunk: int | None = None) -> None:
         """What a copy does with it."""
-        await self._memory.recall_abilities(HOST)
-        abilities = self.client.abilities(HOST)
+        await self._memory.recall_capabilities(HOST)
+        capabilities = self.client.capabilities(HOST)
         if finds_no_mounts:
-            abilities.mounts = False
-        abilities.largest_chunk = chunk or abilities.largest_chunk
-        await self._memory.note_abilities(HOST)
+            capabilities.mounts = False
+        capabilities.largest_chunk = chunk or capabilities.largest_chunk
+        await self._memory.note_capabilities(HOST)
 
 
 @pytest.fixture
@@ -39,14 +39,14 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Blobs]:
+async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncIterator[TargetBlobs]:
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/state.db")
-    yield Blobs(database, clock=clock)
+    yield TargetBlobs(database, clock=clock)
     await database.close()
 
 
 @pytest.fixture
-async def process(ledger: Blobs, clock: ManualClock) -> AsyncIterator[Process]:
+async def process(ledger: TargetBlobs, clock: ManualClock) -> AsyncIterator[Process]:
     made = Process(ledger, clock)
     yield made
     await made.client.aclose()
@@ -63,15 +63,15 @@ async def test_an_inability_is_tried_again_after_a_month_in_a_running_process(
     for _ in range(29):
         clock.advance(days(1))
         await process.copy()
-        assert not process.client.abilities(HOST).mounts
+        assert not process.client.capabilities(HOST).mounts
     clock.advance(days(1.1))
     await process.copy()
-    assert process.client.abilities(HOST).mounts
+    assert process.client.capabilities(HOST).mounts
 
     await process.copy(finds_no_mounts=True)  # still so: for another month
     clock.advance(days(29))
     await process.copy()
-    assert not process.client.abilities(HOST).mounts
+    assert not process.client.capabilities(HOST).mounts
 
 
 async def test_a_clock_that_is_set_back_keeps_no_inability_for_ever(process: Process, clock: ManualClock) -> None:
@@ -80,10 +80,12 @@ async def test_a_clock_that_is_set_back_keeps_no_inability_for_ever(process: Pro
 
     await process.copy()
 
-    assert process.client.abilities(HOST).mounts
+    assert process.client.capabilities(HOST).mounts
 
 
-async def test_what_another_process_learns_is_taken_over(process: Process, ledger: Blobs, clock: ManualClock) -> None:
+async def test_what_another_process_learns_is_taken_over(
+    process: Process, ledger: TargetBlobs, clock: ManualClock
+) -> None:
     await process.copy()
     other = Process(ledger, clock)
     await other.copy(finds_no_mounts=True, chunk=524_288)
@@ -92,32 +94,32 @@ async def test_what_another_process_learns_is_taken_over(process: Process, ledge
     clock.advance(days(0.25))
     await process.copy()
 
-    assert not process.client.abilities(HOST).mounts
-    assert process.client.abilities(HOST).largest_chunk == 524_288
+    assert not process.client.capabilities(HOST).mounts
+    assert process.client.capabilities(HOST).largest_chunk == 524_288
 
 
 async def test_what_was_learnt_since_the_last_copy_ended_is_not_overwritten(
-    process: Process, ledger: Blobs, clock: ManualClock
+    process: Process, ledger: TargetBlobs, clock: ManualClock
 ) -> None:
     await process.copy()
-    process.client.abilities(HOST).mounts = False  # by a copy that still runs
+    process.client.capabilities(HOST).mounts = False  # by a copy that still runs
     clock.advance(days(1))
 
     await process.copy()
 
-    assert not process.client.abilities(HOST).mounts
-    assert "mounts" in await ledger.inabilities(HOST)
+    assert not process.client.capabilities(HOST).mounts
+    assert "mounts" in await ledger.missing_capabilities(HOST)
 
 
 async def test_an_ability_that_was_found_after_all_is_written_down(
-    process: Process, ledger: Blobs, clock: ManualClock
+    process: Process, ledger: TargetBlobs, clock: ManualClock
 ) -> None:
     await process.copy(finds_no_mounts=True)
-    process.client.abilities(HOST).mounts = True
+    process.client.capabilities(HOST).mounts = True
 
     await process.copy()
 
-    assert await ledger.inabilities(HOST) == {}
+    assert await ledger.missing_capabilities(HOST) == {}
     clock.advance(days(1))
     await process.copy()
-    assert process.client.abilities(HOST).mounts
+    assert process.client.capabilities(HOST).mounts

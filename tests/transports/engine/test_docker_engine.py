@@ -9,8 +9,8 @@ import pytest
 from ferryman.errors import Denied, EngineUnavailable, Unreachable
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.docker_engine import DockerEngine
-from ferryman.transports.engine.errors import Errand
-from ferryman.transports.engine.progress_stream import Patience
+from ferryman.transports.engine.errors import EngineOperation
+from ferryman.transports.engine.progress_stream import SilenceLimits
 from tests.support.processes import Engine
 from tests.support.proxy import FaultyProxy
 from tests.support.transports import Progress
@@ -24,7 +24,7 @@ async def proxy(engine_over_tcp: str) -> AsyncIterator[FaultyProxy]:
 
 
 async def connected(host: str, stack: AsyncExitStack) -> DockerEngine:
-    opened = DockerEngine(address=EngineAddress(host), patience=Patience())
+    opened = DockerEngine(address=EngineAddress(host), patience=SilenceLimits())
     stack.push_async_callback(opened.aclose)
     await opened.connect()
     return opened
@@ -120,9 +120,9 @@ async def test_a_call_that_is_forbidden_is_named(
     name = "127.0.0.1:1/a/b:1"
     calls = {
         "create": lambda: engine.pull(
-            Errand("pull", name, "127.0.0.1:1"), platform=None, credential=None, sink=Progress()
+            EngineOperation("pull", name, "127.0.0.1:1"), platform=None, credential=None, sink=Progress()
         ),
-        "/push": lambda: engine.push(Errand("push", name, "127.0.0.1:1"), credential=None, sink=Progress()),
+        "/push": lambda: engine.push(EngineOperation("push", name, "127.0.0.1:1"), credential=None, sink=Progress()),
         "/tag": lambda: engine.tag("sha256:1", name),
         "DELETE": lambda: engine.remove(name),
         "/df": engine.disk_usage,

@@ -18,7 +18,7 @@ from ferryman.errors import (
     Unsupported,
     WrongContent,
 )
-from ferryman.transports.engine.errors import Errand, ImageGone, NotUnpacked, classify
+from ferryman.transports.engine.errors import EngineOperation, ImageGone, NotUnpacked, classify
 
 Doing = Literal["pull", "push"]
 DIGEST = f"sha256:{'0' * 64}"
@@ -100,7 +100,7 @@ TEXTS: list[tuple[Doing, str, type[TransferError]]] = [
 
 @pytest.mark.parametrize(("doing", "text", "error"), TEXTS)
 def test_reads_the_text(doing: Doing, text: str, error: type[TransferError]) -> None:
-    found = classify(text, Errand(doing, "r/a:1", "r"))
+    found = classify(text, EngineOperation(doing, "r/a:1", "r"))
 
     assert type(found) is error
     assert "r/a:1" in str(found)
@@ -117,25 +117,25 @@ def test_reads_the_text(doing: Doing, text: str, error: type[TransferError]) -> 
     ],
 )
 def test_blames_no_registry_for_what_the_engine_did(text: str) -> None:
-    assert classify(text, Errand("push", "r/a:1", "r")).registry is None
+    assert classify(text, EngineOperation("push", "r/a:1", "r")).registry is None
 
 
 @pytest.mark.parametrize("name", ["denied", "toomanyrequests", "not-found", "unauthorized"])
 @pytest.mark.parametrize("doing", ["pull", "push"])
 def test_what_a_repository_is_called_means_nothing(doing: Doing, name: str) -> None:
-    errand = Errand(doing, f"r.example:5000/{name}/{name}:1", "r.example:5000")
+    operation = EngineOperation(doing, f"r.example:5000/{name}/{name}:1", "r.example:5000")
 
     for text in (
         f'Put "https://r.example:5000/v2/{name}/blobs/uploads/": read: connection reset by peer',
         f"failed to do request for r.example:5000/{name}/{name}:1: EOF",
     ):
-        assert type(classify(text, errand)) is Unreachable
+        assert type(classify(text, operation)) is Unreachable
 
 
 def test_blames_the_registry_as_people_write_it() -> None:
-    errand = Errand("pull", f"mirror.example/library/nginx@{DIGEST}", "docker.io")
+    operation = EngineOperation("pull", f"mirror.example/library/nginx@{DIGEST}", "docker.io")
 
-    assert classify("toomanyrequests: slow down", errand).registry == "docker.io"
+    assert classify("toomanyrequests: slow down", operation).registry == "docker.io"
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_blames_the_registry_as_people_write_it() -> None:
     ],
 )
 def test_quotes_what_may_be_shown(text: str, told: str) -> None:
-    message = str(classify(text, Errand("pull", "r/a:1", "r")))
+    message = str(classify(text, EngineOperation("pull", "r/a:1", "r")))
 
     assert message.endswith(told)
     assert "s3cr3t" not in message
 
 
 def test_cuts_a_long_text() -> None:
-    assert len(str(classify("x" * 100_000, Errand("pull", "r/a:1", "r")))) < 1000
+    assert len(str(classify("x" * 100_000, EngineOperation("pull", "r/a:1", "r")))) < 1000

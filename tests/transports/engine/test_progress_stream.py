@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from ferryman.errors import EngineUnavailable
-from ferryman.transports.engine.progress_stream import Layers, Patience, Silent, Watchdog
+from ferryman.transports.engine.progress_stream import Layers, SilenceLimits, Silent, Watchdog
 from tests.support.transports import Progress
 
 DIGEST = f"sha256:{'d' * 64}"
@@ -115,7 +115,7 @@ async def speak(
         await then.wait()
 
 
-PATIENT = Patience(moving=timedelta(minutes=1))
+PATIENT = SilenceLimits(moving=timedelta(minutes=1))
 
 
 async def lives() -> None:
@@ -144,7 +144,7 @@ async def test_follows_a_stream_to_its_end() -> None:
 async def test_ends_a_stream_that_fell_silent_while_bytes_should_move(
     doing: Literal["pull", "push"], told: list[dict[str, Any]]
 ) -> None:
-    watchdog = Watchdog(Patience(moving=SOON, working=timedelta(minutes=9)), ping=lives)
+    watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=9)), ping=lives)
 
     with pytest.raises(Silent):
         await watchdog.follow(speak(*told, then=asyncio.Event()), Layers(doing, Progress()))
@@ -175,7 +175,7 @@ async def test_waits_for_silent_work_as_long_as_the_engine_lives(
         if pings == 3:
             release.set()
 
-    watchdog = Watchdog(Patience(moving=SOON, working=timedelta(minutes=1), look=SOON), ping=ping)
+    watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=1), look=SOON), ping=ping)
     await watchdog.follow(speak(*told, then=release), Layers(doing, Progress()))
 
     assert pings == 3
@@ -184,14 +184,14 @@ async def test_waits_for_silent_work_as_long_as_the_engine_lives(
 @pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
 async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: list[dict[str, Any]]) -> None:
     with pytest.raises(Silent):
-        await Watchdog(Patience(working=SOON), ping=lives).follow(
+        await Watchdog(SilenceLimits(working=SOON), ping=lives).follow(
             speak(*told, then=asyncio.Event()), Layers(doing, Progress())
         )
 
 
 @pytest.mark.parametrize(("timeout", "moving", "working"), [(None, 180, 3600), (30.0, 180, 3600), (7200.0, 7200, 7200)])
 def test_a_registrys_own_timeout_allows_more(timeout: float | None, moving: int, working: int) -> None:
-    patience = Patience().allowing(timeout)
+    patience = SilenceLimits().allowing(timeout)
 
     assert (patience.moving, patience.working) == (timedelta(seconds=moving), timedelta(seconds=working))
 
@@ -200,7 +200,7 @@ async def test_a_registry_that_may_take_longer_is_waited_for() -> None:
     release = asyncio.Event()
     asyncio.get_running_loop().call_later(0.3, release.set)
 
-    await Watchdog(Patience(moving=SOON), ping=lives).follow(
+    await Watchdog(SilenceLimits(moving=SOON), ping=lives).follow(
         speak(progress("Preparing", "a"), then=release), Layers("push", Progress()), answer=60
     )
 
@@ -210,7 +210,7 @@ async def test_a_dead_engine_is_noticed_whatever_it_was_at() -> None:
         raise EngineUnavailable("gone")
 
     with pytest.raises(EngineUnavailable, match="gone"):
-        await Watchdog(Patience(look=SOON), ping=ping).follow(
+        await Watchdog(SilenceLimits(look=SOON), ping=ping).follow(
             speak(progress("Pushing", "a", 9, 9), then=asyncio.Event()), Layers("push", Progress())
         )
 
@@ -230,7 +230,9 @@ async def test_the_same_again_is_no_news(repeated: dict[str, Any]) -> None:
             await asyncio.sleep(0.01)
 
     with pytest.raises(Silent):
-        await Watchdog(Patience(moving=SOON, working=SOON), ping=lives).follow(repeat(), Layers("pull", Progress()))
+        await Watchdog(SilenceLimits(moving=SOON, working=SOON), ping=lives).follow(
+            repeat(), Layers("pull", Progress())
+        )
 
 
 async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
@@ -244,7 +246,7 @@ async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
 
 async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
     """Engines move three layers at a time: whoever waits for its turn says nothing."""
-    watchdog, release = Watchdog(Patience(working=timedelta(seconds=0.5)), ping=lives), asyncio.Event()
+    watchdog, release = Watchdog(SilenceLimits(working=timedelta(seconds=0.5)), ping=lives), asyncio.Event()
     waiting = Layers("pull", Progress())
 
     async def busy() -> AsyncGenerator[Mapping[str, Any], None]:
@@ -261,7 +263,7 @@ async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
 
 
 async def test_a_pull_that_stalls_is_ended_although_others_go_on() -> None:
-    watchdog, stop = Watchdog(Patience(moving=timedelta(seconds=0.3)), ping=lives), asyncio.Event()
+    watchdog, stop = Watchdog(SilenceLimits(moving=timedelta(seconds=0.3)), ping=lives), asyncio.Event()
 
     done = itertools.count()
 

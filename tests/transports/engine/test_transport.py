@@ -21,7 +21,7 @@ from ferryman.errors import (
 from ferryman.platforms import Platforms
 from ferryman.transports.base import Copied
 from ferryman.transports.engine.image_cache import Role
-from ferryman.transports.engine.progress_stream import Patience
+from ferryman.transports.engine.progress_stream import SilenceLimits
 from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import OCI_LAYER, OCI_MANIFEST, Image, digest_of, image, index, layer, push
 from tests.support.processes import Engine, RegistryServer, free_port
@@ -236,7 +236,7 @@ async def test_a_stalled_source(
 ) -> None:
     proxy = await start_proxy(source)
     proxy.stall("GET .*/blobs/")
-    transport = transports.open(patience=Patience(moving=timedelta(seconds=1)))
+    transport = transports.open(patience=SilenceLimits(moving=timedelta(seconds=1)))
 
     with pytest.raises(Unreachable, match="stalled") as raised:
         await copy(transport, proxy.host, target.host, push(source.url, "a/b", "1", fresh_image()))
