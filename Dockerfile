@@ -8,7 +8,7 @@ WORKDIR /src
 COPY requirements/run.txt requirements/build.txt requirements/
 RUN /build/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt \
     && /build/bin/pip --python /opt/ferryman/bin/python3 install --no-cache-dir --require-hashes --requirement requirements/run.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY ferryman/ ferryman/
 COPY migrations/ migrations/
 RUN /build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /dist . \
