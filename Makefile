@@ -18,7 +18,7 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint types test demo bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup lint types test demo examples bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -41,6 +41,9 @@ test: as-root setup lint types ## Everything that CI checks
 
 demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(HOLDING_CTRL_C) $(BIN)/python -m tests.demo
+
+examples: as-root test-packages $(VENV)/installed ## Run the documents' examples again, and film the picture of README.md
+	$(BIN)/python -m tests.examples
 
 bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
 	$(BIN)/python -m benchmarks

@@ -130,11 +130,17 @@ class Ferryman:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
     def run_on_a_terminal(
-        self, *arguments: str, columns: int = 160, errors: Path | None = None, interrupt_at: str | None = None
+        self,
+        *arguments: str,
+        columns: int = 160,
+        errors: Path | None = None,
+        interrupt_at: str | None = None,
+        watch: Callable[[bytes], None] | None = None,
     ) -> tuple[int, str]:
         """Run a command as one who looks at it; its exit code and everything that the terminal was sent.
 
-        errors: a file to which stderr goes. interrupt_at: what makes the user press Ctrl-C.
+        errors: a file to which stderr goes. interrupt_at: what makes the user press Ctrl-C. watch: called with each
+        piece when it comes.
         """
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (40, columns))
@@ -153,6 +159,8 @@ class Ferryman:
         with contextlib.suppress(OSError):  # so a terminal says that nobody is at it any more
             while piece := os.read(ours, 65536):
                 told += piece
+                if watch is not None:
+                    watch(piece)
                 if interrupt_at is not None and interrupt_at.encode() in told:
                     os.write(ours, b"\x03")
                     interrupt_at = None

@@ -12,10 +12,12 @@ class Screen:
 
     def __init__(self, columns: int) -> None:
         self.lines: list[str] = [""]
+        self.styles: list[list[str]] = [[]]  # by cell: what was last said of colours, as in ESC [ 1;32 m
         self.wrapped = 0  # how often a line was too long
         self.cursor_is_shown = True
         self._columns = columns
         self._row = self._column = 0
+        self._style = ""
 
     def feed(self, sent: str) -> None:
         """Show what was sent. Raises ValueError for what it does not understand."""
@@ -24,7 +26,9 @@ class Screen:
                 self._obey(found["command"], found["arguments"])
             elif found["character"] == "\n":
                 self._row += 1
-                self.lines += [""] * (self._row + 1 - len(self.lines))
+                if self._row == len(self.lines):
+                    self.lines.append("")
+                    self.styles.append([])
             elif found["character"] == "\r":
                 self._column = 0
             else:
@@ -35,9 +39,12 @@ class Screen:
             self._row = max(self._row - int(arguments or 1), 0)
         elif (command, arguments) == ("K", "2"):
             self.lines[self._row] = ""
+            self.styles[self._row] = []
         elif command in "hl" and arguments == "?25":
             self.cursor_is_shown = command == "h"
-        elif command != "m":
+        elif command == "m":
+            self._style = arguments.removeprefix("0")
+        else:
             raise ValueError(f"not understood: ESC [ {arguments} {command}")
 
     def _write(self, character: str) -> None:
@@ -48,4 +55,7 @@ class Screen:
             self.feed("\n")
         line = self.lines[self._row].ljust(self._column)
         self.lines[self._row] = line[: self._column] + character + line[self._column + 1 :]
+        styles = self.styles[self._row]
+        styles += [""] * (self._column + 1 - len(styles))
+        styles[self._column] = self._style
         self._column += width
