@@ -1,145 +1,202 @@
-"""The READMEs fail the build: what a user can type, set or get stands in both of them, and is what they say."""
+"""The documents fail the build: what a user can type, set or get stands in them, and is what they say.
 
+They are written in English and translated into Chinese. A translation that has fallen behind fails CI; elsewhere it is
+a warning, for whoever changes the English may not know Chinese.
+"""
+
+import functools
+import os
 import re
 import textwrap
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import pytest
 import yaml
 
 from ferryman import cli, items
+from ferryman.inspection import Finding
 from ferryman.settings import Settings
 from ferryman.store.database.database import open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.records import ItemKey
-from ferryman.views.json_documents import tag_document
+from ferryman.views.json_documents import finding_document, tag_document
 
 ROOT = Path(__file__).parent.parent
-ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
+DOCS, CHINESE = ROOT / "docs", ROOT / "docs/zh"
+ENGLISH_ONLY = {DOCS / "architecture.md", *(DOCS / "decisions").glob("*.md")}
+ENGLISH = sorted({*ROOT.glob("*.md"), *DOCS.rglob("*.md")} - {ROOT / "README.zh-CN.md", *CHINESE.rglob("*")})
+TRANSLATED = [path for path in ENGLISH if DOCS in path.parents and path not in ENGLISH_ONLY] + [ROOT / "README.md"]
+MOST_WORDS = 900  # of README.md
 EVERYWHERE = {"--items", "--help"}  # stand above the table of commands
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMENT = re.compile(r"\s+# .*$", re.MULTILINE)
-readme = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)
+ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+# What a cell has that is not translated: code, and numbers outside of it.
+UNTRANSLATED = re.compile(r"`[^`]+`|\d[\d,.]*")
 
 
-@readme
-def test_every_command_and_its_options_stand_in_one_row(path: Path) -> None:
-    rows = rows_of(path)
+class Document(NamedTuple):
+    """A document in one of its languages."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+    @property
+    def text(self) -> str:
+        assert self.path.is_file(), f"{self.name} does not exist"
+        return self.path.read_text()
+
+    @property
+    def prose(self) -> str:
+        """Without code blocks."""
+        return FENCE.sub("```", self.text)
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows of all tables."""
+        return ROW.findall(self.prose)
+
+    @property
+    def code(self) -> list[tuple[str, str]]:
+        """Language and body of each block, without what is translated: comments, and the pictures in ```text."""
+        return [
+            (language, "" if language == "text" else COMMENT.sub("", body))
+            for language, body in FENCE.findall(self.text)
+        ]
+
+    @property
+    def cells(self) -> list[list[list[str]]]:
+        """What is not translated, by row and cell."""
+        return [[sorted(UNTRANSLATED.findall(cell)) for cell in row.split("|")] for row in self.rows]
+
+    @property
+    def outline(self) -> list[str]:
+        """Headings, code blocks, lists and tables, in their order."""
+        return re.findall(r"^ *(#+ |```|- |\d\. |\|-+)", self.prose, re.MULTILINE)
+
+    @property
+    def anchors(self) -> set[str]:
+        return {anchor_of(title) for _, title in HEADING.findall(self.prose)}
+
+
+def english(path: Path) -> Document:
+    """A document as it was written."""
+    return Document(path)
+
+
+def chinese(path: Path) -> Document:
+    """Its translation."""
+    return Document(ROOT / "README.zh-CN.md" if path == ROOT / "README.md" else CHINESE / path.relative_to(DOCS))
+
+
+Reader = Callable[[Path], Document]
+
+
+def in_both_languages(check: Callable[..., None]) -> Callable[..., None]:
+    """Test the English documents, and their translations: these fail in CI only, elsewhere they warn."""
+
+    @functools.wraps(check)
+    def test(read: Reader, **fixtures: Any) -> None:
+        try:
+            check(read=read, **fixtures)
+        except AssertionError as error:
+            if read is english or os.environ.get("CI") == "true":
+                raise
+            warnings.warn(
+                f"the Chinese documents have fallen behind ({check.__name__}): {error}\n"
+                "Change docs/zh/ or README.zh-CN.md likewise, or ask somebody who knows Chinese: CI fails until then.",
+                stacklevel=1,
+            )
+
+    alone = pytest.mark.filterwarnings("default:the Chinese documents:UserWarning")(test)
+    both: Callable[..., None] = pytest.mark.parametrize("read", [english, chinese])(alone)
+    return both
+
+
+@in_both_languages
+def test_every_command_and_its_options_stand_in_one_row(read: Reader) -> None:
+    document = read(DOCS / "commands.md")
     for name, command in cli.main.commands.items():
-        written = next((row for row in rows if re.match(rf"\| `.*\b{name}\b", row)), None)
+        written = next((row for row in document.rows if re.match(rf"\| `.*\b{name}\b", row)), None)
         assert written, f"no row for {name}"
         options = {
             text for parameter in command.params for text in parameter.opts if isinstance(parameter, click.Option)
         }
         assert [text for text in options - EVERYWHERE if text not in written.split("|")[1]] == [], name
-    assert all(option in path.read_text() for option in EVERYWHERE)
+    assert all(option in document.text for option in EVERYWHERE)
 
 
-@readme
-def test_every_key_of_items_yml_is_told(path: Path) -> None:
-    section = section_of(path, "items.yml")
+@in_both_languages
+def test_every_key_of_items_yml_is_told(read: Reader) -> None:
+    text = read(DOCS / "items.md").text
     keys = set(property_names(items.schema()))
 
     assert {"source", "include", "endpoint"} <= keys
-    assert sorted(key for key in keys if not re.search(rf"`([\w]+\.)?{key}(\.\w+)?`", section)) == []
+    assert sorted(key for key in keys if not re.search(rf"`([\w]+\.)?{key}(\.\w+)?`", text)) == []
 
 
-@readme
-def test_every_setting_has_a_row(path: Path) -> None:
-    rows = " ".join(row.split("|")[1] for row in rows_of(path))
+@in_both_languages
+def test_every_setting_has_a_row(read: Reader) -> None:
+    rows = " ".join(row.split("|")[1] for row in read(DOCS / "settings.md").rows)
 
     assert [field.alias for field in Settings.model_fields.values() if f"`{field.alias}`" not in rows] == []
 
 
 def test_compose_passes_every_variable_that_is_told() -> None:
     service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["ferryman"]
-    cells = [row.split("|")[1] for row in section_of(ENGLISH, "Settings").splitlines() if row.startswith("| `")]
+    cells = [row.split("|")[1] for row in english(DOCS / "settings.md").rows if row.startswith("| `")]
     told = {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
 
     assert "HTTPS_PROXY" in told
     assert told - set(service["environment"]) == {"FERRYMAN_ITEMS"}  # mounted where it is
 
 
-@readme
-def test_every_default_of_a_setting_is_what_it_says(path: Path) -> None:
-    told = re.findall(r"^\| `(FERRYMAN_\w+)` \| `([^`]+)` \|", path.read_text(), re.MULTILINE)
+@in_both_languages
+def test_every_default_of_a_setting_is_what_it_says(read: Reader) -> None:
+    told = re.findall(r"^\| `(FERRYMAN_\w+)` \| `([^`]+)` \|", read(DOCS / "settings.md").text, re.MULTILINE)
 
     assert len(told) > 10
     assert Settings.load(dict(told)) == Settings.load({})
 
 
-@readme
-async def test_every_field_of_status_json_has_a_row(path: Path, tmp_path: Path) -> None:
-    rows = " ".join(row.split("|")[1] for row in rows_of(path))
+@pytest.fixture
+async def fields(tmp_path: Path) -> set[str]:
+    """What an object of `status --json` and of `check --json` has."""
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ferryman.db'}")
     ledger = Ledger(database)
     item = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/pause", None)
     await ledger.import_history(item, [HistoryLine("3.9", "Unknown", None)], now=datetime(2026, 1, 1, tzinfo=UTC))
-
     [record] = await ledger.tags()
     await database.close()
-
-    assert [name for name in tag_document(record) if f"`{name}`" not in rows] == []
-
-
-@readme
-def test_every_link_leads_somewhere(path: Path) -> None:
-    text = path.read_text()
-    anchors = {anchor_of(title) for _, title in HEADING.findall(FENCE.sub("", text))}
-
-    for link in LINK.findall(text):
-        if link.startswith("#"):
-            assert link[1:] in anchors
-        elif "://" not in link:
-            assert (ROOT / link).is_file(), link
+    return {*tag_document(record, []), *finding_document(Finding("engine", works=True, told="it answers"))}
 
 
-@readme
-def test_the_table_of_contents_names_every_section(path: Path) -> None:
-    text = FENCE.sub("", path.read_text())
-    sections = [title for level, title in HEADING.findall(text) if level == "##"]
+@in_both_languages
+def test_every_field_of_the_json_has_a_row(read: Reader, fields: set[str]) -> None:
+    rows = " ".join(row.split("|")[1] for row in read(DOCS / "json.md").rows)
 
-    assert re.findall(r"^- \[(.+?)\]\(#", text, re.MULTILINE) == sections[1:]
-
-
-def test_both_say_the_same_in_the_same_order() -> None:
-    english, chinese = (FENCE.sub("```", path.read_text()) for path in (ENGLISH, CHINESE))
-
-    def shape(text: str) -> list[str]:
-        return re.findall(r"^ *(#+ |```|\| `[^`]+`|- |\d\. |\|-+)", text, re.MULTILINE)
-
-    assert shape(english) == shape(chinese)
+    assert {"target_digest", "attempt_log", "works"} <= fields
+    assert sorted(name for name in fields if f"`{name}`" not in rows) == []
 
 
-def test_both_show_the_same_code() -> None:
-    english, chinese = (FENCE.findall(path.read_text()) for path in (ENGLISH, CHINESE))
-
-    assert [code(block) for block in english] == [code(block) for block in chinese]
-
-
-def test_every_items_yml_that_is_shown_is_accepted(tmp_path: Path) -> None:
-    shown = [body for language, body in FENCE.findall(ENGLISH.read_text()) if language == "yaml" and "source:" in body]
-
-    for number, body in enumerate(shown):
-        path = tmp_path / f"{number}.yml"
-        path.write_text(textwrap.dedent(body))
-        assert items.load(path, environ={"TARGET_USER": "me", "TARGET_PASSWORD": "secret"}).items
-
-    assert len(shown) > 1
-
-
-@readme
-def test_every_message_that_is_explained_is_one_of_ours(path: Path) -> None:
+@in_both_languages
+def test_every_message_that_is_explained_is_one_of_ours(read: Reader) -> None:
     written = "".join(re.sub(r'"\n\s*f?"', "", source.read_text()) for source in (ROOT / "ferryman").rglob("*.py"))
-    headings = {ENGLISH: "Trouble and its mend", CHINESE: "故障与处理"}
-    trouble = [row.split("|")[1] for row in section_of(path, headings[path]).splitlines() if row.startswith("| ")]
-    explained = [message for cell in trouble for message in re.findall(r"`([^`]+)`", cell)]
+    explained = [
+        message
+        for row in read(DOCS / "troubleshooting.md").rows
+        for message in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
 
     assert [message for message in explained if message not in written] == []
     assert len(explained) > 20
@@ -155,22 +212,85 @@ def test_every_message_that_is_explained_is_one_of_ours(path: Path) -> None:
         ("the engine does not trust this registry", "its certificate is refused"),
     ],
 )
-@readme
+@in_both_languages
 def test_what_both_transports_meet_is_explained_in_the_words_of_both(
-    path: Path, an_engines: str, a_clients: str
+    read: Reader, an_engines: str, a_clients: str
 ) -> None:
-    assert any(f"`{an_engines}`" in row and f"`{a_clients}`" in row for row in rows_of(path))
+    rows = read(DOCS / "troubleshooting.md").rows
+    assert any(f"`{an_engines}`" in row and f"`{a_clients}`" in row for row in rows)
 
 
-def section_of(path: Path, title: str) -> str:
-    """The text below one heading."""
-    _, _, rest = path.read_text().partition(f"\n## {title}\n")
-    return rest.partition("\n## ")[0]
+@in_both_languages
+def test_the_list_of_documents_names_every_one(read: Reader) -> None:
+    index = read(DOCS / "README.md")
+    links = {(index.path.parent / link).resolve() for link in LINK.findall(index.text) if "://" not in link}
+
+    assert [read(path).name for path in TRANSLATED if path != DOCS / "README.md" and read(path).path not in links] == []
 
 
-def rows_of(path: Path) -> list[str]:
-    """The rows of all tables."""
-    return [line for line in path.read_text().splitlines() if line.startswith("| ")]
+def test_readme_is_read_in_minutes() -> None:
+    assert len(english(ROOT / "README.md").text.split()) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    assert dead_links(Document(path)) == []
+
+
+@in_both_languages
+def test_every_link_of_the_translated_leads_somewhere(read: Reader) -> None:
+    for path in TRANSLATED:
+        document = read(path)
+        assert dead_links(document) == [], document.name
+
+
+@in_both_languages
+def test_both_have_the_same_outline_code_and_tables(read: Reader) -> None:
+    for path in TRANSLATED:
+        here, there = Document(path), read(path)
+        assert there.outline == here.outline, f"{there.name}: headings, lists, tables and code blocks"
+        assert there.code == here.code, f"{there.name}: code blocks"
+        assert there.cells == here.cells, f"{there.name}: code and numbers in tables"
+
+
+def test_a_translation_that_has_fallen_behind_fails_in_ci_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    @in_both_languages
+    def check(read: Reader) -> None:
+        assert read is english, "an older text"
+
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(AssertionError, match="an older text"):
+        check(read=chinese)
+    monkeypatch.delenv("CI")
+    with pytest.warns(UserWarning, match="fallen behind(.|\n)*an older text(.|\n)*Change docs/zh/"):
+        check(read=chinese)
+
+
+def test_every_items_yml_that_is_shown_is_accepted(tmp_path: Path) -> None:
+    shown = [
+        body
+        for path in TRANSLATED
+        for language, body in FENCE.findall(path.read_text())
+        if language == "yaml" and "source:" in body
+    ]
+    (tmp_path / "corp-ca.pem").touch()
+    for number, body in enumerate(shown):
+        path = tmp_path / f"{number}.yml"
+        path.write_text(textwrap.dedent(body))
+        assert items.load(path, environ={"TARGET_USER": "me", "TARGET_PASSWORD": "secret"}).items
+
+    assert len(shown) > 5
+
+
+def dead_links(document: Document) -> list[str]:
+    """Links to files and headings that are not there."""
+    dead = []
+    for link in LINK.findall(document.prose):
+        file, _, anchor = link.partition("#")
+        leads_to = Document((document.path.parent / file).resolve() if file else document.path)
+        if "://" not in link and (not leads_to.path.exists() or (anchor and anchor not in leads_to.anchors)):
+            dead.append(link)
+    return dead
 
 
 def property_names(schema: Any) -> Iterator[str]:
@@ -187,9 +307,3 @@ def property_names(schema: Any) -> Iterator[str]:
 def anchor_of(title: str) -> str:
     """The anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
-def code(block: tuple[str, str]) -> tuple[str, str]:
-    """A code block without what is translated: comments, and the pictures in ```text."""
-    language, body = block
-    return language, "" if language == "text" else COMMENT.sub("", body)

@@ -1,4 +1,4 @@
-"""What `--json` prints: stable, documented in the README."""
+"""What `--json` prints: stable, documented in docs/json.md."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime

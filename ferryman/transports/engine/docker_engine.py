@@ -36,7 +36,7 @@ _MENDS = {
     errno.EPERM: "this user may not use the socket: add it to the socket's group",
     errno.ECONNREFUSED: "nothing listens there: start the engine, or set DOCKER_HOST to where it is",
 }
-# What a proxy before the engine's socket has to let through; README says the same.
+# What a proxy before the engine's socket has to let through; docs/troubleshooting.md says the same.
 _NEEDED = (
     "Ferryman needs GET /_ping, /version, /info, /system/df and /images/…/json, "
     "POST /images/create, /images/…/tag and /images/…/push, and DELETE /images/…"
