@@ -19,7 +19,7 @@ from ferryman.clock import SystemClock
 from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
 
 _TAGS = 100_000  # that are enqueued at once
 _ITEMS = 10  # of as many tags each, so the table has 1,000,000 rows in the end
@@ -62,10 +62,10 @@ def _digest(number: int) -> str:
 
 async def _enqueue(queue: Queue) -> float:
     seen = [SeenTag(f"v{number}", _digest(number), _NOW) for number in range(_TAGS)]
-    verdicts = [Verdict(each.tag, "copy", "new", rank) for rank, each in enumerate(seen)]
+    planned = [PlannedTag(each.tag, "copy", "new", rank) for rank, each in enumerate(seen)]
     item = ItemKey("image0", "quay.io/upstream/image0", _target(0), None)
     began = time.perf_counter()
-    await queue.apply(item, seen, gone=(), verdicts=verdicts, walk=Walk(_NOW, _NOW, ""))
+    await queue.apply(item, seen, gone=(), planned=planned, walk=Walk(_NOW, _NOW, ""))
     return _TAGS / (time.perf_counter() - began)
 
 

@@ -15,7 +15,6 @@ from ferryman.items.model import Configuration, RegistryEntry
 from ferryman.platforms import Platform
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
@@ -122,7 +121,7 @@ class Application:
         """Read items.yml again. Raises ConfigurationError, and then changes nothing."""
         configuration = load_items(self.settings)
         self.registry.configure(
-            hosts=_hosts(configuration),
+            hosts=configuration.registries,
             credentials=_credentials(self.settings, configuration, clock=self.clock),
             bandwidth=configuration.bandwidth,
         )
@@ -203,7 +202,7 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         stack.callback(owner.release)
         record = _record(database, settings, owner=owner.name)
         registry = RegistryClient(
-            hosts=_hosts(configuration),
+            hosts=configuration.registries,
             credentials=_credentials(settings, configuration, clock=clock),
             clock=clock,
             bandwidth=configuration.bandwidth,
@@ -247,25 +246,6 @@ def _configure(transport: TransportSelector, configuration: Configuration, setti
 
 def _machine() -> Platform:
     return Platform.of("linux", platform.machine())
-
-
-def _hosts(configuration: Configuration) -> dict[str, HostOptions]:
-    return {
-        host: HostOptions(
-            endpoint=entry.endpoint,
-            api=entry.api,
-            concurrency=entry.concurrency,
-            requests_per_second=entry.requests_per_second,
-            bandwidth=entry.bandwidth,
-            tls=entry.tls,
-            timeout=entry.timeout,
-            least_rate=entry.least_rate,
-            most_tags=entry.most_tags,
-            redirects=entry.redirects,
-            proxy=entry.proxy,
-        )
-        for host, entry in configuration.registries.items()
-    }
 
 
 def _credentials(settings: Settings, configuration: Configuration, *, clock: Clock) -> CredentialStore:

@@ -29,11 +29,11 @@ def judge(
     `dead` and `there`: owners whose process is known to have ended, or not to have. One of which neither is known is
     taken at its word: it is alive as long as its last sign of life is fresh.
     """
-    verdicts = [_verdict(each, now) for each in services if each.owner not in dead]
-    return [verdict for verdict in verdicts if verdict.alive or verdict.service.owner in there]
+    planned = [_planned_tag(each, now) for each in services if each.owner not in dead]
+    return [verdict for verdict in planned if verdict.alive or verdict.service.owner in there]
 
 
-def _verdict(service: Service, now: datetime) -> Liveness:
+def _planned_tag(service: Service, now: datetime) -> Liveness:
     if _is_fresh(service, now):
         return Liveness(service, True, _problem(service, now))
     return Liveness(

@@ -12,10 +12,9 @@ from ferryman.discovery.base import TagProblem, UpstreamTag
 from ferryman.items.model import UNLIMITED, Rules
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import is_tag, subject_of
-from ferryman.store.records import Status
+from ferryman.store.records import Action, Status
 from ferryman.versions import name_key, version_order
 
-Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # as a Verdict's
 Reason = Literal[
     "new",  # copy: never mirrored
     "referrers",  # copy: upstream has other signatures, or their like, of an image that was mirrored

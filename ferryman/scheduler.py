@@ -12,11 +12,12 @@ from ferryman import log, planner
 from ferryman.clock import Clock
 from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
 from ferryman.discovery.image_details import platform_digests
-from ferryman.discovery.listers.choose import ListerName, lister_for
+from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
 from ferryman.items.model import Configuration, Item
+from ferryman.kinds import ListerName
 from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
 from ferryman.reference import subject_of
@@ -24,7 +25,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, SeenTag, TagRecord, Verdict, Walk
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner
 
@@ -258,8 +259,8 @@ class Scheduler:
             _key(item),
             [_seen(tag, problems.get(tag.name)) for tag in looked.survey.tags if tag.name in looked.survey.seen],
             gone=looked.survey.gone,
-            verdicts=[
-                _verdict(decision, looked.records.get(decision.tag), problems.get(decision.tag))
+            planned=[
+                _planned_tag(decision, looked.records.get(decision.tag), problems.get(decision.tag))
                 for decision in looked.decisions
             ],
             walk=looked.walk,
@@ -353,9 +354,9 @@ def _unread(looked: ItemLookup, problems: Mapping[str, TagProblem]) -> list[Unre
     ]
 
 
-def _verdict(decision: Decision, record: TagRecord | None, problem: TagProblem | None) -> Verdict:
+def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProblem | None) -> PlannedTag:
     tells_why = decision.action == "fail" or (decision.action == "skip" and decision.reason == "platform")
-    return Verdict(
+    return PlannedTag(
         decision.tag,
         decision.action,
         decision.reason,

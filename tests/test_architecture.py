@@ -21,9 +21,9 @@ ROWS = (
     ("liveness", "planner", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings", "supervision"),
-    ("manifests",),
+    ("manifests", "registry_options"),
     ("addresses", "bandwidth", "durations", "log", "platforms", "reference", "retry", "versions"),
-    ("clock", "errors", "tasks", "wakeup", "wording"),
+    ("clock", "errors", "kinds", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 

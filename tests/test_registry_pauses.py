@@ -11,7 +11,7 @@ from ferryman.clock import SystemClock
 from ferryman.errors import LoginRefused
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from ferryman.registry_pauses import next_login
 from ferryman.settings import Settings
 from ferryman.store.records import RegistryState
@@ -21,7 +21,7 @@ from tests.support.workplace import Workplace
 
 QUAY = "quay.io"
 NGINX = "docker.io/library/nginx"
-NOWHERE = {host: HostOptions(endpoint="http://127.0.0.1:9") for host in (QUAY, DOCKER_HUB)}  # nobody answers there
+NOWHERE = {host: RegistryOptions(endpoint="http://127.0.0.1:9") for host in (QUAY, DOCKER_HUB)}  # nobody answers there
 
 
 def log_in_with(workplace: Workplace, logins: Mapping[str, tuple[str, str]]) -> None:
@@ -184,7 +184,7 @@ async def quay(workplace: Workplace) -> AsyncIterator[Faulty]:
         explicit={QUAY: Credential("me", "right")}, clock=workplace.clock, environment={"HOME": "/nonexistent"}
     )
     async with Faulty() as server:
-        workplace.client.configure(hosts={QUAY: HostOptions(endpoint=server.url)}, credentials=store)
+        workplace.client.configure(hosts={QUAY: RegistryOptions(endpoint=server.url)}, credentials=store)
         server.on("GET /v2/", WANTED)
         yield server
 

@@ -25,7 +25,7 @@ from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Cycle, ItemLookup, Scheduler
 from ferryman.store.database.database import Database, open_database
@@ -183,7 +183,7 @@ async def world(tmp_path: Path, hub: DockerHub, quay: Quay, google: Google) -> A
     clock = ManualClock()
     upstreams: dict[str, Upstream] = {"docker.io": hub, "quay.io": quay, "gcr.io": google}
     client = RegistryClient(
-        hosts={host: HostOptions(endpoint=upstream.url, api=upstream.url) for host, upstream in upstreams.items()},
+        hosts={host: RegistryOptions(endpoint=upstream.url, api=upstream.url) for host, upstream in upstreams.items()},
         credentials=CredentialStore(explicit={}, clock=clock, environment={"HOME": "/nonexistent"}),
         clock=clock,
     )
@@ -827,7 +827,7 @@ async def test_a_source_that_refuses_a_login_and_takes_it_then_is_looked_at_once
     challenge = {"WWW-Authenticate": 'Basic realm="r"'}
     quay.answers["GET /v2/"] = lambda: web.Response(status=401 if quay.asked() % 2 else 200, headers=challenge)
     world.client.configure(
-        hosts={"quay.io": HostOptions(endpoint=quay.url, api=quay.url)},
+        hosts={"quay.io": RegistryOptions(endpoint=quay.url, api=quay.url)},
         credentials=CredentialStore(
             explicit={"quay.io": Credential("me", "right")}, clock=world.clock, environment={"HOME": "/nonexistent"}
         ),

@@ -22,7 +22,7 @@ from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog
 from tests.support.faulty import Faulty, says
@@ -250,7 +250,7 @@ async def test_what_is_left_of_a_limit_on_pulls_is_spread_newest_first(workplace
     async with Faulty() as hub:
         hub.on("HEAD /v2/library/nginx/manifests/v4", says(404, **quota))
         workplace.client = RegistryClient(
-            hosts={"docker.io": HostOptions(endpoint=hub.url)},
+            hosts={"docker.io": RegistryOptions(endpoint=hub.url)},
             credentials=CredentialStore(explicit={}, clock=workplace.clock, environment={"HOME": "/nonexistent"}),
             clock=workplace.clock,
         )

@@ -1,8 +1,9 @@
 """items.yml: what to mirror, from where and to where, and how to talk to the registries."""
 
-from ferryman.items.model import UNLIMITED, Configuration, Item, ListerName, Order, RegistryEntry, Rules, TransportName
+from ferryman.items.model import UNLIMITED, Configuration, Item, Order, RegistryEntry, Rules
 from ferryman.items.read import load
 from ferryman.items.schema import schema
+from ferryman.kinds import ListerName, TransportName
 
 __all__ = [
     "UNLIMITED",

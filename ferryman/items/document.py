@@ -15,8 +15,9 @@ from ferryman.addresses import HostList
 from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
-from ferryman.items.model import UNLIMITED, ListerName, Order, TransportName
+from ferryman.items.model import UNLIMITED, Order
 from ferryman.items.problems import suggestion
+from ferryman.kinds import ListerName, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 

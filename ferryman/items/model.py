@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ferryman.addresses import NO_HOSTS, HostList
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
+from ferryman.kinds import ListerName, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
+from ferryman.registry_options import RegistryOptions
 
 Order = Literal["newest", "version", "name"]
-TransportName = Literal["docker", "direct", "auto"]
-ListerName = Literal["google", "dockerhub", "quay", "oci"]
 UNLIMITED = 9999  # the first Ferryman's word for "all of them"; kept as a number, and it is honoured as one
 
 
@@ -41,23 +40,12 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryEntry:
-    """One entry under `registries:`; everything in it is optional."""
+class RegistryEntry(RegistryOptions):
+    """One entry under `registries:`."""
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
-    api: str | None = None  # where the tag API is (Docker Hub, quay)
-    concurrency: int | None = None  # requests, and copies, at once: the most
-    requests_per_second: int | None = None
-    bandwidth: Bandwidth = FULL_SPEED
-    tls: bool | str | None = None  # False: plain HTTP; a path: that CA file; None: HTTPS, plain HTTP on loopback
-    lister: ListerName | None = None
-    timeout: float | None = None  # seconds that an answer may take to begin
-    least_rate: float | None = None  # bytes a second, below which a download or an upload is given up
-    most_tags: int | None = None  # of one repository
-    redirects: HostList = NO_HOSTS  # where it may lead besides
-    proxy: str | bool | None = field(default=None, repr=False)  # its URL, perhaps with a password; False: none
+    lister: ListerName | None = None  # None: chosen by host
 
 
 @dataclass(frozen=True, slots=True)

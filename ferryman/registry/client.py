@@ -29,7 +29,7 @@ from ferryman.registry.blobs.uploads import InMemory, Session, Uploader, session
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.content_cache import ContentCache
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import login_refused
 from ferryman.registry.http.links import next_page
 from ferryman.registry.http.messages import Answer, RequestSpec
@@ -40,6 +40,7 @@ from ferryman.registry.manifest_responses import Described, ManifestRefused, Sto
 from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
 from ferryman.registry.referrers_api import ReferrersApis
 from ferryman.registry.sender import Sender
+from ferryman.registry_options import RegistryOptions
 
 __all__ = [
     "Capabilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
@@ -71,7 +72,7 @@ class RegistryClient:
     def __init__(
         self,
         *,
-        hosts: Mapping[str, HostOptions],
+        hosts: Mapping[str, RegistryOptions],
         credentials: CredentialStore,
         clock: Clock,
         bandwidth: Bandwidth = FULL_SPEED,
@@ -97,7 +98,7 @@ class RegistryClient:
     def configure(
         self,
         *,
-        hosts: Mapping[str, HostOptions],
+        hosts: Mapping[str, RegistryOptions],
         credentials: CredentialStore,
         bandwidth: Bandwidth = FULL_SPEED,
     ) -> None:
@@ -106,7 +107,7 @@ class RegistryClient:
         self._credentials = self._sender.logins.credentials = credentials
         self._shape(hosts, bandwidth)
 
-    def _shape(self, hosts: Mapping[str, HostOptions], total: Bandwidth) -> None:
+    def _shape(self, hosts: Mapping[str, RegistryOptions], total: Bandwidth) -> None:
         each = {name: options.bandwidth for name, options in hosts.items()}
         self._sender.limits.shape(total=total, each=each)
 
@@ -569,14 +570,14 @@ class RegistryClient:
     def _host(self, registry: str) -> Host:
         host = self._hosts.get(registry)
         if host is None:
-            host = self._hosts[registry] = Host.resolve(registry, HostOptions())
+            host = self._hosts[registry] = Host.resolve(registry, RegistryOptions())
         return host
 
     def _requests(self, registry: str) -> RequestBuilder:
         return RequestBuilder(self._host(registry), needs_login=registry in self._credentials.targets)
 
 
-def _resolve(hosts: Mapping[str, HostOptions]) -> dict[str, Host]:
+def _resolve(hosts: Mapping[str, RegistryOptions]) -> dict[str, Host]:
     return {name: Host.resolve(name, options) for name, options in hosts.items()}
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from ferryman.addresses import NO_HOSTS, HostList, is_loopback
-from ferryman.bandwidth import FULL_SPEED, Bandwidth
+from ferryman.addresses import HostList, is_loopback
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.bounds import MOST_TAGS
+from ferryman.registry_options import RegistryOptions
 
 _ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
 _APIS = {DOCKER_HUB: "https://hub.docker.com", "quay.io": "https://quay.io"}
@@ -24,23 +24,6 @@ _PAGE_SIZES = {"quay.io": 100}  # quay misbehaves above its own limit
 _DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
 _PORT = re.compile(r":[0-9]+$")
 _LEAST_RATE = 10 * 1024  # bytes a second
-
-
-@dataclass(frozen=True, slots=True)
-class HostOptions:
-    """What a user may set for one registry; None is the default."""
-
-    endpoint: str | None = None  # where /v2/ is served: scheme://host[:port]
-    api: str | None = None  # where the tag API is (Docker Hub, quay)
-    concurrency: int | None = None  # requests, and copies, at once: the most
-    requests_per_second: int | None = None
-    bandwidth: Bandwidth = FULL_SPEED
-    tls: bool | str | None = None  # False: plain HTTP; a path: that CA file too; None: HTTPS, plain HTTP on loopback
-    timeout: float | None = None  # seconds that an answer may take to begin, whatever is asked
-    least_rate: float | None = None  # bytes a second, below which a download or an upload is given up
-    most_tags: int | None = None  # of one repository
-    redirects: HostList = NO_HOSTS  # where it may lead besides
-    proxy: str | bool | None = field(default=None, repr=False)  # its URL; False: none; None: the environment's
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +46,7 @@ class Host:
     proxy: str | bool | None = field(repr=False)
 
     @classmethod
-    def resolve(cls, name: str, options: HostOptions) -> "Host":
+    def resolve(cls, name: str, options: RegistryOptions) -> "Host":
         """Fill in the defaults. Raises ConfigurationError for a CA file that cannot be read."""
         plain = options.tls is False or (options.tls is None and is_loopback(_PORT.sub("", name)))
         scheme = "http" if plain else "https"

@@ -109,11 +109,11 @@ def _copy(source: Path, made: Path, *, live: bool) -> int:
             there.backup(here)
             here.execute("PRAGMA journal_mode = DELETE")  # nothing of it in a log
             number = _mark(here)
-            [[verdict]] = here.execute("PRAGMA quick_check(1)").fetchall()
+            [[check_result]] = here.execute("PRAGMA quick_check(1)").fetchall()
     except (sqlite3.Error, StoreError) as error:
         raise StoreError(f"{source} cannot be copied: {error}") from error
-    if verdict != "ok":
-        raise StoreError(f"{source} is damaged: {verdict}")
+    if check_result != "ok":
+        raise StoreError(f"{source} is damaged: {check_result}")
     return number
 
 

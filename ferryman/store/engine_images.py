@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
 
 from sqlalchemy import delete, select, update
 
 from ferryman.clock import Clock
+from ferryman.kinds import ImageRole
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import engine_images
-
-Role = Literal["source", "target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +16,7 @@ class EngineImage:
     """One name that Ferryman gave, or was about to give, an image in an engine."""
 
     reference: str
-    role: Role  # source: pulled, kept as a cache. target: a tag for pushing, removed right after
+    role: ImageRole  # source: pulled, kept as a cache. target: a tag for pushing, removed right after
     image_id: str | None  # None: not known yet, the pull may never have ended
     previous_id: str | None  # what the name meant before
     used_at: datetime
@@ -35,7 +33,13 @@ class EngineImages:
         self._clock = clock
 
     async def remember(
-        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+        self,
+        engine: str,
+        reference: str,
+        *,
+        role: ImageRole,
+        image_id: str | None = None,
+        previous_id: str | None = None,
     ) -> None:
         """Write a name down, before the engine is given it. A name that is known already is written anew."""
         row = {"role": role, "image_id": image_id, "previous_id": previous_id, "used_at": self._clock.now()}
@@ -49,7 +53,7 @@ class EngineImages:
         async with self._database.write() as connection:
             await connection.execute(touching.values(image_id=image_id, used_at=self._clock.now()))
 
-    async def of_role(self, engine: str, role: Role) -> list[EngineImage]:
+    async def of_role(self, engine: str, role: ImageRole) -> list[EngineImage]:
         """What one engine has in this role, what was used longest ago first."""
         here = engine_images.c.engine == engine, engine_images.c.role == role
         asking = select(*_COLUMNS).where(*here).order_by(engine_images.c.used_at, engine_images.c.reference)

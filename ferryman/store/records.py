@@ -7,6 +7,7 @@ from typing import Literal
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back"]
+Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # see PlannedTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class SeenTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PlannedTag:
     """What the planner decided for one tag that a walk saw, or knew.
 
     copy: enqueue it.  keep: the target has it.  adopt: the imported record turned out to be upstream's
@@ -124,7 +125,7 @@ class Verdict:
     """
 
     tag: str
-    action: Literal["copy", "keep", "adopt", "skip", "fail"]
+    action: Action
     reason: str
     rank: int = 0  # place among its item's wanted tags, newest 0: every item's newest goes first
     # The tag as the planner knew it: workers and users go on while a walk is under way.

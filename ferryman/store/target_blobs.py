@@ -2,16 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Literal
 
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 
 from ferryman.clock import Clock
+from ferryman.kinds import ContentKind
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import blobs, missing_capabilities
-
-Kind = Literal["blob", "manifest"]
 
 _BELIEVED = timedelta(days=30)  # registries learn: what one could not do is tried again after this
 _NOTED = timedelta(days=30)  # how exactly it is known when a row was used last
@@ -26,7 +24,7 @@ class TargetBlobs:
         self._database = database
         self._clock = clock
 
-    async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> dict[str, set[str]]:
+    async def holders(self, registry: str, digests: Collection[str], *, kind: ContentKind) -> dict[str, set[str]]:
         """The names of the repositories that hold each of these; digests that nobody holds are left out.
 
         What is asked for is in use, which is written down once a month.
@@ -56,7 +54,7 @@ class TargetBlobs:
             for some in chunks(sorted(digests)):  # in one order, as below
                 await connection.execute(noting, [{"used": digest} for digest in some])
 
-    async def remember(self, registry: str, repository: str, held: Mapping[Kind, Collection[str]]) -> None:
+    async def remember(self, registry: str, repository: str, held: Mapping[ContentKind, Collection[str]]) -> None:
         """The repository holds these. Idempotent."""
         now = self._clock.now()
         rows = [

@@ -1,16 +1,14 @@
 """Which transport a tag goes by: its item may say, and `auto` is decided once, at the start."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 from ferryman.errors import EngineUnavailable
+from ferryman.kinds import TransportName
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.transport import DockerTransport
-
-TransportName = Literal["docker", "direct", "auto"]
 
 
 class TransportSelector:

@@ -7,7 +7,7 @@ import pytest
 from ferryman.clock import SystemClock
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from tests.support.upstreams import DockerHub, Google, Quay, Upstream
 
 Connect = Callable[..., Awaitable[RegistryClient]]
@@ -47,7 +47,7 @@ async def connect() -> AsyncIterator[Connect]:
         credentials = CredentialStore(
             explicit={host: Credential(*login) for host in served} if login else {}, clock=clock, environment={}
         )
-        hosts = {host: HostOptions(endpoint=upstream.url, api=upstream.url) for host, upstream in served.items()}
+        hosts = {host: RegistryOptions(endpoint=upstream.url, api=upstream.url) for host, upstream in served.items()}
         clients.append(RegistryClient(hosts=hosts, credentials=credentials, clock=clock))
         return clients[-1]
 

@@ -7,7 +7,7 @@ import pytest
 from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, SeenTag, Verdict, Walk
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
 from tests.store.scene import LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
 from tests.support.ferryman import Ferryman
 
@@ -27,11 +27,13 @@ async def _fill(url: str) -> None:
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
     scene = Scene(queue, Ledger(database), clock)
     seen = [SeenTag(tag, digest("a"), None) for tag in ("synced", "failed", "hidden")]
-    verdicts = [
-        Verdict("synced", "copy", "new", 0), Verdict("failed", "copy", "new", 1), Verdict("hidden", "skip", "excluded"),
-    ]  # fmt: skip
+    planned = [
+        PlannedTag("synced", "copy", "new", 0),
+        PlannedTag("failed", "copy", "new", 1),
+        PlannedTag("hidden", "skip", "excluded"),
+    ]
     for item in (ONE, TWO):
-        await queue.apply(item, seen, gone=[], verdicts=verdicts, walk=Walk(START, START, "rules"))
+        await queue.apply(item, seen, gone=[], planned=planned, walk=Walk(START, START, "rules"))
         await scene.succeed(await scene.claimed())
         await scene.fail(await scene.claimed())
     await database.close()

@@ -9,8 +9,8 @@ import pytest
 from ferryman.registry.auth.credential import Credential
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.session import Timeouts
+from ferryman.registry_options import RegistryOptions
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 
@@ -42,7 +42,7 @@ async def connect(clock: ManualClock) -> AsyncIterator[Connect]:
 
         def make(
             *,
-            hosts: dict[str, HostOptions] | None = None,
+            hosts: dict[str, RegistryOptions] | None = None,
             logins: dict[str, tuple[str, str]] | None = None,
             targets: frozenset[str] = frozenset(),
             environment: dict[str, str] | None = None,

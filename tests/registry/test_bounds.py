@@ -7,11 +7,12 @@ import pytest
 from aiohttp import web
 
 from ferryman.discovery.base import TagLister
-from ferryman.discovery.listers.choose import ListerName, lister_for
+from ferryman.discovery.listers.choose import lister_for
 from ferryman.errors import Unsupported, WrongContent
+from ferryman.kinds import ListerName
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty, Handler, says
 
@@ -65,7 +66,7 @@ def of_google(manifests: int, tags_each: int) -> Handler:
 
 
 def at(faulty: Faulty, connect: Connect, **options: Any) -> RegistryClient:
-    return connect(hosts={faulty.host: HostOptions(api=faulty.url, **options)})
+    return connect(hosts={faulty.host: RegistryOptions(api=faulty.url, **options)})
 
 
 async def all_names(lister: TagLister, faulty: Faulty) -> list[str]:

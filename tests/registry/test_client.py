@@ -26,10 +26,11 @@ from ferryman.manifests.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX,
 from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.client import Described, ManifestRefused
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
 from ferryman.registry.http.messages import Answer, Request, RequestSpec
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, cuts, says, stalls, trickles
@@ -129,7 +130,7 @@ async def test_what_neither_head_nor_get_finds_is_not_there(faulty: Faulty, conn
 
 
 async def test_docker_hub_is_not_asked_by_get_for_what_head_does_not_find(faulty: Faulty, connect: Connect) -> None:
-    client = connect(hosts={"docker.io": HostOptions(endpoint=faulty.url)})
+    client = connect(hosts={"docker.io": RegistryOptions(endpoint=faulty.url)})
     with pytest.raises(NotFound):
         await client.head_manifest(Repository("docker.io", "team/app").tagged("1"), expected=True)
     assert [asked.method for asked in faulty.asked] == ["HEAD"]
@@ -257,7 +258,7 @@ async def test_trouble_that_passes_is_tried_through(faulty: Faulty, connect: Con
 async def test_a_put_is_tried_again_and_a_post_not(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"PUT {PATH}", says(502), says(201))
     faulty.on("POST /login", says(502))
-    client = connect(hosts={faulty.host: HostOptions(api=faulty.url)})
+    client = connect(hosts={faulty.host: RegistryOptions(api=faulty.url)})
     await client.put_manifest(reference(faulty), Manifest(BODY, OCI_MANIFEST, DIGEST))
     with pytest.raises(Unreachable):
         await client.post_api(faulty.host, "/login", body={})
@@ -304,7 +305,7 @@ async def test_what_is_no_registry(connect: Connect, answers: bytes, says_what: 
 
 
 async def test_nobody_there_and_no_tls(faulty: Faulty, connect: Connect) -> None:
-    client = connect(hosts={faulty.host: HostOptions(tls=True)})
+    client = connect(hosts={faulty.host: RegistryOptions(tls=True)})
     with pytest.raises(TlsFailed, match="`tls: false`"):
         await client.head_manifest(reference(faulty))
     with pytest.raises(Unreachable, match="cannot connect"):
@@ -360,7 +361,7 @@ async def test_the_quota_is_read_from_every_answer(faulty: Faulty, connect: Conn
 async def test_an_apis_limit_is_its_own(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
     elsewhere.on("GET /tags", says(429, Retry_After="300"))
     faulty.on(f"GET {PATH}", FOUND)
-    client = connect(hosts={faulty.host: HostOptions(api=elsewhere.url)})
+    client = connect(hosts={faulty.host: RegistryOptions(api=elsewhere.url)})
     for _ in range(2):
         with pytest.raises(RateLimited):
             await client.get_api(faulty.host, "/tags", query={})
@@ -381,7 +382,7 @@ async def test_no_more_requests_at_once_than_allowed(faulty: Faulty, connect: Co
         return await FOUND(request)
 
     faulty.on(f"HEAD {PATH}", count)
-    client = connect(hosts={faulty.host: HostOptions(concurrency=3)})
+    client = connect(hosts={faulty.host: RegistryOptions(concurrency=3)})
     await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(12)))
     assert most <= 3
 
@@ -529,7 +530,7 @@ async def test_googles_document_behind_a_redirect_and_over_pages(
 
 async def test_quay_is_asked_for_no_more_than_it_gives(faulty: Faulty, connect: Connect) -> None:
     faulty.on("GET /v2/coreos/flannel/tags/list", page(["v1"]))
-    client = connect(hosts={"quay.io": HostOptions(endpoint=faulty.url)})
+    client = connect(hosts={"quay.io": RegistryOptions(endpoint=faulty.url)})
     assert [names async for names in client.list_tags(Repository("quay.io", "coreos/flannel"))] == [["v1"]]
     assert faulty.asked[0].query == {"n": "100"}
 
@@ -539,7 +540,7 @@ async def test_quay_is_asked_for_no_more_than_it_gives(faulty: Faulty, connect: 
 
 async def test_the_api(faulty: Faulty, connect: Connect) -> None:
     faulty.on("GET /v2/x", says(200, {"results": []}))
-    client = connect(hosts={"docker.io": HostOptions(api=faulty.url)})
+    client = connect(hosts={"docker.io": RegistryOptions(api=faulty.url)})
     assert await client.get_api("docker.io", "/v2/x", query={"page_size": "100"}, bearer="b") == {"results": []}
     assert faulty.asked[0].query == {"page_size": "100"}
     assert faulty.asked[0].authorization == "Bearer b"
@@ -559,12 +560,12 @@ async def test_the_api(faulty: Faulty, connect: Connect) -> None:
 async def test_the_apis_refusals(faulty: Faulty, connect: Connect, answer: Handler, error: type[TransferError]) -> None:
     faulty.on("GET /x", answer)
     with pytest.raises(error):
-        await connect(hosts={"docker.io": HostOptions(api=faulty.url)}).get_api("docker.io", "/x", query={})
+        await connect(hosts={"docker.io": RegistryOptions(api=faulty.url)}).get_api("docker.io", "/x", query={})
 
 
 async def test_a_refused_sign_in_is_remembered(faulty: Faulty, connect: Connect) -> None:
     faulty.on("POST /auth", says(401, {"detail": "Incorrect authentication credentials"}))
-    client = connect(hosts={"docker.io": HostOptions(api=faulty.url)}, logins={"docker.io": ("me", "s3cr3t")})
+    client = connect(hosts={"docker.io": RegistryOptions(api=faulty.url)}, logins={"docker.io": ("me", "s3cr3t")})
     for _ in range(2):
         with pytest.raises(TransferError, match="the login of 'me' was refused") as raised:
             await client.post_api("docker.io", "/auth", body={"identifier": "me", "secret": "s3cr3t"})
@@ -599,6 +600,6 @@ async def test_no_secret_is_told(faulty: Faulty, connect: Connect, caplog: pytes
 def test_no_value_shows_a_secret() -> None:
     url = URL("https://quay.io/v2/")
     request = Request("POST", url, {}, b"s3cr3t").authorised("Bearer s3cr3t")
-    spec = RequestSpec(Host.resolve("quay.io", HostOptions()), request, "its API")
+    spec = RequestSpec(Host.resolve("quay.io", RegistryOptions()), request, "its API")
     answer = Answer(200, url, CIMultiDictProxy(CIMultiDict()), b"s3cr3t")
     assert "s3cr3t" not in repr([request, spec, answer, Grant("s3cr3t", timedelta(1))])

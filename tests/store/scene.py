@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Applied, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
+from ferryman.store.records import Applied, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
@@ -60,22 +60,22 @@ class Scene:
         *,
         item: ItemKey = ITEM,
         gone: Collection[str] = (),
-        verdicts: Mapping[str, str] | None = None,
+        planned: Mapping[str, str] | None = None,
         pushed_at: datetime | None = None,
         platforms: Mapping[str, str | None] | None = None,
         known: Mapping[str, TagRecord] | None = None,
         began_at: datetime | None = None,
     ) -> Applied:
-        """A walk that saw these tags with these digests; verdicts by tag, `copy` for all unless told otherwise.
+        """A walk that saw these tags with these digests; planned by tag, `copy` for all unless told otherwise.
 
         `known` is what the planner knew, and `began_at` when: just now, unless told otherwise.
         """
         found = [SeenTag(tag, value, pushed_at, platforms) for tag, value in seen.items()]
-        actions = dict.fromkeys(seen, "copy") if verdicts is None else verdicts
+        actions = dict.fromkeys(seen, "copy") if planned is None else planned
         if known is None:
             known = await self.ledger.known(item.target)
         decided = [
-            Verdict(
+            PlannedTag(
                 tag, action, "a rule" if action == "skip" else "new", rank,  # type: ignore[arg-type]  # a str
                 status=known[tag].status if tag in known else None,
                 synced_at=known[tag].synced_at if tag in known else None,
@@ -83,7 +83,7 @@ class Scene:
             for rank, (tag, action) in enumerate(actions.items())
         ]  # fmt: skip
         began = began_at or self.clock.now()
-        return await self.queue.apply(item, found, gone=gone, verdicts=decided, walk=Walk(began, began, "rules"))
+        return await self.queue.apply(item, found, gone=gone, planned=decided, walk=Walk(began, began, "rules"))
 
     async def running(self, tag: str = "v1", value: str = "a") -> Job:
         """The tag, enqueued and claimed."""

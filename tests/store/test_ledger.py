@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ferryman.store.ledger import HistoryLine, ItemSummary, Ledger
-from ferryman.store.records import ItemKey, SeenTag, Status, Verdict, Walk
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Status, Walk
 from tests.store.scene import ITEM, START, Scene, digest
 
 HUB = ItemKey("traefik", "docker.io/library/traefik", "registry.example.com/mirror/traefik", None)
@@ -34,7 +34,7 @@ async def test_within_an_item_tags_stand_by_status_and_then_newest_first(scene: 
     queued = ["3.2", "3.10", "3.1"]  # in the order of their rank
     await scene.walk(dict.fromkeys(queued, digest("a")), pushed_at=START)
     left_out = ["edge", "4.9-rc1", "4.10-rc1", "4.10-rc2"]
-    await scene.walk(dict.fromkeys(left_out, digest("a")), verdicts=dict.fromkeys(left_out, "skip"))
+    await scene.walk(dict.fromkeys(left_out, digest("a")), planned=dict.fromkeys(left_out, "skip"))
     assert [(record.status, record.tag) for record in await scene.ledger.tags()] == [
         ("synced", "2.10"), ("synced", "2.9"), ("queued", "3.2"), ("queued", "3.10"), ("queued", "3.1"),
         ("failed", "1.0"), ("skipped", "4.10-rc2"), ("skipped", "4.10-rc1"), ("skipped", "4.9-rc1"),
@@ -43,7 +43,7 @@ async def test_within_an_item_tags_stand_by_status_and_then_newest_first(scene: 
 
 
 async def test_what_the_rules_leave_out_is_left_out_on_request(scene: Scene) -> None:
-    await scene.walk({"ruled-out": digest("a")}, verdicts={"ruled-out": "skip"})
+    await scene.walk({"ruled-out": digest("a")}, planned={"ruled-out": "skip"})
     await scene.skip(await scene.running("skipped"))
     await scene.succeed(await scene.running("synced"))
     assert len(await scene.ledger.tags()) == 3
@@ -58,7 +58,7 @@ async def test_the_summary(scene: Scene) -> None:
     await scene.succeed(await scene.running("v2"))
     await scene.walk({"v3": digest("a")})
     await scene.walk(gone=["v1"])
-    await scene.walk({"1.0": digest("a")}, item=HUB, verdicts={"1.0": "skip"})
+    await scene.walk({"1.0": digest("a")}, item=HUB, planned={"1.0": "skip"})
     counts: dict[Status, int] = {"synced": 2, "queued": 1, "running": 0, "failed": 0, "skipped": 0}
     etcd = ItemSummary("etcd", ITEM.source, ITEM.target, counts, 1, later)
     assert list(etcd.counts) == ["synced", "queued", "running", "failed", "skipped"]
@@ -137,7 +137,7 @@ async def test_importing_a_file(scene: Scene) -> None:
 async def test_an_import_knows_less_than_the_record(scene: Scene) -> None:
     await scene.succeed(await scene.running("synced"))
     await scene.fail(await scene.running("failed"))
-    await scene.walk({"skipped": digest("a")}, verdicts={"skipped": "skip"})
+    await scene.walk({"skipped": digest("a")}, planned={"skipped": "skip"})
     job = await scene.running("running")
     await scene.walk({"queued": digest("a")})
     names = ("synced", "failed", "skipped", "running", "queued")
@@ -157,7 +157,7 @@ async def test_an_imported_tag_is_adopted_or_copied_anew(scene: Scene) -> None:
     await scene.ledger.import_history(ITEM, lines, now=START)
     await scene.walk(
         dict.fromkeys(("same", "unknown", "other"), digest("a")),
-        verdicts={"same": "adopt", "unknown": "adopt", "other": "copy"},
+        planned={"same": "adopt", "unknown": "adopt", "other": "copy"},
     )
     assert (await scene.record("same")).mirrored_digest == digest("a")
     assert (await scene.record("unknown")).mirrored_digest == digest("a")
@@ -187,16 +187,16 @@ async def test_items_of_which_a_copy_found_a_tag_lacking_since_they_were_looked_
     assert await scene.ledger.found_lacking([HUB.target], since=began_at) == set()
     later = scene.clock.advance(timedelta(seconds=1))
     assert await scene.ledger.found_lacking([ITEM.target], since=later) == set()
-    await scene.walk({"v1": digest("a")}, verdicts={"v1": "skip"})
+    await scene.walk({"v1": digest("a")}, planned={"v1": "skip"})
     assert await scene.ledger.found_lacking([ITEM.target], since=began_at) == set()
 
 
 async def test_what_was_mirrored_and_cannot_be_read_is_among_what_failed(scene: Scene) -> None:
     await scene.succeed(await scene.running("v1"))
     now = scene.clock.advance(timedelta(seconds=1))
-    missed = Verdict("v1", "fail", "unreadable", error="answered 500", error_kind="unreachable")
+    missed = PlannedTag("v1", "fail", "unreadable", error="answered 500", error_kind="unreachable")
     await scene.queue.apply(
-        ITEM, [SeenTag("v1", None, None)], gone=(), verdicts=[missed, replace(missed, tag="pinned")],
+        ITEM, [SeenTag("v1", None, None)], gone=(), planned=[missed, replace(missed, tag="pinned")],
         walk=Walk(now, now, "rules"),
     )  # fmt: skip
     found = {record.tag: (record.status, record.error) for record in await scene.ledger.tags(failed=True)}

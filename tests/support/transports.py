@@ -14,8 +14,8 @@ from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.session import Timeouts
+from ferryman.registry_options import RegistryOptions
 from ferryman.transports.direct.blob_store import BlobStore
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
@@ -43,7 +43,7 @@ def open_client(
     clock = clock or SystemClock()
     explicit = {registry: Credential(*login) for registry, login in (logins or {}).items()}
     credentials = CredentialStore(explicit=explicit, clock=clock, environment={"HOME": "/nonexistent"})
-    hosts = {registry: HostOptions(endpoint=endpoint) for registry, endpoint in (endpoints or {}).items()}
+    hosts = {registry: RegistryOptions(endpoint=endpoint) for registry, endpoint in (endpoints or {}).items()}
     return RegistryClient(hosts=hosts, credentials=credentials, clock=clock, timeouts=timeouts or Timeouts())
 
 

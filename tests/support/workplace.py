@@ -15,7 +15,7 @@ from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Attempt, ItemKey, Job, SeenTag, TagRecord, Verdict, Walk
+from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
@@ -170,7 +170,7 @@ class Workplace:
             self.item(source, platforms=platforms),
             [SeenTag(tag, made_up_digest(tag), now) for tag in tags],
             gone=(),
-            verdicts=[Verdict(tag, "copy", "new", rank) for rank, tag in enumerate(tags)],
+            planned=[PlannedTag(tag, "copy", "new", rank) for rank, tag in enumerate(tags)],
             walk=Walk(now, now, "rules"),
         )
 

@@ -6,10 +6,11 @@ import pytest
 
 from ferryman.clock import SystemClock
 from ferryman.errors import EngineUnavailable
+from ferryman.kinds import TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.choice import TransportName, TransportSelector
+from ferryman.transports.choice import TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.transport import DockerTransport

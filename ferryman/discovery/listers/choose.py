@@ -1,16 +1,13 @@
 """Which lister serves which registry."""
 
-from typing import Literal
-
 from ferryman.discovery.base import TagLister
 from ferryman.discovery.listers.dockerhub import DockerHubLister
 from ferryman.discovery.listers.google import GoogleLister
 from ferryman.discovery.listers.oci import OciLister
 from ferryman.discovery.listers.quay import QuayLister
+from ferryman.kinds import ListerName
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
-
-ListerName = Literal["google", "dockerhub", "quay", "oci"]
 
 _GOOGLE = ("gcr.io", "registry.k8s.io")
 _GOOGLE_DOMAINS = (".gcr.io", ".pkg.dev")

@@ -11,7 +11,7 @@ from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import item_columns, status_is, tags
 from ferryman.store.queue.pauses import waits_for_registry
 from ferryman.store.queue.state_machine import COLUMNS, TagState
-from ferryman.store.records import ItemKey, SeenTag, Verdict
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag
 
 
 async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
@@ -33,15 +33,15 @@ class Merge:
         item: ItemKey,
         seen: Mapping[str, SeenTag],
         gone: frozenset[str],
-        verdicts: Mapping[str, Verdict],
+        planned: Mapping[str, PlannedTag],
         now: datetime,
     ) -> None:
-        self.names = list(dict.fromkeys([*seen, *verdicts, *gone]))
+        self.names = list(dict.fromkeys([*seen, *planned, *gone]))
         self.enqueued = self.withdrawn = 0
         self._item = item_columns(item)
         self._seen = seen
         self._gone = gone
-        self._verdicts = verdicts
+        self._planned = planned
         self._now = now
 
     async def write(self, connection: Transaction, names: Sequence[str]) -> None:
@@ -74,8 +74,8 @@ class Merge:
         after = replace(before)
         if (seen := self._seen.get(name)) is not None:
             after.see(seen, self._now)
-        if (verdict := self._verdicts.get(name)) is not None:
-            after.judge(verdict, self._now)
+        if (planned := self._planned.get(name)) is not None:
+            after.judge(planned, self._now)
         if name in self._gone:
             after.lose(self._now)
         self.enqueued += after.status == "queued" != before.status

@@ -89,10 +89,10 @@ from ferryman.store.records import (
     Job,
     Outcome,
     Outstanding,
+    PlannedTag,
     RegistryState,
     SeenTag,
     Share,
-    Verdict,
     Walk,
 )  # fmt: skip
 from ferryman.wakeup import Wakeup
@@ -145,7 +145,13 @@ class Queue:
         self.filled = Wakeup()  # this process has made tags due
 
     async def apply(
-        self, item: ItemKey, seen: Sequence[SeenTag], *, gone: Collection[str], verdicts: Sequence[Verdict], walk: Walk
+        self,
+        item: ItemKey,
+        seen: Sequence[SeenTag],
+        *,
+        gone: Collection[str],
+        planned: Sequence[PlannedTag],
+        walk: Walk,
     ) -> Applied:
         """Record what a walk saw and enqueue what the planner wants, in one transaction.
 
@@ -159,7 +165,7 @@ class Queue:
         now = self._clock.now()
         walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
         merge = Merge(
-            item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in verdicts}, now
+            item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}, now
         )
         async with self._database.write(alone=True) as connection:
             newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ferryman.store.records import SeenTag, Status, Verdict
+from ferryman.store.records import PlannedTag, SeenTag, Status
 
 
 @dataclass(slots=True)
@@ -48,35 +48,35 @@ class TagState:
         self.gone_at = self.gone_at or now
         self._leave_out("gone")
 
-    def judge(self, verdict: Verdict, now: datetime) -> None:
+    def judge(self, planned: PlannedTag, now: datetime) -> None:
         """Do what the planner decided. A running tag keeps running, whatever it says."""
-        if self._is_ahead_of(verdict):
+        if self._is_ahead_of(planned):
             return
-        if verdict.action == "copy" and self.source_digest is None:
+        if planned.action == "copy" and self.source_digest is None:
             self._leave_out("no-digest")
-        elif verdict.action == "copy":
-            self._want(verdict, now)
-        elif verdict.action == "skip":
-            self._leave_out(verdict.reason, error=verdict.error, kind=verdict.error_kind)
-        elif verdict.action == "fail":
-            self._miss(verdict)
+        elif planned.action == "copy":
+            self._want(planned, now)
+        elif planned.action == "skip":
+            self._leave_out(planned.reason, error=planned.error, kind=planned.error_kind)
+        elif planned.action == "fail":
+            self._miss(planned)
         else:
-            self._have(adopt=verdict.action == "adopt")
+            self._have(adopt=planned.action == "adopt")
 
-    def _is_ahead_of(self, verdict: Verdict) -> bool:
+    def _is_ahead_of(self, planned: PlannedTag) -> bool:
         """Whether the tag was copied, or requeued, while the planner still looked at what it was before."""
-        if (self.status, self.synced_at) == (verdict.status, verdict.synced_at):
+        if (self.status, self.synced_at) == (planned.status, planned.synced_at):
             return False
-        if verdict.action == "copy":
+        if planned.action == "copy":
             return self.status == "synced" and self.mirrored_digest == self.source_digest
-        return self.status == "queued" and verdict.action != "skip"
+        return self.status == "queued" and planned.action != "skip"
 
-    def _want(self, verdict: Verdict, now: datetime) -> None:
-        self.rank = verdict.rank
+    def _want(self, planned: PlannedTag, now: datetime) -> None:
+        self.rank = planned.rank
         if self.status == "running":
             self.withdrawn = False
         elif self.status != "queued":
-            self._start_round(verdict.reason, now)
+            self._start_round(planned.reason, now)
         elif self.run_at is None:  # held: due, unless its registry is still paused
             self.run_at = now
 
@@ -88,14 +88,14 @@ class TagState:
             self.mirrored_digest = self.source_digest
         self._rest("synced", None)
 
-    def _miss(self, verdict: Verdict) -> None:
+    def _miss(self, planned: PlannedTag) -> None:
         """Wanted, and unreadable: what was mirrored before stays so; of what is queued, its copy tells."""
         if self.status == "running":
             self.withdrawn = False
         elif self.status != "queued":
             was_mirrored = self.status == "synced" or self.mirrored_digest is not None
-            self._rest("synced" if was_mirrored else "failed", verdict.reason)
-            self.rank, self.error, self.error_kind = verdict.rank, verdict.error, verdict.error_kind
+            self._rest("synced" if was_mirrored else "failed", planned.reason)
+            self.rank, self.error, self.error_kind = planned.rank, planned.error, planned.error_kind
 
     def _leave_out(self, reason: str, *, error: str | None = None, kind: str | None = None) -> None:
         """Not to be copied: what was mirrored before stays synced. `error`: what more there is to say of it."""

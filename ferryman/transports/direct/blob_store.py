@@ -1,19 +1,21 @@
 """What the direct transport remembers of its targets, between copies and beyond restarts."""
 
 from collections.abc import Collection, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
-Kind = Literal["blob", "manifest"]
+from ferryman.kinds import ContentKind
 
 
 class BlobStore(Protocol):
     """Which repositories of a registry hold what. All of it is belief: anything may be deleted there at any time."""
 
-    async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> Mapping[str, Collection[str]]:
+    async def holders(
+        self, registry: str, digests: Collection[str], *, kind: ContentKind
+    ) -> Mapping[str, Collection[str]]:
         """The names of the repositories that hold each of these; digests that nobody holds are left out."""
         ...
 
-    async def remember(self, registry: str, repository: str, held: Mapping[Kind, Collection[str]]) -> None:
+    async def remember(self, registry: str, repository: str, held: Mapping[ContentKind, Collection[str]]) -> None:
         """The repository holds these."""
         ...
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import StoreError
+from ferryman.kinds import ContentKind
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.transports.direct.blob_store import BlobStore, Kind
+from ferryman.transports.direct.blob_store import BlobStore
 
 _RECALLED = timedelta(hours=1)  # how long what the ledger says of capabilities is good for
 
@@ -33,7 +34,7 @@ class TargetCache:
         holders = await self._holders(repository.registry, manifests, "manifest")
         return {digest for digest, names in holders.items() if repository.name in names}
 
-    async def remember(self, repository: Repository, held: Mapping[Kind, Collection[str]]) -> None:
+    async def remember(self, repository: Repository, held: Mapping[ContentKind, Collection[str]]) -> None:
         """The repository holds these."""
         if any(held.values()):
             with _forgiven():
@@ -82,7 +83,9 @@ class TargetCache:
             with _forgiven():
                 await self._ledger.forget_missing_capability(registry, name)
 
-    async def _holders(self, registry: str, digests: Collection[str], kind: Kind) -> Mapping[str, Collection[str]]:
+    async def _holders(
+        self, registry: str, digests: Collection[str], kind: ContentKind
+    ) -> Mapping[str, Collection[str]]:
         try:
             return await self._ledger.holders(registry, digests, kind=kind)
         except StoreError as error:

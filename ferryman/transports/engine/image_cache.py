@@ -8,14 +8,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ferryman import log
 from ferryman.errors import FerrymanError
+from ferryman.kinds import ImageRole
 from ferryman.transports.engine.docker_engine import DockerEngine
 from ferryman.transports.locks import held_on_machine, see_through
 
-Role = Literal["source", "target"]  # pulled and kept; tagged only for the time of a push
 _SETTLING_SECONDS = 5
 _LAST_SECONDS = 30  # for the trim that is under way when all is done
 
@@ -35,7 +35,13 @@ class ImageStore(Protocol):
     """Remembers across crashes which references Ferryman made, by engine."""
 
     async def remember(
-        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+        self,
+        engine: str,
+        reference: str,
+        *,
+        role: ImageRole,
+        image_id: str | None = None,
+        previous_id: str | None = None,
     ) -> None:
         """Add or replace an entry; it counts as used now."""
         ...
@@ -44,7 +50,7 @@ class ImageStore(Protocol):
         """It was used now, and names this image. A reference that is not in the ledger stays out of it."""
         ...
 
-    async def of_role(self, engine: str, role: Role) -> Sequence[PulledImage]:
+    async def of_role(self, engine: str, role: ImageRole) -> Sequence[PulledImage]:
         """Its entries of this role, the one that was not used for the longest time first."""
         ...
 

@@ -4,11 +4,12 @@ from typing import cast
 
 import pytest
 
-from ferryman.discovery.listers.choose import ListerName, lister_for
+from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.listers.dockerhub import DockerHubLister
 from ferryman.discovery.listers.google import GoogleLister
 from ferryman.discovery.listers.oci import OciLister
 from ferryman.discovery.listers.quay import QuayLister
+from ferryman.kinds import ListerName
 from ferryman.registry.client import RegistryClient
 
 NOBODY = cast("RegistryClient", None)  # choosing asks nothing

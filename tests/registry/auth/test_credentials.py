@@ -14,7 +14,8 @@ from ferryman.registry.auth.credential import Credential, credential_fingerprint
 from ferryman.registry.auth.credential_helper import HelperFailed, ask_helper
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.docker_config import DockerConfig, LoginFile, host_of
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
+from ferryman.registry_options import RegistryOptions
 from tests.support.clock import ManualClock
 
 HUB = "https://index.docker.io/v1/"
@@ -25,7 +26,7 @@ def packed(text: str) -> dict[str, str]:
 
 
 def host(name: str, **options: Any) -> Host:
-    return Host.resolve(name, HostOptions(**options))
+    return Host.resolve(name, RegistryOptions(**options))
 
 
 class Home:

@@ -16,12 +16,13 @@ from ferryman.registry.auth.challenge import Challenge
 from ferryman.registry.auth.credential import Credential
 from ferryman.registry.auth.handshake import Handshake, choose, token_handshake
 from ferryman.registry.auth.tokens import Grant
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
 from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry_options import RegistryOptions
 from tests.support.clock import ManualClock
 
 AT = URL("https://registry.example/v2/a/b/manifests/1")
-ERRAND = RequestSpec(Host.resolve("registry.example", HostOptions()), Request("GET", AT), "manifest a/b:1")
+ERRAND = RequestSpec(Host.resolve("registry.example", RegistryOptions()), Request("GET", AT), "manifest a/b:1")
 ROBOT = Credential("ns+robot", "s3cr3t:with:colons")
 IDENTITY = Credential("<token>", "refresh-me", is_identity_token=True)
 

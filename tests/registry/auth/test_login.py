@@ -11,7 +11,7 @@ from aiohttp import web
 from ferryman.errors import Denied, LoginRefused, RateLimited
 from ferryman.manifests.manifest import OCI_MANIFEST, Manifest, digest_of
 from ferryman.reference import Reference, Repository
-from ferryman.registry.hosts import HostOptions
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect, credentials
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, says
@@ -268,7 +268,9 @@ async def test_where_a_redirect_leads_basic_gets_nothing(faulty: Faulty, elsewhe
 
 async def test_a_mirror_does_not_get_the_hubs_password(faulty: Faulty, connect: Connect) -> None:
     login = json.dumps({"auths": {"https://index.docker.io/v1/": {"username": "hub", "password": "s3cr3t"}}})
-    client = connect(hosts={"docker.io": HostOptions(endpoint=faulty.url)}, environment={"DOCKER_AUTH_CONFIG": login})
+    client = connect(
+        hosts={"docker.io": RegistryOptions(endpoint=faulty.url)}, environment={"DOCKER_AUTH_CONFIG": login}
+    )
     faulty.on("GET /v2/library/nginx/manifests/1", basic())
     with pytest.raises(Denied):
         await client.get_manifest(Repository("docker.io", "library/nginx").tagged("1"))

@@ -14,8 +14,8 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from ferryman.errors import TlsFailed, TransferError, Unreachable
 from ferryman.reference import Repository
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.connection_errors import TABLE, meaning
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty
 
@@ -93,7 +93,7 @@ async def listening(context: ssl.SSLContext | None) -> AsyncIterator[str]:
 
 
 async def failure(connect: Connect, host: str) -> TransferError:
-    client = connect(hosts={host: HostOptions(tls=True)})
+    client = connect(hosts={host: RegistryOptions(tls=True)})
     with pytest.raises(TransferError) as raised:
         await client.head_manifest(Repository(host, "a/b").tagged("1"))
     return raised.value

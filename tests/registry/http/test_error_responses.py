@@ -20,13 +20,14 @@ from ferryman.errors import (
     Unsupported,
     WrongContent,
 )
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import denied, login_refused, refusal, retry_at
 from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry_options import RegistryOptions
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL_WITH_TOKEN = URL("https://registry-1.docker.io/v2/a/b/manifests/1?token=s3cr3t")
-ERRAND = RequestSpec(Host.resolve("docker.io", HostOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
+ERRAND = RequestSpec(Host.resolve("docker.io", RegistryOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
 PUSH = RequestSpec(ERRAND.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
 
 

@@ -10,8 +10,9 @@ from yarl import URL
 from ferryman.errors import TransferError, Unreachable, Unsupported
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import Host, HostOptions
+from ferryman.registry.hosts import Host
 from ferryman.registry.http.proxies import proxy_for
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty, says
 
@@ -61,11 +62,11 @@ def test_no_proxy_for_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_registrys_own_proxy_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "*")
-    own = Host.resolve("quay.io", HostOptions(proxy="http://me:s3cr3t@own.example:1"))
+    own = Host.resolve("quay.io", RegistryOptions(proxy="http://me:s3cr3t@own.example:1"))
     assert proxy_for(URL("https://cdn.quay.io/x"), own) == URL("http://me:s3cr3t@own.example:1")
     assert "s3cr3t" not in repr(own)
     monkeypatch.delenv("no_proxy")
-    assert proxy_for(URL("https://quay.io/x"), Host.resolve("quay.io", HostOptions(proxy=False))) is None
+    assert proxy_for(URL("https://quay.io/x"), Host.resolve("quay.io", RegistryOptions(proxy=False))) is None
 
 
 @pytest.mark.parametrize("proxy", ["socks5://me:s3cr3t@proxy.example:1080", "http://me:s3cr3t@p:port", "http://"])
@@ -77,7 +78,7 @@ def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch, proxy: str) ->
 
 
 def through(connect: Connect, proxy: str, *, tls: bool) -> RegistryClient:
-    return connect(hosts={"registry.example": HostOptions(tls=tls, proxy=proxy)})
+    return connect(hosts={"registry.example": RegistryOptions(tls=tls, proxy=proxy)})
 
 
 async def ask(client: RegistryClient) -> str:
@@ -87,7 +88,7 @@ async def ask(client: RegistryClient) -> str:
 async def test_a_request_through_a_proxy(faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", faulty.url.replace("://", "://me:s3cr3t@"))
     faulty.on(f"HEAD {PATH}", FOUND)
-    client = connect(hosts={"registry.example": HostOptions(tls=False)})
+    client = connect(hosts={"registry.example": RegistryOptions(tls=False)})
     assert await ask(client) == DIGEST
     assert faulty.asked[0].headers["Host"] == "registry.example"
     assert faulty.asked[0].headers["Proxy-Authorization"].startswith("Basic ")

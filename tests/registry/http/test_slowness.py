@@ -12,9 +12,9 @@ from aiohttp import web
 
 from ferryman.errors import TooSlow, Unreachable
 from ferryman.reference import Reference, Repository
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.least_rate import LeastRate
 from ferryman.registry.http.session import Timeouts
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, says
@@ -95,7 +95,7 @@ async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connec
     faulty.on(f"GET {PATH}", slowly)
 
     async def take(least_rate: float) -> bytes:
-        client = connect(timeouts=IMPATIENT, hosts={faulty.host: HostOptions(least_rate=least_rate)})
+        client = connect(timeouts=IMPATIENT, hosts={faulty.host: RegistryOptions(least_rate=least_rate)})
         blob = client.download(repository(faulty.host), DIGEST, len(BLOB), tell=lambda _: None)
         return b"".join([piece async for piece in blob.pieces(0, len(BLOB))])
 
@@ -106,7 +106,7 @@ async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connec
 
 async def test_time_in_which_nothing_is_asked_for_is_not_the_sources(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(200, BLOB))
-    client = connect(timeouts=Timeouts(read=0.05), hosts={faulty.host: HostOptions(least_rate=10**6)})
+    client = connect(timeouts=Timeouts(read=0.05), hosts={faulty.host: RegistryOptions(least_rate=10**6)})
     blob = client.download(repository(faulty.host), DIGEST, len(BLOB), tell=lambda _: None)
     arrived = b""
     async for piece in blob.pieces(0, len(BLOB)):
@@ -191,7 +191,7 @@ async def test_a_target_that_takes_a_little_at_a_time_is_given_up(connect: Conne
             await asyncio.sleep(0.02)
 
     async with talking(talk) as host:
-        client = connect(timeouts=IMPATIENT, hosts={host: HostOptions(least_rate=10**7)})
+        client = connect(timeouts=IMPATIENT, hosts={host: RegistryOptions(least_rate=10**7)})
         with pytest.raises(TooSlow, match="takes less than"):
             await client.upload_blob(repository(host), f"sha256:{hashlib.sha256(data).hexdigest()}", data)
     assert begun.count("POST") == 1  # it is not begun anew
@@ -240,7 +240,7 @@ async def test_a_page_that_is_slow_to_begin_is_waited_for(faulty: Faulty, connec
 
 async def test_a_registry_may_be_given_more_time_for_anything(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", slow_page(1, ["v1"]))
-    client = connect(timeouts=IMPATIENT, hosts={faulty.host: HostOptions(timeout=20)})
+    client = connect(timeouts=IMPATIENT, hosts={faulty.host: RegistryOptions(timeout=20)})
     assert await listed(client, faulty.host) == ["v1"]
 
 

@@ -16,8 +16,8 @@ from ferryman.addresses import Address, HostList, Zone
 from ferryman.errors import TransferError, Unsupported
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.http.ssrf_guard import Guard
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty, says
 
@@ -57,7 +57,7 @@ def by_name(server: Faulty, zone: Zone) -> str:
 
 
 def at(connect: Connect, host: str, **options: Any) -> RegistryClient:
-    return connect(hosts={host: HostOptions(tls=False, **options)})
+    return connect(hosts={host: RegistryOptions(tls=False, **options)})
 
 
 ALLOWED = [(one, other) for one in Zone for other in Zone if one.may_lead_to(other)]
@@ -102,7 +102,7 @@ async def test_a_connection_that_another_made_is_not_used(servers: dict[Zone, Fa
     public, private = servers[Zone.PUBLIC], servers[Zone.PRIVATE]
     private.on(f"GET {PATH}", says(200, BLOB))
     public.on(f"GET {PATH}", says(307, Location=f"{private.url}{PATH}"))
-    client = connect(hosts={each.host: HostOptions(tls=False) for each in (public, private)})
+    client = connect(hosts={each.host: RegistryOptions(tls=False) for each in (public, private)})
     await client.get_blob(Repository(private.host, "a/b"), DIGEST)
     with pytest.raises(Unsupported, match="not followed"):
         await client.get_blob(Repository(public.host, "a/b"), DIGEST)
@@ -124,7 +124,7 @@ async def test_a_login_is_sent_to_no_inner_place(servers: dict[Zone, Faulty], co
     public, link_local = servers[Zone.PUBLIC], servers[Zone.LINK_LOCAL]
     realm = f"{by_name(link_local, Zone.LINK_LOCAL)}/token"
     public.on(f"GET {PATH}", says(401, WWW_Authenticate=f'Bearer realm="{realm}",service="x"'))
-    client = connect(hosts={public.host: HostOptions(tls=False)}, logins={public.host: ("me", "s3cr3t")})
+    client = connect(hosts={public.host: RegistryOptions(tls=False)}, logins={public.host: ("me", "s3cr3t")})
     with pytest.raises(Unsupported, match="not followed"):
         await client.get_blob(Repository(public.host, "a/b"), DIGEST)
     assert link_local.asked == []
@@ -160,7 +160,7 @@ async def test_requests_side_by_side_have_guards_of_their_own(servers: dict[Zone
     public, private = servers[Zone.PUBLIC], servers[Zone.PRIVATE]
     private.on(f"GET {PATH}", says(200, BLOB))
     public.on(f"GET {PATH}", says(307, Location=f"{private.url}{PATH}"))
-    client = connect(hosts={each.host: HostOptions(tls=False) for each in (public, private)})
+    client = connect(hosts={each.host: RegistryOptions(tls=False) for each in (public, private)})
 
     async def ask(server: Faulty) -> bool:
         try:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferryman.errors import RateLimited
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
 from ferryman.registry.limits.host_limits import HostLimits
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.registry.test_client import FOUND, PATH, reference
 from tests.support.clock import ManualClock
@@ -202,7 +202,7 @@ async def test_a_registry_that_says_too_much_is_asked_less_at_once(
 ) -> None:
     crowd = Crowd()
     faulty.on(f"HEAD {PATH}", crowd)
-    client = connect(hosts={faulty.host: HostOptions(concurrency=16)})
+    client = connect(hosts={faulty.host: RegistryOptions(concurrency=16)})
 
     async def ask() -> int:
         """How many there are at once of 16 that want to."""
@@ -222,7 +222,7 @@ async def test_a_registry_that_says_too_much_is_asked_less_at_once(
 
 async def test_too_much_is_waited_out_by_everybody(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"HEAD {PATH}", says(429, Retry_After="7"), FOUND)
-    client = connect(hosts={faulty.host: HostOptions(concurrency=1)})
+    client = connect(hosts={faulty.host: RegistryOptions(concurrency=1)})
     await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(3)))
     assert sum(clock.slept) >= 7
     assert len(faulty.asked) == 4
@@ -230,7 +230,7 @@ async def test_too_much_is_waited_out_by_everybody(faulty: Faulty, connect: Conn
 
 async def test_requests_a_second_count_at_the_registry(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"HEAD {PATH}", FOUND)
-    client = connect(hosts={faulty.host: HostOptions(requests_per_second=2)})
+    client = connect(hosts={faulty.host: RegistryOptions(requests_per_second=2)})
     began = clock.now()
     for _ in range(5):
         await client.head_manifest(reference(faulty))

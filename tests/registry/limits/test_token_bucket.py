@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from ferryman.bandwidth import Bandwidth
 from ferryman.reference import Repository
-from ferryman.registry.hosts import HostOptions
 from ferryman.registry.limits.bandwidth import BandwidthLimiter
 from ferryman.registry.limits.host_limits import HostLimits
 from ferryman.registry.limits.token_bucket import BURST, TokenBucket
+from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.registry.test_real_registry import StartRegistry
 from tests.support.clock import ManualClock, PatientClock
@@ -212,7 +212,7 @@ async def test_bytes_to_and_from_a_real_registry_take_their_time(
     server = start_registry()
     blob = os.urandom(300_000)
     digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
-    client = connect(hosts={server.host: HostOptions(bandwidth=Bandwidth(100_000))})
+    client = connect(hosts={server.host: RegistryOptions(bandwidth=Bandwidth(100_000))})
     for move in (
         client.upload_blob(Repository(server.host, "team/app"), digest, blob),
         client.get_blob(Repository(server.host, "team/app"), digest),

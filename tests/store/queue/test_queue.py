@@ -95,7 +95,7 @@ async def test_other_platforms_during_the_run_start_a_new_round(scene: Scene) ->
 )
 async def test_withdrawn_during_the_run_it_does_not_come_again(scene: Scene, move: str, status: Status) -> None:
     job = await scene.running()
-    await scene.walk({"v1": digest("b")}, verdicts={"v1": "skip"})
+    await scene.walk({"v1": digest("b")}, planned={"v1": "skip"})
     assert (await scene.record()).status == "running"
     assert await MOVES[move][0](scene, job)
     assert (await scene.record()).status == status
@@ -104,7 +104,7 @@ async def test_withdrawn_during_the_run_it_does_not_come_again(scene: Scene, mov
 
 async def test_wanted_again_during_the_run(scene: Scene) -> None:
     job = await scene.running()
-    await scene.walk({"v1": digest("b")}, verdicts={"v1": "skip"})
+    await scene.walk({"v1": digest("b")}, planned={"v1": "skip"})
     await scene.walk({"v1": digest("b")})
     assert await scene.succeed(job)
     assert (await scene.record()).status == "queued"
@@ -147,7 +147,7 @@ async def test_every_verdict_in_every_state(scene: Scene, status: Status, action
     await _bring_to(scene, status)
     before = await scene.record()
     scene.clock.advance(timedelta(seconds=1))
-    await scene.walk({"v1": digest("a")}, verdicts={"v1": action})
+    await scene.walk({"v1": digest("a")}, planned={"v1": action})
     record = await scene.record()
     assert record.status == _AFTER[action].get(status, status)
     if status == "queued" and action == "copy":
@@ -197,7 +197,7 @@ async def test_a_waiting_tag_keeps_its_attempts_but_for_another_digest(scene: Sc
 async def test_not_wanted_any_more(scene: Scene) -> None:
     await scene.succeed(await scene.running("old"))
     await scene.walk({"old": digest("b"), "new": digest("c")})
-    assert (await scene.walk(verdicts={"old": "skip", "new": "skip"})).withdrawn == 2
+    assert (await scene.walk(planned={"old": "skip", "new": "skip"})).withdrawn == 2
     assert (await scene.record("old")).status == "synced"
     record = await scene.record("new")
     assert (record.status, record.reason) == ("skipped", "a rule")
@@ -291,7 +291,7 @@ PAUSE = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/mirror/p
 @pytest.mark.parametrize("targets", [None, {ITEM.target, PAUSE.target}])
 async def test_a_registry_gets_no_more_than_its_share(scene: Scene, targets: set[str] | None) -> None:
     await scene.walk({f"v{number}": digest("a") for number in range(9)})
-    await scene.walk({"3.8": digest("b"), "3.9": digest("c")}, item=PAUSE, verdicts={"3.8": "copy", "3.9": "copy"})
+    await scene.walk({"3.8": digest("b"), "3.9": digest("c")}, item=PAUSE, planned={"3.8": "copy", "3.9": "copy"})
     jobs = await asyncio.gather(*(scene.queue.claim(targets, share=SHARE) for _ in range(9)))
     taken = [job for job in jobs if job]
     assert sorted(job.item for job in taken) == ["etcd"] * 3 + ["pause"] * 2
@@ -416,7 +416,7 @@ async def test_a_dead_owners_leases_are_not_waited_for_and_do_not_count(scene: S
 
 async def test_reclaim_minds_what_was_withdrawn(scene: Scene) -> None:
     await scene.running()
-    await scene.walk(verdicts={"v1": "skip"})
+    await scene.walk(planned={"v1": "skip"})
     assert await scene.queue.reclaim(["me"]) == 1
     assert (await scene.record()).status == "skipped"
 
@@ -441,7 +441,7 @@ async def test_a_requeue_during_a_look_is_not_taken_back(scene: Scene) -> None:
     await scene.succeed(await scene.running())
     known = await scene.ledger.known(ITEM.target)
     await scene.queue.requeue(targets=[ITEM.target])
-    await scene.walk({"v1": digest("a")}, verdicts={"v1": "keep"}, known=known)
+    await scene.walk({"v1": digest("a")}, planned={"v1": "keep"}, known=known)
     assert (await scene.record()).status == "queued"
 
 
@@ -501,7 +501,7 @@ async def test_requeue_failed_leaves_the_others(scene: Scene) -> None:
 
 
 async def test_requeue_of_an_item_leaves_out_what_nobody_would_copy(scene: Scene) -> None:
-    await scene.walk({"left-out": digest("a"), "gone": digest("b")}, verdicts={"left-out": "skip", "gone": "keep"})
+    await scene.walk({"left-out": digest("a"), "gone": digest("b")}, planned={"left-out": "skip", "gone": "keep"})
     await scene.walk(gone=["gone"])
     assert await scene.queue.requeue(targets=[ITEM.target]) == 0
     assert await scene.queue.requeue(targets=[ITEM.target], tag="left-out") == 1

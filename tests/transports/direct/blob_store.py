@@ -3,22 +3,26 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from ferryman.transports.direct.blob_store import Kind
+from ferryman.kinds import ContentKind
 
 
 class InMemoryBlobLedger:
     """What it is told, and how often it was asked."""
 
     def __init__(self) -> None:
-        self.held: dict[tuple[str, Kind, str], set[str]] = defaultdict(set)  # registry, kind, digest: repositories
+        self.held: dict[tuple[str, ContentKind, str], set[str]] = defaultdict(
+            set
+        )  # registry, kind, digest: repositories
         self.cannot: dict[str, dict[str, str | None]] = defaultdict(dict)  # registry: names, values
         self.asked = 0
 
-    async def holders(self, registry: str, digests: Collection[str], *, kind: Kind) -> Mapping[str, Collection[str]]:
+    async def holders(
+        self, registry: str, digests: Collection[str], *, kind: ContentKind
+    ) -> Mapping[str, Collection[str]]:
         self.asked += 1
         return {digest: set(names) for digest in digests if (names := self.held.get((registry, kind, digest)))}
 
-    async def remember(self, registry: str, repository: str, held: Mapping[Kind, Collection[str]]) -> None:
+    async def remember(self, registry: str, repository: str, held: Mapping[ContentKind, Collection[str]]) -> None:
         for kind, digests in held.items():
             for digest in digests:
                 self.held[registry, kind, digest].add(repository)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ferryman.transports.engine.image_cache import Role
+from ferryman.kinds import ImageRole
 
 
 @dataclass(frozen=True)
 class Entry:
     engine: str
     reference: str
-    role: Role
+    role: ImageRole
     image_id: str | None
     previous_id: str | None
 
@@ -22,7 +22,13 @@ class InMemoryLedger:
         self.entries: dict[tuple[str, str], Entry] = {}
 
     async def remember(
-        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+        self,
+        engine: str,
+        reference: str,
+        *,
+        role: ImageRole,
+        image_id: str | None = None,
+        previous_id: str | None = None,
     ) -> None:
         self.entries.pop((engine, reference), None)
         self.entries[engine, reference] = Entry(engine, reference, role, image_id, previous_id)
@@ -32,7 +38,7 @@ class InMemoryLedger:
         if entry is not None:
             self.entries[engine, reference] = replace(entry, image_id=image_id)
 
-    async def of_role(self, engine: str, role: Role) -> Sequence[Entry]:
+    async def of_role(self, engine: str, role: ImageRole) -> Sequence[Entry]:
         return [entry for entry in self.entries.values() if (entry.engine, entry.role) == (engine, role)]
 
     async def forget(self, engine: str, reference: str) -> None:

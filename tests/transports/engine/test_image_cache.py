@@ -6,8 +6,8 @@ from typing import Self
 import pytest
 
 from ferryman.errors import TransferError, Unreachable
+from ferryman.kinds import ImageRole
 from ferryman.transports.engine.docker_engine import DiskUsage, DockerEngine
-from ferryman.transports.engine.image_cache import Role
 from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import digest_of, push
 from tests.support.processes import RegistryServer
@@ -58,7 +58,13 @@ class HesitantLedger(InMemoryLedger):
         self.gate = asyncio.Event()
 
     async def remember(
-        self, engine: str, reference: str, *, role: Role, image_id: str | None = None, previous_id: str | None = None
+        self,
+        engine: str,
+        reference: str,
+        *,
+        role: ImageRole,
+        image_id: str | None = None,
+        previous_id: str | None = None,
     ) -> None:
         if image_id is not None and not self.hesitates.is_set():
             self.hesitates.set()

@@ -18,9 +18,9 @@ from ferryman.errors import (
     Unreachable,
     Unsupported,
 )
+from ferryman.kinds import ImageRole
 from ferryman.platforms import Platforms
 from ferryman.transports.base import Copied
-from ferryman.transports.engine.image_cache import Role
 from ferryman.transports.engine.progress_stream import SilenceLimits
 from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import OCI_LAYER, OCI_MANIFEST, Image, digest_of, image, index, layer, push
@@ -299,7 +299,7 @@ async def test_pulls_again_what_somebody_pruned_before_the_push(
             engine: str,
             reference: str,
             *,
-            role: Role,
+            role: ImageRole,
             image_id: str | None = None,
             previous_id: str | None = None,
         ) -> None:

@@ -1,0 +1,8 @@
+"""Closed sets of words that rooms which are blind to one another share."""
+
+from typing import Literal
+
+TransportName = Literal["docker", "direct", "auto"]  # how a tag is copied
+ListerName = Literal["google", "dockerhub", "quay", "oci"]  # how a repository's tags are listed
+ContentKind = Literal["blob", "manifest"]  # what a repository holds
+ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
