@@ -39,7 +39,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMENT = re.compile(r"\s+# .*$", re.MULTILINE)
 ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 # What a cell has that is not translated: code, and numbers outside of it.
-UNTRANSLATED = re.compile(r"`[^`]+`|\d[\d,.]*")
+UNTRANSLATED = re.compile(r"`[^`]+`|\d+(?:[,.]\d+)*")
 
 
 class Document(NamedTuple):
@@ -250,7 +250,8 @@ def test_both_have_the_same_outline_code_and_tables(read: Reader) -> None:
         here, there = Document(path), read(path)
         assert there.outline == here.outline, f"{there.name}: headings, lists, tables and code blocks"
         assert there.code == here.code, f"{there.name}: code blocks"
-        assert there.cells == here.cells, f"{there.name}: code and numbers in tables"
+        others = [row for row, *both in zip(there.rows, here.cells, there.cells, strict=True) if both[0] != both[1]]
+        assert others == [], f"{there.name}: code and numbers in tables"
 
 
 def test_a_translation_that_has_fallen_behind_fails_in_ci_only(monkeypatch: pytest.MonkeyPatch) -> None:
