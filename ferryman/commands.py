@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,9 +69,11 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
         with view:
             cycle = await oneshot.cycle_to_the_end(app, items, view)
         left = await app.record.queue.outstanding(targets)
-        failed = await app.record.ledger.tags(targets=targets, failed=True)
+        failed = await app.record.ledger.count_failed(targets)
         if as_json:
-            _print_list(documents.tag_document(each) for each in await _shown(app.record, targets))
+            with _json_list() as add:
+                async for each in _shown(app.record, targets):
+                    add(documents.tag_document(each))
         else:
             await _print_overview(app.record, targets, with_lookup_failures=False)
         _print_what_is_left(items, cycle, left)
@@ -126,16 +129,16 @@ async def status(
         known = named_once if former else named_now
         wanted = [target_and_tag(known, name, former=named_once) for name in names]
         whole = {target for targets, tag in wanted if tag is None for target in targets}
-        of_items: list[TagRecord] = []
-        if whole or not names:
-            targets = whole if names else {each.target for each in known}
-            of_items = await _shown(record, targets, failed=failed, everything=everything)
         named = [each for each in await _named(record, wanted) if each.has_failed or not failed]
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
-    shown = list({each.id: each for each in (*of_items, *named)}.values())  # once, though its item is named as well
-    if as_json:
-        _print_list(documents.tag_document(each, attempts.get(each.id)) for each in shown)
-        return
+        targets = whole if names else {each.target for each in known}
+        of_items = _shown(record, targets, failed=failed, everything=everything)
+        if as_json:
+            with _json_list() as add:
+                async for each in _each_once(of_items, named):
+                    add(documents.tag_document(each, attempts.get(each.id)))
+            return
+        shown = [each async for each in _each_once(of_items, named)]
     if not shown:
         click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
         return
@@ -143,6 +146,15 @@ async def status(
     console.print(tables.tags_table(shown))
     for each in named:
         console.print(tables.attempts_table(each, attempts[each.id]))
+
+
+async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagRecord]) -> AsyncIterator[TagRecord]:
+    """The tags of whole items, then those that were named and are not among them."""
+    left = {each.id: each for each in named}
+    async for each in of_items:
+        yield left.pop(each.id, each)
+    for each in left.values():
+        yield each
 
 
 async def _named(record: Record, wanted: Sequence[tuple[set[str], str | None]]) -> list[TagRecord]:
@@ -173,11 +185,10 @@ async def requeue(settings: Settings, what: str) -> None:
                     [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
                 )
             count = await record.queue.requeue(targets=targets, tag=tag)
-        failed = await record.ledger.tags(targets=targets, failed=True)
+        unreadable = await record.ledger.count_unreadable(targets, tag)
     click.echo(f"{counted(count, 'tag')} queued")
-    unread = [each for each in failed if each.source_digest is None and tag in {None, each.tag}]
-    if unread:
-        click.echo(f"{counted(len(unread), 'tag')} could not be read upstream, and every look tries that again")
+    if unreadable:
+        click.echo(f"{counted(unreadable, 'tag')} could not be read upstream, and every look tries that again")
 
 
 async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None:
@@ -296,20 +307,18 @@ async def _known(settings: Settings, record: Record) -> tuple[list[Named], list[
     return now, [each for each in recorded if each.target not in targets]
 
 
-async def _shown(
-    record: Record, targets: Collection[str] | None, *, failed: bool = False, everything: bool = False
-) -> list[TagRecord]:
+def _shown(
+    record: Record, targets: Collection[str], *, failed: bool = False, everything: bool = False
+) -> AsyncIterator[TagRecord]:
     """The tags that people mean: what the rules leave out is shown on request only."""
-    return await record.ledger.tags(
+    return record.ledger.tags(
         targets=targets,
         failed=failed,
         leaving_out=() if everything else planner.BY_RULE,
     )
 
 
-async def _print_overview(
-    record: Record, targets: Collection[str] | None, *, with_lookup_failures: bool = True
-) -> None:
+async def _print_overview(record: Record, targets: Collection[str], *, with_lookup_failures: bool = True) -> None:
     console = tables.console()
     if held := await record.queue.held():
         console.print(tables.registries_table(held))
@@ -322,10 +331,11 @@ async def _print_overview(
         console.print(tables.summary_table(summary, width=console.width))
     else:
         console.print("nothing is recorded yet: `ferryman plan` shows what would be copied, `ferryman sync` copies it")
-    if failed := await record.ledger.tags(targets=targets, failed=True):
-        console.print(tables.tags_table(failed[:_SHOWN]))
-        if len(failed) > _SHOWN:
-            console.print(f"… and {len(failed) - _SHOWN} more: `ferryman status --failed`")
+    if number := await record.ledger.count_failed(targets):
+        failed = record.ledger.tags(targets=targets, failed=True, most=_SHOWN)
+        console.print(tables.tags_table([each async for each in failed]))
+        if number > _SHOWN:
+            console.print(f"… and {number - _SHOWN} more: `ferryman status --failed`")
 
 
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
@@ -375,10 +385,21 @@ def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) 
 
 
 def _print_list(found: Iterable[Any]) -> None:
-    """JSON, one after the other: all of a large record at once would be half a gigabyte."""
+    with _json_list() as add:
+        for document in found:
+            add(document)
+
+
+@contextmanager
+def _json_list() -> Iterator[Callable[[Any], None]]:
+    """Print a JSON list, each element as it is added: all of a large record at once would be half a gigabyte."""
     begin = "["
-    for document in found:
+
+    def add(document: Any) -> None:
+        nonlocal begin
         lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")  # of the document, not of texts in it
         click.echo("\n  ".join([begin, *lines]), nl=False)
         begin = ","
+
+    yield add
     click.echo("[]" if begin == "[" else "\n]")

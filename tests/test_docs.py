@@ -176,7 +176,7 @@ async def fields(tmp_path: Path) -> set[str]:
     ledger = Ledger(database)
     item = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/pause", None)
     await ledger.import_history(item, [HistoryLine("3.9", "Unknown", None)], now=datetime(2026, 1, 1, tzinfo=UTC))
-    [record] = await ledger.tags()
+    [record] = [each async for each in ledger.tags()]
     await database.close()
     return {*tag_document(record, []), *finding_document(Finding("engine", works=True, told="it answers"))}
 

@@ -377,5 +377,5 @@ class TestThroughTheLedger:
             ("docker.io__y.txt", None),
             ("docker.io__x.txt", 1),
         ]
-        records = await ledger.tags()
+        records = [each async for each in ledger.tags()]
         assert {record.tag for record in records if record.status == "synced"} == {"late", "early", "c", "b", "edge"}

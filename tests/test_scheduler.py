@@ -617,14 +617,14 @@ async def test_what_was_mirrored_stays_so_with_the_error_beside_it(world: World,
     assert [each.tag for each in (await world.cycle(FLANNEL)).unread] == ["v1"]
     record = (await world.known(FLANNEL))["v1"]
     assert (record.status, record.mirrored_digest, record.error_kind) == ("synced", made_up_digest("old"), "denied")
-    assert [each.tag for each in await world.ledger.tags(failed=True)] == ["v1"]
+    assert [each.tag async for each in world.ledger.tags(failed=True)] == ["v1"]
 
     await world.queue.withdraw_items([])  # an item that is no more has no trouble
-    assert await world.ledger.tags(failed=True) == []
+    assert [each async for each in world.ledger.tags(failed=True)] == []
     await world.cycle(FLANNEL)
     quay.answers.clear()
     assert (await world.cycle(FLANNEL)) == Cycle(enqueued=1, failed={})
-    assert await world.ledger.tags(failed=True) == []
+    assert [each async for each in world.ledger.tags(failed=True)] == []
 
 
 async def test_a_queued_tag_that_cannot_be_read_any_more_is_told_and_stays_queued(world: World, quay: Quay) -> None:

@@ -1,17 +1,16 @@
 """The record: reading what is known of every tag, and the old history as an exported view."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, delete, func, not_, null, or_, select, update
+from sqlalchemy import Select, Subquery, and_, bindparam, delete, func, not_, null, select, update
 
+from ferryman.store import listing
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
-    UNREAD,
     attempts,
     blobs,
     history,
@@ -21,11 +20,10 @@ from ferryman.store.database.tables import (
     tags,
     walks,
 )
+from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
-from ferryman.versions import version_key
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
-_COLUMNS = [tags.c[field.name] for field in fields(TagRecord)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,9 @@ class Ledger:
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
-        return {record.tag: record for record in await self._records(select(*_COLUMNS).where(tags.c.target == target))}
+        return {
+            record.tag: record for record in await self._records(select(*RECORD_COLUMNS).where(tags.c.target == target))
+        }
 
     async def walk(self, target: str) -> Walk | None:
         """How the item's repository was last listed."""
@@ -77,33 +77,34 @@ class Ledger:
             row = (await connection.execute(asking)).one_or_none()
             return Walk(*row) if row else None
 
-    async def tags(
+    def tags(
         self,
         *,
         targets: Collection[str] | None = None,
         failed: bool = False,
         leaving_out: Collection[str] = (),
-    ) -> list[TagRecord]:
-        """For `status`: by item, by status, newest first; without what is skipped for a reason in `leaving_out`.
+        most: int | None = None,
+    ) -> AsyncIterator[TagRecord]:
+        """For `status`: by item, by status, newest first, read while it is iterated. See `listing.py`.
 
         targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
+        `leaving_out`: without what is skipped for one of these reasons. `most`: only the first ones.
         """
-        asking = select(*_COLUMNS)
-        if targets is not None:
-            asking = asking.where(tags.c.target.in_(targets))
-        if failed:
-            asking = asking.where(or_(status_is("failed"), UNREAD))
-        if leaving_out:
-            for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(leaving_out))
-            asking = asking.where(or_(not_(status_is("skipped")), for_another_reason))
-        status = case({status: place for place, status in enumerate(_ORDER)}, value=tags.c.status)
-        rank = case((status_is("queued"), tags.c.rank), else_=0)  # of others it is as old as their last copy
-        order = tags.c.item, tags.c.target, status, rank, tags.c.pushed_at.desc().nulls_last(), tags.c.id
-        return _by_version(await self._records(asking.order_by(*order)))
+        selection = Selection(targets=targets, failed=failed, leaving_out=leaving_out)
+        return list_tags(self._database, selection, most=most)
+
+    async def count_failed(self, targets: Collection[str]) -> int:
+        """How many tags `tags(failed=True)` has."""
+        return await self._count(listing.failed(tags.c.target.in_(targets)))
+
+    async def count_unreadable(self, targets: Collection[str], tag: str | None = None) -> int:
+        """Those of them, or of the ones of this name, that have no digest: only another look can try them again."""
+        named = [] if tag is None else [tags.c.tag == tag]
+        return await self._count(listing.failed(tags.c.target.in_(targets), tags.c.source_digest.is_(None), *named))
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:
         """What is known of one tag."""
-        found = await self._records(select(*_COLUMNS).where(tags.c.target == target, tags.c.tag == tag))
+        found = await self._records(select(*RECORD_COLUMNS).where(tags.c.target == target, tags.c.tag == tag))
         return found[0] if found else None
 
     async def summary(self, targets: Collection[str] | None = None) -> list[ItemSummary]:
@@ -223,20 +224,14 @@ class Ledger:
                 await connection.execute(connection.insert(history).on_conflict_do_nothing(), adding)
         return new
 
+    async def _count(self, rows: Subquery) -> int:
+        async with self._database.read() as connection:
+            number: int = await connection.scalar(select(func.count()).select_from(rows))
+            return number
+
     async def _records(self, asking: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
             return [TagRecord(*row) async for row in connection.stream(asking)]
-
-
-def _by_version(records: Iterable[TagRecord]) -> list[TagRecord]:
-    """The same in the same order, but for neighbours of which no push time is known: the highest version first."""
-    found: list[TagRecord] = []
-    for (_, status, pushed_at), group in groupby(records, lambda each: (each.target, each.status, each.pushed_at)):
-        several = list(group)
-        if pushed_at is None and status != "queued":
-            several.sort(key=lambda each: version_key(each.tag), reverse=True)
-        found += several
-    return found
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:
@@ -245,16 +240,13 @@ def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> l
     gone: dict[str, int] = dict.fromkeys(names, 0)
     synced_at: dict[str, datetime] = {}
     for target, status, number, lost, last, _ in groups:
-        counts.setdefault(target, dict.fromkeys(_ORDER, 0))[status] = number
+        counts.setdefault(target, dict.fromkeys(STATUSES, 0))[status] = number
         gone[target] += lost
         if last is not None:
             synced_at[target] = max(last, synced_at.get(target, last))
     return [
         ItemSummary(*names[target], target, counts[target], gone[target], synced_at.get(target)) for target in counts
     ]
-
-
-_ORDER: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")
 
 
 async def _take_over(connection: Transaction, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:

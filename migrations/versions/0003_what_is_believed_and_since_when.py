@@ -12,7 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("tags", sa.Column("target_checked_at", sa.DateTime(timezone=True)))
     unread = sa.text("status = 'synced' AND error IS NOT NULL")
-    op.create_index("ix_tags_unread", "tags", ["target"], sqlite_where=unread, postgresql_where=unread)
+    op.create_index("ix_tags_unread", "tags", ["target", "status"], sqlite_where=unread, postgresql_where=unread)
     op.add_column("registries", sa.Column("tried_at", sa.DateTime(timezone=True)))
     op.add_column("registries", sa.Column("tries", sa.Integer(), server_default="0", nullable=False))
     op.add_column("blobs", sa.Column("used_at", sa.DateTime(timezone=True)))

@@ -54,7 +54,7 @@ async def mirror(file: Path, tag: str) -> None:
 async def recorded(file: Path) -> set[str]:
     database = await open_database(url_of(file), create=False)
     try:
-        return {record.tag for record in await Ledger(database).tags()}
+        return {record.tag async for record in Ledger(database).tags()}
     finally:
         await database.close()
 

@@ -17,13 +17,13 @@ async def test_tags_by_item_newest_first(scene: Scene) -> None:
     await scene.walk({"new": digest("a")}, pushed_at=START)
     await scene.walk({"another": digest("a")}, item=HUB, pushed_at=START)
     await scene.fail(await scene.claimed())
-    found = await scene.ledger.tags()
+    found = [each async for each in scene.ledger.tags()]
     assert [(record.item, record.tag) for record in found] == [
         ("etcd", "new"), ("etcd", "old"), ("etcd", "undated"), ("traefik", "another"),
     ]  # fmt: skip
-    assert [record.tag for record in await scene.ledger.tags(targets=[HUB.target])] == ["another"]
-    assert [record.tag for record in await scene.ledger.tags(failed=True)] == ["undated"]
-    assert await scene.ledger.tags(targets=[]) == []
+    assert [record.tag async for record in scene.ledger.tags(targets=[HUB.target])] == ["another"]
+    assert [record.tag async for record in scene.ledger.tags(failed=True)] == ["undated"]
+    assert [each async for each in scene.ledger.tags(targets=[])] == []
 
 
 async def test_within_an_item_tags_stand_by_status_and_then_newest_first(scene: Scene) -> None:
@@ -35,7 +35,7 @@ async def test_within_an_item_tags_stand_by_status_and_then_newest_first(scene: 
     await scene.walk(dict.fromkeys(queued, digest("a")), pushed_at=START)
     left_out = ["edge", "4.9-rc1", "4.10-rc1", "4.10-rc2"]
     await scene.walk(dict.fromkeys(left_out, digest("a")), planned=dict.fromkeys(left_out, "skip"))
-    assert [(record.status, record.tag) for record in await scene.ledger.tags()] == [
+    assert [(record.status, record.tag) async for record in scene.ledger.tags()] == [
         ("synced", "2.10"), ("synced", "2.9"), ("queued", "3.2"), ("queued", "3.10"), ("queued", "3.1"),
         ("failed", "1.0"), ("skipped", "4.10-rc2"), ("skipped", "4.10-rc1"), ("skipped", "4.9-rc1"),
         ("skipped", "edge"),
@@ -46,10 +46,10 @@ async def test_what_the_rules_leave_out_is_left_out_on_request(scene: Scene) -> 
     await scene.walk({"ruled-out": digest("a")}, planned={"ruled-out": "skip"})
     await scene.skip(await scene.running("skipped"))
     await scene.succeed(await scene.running("synced"))
-    assert len(await scene.ledger.tags()) == 3
-    shown = await scene.ledger.tags(leaving_out=["a rule", "another"])
+    assert len([each async for each in scene.ledger.tags()]) == 3
+    shown = [each async for each in scene.ledger.tags(leaving_out=["a rule", "another"])]
     assert {record.tag for record in shown} == {"skipped", "synced"}
-    assert await scene.ledger.tags(failed=True, leaving_out=["a rule"]) == []
+    assert [each async for each in scene.ledger.tags(failed=True, leaving_out=["a rule"])] == []
 
 
 async def test_the_summary(scene: Scene) -> None:
@@ -199,8 +199,8 @@ async def test_what_was_mirrored_and_cannot_be_read_is_among_what_failed(scene: 
         ITEM, [SeenTag("v1", None, None)], gone=(), planned=[missed, replace(missed, tag="pinned")],
         walk=Walk(now, now, "rules"),
     )  # fmt: skip
-    found = {record.tag: (record.status, record.error) for record in await scene.ledger.tags(failed=True)}
+    found = {record.tag: (record.status, record.error) async for record in scene.ledger.tags(failed=True)}
     assert found == {"v1": ("synced", "answered 500"), "pinned": ("failed", "answered 500")}
     assert await scene.queue.requeue(failed=True) == 0  # it has no digest: the next look reads it again
     await scene.queue.withdraw_items([])
-    assert await scene.ledger.tags(failed=True) == []
+    assert [each async for each in scene.ledger.tags(failed=True)] == []

@@ -138,7 +138,8 @@ _partial(  # for a claim that leaves out the registries that have their share of
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
-_partial("ix_tags_unread", tags.c.target, where=UNREAD)
+# The status, though all here have the same, or SQLite would prefer `ix_tags_item` and read all that is synced.
+_partial("ix_tags_unread", tags.c.target, tags.c.status, where=UNREAD)
 # All that a summary counts stands in it, so that a million rows are counted without being read.
 Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at)
 

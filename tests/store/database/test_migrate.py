@@ -155,7 +155,7 @@ async def test_who_writes_migrates_and_loses_nothing(released: str) -> None:
     await (await open_database(released)).close()
 
     database = await open_database(released, create=False)
-    [record] = await Ledger(database).tags()
+    [record] = [each async for each in Ledger(database).tags()]
     await database.close()
     assert (record.item, record.tag, record.status, record.target_digest) == ("app", "1.0", "synced", "sha256:b")
 
