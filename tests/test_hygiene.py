@@ -26,30 +26,36 @@ import subprocess
 def test_it(tmp_path):
     subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.DEVNULL).wait()
 """
+ALONE, BY_WORKERS = (), ("-p", "xdist", "-n", "2")
+ways = pytest.mark.parametrize("way", [ALONE, BY_WORKERS], ids=["alone", "by workers"])
 
 
-def run_tests(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
+def run_tests(folder: Path, text: str, *more: str) -> "subprocess.CompletedProcess[str]":
     """Run a file of tests as ours are run, with `folder/tmp` for its temporary files."""
     (folder / "tmp").mkdir()
     file = folder / "test_made_up.py"
     file.write_text(text)
     options = ("-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "tests.support.hygiene")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(file)],
+        [sys.executable, "-m", "pytest", *options, *more, str(file)],
         cwd=CHECKOUT, env=os.environ | {"TMPDIR": str(folder / "tmp")}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
+@ways
 @pytest.mark.parametrize("passes", [True, False])
-def test_no_file_stays(tmp_path: Path, passes: bool) -> None:
-    done = run_tests(tmp_path, WRITES.format(passes))
+def test_no_file_stays(tmp_path: Path, passes: bool, way: tuple[str, ...]) -> None:
+    done = run_tests(tmp_path, WRITES.format(passes), *way)
     assert (done.returncode == 0) is passes, done.stdout
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_program_that_still_runs_is_ended_and_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@ways
+def test_a_program_that_still_runs_is_ended_and_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
     monkeypatch.setenv("FERRYMAN_TESTS_PATIENCE", "0.5")
-    done = run_tests(tmp_path, STARTS)
+    done = run_tests(tmp_path, STARTS, *way)
     assert done.returncode == 1, done.stdout
     assert "left by the tests: process " in done.stdout
     assert "still ran: sleep 600" in done.stdout

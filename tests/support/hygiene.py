@@ -1,6 +1,7 @@
 """A test run's own temporary folder: nothing of it stays, and what the tests left running fails the run.
 
-pytest calls the functions below as hooks; see conftest.py.
+With `pytest -n` the folder is the controller's: each worker works in a folder inside it, and the controller looks at
+what is left once all workers have ended. pytest calls the functions below as hooks; see conftest.py.
 """
 
 import contextlib
@@ -69,17 +70,30 @@ class _Run:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Before pytest looks for the temporary folder."""
+    if (worker := _number_of_worker(config)) is not None:
+        # Not below the controller's, where pytest-xdist puts it: names of sockets in there would be too long.
+        config.option.basetemp = f"{tempfile.gettempdir()}/{worker}"
+        return
     config.stash[_RUN] = _Run()
     if not config.option.basetemp:
         config.option.basetemp = str(config.stash[_RUN].folder / "p")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """All fixtures are torn down. What they left fails the run."""
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """All fixtures are torn down, and all workers have ended. What they left fails the run."""
+    yield
+    if _number_of_worker(session.config) is not None:
+        return
     left = session.config.stash[_RUN].end()
     report: Callable[[str], None] = session.config.get_terminal_writer().line
     for each in left:
         report(f"\nleft by the tests: {each}")
     if left and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _number_of_worker(config: pytest.Config) -> str | None:
+    """Which of pytest-xdist's workers this process is, if any. Not by environment: what a worker starts inherits it."""
+    told: dict[str, str] | None = getattr(config, "workerinput", None)
+    return None if told is None else told["workerid"].removeprefix("gw")

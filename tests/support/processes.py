@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,15 +17,22 @@ from types import FrameType
 
 from tests.support.debian_root import DebianRoot
 
+_PORTS = range(10_000, 30_000)
 _STARTING = 180.0  # seconds; for what hangs: these machines are noisy
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that was free a moment ago.
+
+    Below those that the kernel gives to outgoing connections and to whoever asks for any: with tests side by side,
+    one of these could be gone before our server is there.
+    """
+    for _ in _PORTS:
+        port = secrets.choice(_PORTS)  # not of `random`: hypothesis makes that the same in every process
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port of 127.0.0.1 is free")
 
 
 def is_listening(port: int) -> bool:
