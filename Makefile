@@ -1,4 +1,5 @@
 # On a Debian machine, as root: `make demo` or `make test`; what is missing gets installed first.
+# As anybody: `make check`, which needs Python with its venv module and nothing else.
 # Elsewhere: install a Docker Engine and docker-registry yourself, and name a Python: `make test PYTHON=python3.12`.
 
 PYTHON ?= /usr/bin/python3
@@ -13,17 +14,23 @@ DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
 TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap libfaketime postgresql procps skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
+# The markers are told in pyproject.toml.
+QUICK := not (engine or postgresql or registry or openssl or root or e2e or slow)
+
 # Python's start would answer Ctrl-C by a traceback; the demo takes it once it can stop what it has started.
 HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo yes),env --block-signal=INT)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint types test demo examples bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup check lint types test demo examples bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 setup: test-packages $(VENV)/installed ## Install what the tests need, and Ferryman into .venv
+
+check: lint types ## The fast loop, a minute: style, types, and the tests that need no other program and no root
+	$(BIN)/pytest -q --numprocesses auto --dist worksteal --hypothesis-profile quick -m "$(QUICK)"
 
 lint: $(VENV)/installed ## Check style and formatting
 	$(BIN)/ruff check .

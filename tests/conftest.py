@@ -14,7 +14,9 @@ import structlog
 
 from ferryman import log
 from ferryman.store.database.database import open_database
+from tests.support.debian_root import DebianRoot, debian_13, run
 from tests.support.hygiene import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks
+from tests.support.markers import pytest_collection_modifyitems  # noqa: F401 - a hook
 from tests.support.processes import Engine, RegistryServer
 from tests.support.transports import open_client
 from tests.support.workplace import Workplace
@@ -22,6 +24,7 @@ from tests.support.workplace import Workplace
 ReadLog = Callable[[], list[dict[str, Any]]]
 
 hypothesis.settings.register_profile("ferryman", deadline=None)  # test machines are noisy: slow is not wrong
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)  # for `make check`
 hypothesis.settings.load_profile("ferryman")
 
 # A script that starts the tests in the background makes them ignore Ctrl-C, and the programs they start inherit that.
@@ -61,6 +64,23 @@ def target_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def trixie() -> DebianRoot:
+    """Debian 13, with all that any test wants of it."""
+    return debian_13()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate that nobody has signed, and its key."""
+    made, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    run(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "1"),
+        *("-keyout", str(key), "-out", str(made)),
+    )
+    return made, key
 
 
 @pytest.fixture

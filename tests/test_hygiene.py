@@ -26,8 +26,8 @@ import subprocess
 def test_it(tmp_path):
     subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.DEVNULL).wait()
 """
-ALONE, BY_WORKERS = (), ("-p", "xdist", "-n", "2")
-ways = pytest.mark.parametrize("way", [ALONE, BY_WORKERS], ids=["alone", "by workers"])
+BY_WORKERS = pytest.param(("-p", "xdist", "-n", "2"), id="by workers", marks=pytest.mark.slow)
+ways = pytest.mark.parametrize("way", [pytest.param((), id="alone"), BY_WORKERS])
 
 
 def run_tests(folder: Path, text: str, *more: str) -> "subprocess.CompletedProcess[str]":

@@ -902,6 +902,7 @@ steps = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(steps, max_size=25))
 @settings(max_examples=30)
 def test_whatever_happens_the_wanted_tags_are_mirrored_in_the_end_and_none_twice(

@@ -12,7 +12,7 @@ from tests.support.transports import DirectTransports, DockerTransports
 OpenTransport = Callable[..., Transport]
 
 
-@pytest.fixture(params=["docker", "direct"])
+@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.engine), "direct"])
 async def open_transport(request: pytest.FixtureRequest) -> AsyncIterator[OpenTransport]:
     """Open the transport under test. `open_transport(logins={"host": ("user", "password")})`."""
     async with AsyncExitStack() as stack:

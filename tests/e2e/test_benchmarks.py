@@ -9,7 +9,7 @@ from tests.support.sources import CHECKOUT
 
 _TIMED = ("wall", "rate", "CPU")
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_quick_run_tells_every_figure() -> None:

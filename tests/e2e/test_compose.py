@@ -17,12 +17,12 @@ import yaml
 
 from tests.support import images
 from tests.support.debian import build_python_image, build_registry_image
-from tests.support.debian_root import run, trixie
+from tests.support.debian_root import DebianRoot, run
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.sources import CHECKOUT, copy_sources
 
 # The first run makes a Debian base image and downloads every wheel.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ITEMS = """\
 items:
@@ -140,7 +140,8 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def program(request: pytest.FixtureRequest) -> str:
     if request.param == "docker-compose 1.29":
         return COMPOSE_1
-    return str(trixie().folder / COMPOSE_2)
+    debian: DebianRoot = request.getfixturevalue("trixie")
+    return str(debian.folder / COMPOSE_2)
 
 
 def test_the_first_hour_as_readme_tells_it(program: str, project: Project, engine: Engine, tmp_path: Path) -> None:

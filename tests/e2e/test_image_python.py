@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, is_possible, trixie
+from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, is_possible
 from tests.support.sources import CHECKOUT
 
 VERSION = "3.13"
@@ -17,35 +17,31 @@ SERVICE = (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which debootstrap makes"),
 ]
 
 
 @pytest.fixture
-def root() -> DebianRoot:
-    return trixie()
-
-
-@pytest.fixture
-def python(root: DebianRoot) -> Path:
+def python(trixie: DebianRoot) -> Path:
     """That release's Python with what the lock names, kept as long as the lock stays the same."""
     lock = CHECKOUT / "requirements/dev.txt"
     kept = CACHE / f"python-{VERSION}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     python = kept / "bin/python"
     if not (kept / "installed").exists():
         pip = (str(python), "-m", "pip", "install", "--quiet", "--retries=10", "--disable-pip-version-check")
-        inside(root, "/usr/bin/python3", "-m", "venv", "--clear", str(kept))
-        inside(root, *pip, "--require-hashes", f"--requirement={lock}")
-        inside(root, *pip, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT))
+        inside(trixie, "/usr/bin/python3", "-m", "venv", "--clear", str(kept))
+        inside(trixie, *pip, "--require-hashes", f"--requirement={lock}")
+        inside(trixie, *pip, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT))
         (kept / "installed").touch()
     return python
 
 
-def test_the_service_works_on_the_python_of_the_image(root: DebianRoot, python: Path) -> None:
-    assert inside(root, str(python), "--version").startswith(f"Python {VERSION}.")
-    on_sqlite = ("-k", "not [postgresql")  # the contracts of both databases were tested already
-    inside(root, str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *on_sqlite, *SERVICE)
+def test_the_service_works_on_the_python_of_the_image(trixie: DebianRoot, python: Path) -> None:
+    assert inside(trixie, str(python), "--version").startswith(f"Python {VERSION}.")
+    on_sqlite = ("-m", "not postgresql")  # the contracts of both databases were tested already
+    inside(trixie, str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *on_sqlite, *SERVICE)
 
 
 def inside(root: DebianRoot, *command: str) -> str:

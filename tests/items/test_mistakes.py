@@ -364,6 +364,7 @@ def test_a_missing_ca_file_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_aliases_that_unfold_without_end_are_stopped(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]

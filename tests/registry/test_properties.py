@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
+import pytest
 from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -77,6 +78,7 @@ answers = st.lists(st.builds(odd_part, kinds, cuts, st.integers(-2000, 2000)), m
 sizes = st.lists(st.integers(1, 3000), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(answers, sizes)
 def test_a_download_ends_with_the_right_bytes_or_an_error(answers: list[Handler], sizes: list[int]) -> None:
@@ -129,6 +131,7 @@ ranges = st.none() | st.sampled_from(["0-0", "0-1", "bytes=0-99", "0-", "nonsens
 interruptions = st.lists(st.tuples(st.sampled_from(["PUT", "PATCH"]), lengths, lengths, ranges), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(interruptions, st.booleans())
 @example([("PUT", 5 * MIB, 5 * MIB, None), ("PATCH", MIB, 100, None)], True)
@@ -197,6 +200,7 @@ names = st.sampled_from(
 statuses = st.sampled_from([b"200", b"202", b"307", b"401", b"404", b"429"])
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(statuses, st.lists(st.tuples(names, raw_links), max_size=3))
 @example(b"307", [(b"Location", b"/\xff\xfe")])

@@ -29,7 +29,7 @@ async def _migrate(url: str) -> None:
     await (await open_database(url)).close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database of this test's own."""
     if request.param == "sqlite":

@@ -52,7 +52,7 @@ class DebianRoot:
         return [*_UNSHARED, "sh", "-c", _ENTER, "sh", str(self.folder), *shared, "--", *inside]
 
 
-def trixie() -> DebianRoot:
+def debian_13() -> DebianRoot:
     """Debian 13 with all that any test wants of it: one root, for each is made in minutes and takes a gigabyte."""
     return debian_root("trixie", *_TRIXIE)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -67,16 +66,10 @@ def test_a_line(number: int) -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> ssl.SSLContext:
-    """A server's, that nobody has signed."""
-    key, made = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "1",
-         "-keyout", key, "-out", made],
-        check=True, capture_output=True,
-    )  # fmt: skip
+def unsigned(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """What a server shows that nobody has signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made, key)
+    context.load_cert_chain(*certificate)
     return context
 
 
@@ -99,10 +92,8 @@ async def failure(connect: Connect, host: str) -> TransferError:
     return raised.value
 
 
-async def test_a_certificate_that_nobody_signed_is_not_tried_again(
-    certificate: ssl.SSLContext, connect: Connect
-) -> None:
-    async with listening(certificate) as host:
+async def test_a_certificate_that_nobody_signed_is_not_tried_again(unsigned: ssl.SSLContext, connect: Connect) -> None:
+    async with listening(unsigned) as host:
         error = await failure(connect, host)
     assert (error.kind, error.temporary, error.registry) == ("tls", False, host)
     assert "its certificate is refused" in str(error)

@@ -65,6 +65,7 @@ async def test_the_migrations_make_what_the_tables_say(database: Database) -> No
         assert await _schema(connection) == migrated
 
 
+@pytest.mark.slow
 def test_the_command_line_at_a_checkout(url: str) -> None:
     _alembic("upgrade", "head", url=url)
     assert "No new upgrade operations detected" in _alembic("check", url=url)
@@ -72,6 +73,7 @@ def test_the_command_line_at_a_checkout(url: str) -> None:
     _alembic("upgrade", "head", url=url)
 
 
+@pytest.mark.slow
 def test_alembic_takes_a_synchronous_url_too(tmp_path: Path) -> None:
     _alembic("upgrade", "head", url=f"sqlite:///{tmp_path}/ferryman.db")
     assert "(head)" in _alembic("current", url=f"sqlite:///{tmp_path}/ferryman.db")
@@ -93,6 +95,7 @@ def test_an_installed_wheel_in_any_folder(tmp_path: Path) -> None:
     assert (elsewhere / "data" / "ferryman.db").stat().st_size > 0
 
 
+@pytest.mark.slow
 async def test_simultaneous_starts_all_end_well(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/new/ferryman.db"
     starters = [
@@ -112,6 +115,7 @@ async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> 
         await database.close()
 
 
+@pytest.mark.slow
 def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     told = f"{OPEN}; print('alembic' in sys.modules)"

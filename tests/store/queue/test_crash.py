@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 
+import pytest
 from sqlalchemy import text
 
 from ferryman.store.database.database import Database, open_database
@@ -43,6 +44,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_killed_again_and_again(url: str) -> None:
     database = await open_database(url)
     owner = Owner.claim(database)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.debian_root import is_possible, trixie
+from tests.support.debian_root import DebianRoot, is_possible
 from tests.support.processes import Engine
 from tests.transports.engine.test_image_cache import (
     test_forgets_a_pull_that_failed,
@@ -61,12 +61,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(tmp_path_factory: pytest.TempPathFactory, trixie: DebianRoot) -> Iterator[Engine]:
     """In place of this machine's own."""
     folder = tmp_path_factory.mktemp("containerd")
     config = folder / "daemon.json"
     config.write_text('{"features": {"containerd-snapshotter": true}}')
-    server = Engine(folder, options=(f"--config-file={config}",), root=trixie())
+    server = Engine(folder, options=(f"--config-file={config}",), root=trixie)
     try:
         yield server.start()
     finally:
