@@ -275,7 +275,7 @@ async def health(settings: Settings) -> int:
             told = f"{_named_with_host(verdict.service)}: {verdict.problem}"
             click.echo(f"error: {told}: see its log, and start it again", err=True)
     if not here:
-        click.echo(f"error: no service here, on {this_host()}, has given a sign of life in the last minute", err=True)
+        click.echo(f"error: no service here, on {this_host()}, has sent a heartbeat in the last minute", err=True)
         for verdict in verdicts:
             told = (
                 f"not judged: {_named_with_host(verdict.service)}, which runs in another container or on another host"
@@ -286,7 +286,7 @@ async def health(settings: Settings) -> int:
 
 async def _verdicts(record: Record) -> list[Liveness]:
     locks = record.locks()
-    return judge(await record.services.list(), now=SystemClock().now(), dead=locks.free, there=locks.held)
+    return judge(await record.services.list(), now=SystemClock().now(), dead=locks.free, existing=locks.held)
 
 
 def _named_with_host(service: Service) -> str:

@@ -1,4 +1,4 @@
-"""Whether the processes on a database live and do what they are for: pure, for `health`, `status`, and the like."""
+"""Whether the processes on a database are alive and on time: pure, for `health`, `status`, and the like."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ferryman.store.services import Service
 
-_FRESH = timedelta(seconds=60)  # a process whose last sign of life is older is not alive, or hangs
+_FRESH = timedelta(seconds=60)  # an older heartbeat is stale: the process is dead, or hangs
 _CLOCKS_DIFFER = timedelta(seconds=60)  # by which another machine's clock may be ahead of ours
 _ALLOWANCE = timedelta(minutes=5)  # by which a cycle may begin late
 _LONGEST_CYCLE = timedelta(days=1)
@@ -14,35 +14,33 @@ _LONGEST_CYCLE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """What is to be said of one process that is alive, or there at least."""
+    """What is known of one process."""
 
     service: Service
-    alive: bool  # False: it is there, and gives no sign of life
+    alive: bool  # its heartbeat is fresh; False: the process exists all the same
     problem: str | None  # a sentence; None: all is well
 
 
 def judge(
-    services: Sequence[Service], *, now: datetime, dead: Collection[str] = (), there: Collection[str] = ()
+    services: Sequence[Service], *, now: datetime, dead: Collection[str] = (), existing: Collection[str] = ()
 ) -> list[Liveness]:
-    """A verdict for each of the processes that are alive, or there.
+    """A verdict for each process that is alive, or that exists and does not send heartbeats.
 
-    `dead` and `there`: owners whose process is known to have ended, or not to have. One of which neither is known is
-    taken at its word: it is alive as long as its last sign of life is fresh.
+    `dead` and `existing`: owners whose process is known to have ended, or to exist. A process in neither, such as one
+    on another machine, is alive while its heartbeat is fresh.
     """
-    planned = [_planned_tag(each, now) for each in services if each.owner not in dead]
-    return [verdict for verdict in planned if verdict.alive or verdict.service.owner in there]
+    verdicts = [_verdict(each, now) for each in services if each.owner not in dead]
+    return [verdict for verdict in verdicts if verdict.alive or verdict.service.owner in existing]
 
 
-def _planned_tag(service: Service, now: datetime) -> Liveness:
+def _verdict(service: Service, now: datetime) -> Liveness:
     if _is_fresh(service, now):
         return Liveness(service, True, _problem(service, now))
-    return Liveness(
-        service, False, f"its last sign of life is of {_told(service.beat_at)}, though its process is there"
-    )
+    return Liveness(service, False, f"its last heartbeat was at {_told(service.beat_at)}, but its process still exists")
 
 
 def _is_fresh(service: Service, now: datetime) -> bool:
-    """A sign of life from the future was given under a clock that was ahead: whoever lives gives another one soon."""
+    """A heartbeat from the future was sent under a clock that was ahead: a living process soon sends another."""
     return -_CLOCKS_DIFFER <= now - service.beat_at < _FRESH
 
 

@@ -1,4 +1,4 @@
-"""The long-running service: a timetable, a pool, a sign of life; signals, and a stop that leaves nothing half done."""
+"""The long-running service: a timetable, a pool, a heartbeat; signals, and a stop that leaves nothing half done."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,10 @@ from ferryman.timetable import NextCycle, next_cycle
 from ferryman.worker import Unwatched
 
 _GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
-_SIGN_OF_LIFE = 15.0  # seconds between two beats, which `ferryman health` looks for
+_HEARTBEAT = 15.0  # seconds between two beats, which `ferryman health` looks for
+# After which a pool without progress hangs. What a copy waits for has a shorter limit of its own, unless `timeout` of a
+# registry is longer: an engine may unpack, and a registry commit, for an hour without a word.
+_LONGEST_STALL = timedelta(hours=3)
 _LOOK_AT_THE_CLOCK = 15.0  # seconds after which the timetable looks whether somebody has set it
 
 
@@ -45,6 +48,7 @@ class _Service:
         self._began: float | None = None
         self._next: NextCycle | None = None
         self._early_ends = 0  # cycles in a row
+        self._stalled = False  # no worker makes progress
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -54,7 +58,7 @@ class _Service:
         log.get().info("started", role=self._role, items=len(self._app.configuration.items))
         others = [
             self._kept("timetable", self._timetable),
-            self._kept("sign of life", self._live),
+            self._kept("service heartbeat", self._live),
             self._kept("look for mended credentials", self._lift_mended),
         ]
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
@@ -141,10 +145,10 @@ class _Service:
                 log.get().error("items.yml is broken; the last good one stays in force", problem=str(problem))
 
     async def _live(self) -> None:
-        """Give signs of life."""
+        """Send heartbeats."""
         while True:
             await self._beat()
-            await self._app.clock.sleep(_SIGN_OF_LIFE)
+            await self._app.clock.sleep(_HEARTBEAT)
 
     async def _lift_mended(self) -> None:
         """Let go the registries whose credentials have been mended. Apart: a credential helper may be slow."""
@@ -153,14 +157,24 @@ class _Service:
                 await self._app.pauses.resume_recovered()
             except StoreError as error:
                 log.get().error("cannot look for mended credentials", error=str(error))
-            await self._app.clock.sleep(_SIGN_OF_LIFE)
+            await self._app.clock.sleep(_HEARTBEAT)
 
     async def _beat(self) -> None:
+        if self._hangs():
+            return
         record, cycles = self._app.record, self._cycles() if self._scheduler else Cycles()
         try:
             await record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles)
         except StoreError as error:
-            log.get().error("cannot give a sign of life", error=str(error))
+            log.get().error("cannot send the heartbeat", error=str(error))
+
+    def _hangs(self) -> bool:
+        """Whether the workers do. Then the process sends no heartbeat, and `health` reports a stale one."""
+        stalled = self._pool is not None and self._pool.stalled_for > _LONGEST_STALL
+        if stalled and not self._stalled:
+            log.get().error("no worker makes progress; no heartbeat is sent until one does")
+        self._stalled = stalled
+        return stalled
 
     def _cycles(self) -> Cycles:
         """By the clock as it is set now."""

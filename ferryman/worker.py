@@ -6,6 +6,7 @@ that comes after the lease was lost is dropped.
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -90,8 +91,16 @@ class Worker:
         self._policy = policy
         self._listener = listener
 
-    async def copy(self, job: Job) -> Copied:
-        """Copy, and ask the target what it has now, unless it has just said so itself. Raises TransferError."""
+    async def copy(self, job: Job, progressed: Callable[[], None]) -> Copied:
+        """Copy, and ask the target what it has now, unless it has just said so itself. Raises TransferError.
+
+        `progressed` is called whenever a part of the copy is further than before.
+        """
+
+        def tell(part: str, done: int, total: int | None) -> None:
+            progressed()
+            self._listener.progressed(job, part, done, total)
+
         self._listener.started(job)
         source = Repository.parse(job.source).pinned(job.digest)
         target = Repository.parse(job.target).tagged(job.tag)
@@ -99,9 +108,7 @@ class Worker:
             self._registry.forget_refusals(host)  # the queue hands out no tag of a paused registry
         await self._mind_the_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
-        copied = await self._transport.copy(
-            source, target, platforms, lambda part, done, total: self._listener.progressed(job, part, done, total)
-        )
+        copied = await self._transport.copy(source, target, platforms, tell)
         if not copied.confirmed:
             await self._verify(target, copied)
         return copied

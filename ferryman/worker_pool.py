@@ -56,7 +56,8 @@ class WorkerPool:
         self._draining = asyncio.Event()
         self._idle = 0  # workers that found nothing to do
         self.idles = Wakeup()  # all of them did
-        # Both on the monotonic clock:
+        # All on the monotonic clock:
+        self._progress_at = clock.monotonic()  # when a worker last asked for work, or moved some
         self._engine_lost_at: float | None = None
         self._store_lost: tuple[float, StoreError] | None = None  # since when claims fail, and the first failure
 
@@ -95,6 +96,14 @@ class WorkerPool:
         self._queue.filled.notify()  # for those who wait for work
 
     @property
+    def stalled_for(self) -> timedelta:
+        """How long no worker has made progress: got an answer from the queue, or moved a part of a copy further."""
+        return timedelta(seconds=self._clock.monotonic() - self._progress_at)
+
+    def _progressed(self) -> None:
+        self._progress_at = self._clock.monotonic()
+
+    @property
     def engine_lost_for(self) -> timedelta:
         """How long the Docker Engine has been away, as far as the pool has seen; zero: it answers."""
         lost_at = self._engine_lost_at
@@ -109,6 +118,7 @@ class WorkerPool:
         while not self._draining.is_set():
             filled = self._queue.filled.next()  # before the claim: what is enqueued after it must not be missed
             job = await self._claimed()
+            self._progressed()
             if job is None:
                 await self._wait_for_work(filled)
             else:
@@ -154,7 +164,7 @@ class WorkerPool:
     async def _run_job(self, job: Job) -> None:
         """One job. The copy is a task of its own, so that the heartbeat can stop it when the lease is lost."""
         started_at = self._clock.now()
-        copy = asyncio.create_task(self._worker.copy(job), name=f"copy {job.target}:{job.tag}")
+        copy = asyncio.create_task(self._worker.copy(job, self._progressed), name=f"copy {job.target}:{job.tag}")
         self._copies[job.token] = copy
         try:
             await asyncio.wait([copy])

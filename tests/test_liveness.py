@@ -40,18 +40,18 @@ def test_who_is_known_to_be_dead_is_not_alive() -> None:
 
 
 @pytest.mark.parametrize("beat", [-61 * SECOND, -12 * HOUR, 8 * HOUR])
-def test_who_is_there_and_gives_no_sign_of_life_hangs(beat: timedelta) -> None:
+def test_a_process_that_exists_without_a_fresh_heartbeat_hangs(beat: timedelta) -> None:
     silent = service(beat=beat)
-    assert judge([silent], now=NOW, there={"another"}) == []
-    [verdict] = judge([silent], now=NOW, there={"me"})
+    assert judge([silent], now=NOW, existing={"another"}) == []
+    [verdict] = judge([silent], now=NOW, existing={"me"})
     assert not verdict.alive
     assert verdict.problem == (
-        f"its last sign of life is of {silent.beat_at:%Y-%m-%d %H:%M} UTC, though its process is there"
+        f"its last heartbeat was at {silent.beat_at:%Y-%m-%d %H:%M} UTC, but its process still exists"
     )
 
 
-def test_who_is_there_and_gives_signs_of_life_is_well() -> None:
-    [verdict] = judge([service()], now=NOW, there={"me"})
+def test_a_process_that_exists_and_sends_heartbeats_is_well() -> None:
+    [verdict] = judge([service()], now=NOW, existing={"me"})
     assert (verdict.alive, verdict.problem) == (True, None)
 
 

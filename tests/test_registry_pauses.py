@@ -155,7 +155,7 @@ async def test_a_lifted_login_is_really_tried_again(workplace: Workplace) -> Non
     await workplace.enqueue("v1")
     job = await workplace.queue.claim()
     assert job is not None
-    await workplace.worker().copy(job)
+    await workplace.worker().copy(job, lambda: None)
     assert await workplace.client.credential_for_engine(QUAY, Repository.parse(job.source).name) is not None
 
 

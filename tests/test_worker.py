@@ -347,5 +347,5 @@ async def test_the_source_is_asked_for_the_digest_that_was_seen(workplace: Workp
     job = await workplace.queue.claim()
     assert job is not None
     assert (job.source, job.digest) == (SOURCE, made_up_digest("v1"))
-    await workplace.worker().copy(job)
+    await workplace.worker().copy(job, lambda: None)
     assert workplace.transport.sources == [f"{SOURCE}@{made_up_digest('v1')}"]

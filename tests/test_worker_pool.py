@@ -530,6 +530,63 @@ def _mend(workplace: Workplace) -> None:
     direct.close()
 
 
+# Progress
+
+
+async def test_a_crew_whose_workers_all_wait_for_a_copy_makes_no_progress(workplace: Workplace) -> None:
+    hanging, moving = workplace.transport.hold("v1"), workplace.transport.hold("v2")
+    await workplace.enqueue("v1", "v2")
+    pool = workplace.pool(size=2)
+    workplace.start(pool.run())
+    for gate in (hanging, moving):
+        await gate.reached.wait()
+    await _let_a_lease_pass(workplace)
+    assert pool.stalled_for == 2 * LEASE, "the heartbeat is no progress"
+    ended = asyncio.Event()
+    workplace.watcher.on_end = ended.set
+    moving.open()
+    await ended.wait()
+    assert pool.stalled_for == timedelta()
+
+
+async def test_bytes_are_progress(workplace: Workplace) -> None:
+    reached, further, told, end = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def move_slowly(target: Reference, progress: ProgressSink) -> Copied:
+        reached.set()
+        await further.wait()
+        progress("push:layer", 1, 2000)
+        told.set()
+        await end.wait()
+        return await workplace.transport.push(target, progress)
+
+    workplace.transport.on("v1", move_slowly)
+    await workplace.enqueue("v1")
+    pool = workplace.pool(ends=1)
+    working = workplace.start(pool.run())
+    await reached.wait()
+    await _let_a_lease_pass(workplace)
+    assert pool.stalled_for == 2 * LEASE
+    further.set()
+    await told.wait()
+    assert pool.stalled_for == timedelta()
+    end.set()
+    await working
+
+
+async def test_an_idle_crew_makes_progress(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferryman.worker_pool._POLL", 0.01)
+    pool = workplace.pool()
+    workplace.start(pool.run())
+    idles = pool.idles.next()
+    await idles.wait()
+    workplace.clock.advance(3600)
+    for _ in range(2):  # the claim that was under way, and the next one
+        idles = pool.idles.next()
+        await idles.wait()
+    assert pool.stalled_for == timedelta()
+
+
 # A clock that is set, and work that ends
 
 

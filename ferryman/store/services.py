@@ -43,7 +43,7 @@ class Services:
         self._clock = clock
 
     async def heartbeat(self, owner: str, role: str, *, cycles: Cycles = _NONE) -> None:
-        """Give a sign of life; the first one says when the process started."""
+        """Record a heartbeat; the first one says when the process started."""
         now = self._clock.now()
         fresh = {
             "role": role,

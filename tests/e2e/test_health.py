@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,12 @@ import pytest
 from ferryman.store.database.database import open_database
 from ferryman.store.queue.lease_owners import Owner, this_host
 from ferryman.store.services import Services
+from tests.e2e.support import held, layers, tiny
+from tests.support import images
 from tests.support.clock import ManualClock
 from tests.support.ferryman import Ferryman
+from tests.support.processes import RegistryServer
+from tests.support.proxy import FaultyProxy
 
 HERE = this_host()
 IN_ANOTHER_CONTAINER = f"{HERE}.1.7.0a1b2c3d"  # which is on the host's network, and so has its name
@@ -30,7 +35,7 @@ def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
 
 
 def beat(ferryman: Ferryman, role: str, owner: str | None = None, *, ago: timedelta = timedelta()) -> str:
-    """A sign of life, by default of a process of this very host that is gone by now; its owner."""
+    """Send a heartbeat, by default as a process of this host that has ended since; its owner."""
 
     async def give() -> str:
         database = await open_database(f"sqlite+aiosqlite:///{ferryman.database}")
@@ -41,6 +46,12 @@ def beat(ferryman: Ferryman, role: str, owner: str | None = None, *, ago: timede
         return owner or me.name
 
     return asyncio.run(give())
+
+
+def make_stale(ferryman: Ferryman, role: str = "run") -> None:
+    """As if the last heartbeat had been sent long ago: no test waits for a minute."""
+    with contextlib.closing(sqlite3.connect(ferryman.database, timeout=30)) as connection, connection:
+        connection.execute("UPDATE services SET beat_at = '2026-01-01 12:00:00.000000' WHERE role = ?", [role])
 
 
 def test_a_living_scheduler_elsewhere_excuses_no_dead_worker(ferryman: Ferryman) -> None:
@@ -54,7 +65,7 @@ def test_a_living_scheduler_elsewhere_excuses_no_dead_worker(ferryman: Ferryman)
 
     done = ferryman.run("health")
     assert (done.code, done.out) == (1, "")
-    assert f"error: no service here, on {HERE}, has given a sign of life in the last minute\n" in done.err
+    assert f"error: no service here, on {HERE}, has sent a heartbeat in the last minute\n" in done.err
     for elsewhere in (f"scheduler on {HERE}", "run on db-2"):
         assert f"not judged: {elsewhere}, which runs in another container or on another host\n" in done.err
         assert f"{elsewhere}: alive since" in ferryman.run("status").out
@@ -78,13 +89,12 @@ def test_a_stale_heartbeat_is_not_alive(ferryman: Ferryman, seconds: int, code: 
 def test_a_process_that_is_there_but_silent_is_not_well(ferryman: Ferryman) -> None:
     silent, well = ferryman.start("worker"), ferryman.start("scheduler")
     for each, role in ((silent, "worker"), (well, "scheduler")):
-        each.until("signs of life", lambda role=role: f"{role} on" in ferryman.run("health").out)  # type: ignore[misc]
+        each.until("a heartbeat", lambda role=role: f"{role} on" in ferryman.run("health").out)  # type: ignore[misc]
     silent.send(signal.SIGSTOP)
-    with contextlib.closing(sqlite3.connect(ferryman.database, timeout=30)) as connection, connection:
-        connection.execute("UPDATE services SET beat_at = '2026-01-01 12:00:00.000000' WHERE role = 'worker'")
+    make_stale(ferryman, "worker")
 
     done = ferryman.run("health")
-    problem = f"worker on {HERE}: its last sign of life is of 2026-01-01 12:00 UTC, though its process is there"
+    problem = f"worker on {HERE}: its last heartbeat was at 2026-01-01 12:00 UTC, but its process still exists"
     assert (done.code, done.out) == (1, f"scheduler on {HERE} is alive\n")
     assert done.err == f"error: {problem}: see its log, and start it again\n"
     shown = ferryman.run("status")
@@ -92,5 +102,41 @@ def test_a_process_that_is_there_but_silent_is_not_well(ferryman: Ferryman) -> N
     assert f"worker on {HERE}: alive" not in shown.out
 
     silent.send(signal.SIGCONT)
-    silent.until("signs of life again", lambda: ferryman.run("health").code == 0)
+    silent.until("a heartbeat again", lambda: ferryman.run("health").code == 0)
     assert [silent.stop(), well.stop()] == [0, 0]
+
+
+_IMPATIENT = """
+from datetime import timedelta
+import ferryman.cli, ferryman.service
+
+ferryman.service._LONGEST_STALL = timedelta(seconds=2)
+ferryman.service._HEARTBEAT = 0.1
+ferryman.cli.main(["run"])
+"""
+
+
+def test_a_crew_that_hangs_is_not_well(
+    ferryman: Ferryman,
+    start_registry: Callable[..., RegistryServer],
+    proxied: Callable[[RegistryServer], FaultyProxy],
+) -> None:
+    upstream, target = start_registry(), start_registry()
+    proxy, image = proxied(upstream), tiny("hangs")
+    images.push(upstream.url, "acme/app", "1", image)
+    proxy.stall(layers(image))
+    ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
+    service = ferryman.start("-c", _IMPATIENT, program=sys.executable, FERRYMAN_WORKERS="1")
+    service.until("good health", lambda: ferryman.run("health").code == 0)
+
+    service.tells("no worker makes progress")
+    make_stale(ferryman)
+    done = ferryman.run("health")
+    assert (done.code, done.out) == (1, "")
+    assert "but its process still exists" in done.err
+
+    proxy.mend()
+    service.until("good health", lambda: ferryman.run("health").code == 0)
+    service.until("the tag", lambda: set(held(target)) == {"m/app:1"})
+    assert service.stop() == 0
+    assert service.log.count("no worker makes progress") == 1

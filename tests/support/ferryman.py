@@ -168,12 +168,12 @@ class Ferryman:
         self._output("tty").write_bytes(told)
         return process.wait(timeout=_LONGEST_WAIT), told.decode(errors="replace")
 
-    def start(self, *arguments: str, **environment: str) -> Running:
-        """Start a command; `close` stops what is left of it."""
+    def start(self, *arguments: str, program: str = PROGRAM, **environment: str) -> Running:
+        """Start a command; `close` stops what is left of it. `program`: for one with something changed inside."""
         log = self._output("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [PROGRAM, *arguments],
+                [program, *arguments],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdin=subprocess.DEVNULL,

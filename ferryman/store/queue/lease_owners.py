@@ -89,14 +89,14 @@ def living_owners(file: Path) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """What the locks tell of this machine's processes, by their owners' names. Of others they tell nothing."""
+    """What the locks say about the processes of this machine, by owner. About others they say nothing."""
 
-    held: frozenset[str]  # the process is there, whatever it does
+    held: frozenset[str]  # the process exists, even if it hangs
     free: frozenset[str]  # it ended without a `release`
 
 
 def locks(database: Database) -> Locks:
-    """The locks of a database's processes, for one who is none of them. What cannot be read tells of nobody."""
+    """The locks of a database's processes, read without being one of them; empty where they cannot be read."""
     try:
         found = {file.name: _is_held(file) for file in _visible(_folder_of(database))}
     except OSError:
@@ -123,7 +123,7 @@ def is_here(owner: str) -> bool:
 
 
 def _here() -> str:
-    """The host, and the container: the kernel numbers each one's processes apart."""
+    """The host and the container, which has a PID namespace of its own."""
     try:
         return f"{this_host()}.{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux
