@@ -66,9 +66,8 @@ class Ledger:
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
-        return {
-            record.tag: record for record in await self._records(select(*RECORD_COLUMNS).where(tags.c.target == target))
-        }
+        asking = select(*RECORD_COLUMNS).where(tags.c.target == target)
+        return {record.tag: record for record in await self._records(asking)}
 
     async def walk(self, target: str) -> Walk | None:
         """How the item's repository was last listed."""

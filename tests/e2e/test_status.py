@@ -1,15 +1,18 @@
 """Which tags `status` shows, and whose attempts."""
 
 import asyncio
+import contextlib
+import sqlite3
+import subprocess
 
 import pytest
 
 from ferryman.store.database.database import open_database
-from ferryman.store.ledger import Ledger
+from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
 from tests.store.scene import LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
-from tests.support.ferryman import Ferryman
+from tests.support.ferryman import PROGRAM, Ferryman
 
 ONE = ItemKey("one", "quay.io/acme/one", "registry.example.com/m/one", None)
 TWO = ItemKey("two", "quay.io/acme/two", "registry.example.com/m/two", None)
@@ -63,3 +66,25 @@ def test_every_attempt_at_a_tag_that_is_named(ferryman: Ferryman) -> None:
     (attempt,) = ferryman.status("one:failed")["one:failed"]["attempt_log"]
     assert (attempt["outcome"], attempt["error"]) == ("failed", "it broke")
     assert "it broke" in ferryman.run("status", "one:failed").out
+
+
+def test_who_reads_slowly_keeps_nothing_open_in_the_database_and_may_stop(ferryman: Ferryman) -> None:
+    asyncio.run(_import(f"sqlite+aiosqlite:///{ferryman.database}", 3000))
+    command = [PROGRAM, "status", "--json", "one"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ferryman.folder, env=ferryman.environment, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.read(1) == b"["  # more than a pipe holds is to come
+        with contextlib.closing(sqlite3.connect(ferryman.database, timeout=60)) as connection:
+            connection.execute("INSERT INTO marks VALUES ('noted', '', '2026-01-01 00:00:00.000000')")
+            connection.commit()
+            assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)  # waits for readers
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+async def _import(url: str, number: int) -> None:
+    database = await open_database(url)
+    lines = [HistoryLine(f"1.{each}", digest("a"), None) for each in range(number)]
+    await Ledger(database).import_history(ONE, lines, now=START)
+    await database.close()
