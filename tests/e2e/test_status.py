@@ -68,6 +68,25 @@ def test_every_attempt_at_a_tag_that_is_named(ferryman: Ferryman) -> None:
     assert "it broke" in ferryman.run("status", "one:failed").out
 
 
+def test_the_overview_shows_the_first_that_failed_and_the_number_of_the_others(ferryman: Ferryman) -> None:
+    asyncio.run(_leave_unread(f"sqlite+aiosqlite:///{ferryman.database}", 30))
+    out = ferryman.run("status").out
+    rows = [line.split()[:2] for line in out.splitlines() if "answered 500" in line]
+    assert rows == [["one", f"1.{number}"] for number in range(29, 9, -1)]  # the others are lower, or no versions
+    assert "… and 12 more: `ferryman status --failed`" in out
+
+
+async def _leave_unread(url: str, number: int) -> None:
+    database = await open_database(url)
+    queue = Queue(database, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)
+    unread = [
+        PlannedTag(f"1.{each}", "fail", "unreadable", error="answered 500", error_kind="unreachable")
+        for each in range(number)
+    ]
+    await queue.apply(ONE, [], gone=[], planned=unread, walk=Walk(START, START, "rules"))
+    await database.close()
+
+
 def test_who_reads_slowly_keeps_nothing_open_in_the_database_and_may_stop(ferryman: Ferryman) -> None:
     asyncio.run(_import(f"sqlite+aiosqlite:///{ferryman.database}", 3000))
     command = [PROGRAM, "status", "--json", "one"]

@@ -80,12 +80,15 @@ async def test_what_is_gone_meanwhile_or_not_meant_any_more_is_left_out(scene: S
     assert {each.item async for each in every} == {"etcd"}
 
 
-async def test_only_the_first(ledger: Ledger) -> None:
+async def test_only_the_first(ledger: Ledger, database: Database) -> None:
     newest = await _mirrored(ledger, ITEM, 3)
     others = await _mirrored(ledger, HUB)
     for most in (2, 3, 5, 3000):
         found = [each.tag async for each in ledger.tags(most=most)]
         assert found == (newest + others)[:most]
+    with _statements(database) as asked:
+        assert len([each async for each in ledger.tags(most=2)]) == 2
+    assert len(asked[-1][1]) == 2  # no other record was read
 
 
 async def test_how_many_failed(scene: Scene) -> None:
