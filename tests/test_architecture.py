@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ferryman import cli
+
 PACKAGE = Path(__file__).parents[1] / "ferryman"
 
 # Each row may import only what stands below it; rooms of one row are blind to one another.
@@ -29,6 +31,11 @@ ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 
 # The large rooms have rows of their own. A module that no row names stands in the row of its folder's "*".
 ROWS_INSIDE = {
+    "commands": (
+        tuple(name.replace("-", "_") for name in cli.COMMANDS),
+        ("options",),
+        ("*",),
+    ),
     "registry": (
         ("client",),
         ("blobs", "*"),

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman import commands
 from ferryman.clock import SystemClock
+from ferryman.commands import status
 from ferryman.errors import LoginRefused
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
@@ -78,7 +78,7 @@ async def test_status_tells_what_waits_for_a_limit(workplace: Workplace, capsys:
     await workplace.pauses.wait(DOCKER_HUB, until=until, error="slow down")
     await workplace.pauses.stop(QUAY, error="wrong password")
     settings = Settings.load({"FERRYMAN_DATABASE_URL": f"sqlite+aiosqlite:///{workplace.file}"})
-    await commands.status(settings, [], failed=False, everything=False, as_json=False)
+    await status.status(settings, [], failed=False, everything=False, as_json=False)
     shown = capsys.readouterr().out
     assert f"2 tags wait for Docker Hub's limit; next at {until:%H:%M} UTC" in shown.splitlines()
     assert "quay.io's limit" not in shown

@@ -1,0 +1,27 @@
+"""`ferryman migrate`: make or upgrade the state database."""
+
+from pathlib import Path
+
+import click
+
+from ferryman.application import open_record
+from ferryman.commands.options import items_option
+from ferryman.commands.running import load_settings, run
+from ferryman.settings import Settings
+from ferryman.store.database.tables import VERSION
+
+
+@click.command
+@items_option
+def command(items: Path | None) -> None:
+    """Make or upgrade the state database.
+
+    `run`, `sync` and their like do so themselves.
+    """
+    run(migrate(load_settings(items)))
+
+
+async def migrate(settings: Settings) -> None:
+    """Make the state database, or bring it to this version's schema."""
+    async with open_record(settings, create=True) as record:
+        click.echo(f"state database {record.name}: schema {VERSION}")

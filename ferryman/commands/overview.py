@@ -1,0 +1,51 @@
+"""The overview that `status` and `sync` print: a line an item, and what is wrong."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import click
+
+from ferryman import planner, registry_pauses
+from ferryman.application import Record
+from ferryman.store.records import RegistryState, TagRecord
+from ferryman.views import text_tables
+from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
+
+SHOWN = 20  # failed tags in the overview
+
+
+async def print_overview(record: Record, targets: Collection[str], *, with_lookup_failures: bool = True) -> None:
+    """Print what stands where, for these target repositories."""
+    console = text_tables.console()
+    if held := await record.queue.held():
+        console.print(text_tables.registries_table(held))
+        await _print_limits(record, held)
+    if with_lookup_failures:
+        troubles = await record.ledger.lookup_failures()
+        for told in grouped_by_cause(FailedLookup(each.item, each.source, each.error, each.since) for each in troubles):
+            console.print(told, style="red", soft_wrap=True)
+    if summary := await record.ledger.summary(targets):
+        console.print(text_tables.summary_table(summary, width=console.width))
+    else:
+        console.print("nothing is recorded yet: `ferryman plan` shows what would be copied, `ferryman sync` copies it")
+    if number := await record.ledger.count_failed(targets):
+        failed = record.ledger.tags(targets=targets, failed=True, most=SHOWN)
+        console.print(text_tables.tags_table([each async for each in failed]))
+        if number > SHOWN:
+            console.print(f"… and {number - SHOWN} more: `ferryman status --failed`")
+
+
+async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
+    for state in held:
+        if state.until and (tags := await record.queue.waiting(state.registry)):
+            click.echo(registry_pauses.waits(state.registry, tags, state.until))
+
+
+def shown_tags(
+    record: Record, targets: Collection[str], *, failed: bool = False, everything: bool = False
+) -> AsyncIterator[TagRecord]:
+    """The tags that people mean: what the rules leave out is shown on request only."""
+    return record.ledger.tags(
+        targets=targets,
+        failed=failed,
+        leaving_out=() if everything else planner.BY_RULE,
+    )

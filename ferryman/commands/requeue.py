@@ -1,0 +1,54 @@
+"""`ferryman requeue`: try again."""
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from ferryman.application import load_items, open_record
+from ferryman.commands.known_items import known_items, named_tags
+from ferryman.commands.options import complete_items, items_option
+from ferryman.commands.running import load_settings, run
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.item_names import target_and_tag
+from ferryman.settings import Settings
+from ferryman.wording import counted
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`failed`, and the items."""
+    words = [CompletionItem("failed")] if "failed".startswith(incomplete) else []
+    return words + complete_items(ctx, param, incomplete)
+
+
+@click.command
+@click.argument("what", metavar="failed | ITEM | ITEM:TAG", shell_complete=_complete)
+@items_option
+def command(what: str, items: Path | None) -> None:
+    """Try again: everything that failed, an item, or one tag. Also lets paused registries go."""
+    run(requeue(load_settings(items), what))
+
+
+async def requeue(settings: Settings, what: str) -> None:
+    """Queue again, in a new round: everything that failed, an item, or one tag. Raises ConfigurationError.
+
+    What items.yml does not name any more is left alone.
+    """
+    load_items(settings)  # a broken one names nothing
+    async with open_record(settings) as record:
+        known, former = await known_items(settings, record)
+        if what == "failed":
+            targets, tag = {each.target for each in known}, None
+            count = await record.queue.requeue(failed=True, targets=targets)
+        else:
+            targets, tag = target_and_tag(known, what, former=former)
+            if tag is not None and not await named_tags(record, [(targets, tag)]):
+                item = what.removesuffix(f":{tag}")
+                raise ConfigurationError(
+                    [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
+                )
+            count = await record.queue.requeue(targets=targets, tag=tag)
+        unreadable = await record.ledger.count_unreadable(targets, tag)
+    click.echo(f"{counted(count, 'tag')} queued")
+    if unreadable:
+        click.echo(f"{counted(unreadable, 'tag')} could not be read upstream, and every look tries that again")

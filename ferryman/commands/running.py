@@ -1,0 +1,34 @@
+"""How a command runs: with its settings and its log, on an event loop, until it ends or is interrupted."""
+
+import asyncio
+import gc
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ferryman import log
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.settings import Settings
+
+_T = TypeVar("_T")
+
+
+def load_settings(items: Path | None, log_file: Path | None = None) -> Settings:
+    """The settings of the environment; `items` is the option. Configures the log. Raises ConfigurationError."""
+    settings = Settings.load(os.environ)
+    try:
+        log.configure(level=settings.log_level, form=settings.log_format, file=log_file)
+    except OSError as error:
+        raise ConfigurationError([Problem(f"--log-file {log_file}: {error.strerror or error}")]) from None
+    return settings if items is None else settings.model_copy(update={"items": items})
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run it to its end. Raises KeyboardInterrupt for SIGTERM, as for Ctrl-C."""
+    gc.freeze()
+    gc.enable()
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:  # by SIGTERM
+        raise KeyboardInterrupt from None

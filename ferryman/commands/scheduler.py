@@ -1,0 +1,16 @@
+"""`ferryman scheduler`: the half of the service that looks at the sources."""
+
+from pathlib import Path
+
+import click
+
+from ferryman import service
+from ferryman.commands.options import items_option
+from ferryman.commands.running import load_settings, run
+
+
+@click.command
+@items_option
+def command(items: Path | None) -> None:
+    """Run one half of `run`: look and enqueue."""
+    run(service.serve(load_settings(items), schedule=True, work=False))

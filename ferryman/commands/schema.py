@@ -1,0 +1,13 @@
+"""`ferryman schema`: the JSON Schema of items.yml."""
+
+import json
+
+import click
+
+from ferryman import items
+
+
+@click.command
+def command() -> None:
+    """Print the JSON Schema of items.yml."""
+    click.echo(json.dumps(items.schema(), indent=2, ensure_ascii=False))

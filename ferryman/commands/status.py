@@ -1,0 +1,109 @@
+"""`ferryman status`: what is mirrored, what is missing, and why."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from ferryman.application import open_record
+from ferryman.commands.json_output import json_list
+from ferryman.commands.known_items import known_items, named_tags
+from ferryman.commands.options import item_arguments, items_option, json_option
+from ferryman.commands.overview import print_overview, shown_tags
+from ferryman.commands.running import load_settings, run
+from ferryman.commands.services import judged_services, role_and_host
+from ferryman.item_names import target_and_tag
+from ferryman.liveness import Liveness
+from ferryman.settings import Settings
+from ferryman.store.records import TagRecord
+from ferryman.store.services import Service
+from ferryman.views import text_tables
+from ferryman.views.json_documents import tag_document
+from ferryman.wording import counted
+
+
+@click.command
+@item_arguments
+@items_option
+@click.option("--failed", is_flag=True, help="Only what failed.")
+@click.option("--all", "everything", is_flag=True, help="Also the tags that the rules leave out.")
+@click.option("--former", is_flag=True, help="Of the items that items.yml names no more.")
+@json_option
+def command(
+    *, item: tuple[str, ...], items: Path | None, failed: bool, everything: bool, former: bool, as_json: bool
+) -> None:
+    """Show what is mirrored, what is missing, and why.
+
+    With ITEM: tag by tag. With ITEM:TAG: that tag, and every attempt of the last 30 days.
+    """
+    settings = load_settings(items)
+    run(status(settings, item, failed=failed, everything=everything, former=former, as_json=as_json))
+
+
+async def status(
+    settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, former: bool = False, as_json: bool
+) -> None:
+    """The record: an overview, or tag by tag; a tag that is named comes with its attempts.
+
+    Of what items.yml names now, or (`former`) of what it named once.
+    """
+    async with open_record(settings) as record:
+        named_now, named_once = await known_items(settings, record)
+        if not (as_json or names or failed or everything or former):
+            _print_services(await judged_services(record))
+            await print_overview(record, {each.target for each in named_now})
+            if old := len({each.target for each in named_once}):
+                click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
+            return
+        known = named_once if former else named_now
+        wanted = [target_and_tag(known, name, former=named_once) for name in names]
+        whole = {target for targets, tag in wanted if tag is None for target in targets}
+        named = [each for each in await named_tags(record, wanted) if each.has_failed or not failed]
+        attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
+        targets = whole if names else {each.target for each in known}
+        of_items = shown_tags(record, targets, failed=failed, everything=everything)
+        if as_json:
+            with json_list() as add:
+                async for each in _each_once(of_items, named):
+                    add(tag_document(each, attempts.get(each.id)))
+            return
+        shown = [each async for each in _each_once(of_items, named)]
+    if not shown:
+        click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
+        return
+    console = text_tables.console()
+    console.print(text_tables.tags_table(shown))
+    for each in named:
+        console.print(text_tables.attempts_table(each, attempts[each.id]))
+
+
+async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagRecord]) -> AsyncIterator[TagRecord]:
+    """The tags of whole items, then those that were named and are not among them."""
+    left = {each.id: each for each in named}
+    async for each in of_items:
+        yield left.pop(each.id, each)
+    for each in left.values():
+        yield each
+
+
+def _print_services(verdicts: Sequence[Liveness]) -> None:
+    for verdict in verdicts:
+        service = verdict.service
+        if verdict.alive:
+            since = f"{service.started_at:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"{role_and_host(service)}: alive since {since}{_cycles_of(service)}")
+        if verdict.problem is not None:
+            click.echo(f"warning: {role_and_host(service)}: {verdict.problem}", err=True)
+    if not any(verdict.alive for verdict in verdicts):
+        click.echo("no service is running on this database")
+
+
+def _cycles_of(service: Service) -> str:
+    told = []
+    if service.cycle_ended_at is not None:
+        told.append(f", looked last at {service.cycle_ended_at:%Y-%m-%d %H:%M} UTC")
+    if service.cycle_began_at is not None:
+        told.append(f", looks since {service.cycle_began_at:%Y-%m-%d %H:%M} UTC")
+    elif service.next_cycle_at is not None:
+        told.append(f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC")
+    return "".join(told)

@@ -1,0 +1,94 @@
+"""`ferryman sync`: one cycle to the end."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from ferryman import log, oneshot
+from ferryman.application import open_application
+from ferryman.commands.json_output import json_list
+from ferryman.commands.options import item_arguments, items_option, json_option
+from ferryman.commands.overview import SHOWN, print_overview, shown_tags
+from ferryman.commands.running import load_settings, run
+from ferryman.item_names import select
+from ferryman.items.model import Item
+from ferryman.scheduler import Cycle
+from ferryman.settings import Settings
+from ferryman.store.records import Outstanding
+from ferryman.views import live_view
+from ferryman.views.json_documents import tag_document
+from ferryman.views.live_view import LiveView
+from ferryman.views.log_view import LogView
+from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
+from ferryman.wording import counted
+
+
+@click.command
+@item_arguments
+@items_option
+@json_option
+@click.option("--log-file", type=click.Path(path_type=Path), help="Write the log to the end of this file.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log on a terminal, too.")
+def command(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: Path | None, verbose: bool) -> None:
+    """Make one cycle to the end. Looks at every ITEM (default: all), copies what is new.
+
+    A terminal shows a live view instead of the log; elsewhere the log has a line a minute on how far it is.
+    """
+    sys.exit(run(sync(load_settings(items, log_file), item, as_json=as_json, verbose=verbose)))
+
+
+async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:
+    """One cycle to the end. 1: some tags failed, or wait for what may take long.
+
+    On a terminal it is watched, and the log is not on the screen unless it is `verbose`.
+    """
+    screen = live_view.screen(as_json=as_json)
+    if screen is None:
+        return await _sync(settings, names, LogView(), as_json=as_json)
+    view = LiveView(screen)
+    if verbose or not sys.stderr.isatty():
+        return await _sync(settings, names, view, as_json=as_json)
+    warnings: list[str] = []
+    try:
+        with log.off_the_screen(view.notice) as warnings:
+            return await _sync(settings, names, view, as_json=as_json)
+    finally:
+        for warning in warnings:
+            click.echo(warning, err=True)
+
+
+async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogView, *, as_json: bool) -> int:
+    async with open_application(settings, engine=True) as app:
+        items = select(app.configuration.items, names)
+        targets = {str(item.target) for item in items}
+        with view:
+            cycle = await oneshot.cycle_to_the_end(app, items, view)
+        left = await app.record.queue.outstanding(targets)
+        failed = await app.record.ledger.count_failed(targets)
+        if as_json:
+            with json_list() as add:
+                async for each in shown_tags(app.record, targets):
+                    add(tag_document(each))
+        else:
+            await print_overview(app.record, targets, with_lookup_failures=False)
+        _print_what_is_left(items, cycle, left)
+    return 1 if failed or cycle.failed or cycle.unread or left.due or left.waiting or left.held else 0
+
+
+def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:
+    failed = [(item, cycle.failed[str(item.target)]) for item in items if str(item.target) in cycle.failed]
+    for told in grouped_by_cause(FailedLookup(item.name, str(item.source), error) for item, error in failed):
+        click.echo(f"error: {told}", err=True)
+    unread = sorted(cycle.unread, key=lambda each: (each.target, each.tag))
+    for tag in unread[:SHOWN]:
+        click.echo(f"error: {tag.target}:{tag.tag}: upstream's tag could not be read: {tag.error}", err=True)
+    if more := unread[SHOWN:]:
+        click.echo(f"error: … and {counted(len(more), 'tag')} more: `ferryman status --failed`", err=True)
+    if left.waiting and left.next_at:
+        waiting = counted(left.waiting, "tag waits", "tags wait")
+        click.echo(f"{waiting}; the next may run at {left.next_at:%Y-%m-%d %H:%M} UTC", err=True)
+    if left.held:
+        held = counted(left.held, "tag waits", "tags wait")
+        click.echo(f"{held} behind a paused registry, see `ferryman status`", err=True)

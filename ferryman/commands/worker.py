@@ -1,0 +1,16 @@
+"""`ferryman worker`: the half of the service that copies."""
+
+from pathlib import Path
+
+import click
+
+from ferryman import service
+from ferryman.commands.options import items_option
+from ferryman.commands.running import load_settings, run
+
+
+@click.command
+@items_option
+def command(items: Path | None) -> None:
+    """Run the other half of `run`: claim and copy."""
+    run(service.serve(load_settings(items), schedule=False, work=True))
