@@ -74,11 +74,11 @@ def trixie() -> DebianRoot:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate that nobody has signed, and its key."""
+    """A certificate of 127.0.0.1 that no known authority has signed, and its key."""
     made, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     run(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "1"),
-        *("-keyout", str(key), "-out", str(made)),
+        *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)),
     )
     return made, key
 

@@ -10,7 +10,7 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
 from ferryman.registry.http.links import redirect
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Answer, Request, RequestSpec, origin, place
 from ferryman.registry.http.session import Http, Timeouts
 from ferryman.registry.limits.host_limits import HostLimits
 
@@ -71,6 +71,9 @@ class Sender:
             target = redirect(answer, request, allowed=spec.host.redirects)
             if target is None:
                 return answer
+            if spec.body_is_login and origin(target) != origin(request.url):
+                leak = "a redirect would send a login to another origin"
+                raise Unsupported(f"{place(request.url)}: {leak}: not followed", registry=spec.host.name)
             request = request.moved(target)
         raise Unsupported(f"{spec.speaker(request.url)}: {spec.thing}: too many redirects", registry=spec.host.name)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -77,18 +78,19 @@ def trickles() -> Handler:
 
 
 class Faulty:
-    """Serves on a port of its own. Use `async with Faulty() as server`."""
+    """Serves on a port of its own, over TLS where it gets a context. Use `async with Faulty() as server`."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         self.host = ""
         self._address = address
+        self._tls = tls
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Handler]] = defaultdict(list)
         self._interruptions: dict[str, list[Handler]] = defaultdict(list)
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{'https' if self._tls else 'http'}://{self.host}"
 
     def on(self, request: str, *answers: Handler) -> None:
         """Answer "METHOD /path" with these in turn; the last one stays."""
@@ -105,7 +107,7 @@ class Faulty:
         # A test that ends does not wait for a stalled answer.
         self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._address, 0)
+        site = web.TCPSite(self._runner, self._address, 0, ssl_context=self._tls)
         await site.start()
         _, port = self._runner.addresses[0][:2]
         self.host = f"{self._address}:{port}"

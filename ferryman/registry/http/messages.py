@@ -134,6 +134,7 @@ class RequestSpec:
     bounds: Bounds | None = None  # of the list that it is a part of
     placed: bool = False  # it goes in a place that is held already, or needs none
     repeats: bool = True  # it may be sent again by itself when it fails in passing
+    body_is_login: bool = False  # a redirect that would take the body to another origin is not followed
 
     @property
     def place(self) -> str:

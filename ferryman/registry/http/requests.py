@@ -138,7 +138,8 @@ class RequestBuilder:
     def post_api(self, path: str, body: Mapping[str, str]) -> RequestSpec:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = Request("POST", self._api(path), headers, json.dumps(body).encode())
-        return RequestSpec(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
+        spec = RequestSpec(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
+        return replace(spec, body_is_login=True)
 
     def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> RequestSpec:
         path = f"manifests/{reference.selector}"
