@@ -11,7 +11,7 @@ from rich.ansi import AnsiDecoder
 from rich.style import Style
 from rich.terminal_theme import DIMMED_MONOKAI
 
-from tests.examples.stage import Stage
+from tests.examples.stage import MIB, Stage
 from tests.support.screen import Screen
 
 ITEMS = """\
@@ -19,8 +19,11 @@ defaults: {target: registry.example.com/mirror/, transport: direct}
 items:
   - {source: registry.k8s.io/kube-apiserver, limit: 4}
   - {source: registry.k8s.io/etcd, limit: 3}
-  - {source: quay.io/coreos/flannel, limit: 2, tags: {exclude: ['.*-.*']}}
+  - {source: quay.io/coreos/flannel, limit: 2}
 """
+APISERVER = {f"v1.{number}.0": f"2026-0{number - 30}-15T08:20:00Z" for number in range(32, 37)}
+ETCD = {f"3.{number}.0-0": f"2026-0{number - 2}-03T16:45:00Z" for number in range(5, 9)}
+FLANNEL = {"v0.27.0": "2026-05-02T10:00:00Z", "v0.28.0": "2026-08-30T12:30:00Z"}
 COMMANDS = ("sync", "status etcd")
 COLUMNS = 84
 _EVERY = 0.2  # seconds between two frames of the live view
@@ -48,6 +51,9 @@ class Frame:
 
 def film(stage: Stage, path: Path) -> None:
     """Run the commands on a terminal and write what it shows. The registries are slow enough to be watched."""
+    stage.push("registry.k8s.io/kube-apiserver", APISERVER, sizes=[2 * MIB, MIB, 2 * MIB])
+    stage.push("registry.k8s.io/etcd", ETCD, sizes=[2 * MIB, MIB])
+    stage.push("quay.io/coreos/flannel", FLANNEL, sizes=[2 * MIB, MIB])
     stage.write_items(ITEMS, **{"registry.k8s.io": "7MB/s", "quay.io": "3MB/s"})
     frames, seen, now = [], "", 0.0
     for command in COMMANDS:

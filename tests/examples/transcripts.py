@@ -1,38 +1,58 @@
 """Runs the commands that the documents show, and writes down what they print."""
 
 import re
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.examples.stage import Stage
+from tests.examples.stage import MIB, Stage
 from tests.support.ferryman import Running
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = ("commands.md", "json.md")  # in the order in which a reader would run them
+HOST = "ferryman-1"  # for this machine's name
+PAUSE = {
+    "3.7": "2022-03-29T21:15:08Z",
+    "3.8": "2022-06-20T10:02:51Z",
+    "3.9": "2022-10-18T08:40:00Z",
+    "3.10": "2024-05-06T17:20:31Z",
+    "3.10.1": "2024-05-28T11:07:19Z",
+    "latest": "2025-02-11T09:12:45Z",
+}
+FLANNEL = {
+    "v0.13.0": "2020-10-27T10:00:12Z",
+    "v0.14.0": "2021-04-21T13:05:27Z",
+    "v0.15.0": "2021-10-05T14:06:33Z",
+    "v0.15.1": "2021-11-08T09:14:02Z",
+    "v0.15.1-s390x": "2021-11-08T09:14:40Z",
+    "v0.15.1-windowsservercore": "2021-11-08T09:15:21Z",
+}
 _CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LONGEST = 300.0  # seconds for a command
 
 
-def run_again(stage: Stage) -> None:
-    """Replace every output in the documents, English and Chinese, by that of a run on this stage."""
-    first = CHECKOUT / "docs" / DOCUMENTS[0]
-    [shown] = _YAML.findall(first.read_text())
-    stage.write_items(shown)
+def shown(name: str) -> list[str]:
+    """The console blocks of a document."""
+    return _CONSOLE.findall((CHECKOUT / "docs" / name).read_text())
+
+
+def run_again(stage: Stage) -> Iterator[tuple[str, list[str]]]:
+    """The console blocks of each document as this stage prints them. Once: what a command does stays done."""
+    stage.push("registry.k8s.io/pause", PAUSE, sizes=[MIB // 2, MIB // 4])
+    stage.push("quay.io/coreos/flannel", FLANNEL, sizes=[MIB, MIB // 2])
+    [items] = _YAML.findall((CHECKOUT / "docs" / DOCUMENTS[0]).read_text())
+    stage.write_items(items)
     for name in DOCUMENTS:
-        english, chinese = CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name
-        outputs = list(_transcripts(stage, _CONSOLE.findall(english.read_text())))
-        for path in (english, chinese):
-            path.write_text(_with(outputs, path.read_text()))
+        yield name, list(_transcripts(stage, shown(name)))
 
 
-def _with(outputs: Sequence[str], text: str) -> str:
-    """The document with these console blocks, in their order. Raises ValueError if it has another number of them."""
-    if len(_CONSOLE.findall(text)) != len(outputs):
-        raise ValueError(f"expected {len(outputs)} console blocks")
-    rest = iter(outputs)
-    return _CONSOLE.sub(lambda _: next(rest), text)
+def write(name: str, blocks: Sequence[str]) -> None:
+    """Put them into the document, in English and in Chinese."""
+    for path in (CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name):
+        rest = iter(blocks)
+        path.write_text(_CONSOLE.sub(lambda _, rest=rest: next(rest), path.read_text()))  # type: ignore[misc]
 
 
 def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
@@ -63,7 +83,8 @@ def _output(stage: Stage, command: str, services: list[Running]) -> str:
         timeout=_LONGEST,
         check=False,
     )
-    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+    told = re.sub(rf"(?<=^run on ){re.escape(socket.gethostname())}\b", HOST, done.stdout, flags=re.MULTILINE)
+    return "".join(f"{line.rstrip()}\n" for line in told.splitlines())
 
 
 def _wait_until_idle(stage: Stage, service: Running) -> None:
