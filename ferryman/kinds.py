@@ -3,6 +3,12 @@
 from typing import Literal
 
 TransportName = Literal["docker", "direct", "auto"]  # how a tag is copied
-ListerName = Literal["google", "dockerhub", "quay", "oci"]  # how a repository's tags are listed
+# How a repository's tags are listed.
+ListerName = Literal[
+    "google",
+    "dockerhub",
+    "quay",
+    "oci",
+]
 ContentKind = Literal["blob", "manifest"]  # what a repository holds
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
