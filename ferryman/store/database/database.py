@@ -297,6 +297,8 @@ def _parse(url: str) -> URL:
         raise _wrong_url(f"{backend} is not supported, expected sqlite or postgresql")
     if backend == "sqlite" and (parsed.database in {None, "", ":memory:"} or str(parsed.database).startswith("file:")):
         raise _wrong_url("it names no file, expected sqlite+aiosqlite:///path/to/ferryman.db")
+    if backend != "sqlite" and "@" in (parsed.host or ""):  # the end of a password, which would be shown
+        raise _wrong_url("write an @ in a user name or password as %40")
     return parsed.set(drivername=_DRIVERS[backend])
 
 

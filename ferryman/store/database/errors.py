@@ -31,6 +31,9 @@ _POSTGRESQL = {  # by class of SQLSTATE, or by the whole
     "55P03": "another program has held it locked for too long; stop that program and try again",
 }
 _LONGEST = 300
+# Secrets of a URL that a driver quotes. A password may hold "@" and "/" that nobody has encoded: up to the last "@".
+_LOGIN = re.compile(r"//\S*@")
+_PASSWORD = re.compile(r"(\w*passw(?:or)?d=)[^&\s'\"]+", re.IGNORECASE)
 
 
 @contextmanager
@@ -83,7 +86,8 @@ def _state_of(error: BaseException | None) -> str:
 
 
 def brief(error: BaseException | None) -> str:
-    """One line of it; asyncpg prefixes its class, and a URL in it may hold a password."""
+    """One line of it, without asyncpg's class name in front, and with passwords redacted."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"^<class '[^']*'>: ", "", text)
-    return re.sub(r"//[^/@\s]*@", "//***@", text)[:_LONGEST]
+    text = _LOGIN.sub("//***@", text)
+    return _PASSWORD.sub(r"\1***", text)[:_LONGEST]

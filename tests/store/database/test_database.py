@@ -105,6 +105,7 @@ async def _broken(url: str, kind: type[FerrymanError] = StoreError) -> str:
         ("sqlite+aiosqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("postgresql://me:secret@localhost/x?option=secret", "'option'"),
+        ("postgresql://me:a@secret@localhost/x", "write an @ in a user name or password as %40"),
     ],
 )
 async def test_urls_that_cannot_be_used(url: str, expected: str) -> None:

@@ -43,3 +43,22 @@ async def test_a_statement_that_is_wrong_is_no_values_fault(database: Database) 
         async with database.write() as connection:
             await connection.execute(text("SELECT nothing FROM nowhere"))
     assert not isinstance(raised.value, Unstorable)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "postgresql://me:s3cr3t@db.example.com/x",
+        "postgresql://me:with@s3cr3t@db.example.com/x",
+        "postgresql+asyncpg://me:with/s3cr3t@db.example.com/x",
+        "postgresql://db.example.com/x?user=me&password=s3cr3t&sslmode=require",
+        "postgresql://db.example.com/x?sslpassword=s3cr3t",
+    ],
+)
+async def test_a_password_in_a_drivers_error_is_redacted(database: Database, named: str) -> None:
+    with pytest.raises(StoreError, match=r"db\.example\.com/x") as raised:
+        async with database.read() as connection:
+            await connection.execute(text(f'SELECT * FROM "{named}"'))  # the driver quotes what it does not find
+
+    assert "s3cr3t" not in str(raised.value)
+    assert "***" in str(raised.value)
