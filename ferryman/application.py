@@ -238,8 +238,8 @@ def _transport(
 
 def _configure(transport: TransportSelector, configuration: Configuration, settings: Settings) -> None:
     transport.configure(
-        usual=settings.transport,
-        wanted={item.target: item.transport or settings.transport for item in configuration.items},
+        default=settings.transport,
+        by_target={item.target: item.transport or settings.transport for item in configuration.items},
         with_referrers=frozenset(item.target for item in configuration.items if item.rules.referrers),
     )
 

@@ -1,4 +1,4 @@
-"""What every way of copying a tag can do."""
+"""The Transport protocol: one way to copy a tag, its progress and its result."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,28 +8,28 @@ from ferryman.reference import Reference
 
 
 class ProgressSink(Protocol):
-    """Takes what a running copy tells of itself; never blocks, never raises."""
+    """Receives the progress of a running copy; never blocks, never raises."""
 
     def __call__(self, part: str, done: int, total: int | None) -> None:
-        """`part` stands at `done` of `total` bytes. `total` None: its size is not known yet; 0: it need not move.
+        """`part` is at `done` of `total` bytes. `total` None: size not known yet; 0: nothing has to be transferred.
 
-        A part is a layer or blob, and what is done to it: `pull:4c2f…`, then `push:4c2f…`, through an engine;
-        `copy:4c2f…`, or `reuse:4c2f…` for what was there, from registry to registry. `2/3 pull:4c2f…` is one of the
-        second of three images that are copied in turn. Parts are told as early as they are known, before they begin.
+        A part is an operation on a layer or blob. Through an engine: `pull:4c2f…`, then `push:4c2f…`. From registry
+        to registry: `copy:4c2f…`, or `reuse:4c2f…` for one that was there. `2/3 pull:4c2f…` belongs to the second of
+        three images that are copied in turn. Parts are reported as early as they are known, before they begin.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a finished copy left at the target."""
+    """The result of a finished copy."""
 
-    digest: str  # what the target now answers for the tag
+    digest: str  # of the tag at the target now
     identical: bool  # the same bytes as the source manifest
     bytes_moved: int
     bytes_reused: int  # layers that the target, or the engine's cache, already had
-    confirmed: bool = False  # the target itself named this digest when the tag was put: it need not be asked again
-    degraded: str | None = None  # what was left out, because the target refuses it for one, as a sentence
+    confirmed: bool = False  # the target answered with this digest when the tag was put: no HEAD is needed to verify
+    degraded: str | None = None  # what was left out and why (for example: the target refuses it), as a sentence
     referrers: str | None = None  # fingerprint of what refers to the source, as its API lists it; None: not known
 
 
@@ -39,13 +39,13 @@ class Transport(Protocol):
     async def copy(
         self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
     ) -> Copied:
-        """Copy the manifest that `source` names by digest to `target`'s tag, and return what stands there.
+        """Copy the manifest that `source` names by digest to `target`'s tag.
 
-        `platforms` None means the transport's own default. The tag at the target never names a
-        half-made image. Cancelling stops the work at once. Raises TransferError.
+        `platforms` None means the transport's own default. The tag at the target never names an incomplete image.
+        Cancelling stops the work at once. Raises TransferError.
         """
         ...
 
     async def aclose(self) -> None:
-        """Give everything back."""
+        """Close connections and stop background work."""
         ...

@@ -1,4 +1,4 @@
-"""Which transport a tag goes by: its item may say, and `auto` is decided once, at the start."""
+"""Selects the transport for each copy: `docker`, `direct`, or `auto`, which is decided once at the start."""
 
 from collections.abc import Collection, Mapping
 
@@ -12,44 +12,45 @@ from ferryman.transports.engine.transport import DockerTransport
 
 
 class TransportSelector:
-    """The Transport that hands each copy to the one that is wanted for its target."""
+    """The Transport that delegates each copy to the one that is configured for its target."""
 
     def __init__(self, *, docker: DockerTransport, direct: DirectTransport) -> None:
         self._docker = docker
         self._direct = direct
-        self._usual: TransportName = "auto"
-        self._wanted: Mapping[Repository, TransportName] = {}
+        self._default: TransportName = "auto"
+        self._by_target: Mapping[Repository, TransportName] = {}
         self._with_referrers: Collection[Repository] = ()
-        self._engine_answers = False
+        self._has_engine = False
 
     def configure(
         self,
         *,
-        usual: TransportName,
-        wanted: Mapping[Repository, TransportName],
+        default: TransportName,
+        by_target: Mapping[Repository, TransportName],
         with_referrers: Collection[Repository] = (),
     ) -> None:
-        """Set what is wanted: by target repository, and for those that are not among them.
+        """Set the transport by target repository, and the default for all others.
 
-        What goes to those `with_referrers` goes directly, unless an engine is insisted on.
+        For targets `with_referrers`, `auto` means direct: an engine cannot carry referrers.
         """
-        self._usual = usual
-        self._wanted = {
-            target: "direct" if name == "auto" and target in with_referrers else name for target, name in wanted.items()
+        self._default = default
+        self._by_target = {
+            target: "direct" if name == "auto" and target in with_referrers else name
+            for target, name in by_target.items()
         }
         self._with_referrers = with_referrers
 
     @property
     def native(self) -> Platform | None:
-        """What a plain pull gives in the engine; None where none is in use."""
+        """The platform of a plain pull in the engine; None where no engine is in use."""
         return self._docker.native
 
     async def connect(self) -> str:
-        """Look for the engine if anything wants it; what tags go by now, as a sentence.
+        """Connect to the engine if anything may use it. Returns which transports are in use, as a sentence.
 
-        Raises EngineUnavailable where an item insists on one.
+        Raises EngineUnavailable if an item requires an engine.
         """
-        names = {self._usual} if not self._wanted else set(self._wanted.values())
+        names = {self._default} if not self._by_target else set(self._by_target.values())
         if names == {"direct"}:
             return "directly from registry to registry"
         try:
@@ -58,7 +59,7 @@ class TransportSelector:
             if "docker" in names:
                 raise
             return f"directly from registry to registry, for no engine answers ({error})"
-        self._engine_answers = True
+        self._has_engine = True
         return f"through {engine}" if "direct" not in names else f"through {engine}, and directly where an item says so"
 
     async def copy(
@@ -76,6 +77,6 @@ class TransportSelector:
         await self._direct.aclose()
 
     def _goes_through_engine(self, target: Repository, platforms: Platforms | None) -> bool:
-        name = self._wanted.get(target, self._usual)
+        name = self._by_target.get(target, self._default)
         everything = platforms is not None and platforms.keyword == "all"  # which no engine can carry
-        return name == "docker" or (name == "auto" and self._engine_answers and not everything)
+        return name == "docker" or (name == "auto" and self._has_engine and not everything)

@@ -1,4 +1,4 @@
-"""Order among copies: this process's, and this machine's."""
+"""Locks between copies, in this process and on this machine, and cleanup that survives a cancellation."""
 
 import asyncio
 import errno
@@ -9,47 +9,47 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-_LOOK_AGAIN = 0.05  # seconds between two looks whether another process has let go
+_POLL_SECONDS = 0.05  # between two attempts to get a lock that another process holds
 
 
 class KeyedLocks:
-    """A lock a key, made when it is first wanted and dropped when nobody wants it any more."""
+    """One lock per key, created on first use and dropped with its last user."""
 
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
-        self._wanted: Counter[str] = Counter()
+        self._users: Counter[str] = Counter()
 
     @asynccontextmanager
     async def holding(self, key: str) -> AsyncIterator[None]:
-        """Wait until nobody else holds `key`."""
+        """Hold the lock of `key`; wait until it is free."""
         lock = self._locks.setdefault(key, asyncio.Lock())
-        self._wanted[key] += 1
+        self._users[key] += 1
         try:
             async with lock:
                 yield
         finally:
-            self._wanted[key] -= 1
-            if not self._wanted[key]:
-                del self._wanted[key], self._locks[key]
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._locks[key]
 
 
 @asynccontextmanager
-async def holding_on_machine(engine_id: str, reference: str) -> AsyncIterator[None]:
-    """Wait until nobody else here holds `reference` in the engine."""
+async def machine_lock(engine_id: str, reference: str) -> AsyncIterator[None]:
+    """Hold the machine-wide lock of `reference` in the engine; wait until it is free."""
     while True:
-        with held_on_machine(engine_id, reference) as held:
+        with try_machine_lock(engine_id, reference) as held:
             if held:
                 yield
                 return
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 @contextmanager
-def held_on_machine(engine_id: str, reference: str) -> Iterator[bool]:
-    """Hold `reference` in the engine; False: somebody on this machine, or in this process, does.
+def try_machine_lock(engine_id: str, reference: str) -> Iterator[bool]:
+    """Try to take the machine-wide lock of `reference` in the engine. False: another process, or this one, holds it.
 
-    The kernel takes it from a process that dies. The lock is an abstract socket's name: it needs no file, but
-    containers with networks of their own do not see it.
+    The kernel releases it when the process dies. The lock is the name of an abstract Unix socket: it needs no file,
+    but containers with separate network namespaces do not see it.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
         try:
@@ -63,10 +63,10 @@ def held_on_machine(engine_id: str, reference: str) -> Iterator[bool]:
         yield held
 
 
-async def see_through(work: Coroutine[Any, Any, None], *, seconds: float) -> bool:
-    """Let `work` end although the caller is cancelled: then it has `seconds`, else all the time it needs.
+async def shielded_with_grace(work: Coroutine[Any, Any, None], *, grace_seconds: float) -> bool:
+    """Run `work` to its end even if the caller is cancelled: then it has `grace_seconds`, else unlimited time.
 
-    False: it did not end in time, and was stopped. Raises what `work` raises.
+    False: it did not end in time, and was cancelled. Raises what `work` raises.
     """
     task = asyncio.ensure_future(work)
     caller = asyncio.current_task()
@@ -74,11 +74,11 @@ async def see_through(work: Coroutine[Any, Any, None], *, seconds: float) -> boo
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.wait({task}, timeout=seconds)
+            await asyncio.wait({task}, timeout=grace_seconds)
             task.cancel()
             raise
         return True
-    ended, _ = await asyncio.wait({task}, timeout=seconds)
+    ended, _ = await asyncio.wait({task}, timeout=grace_seconds)
     if not ended:
         task.cancel()
         return False

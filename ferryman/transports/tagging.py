@@ -1,4 +1,4 @@
-"""A manifest put under its tag: the one request of a copy that others see, and that may have been right before."""
+"""Puts a manifest under its tag, and tolerates immutable tags and lost answers if the tag is right already."""
 
 from contextlib import suppress
 
@@ -9,37 +9,37 @@ from ferryman.registry.client import RegistryClient, Stored
 
 
 class TagRefused(Unsupported):
-    """The target takes the manifest, and does not let the tag name it: the tag is immutable."""
+    """The target accepts the manifest, but does not let the tag name it: the tag is immutable."""
 
 
 async def put_tag(registry: RegistryClient, tag: Reference, manifest: Manifest) -> Stored:
-    """Put a manifest under a tag. That it is refused, or not answered, is no error where the tag names it already.
+    """Put a manifest under a tag. A refusal or a lost answer is no error if the tag names the manifest already.
 
-    Raises TagRefused where the tag is what is refused, and what `put_manifest` raises.
+    Raises TagRefused if only the tag is refused, and what `put_manifest` raises.
     """
     try:
         return await registry.put_manifest(tag, manifest)
     except (RateLimited, LoginRefused):
         raise
     except TransferError as error:
-        named = await _named(registry, tag)
-        if named == manifest.digest:  # immutable tags refuse even that; and the answer to a PUT that worked may be lost
-            return Stored(named, confirmed=True)
-        if named is None or error.temporary or not await is_taken(registry, tag, manifest):
+        current = await _current_digest(registry, tag)
+        if current == manifest.digest:  # an immutable tag refuses even this; or the answer to a successful PUT was lost
+            return Stored(current, confirmed=True)
+        if current is None or error.temporary or not await accepts_manifest(registry, tag, manifest):
             raise
         try:
-            return await registry.put_manifest(tag, manifest)  # the refusal may have been a passing one
+            return await registry.put_manifest(tag, manifest)  # the first refusal may have been temporary
         except TransferError as again:
             if again.temporary:
                 raise
-        message = f"{tag}: the target's tag may not be overwritten, and names {named}: {error}"
+        message = f"{tag}: the target's tag may not be overwritten, and names {current}: {error}"
         raise TagRefused(message, registry=error.registry, reported=error.reported, status=error.status) from error
 
 
-async def is_taken(registry: RegistryClient, place: Reference, manifest: Manifest) -> bool:
-    """Whether the repository takes the manifest under its digest. Raises Temporary."""
+async def accepts_manifest(registry: RegistryClient, target: Reference, manifest: Manifest) -> bool:
+    """Whether the target repository accepts the manifest under its digest. Raises Temporary, except Unreachable."""
     try:
-        await registry.put_manifest(place.repository.pinned(manifest.digest), manifest)
+        await registry.put_manifest(target.repository.pinned(manifest.digest), manifest)
     except TransferError as error:
         if error.temporary and not isinstance(error, Unreachable):
             raise
@@ -47,8 +47,8 @@ async def is_taken(registry: RegistryClient, place: Reference, manifest: Manifes
     return True
 
 
-async def _named(registry: RegistryClient, tag: Reference) -> str | None:
-    """The digest that the tag names now; None: nothing, as far as can be told."""
+async def _current_digest(registry: RegistryClient, tag: Reference) -> str | None:
+    """The digest that the tag names now; None: the tag does not exist, or could not be read."""
     with suppress(TransferError):
         return (await registry.head_manifest(tag)).digest
     return None

@@ -71,7 +71,7 @@ def here(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Choice:
 
 
 async def test_auto_goes_directly_where_no_engine_answers(nowhere: Choice) -> None:
-    nowhere.transport.configure(usual="auto", wanted={ONE: "auto"})
+    nowhere.transport.configure(default="auto", by_target={ONE: "auto"})
 
     assert (await nowhere.transport.connect()).startswith("directly from registry to registry, for no engine answers")
     assert await nowhere.way_of(ONE) == "direct"
@@ -80,7 +80,7 @@ async def test_auto_goes_directly_where_no_engine_answers(nowhere: Choice) -> No
 
 
 async def test_auto_goes_through_an_engine_that_answers_but_for_what_none_can_carry(here: Choice) -> None:
-    here.transport.configure(usual="auto", wanted={ONE: "auto", TWO: "direct"})
+    here.transport.configure(default="auto", by_target={ONE: "auto", TWO: "direct"})
 
     told = await here.transport.connect()
 
@@ -93,7 +93,7 @@ async def test_auto_goes_through_an_engine_that_answers_but_for_what_none_can_ca
 
 
 async def test_referrers_go_directly_where_they_are_wanted(here: Choice) -> None:
-    here.transport.configure(usual="auto", wanted={ONE: "auto", TWO: "auto"}, with_referrers={ONE})
+    here.transport.configure(default="auto", by_target={ONE: "auto", TWO: "auto"}, with_referrers={ONE})
 
     await here.transport.connect()
 
@@ -104,7 +104,7 @@ async def test_referrers_go_directly_where_they_are_wanted(here: Choice) -> None
 
 @pytest.mark.parametrize("other", ["auto", "direct"])
 async def test_an_item_that_insists_on_an_engine_needs_one(nowhere: Choice, other: TransportName) -> None:
-    nowhere.transport.configure(usual="auto", wanted={ONE: "docker", TWO: other})
+    nowhere.transport.configure(default="auto", by_target={ONE: "docker", TWO: other})
 
     with pytest.raises(EngineUnavailable):
         await nowhere.transport.connect()
@@ -112,7 +112,7 @@ async def test_an_item_that_insists_on_an_engine_needs_one(nowhere: Choice, othe
 
 
 async def test_no_engine_is_looked_for_where_nothing_wants_one(nowhere: Choice) -> None:
-    nowhere.transport.configure(usual="docker", wanted={ONE: "direct"})
+    nowhere.transport.configure(default="docker", by_target={ONE: "direct"})
 
     assert await nowhere.transport.connect() == "directly from registry to registry"
     assert await nowhere.way_of(ONE) == "direct"
@@ -120,7 +120,7 @@ async def test_no_engine_is_looked_for_where_nothing_wants_one(nowhere: Choice) 
 
 
 async def test_a_tag_of_an_item_that_is_gone_goes_the_usual_way(nowhere: Choice) -> None:
-    nowhere.transport.configure(usual="docker", wanted={ONE: "direct"})
+    nowhere.transport.configure(default="docker", by_target={ONE: "direct"})
 
     assert await nowhere.way_of(TWO) == "docker"
     await nowhere.transport.aclose()

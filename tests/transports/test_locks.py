@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ferryman.transports.locks import KeyedLocks, see_through
+from ferryman.transports.locks import KeyedLocks, shielded_with_grace
 
 LONG = 60.0
 
@@ -54,7 +54,7 @@ async def test_work_ends_although_its_caller_is_cancelled(cancelled_before: bool
             if cancelled_before:
                 await asyncio.Event().wait()
         finally:
-            await see_through(work(), seconds=LONG)
+            await shielded_with_grace(work(), grace_seconds=LONG)
 
     calling = asyncio.ensure_future(caller())
     if not cancelled_before:
@@ -79,7 +79,7 @@ async def test_work_does_not_hold_up_a_cancelled_caller_for_ever() -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            in_time = await see_through(never(), seconds=0.01)
+            in_time = await shielded_with_grace(never(), grace_seconds=0.01)
 
     calling = asyncio.ensure_future(caller())
     await asyncio.sleep(0)

@@ -1,6 +1,6 @@
-"""The forms in which one image may be told to a target, in which order, and what a refusal says of the target.
+"""Fallbacks for a target that refuses a manifest: its variants, their order, and what a refusal shows.
 
-Registries refuse what they do not know with any status, in any words: what a target takes is found out by trying.
+Registries refuse unknown types with any status and any message, so what a target accepts is found out by trying.
 Pure.
 """
 
@@ -17,7 +17,7 @@ from ferryman.transports.direct.manifest_tree import Node
 
 _KNOWN_KEYS = frozenset({"schemaVersion", "mediaType", "config", "layers", "manifests", "annotations"})
 _SCHEMA = 2
-_OF_TYPES = {
+_CAPABILITY_BY_TYPE = {
     OCI_INDEX: "takes_oci_indexes",
     OCI_MANIFEST: "takes_oci",
     DOCKER_LIST: "takes_docker_lists",
@@ -25,17 +25,17 @@ _OF_TYPES = {
 }
 
 
-class Form(Enum):
-    """In the order in which they are tried: each is less like the source than the one before."""
+class VariantKind(Enum):
+    """The variants of one image, in the order in which they are tried: each differs more from the source."""
 
-    AS_IT_IS = "as it is"
+    ORIGINAL = "as it is"
     WITHOUT_ATTESTATIONS = "without attestations"
-    DOCKERS = "in Docker's types"
-    OCIS = "in OCI's types"
+    DOCKER_TYPES = "in Docker's types"
+    OCI_TYPES = "in OCI's types"
 
 
-class Refused(Exception):
-    """A target did not take a manifest, whose blobs it has."""
+class NodeRefused(Exception):
+    """The target refused a manifest although it has its blobs."""
 
     def __init__(self, error: TransferError, node: Node) -> None:
         super().__init__(str(error))
@@ -44,46 +44,45 @@ class Refused(Exception):
 
 
 def is_refusal(error: TransferError) -> bool:
-    """Whether it may be what was sent that is not taken. A gateway's 5xx and a lost connection are outages."""
+    """Whether the target may refuse the manifest as such. A gateway's 5xx and a lost connection are outages."""
     return isinstance(error, Denied | NotFound | Unsupported) or (
         isinstance(error, Unreachable) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
     )
 
 
 def capability_for(node: Node) -> str | None:
-    """Which of Capabilities a target needs for this very manifest; None: one that nothing is remembered of."""
+    """Which of Capabilities a target needs for this one manifest; None: none that is remembered."""
     if node.is_attestation or any(child.is_attestation for child in node.contents.children):
         return "takes_attestations"
     if not node.contents.is_list and not node.contents.is_image:
-        return None  # a chart, a signature: registries treat each kind in its own way
-    return _OF_TYPES.get(node.manifest.media_type)
+        return None  # a chart, a signature: registries treat each kind differently
+    return _CAPABILITY_BY_TYPE.get(node.manifest.media_type)
 
 
 def capabilities_for(tree: Node) -> set[str]:
-    """Which a target needs for all of it, also for what it is known to have."""
+    """Which a target needs for the whole tree, including the manifests that it is known to hold."""
     needed = {capability for node in tree.walk() if (capability := capability_for(node))}
     below = {child.media_type for node in tree.walk() for child in node.contents.children if not child.is_attestation}
-    return needed | {_OF_TYPES[kind] for kind in below if kind in _OF_TYPES}
+    return needed | {_CAPABILITY_BY_TYPE[kind] for kind in below if kind in _CAPABILITY_BY_TYPE}
 
 
-def in_order(tree: Node, capabilities: Capabilities) -> list[Form]:
-    """The forms to try: those with something that the target is known to refuse come last, for it may have changed."""
+def variants_to_try(tree: Node, capabilities: Capabilities) -> list[VariantKind]:
+    """All variants, with those that the target is known to refuse last: it may have changed."""
     refused = set(capabilities.missing_capabilities())
     types = capabilities_for(tree) - {"takes_attestations"}
     needed = {
-        Form.AS_IT_IS: types | {"takes_attestations"},
-        Form.WITHOUT_ATTESTATIONS: types,
-        Form.DOCKERS: {"takes_docker", "takes_docker_lists"},
-        Form.OCIS: {"takes_oci", "takes_oci_indexes"},
+        VariantKind.ORIGINAL: types | {"takes_attestations"},
+        VariantKind.WITHOUT_ATTESTATIONS: types,
+        VariantKind.DOCKER_TYPES: {"takes_docker", "takes_docker_lists"},
+        VariantKind.OCI_TYPES: {"takes_oci", "takes_oci_indexes"},
     }
-    return sorted(Form, key=lambda form: not needed[form].isdisjoint(refused))
+    return sorted(VariantKind, key=lambda kind: not needed[kind].isdisjoint(refused))
 
 
-def lesson(refused: Node, accepted: Node) -> str | None:
-    """What the target was found not to take, when it refused the one and then took the other; None: nothing certain.
+def learned_incapability(refused: Node, accepted: Node) -> str | None:
+    """The capability that the target lacks, as it refused one manifest and accepted another tree; None: not certain.
 
-    A manifest that is odd in itself says nothing of others of its type, and neither does one whose type is in what
-    was accepted.
+    Nothing follows from a manifest that is unusual for its type, nor from one whose type is also in the accepted tree.
     """
     capability = capability_for(refused)
     if capability is None or capability in capabilities_for(accepted) or not _is_regular(refused):
@@ -92,12 +91,12 @@ def lesson(refused: Node, accepted: Node) -> str | None:
 
 
 def _is_regular(node: Node) -> bool:
-    """Whether the manifest is what its type says, with nothing in it that not every other one of its type may have."""
+    """Whether the manifest is what its type says, and has only fields that every manifest of its type may have."""
     document, kind = document_of(node.manifest), node.manifest.media_type
-    if document.get("mediaType") != kind or document.get("schemaVersion") != _SCHEMA or not _has_true_children(node):
+    if document.get("mediaType") != kind or document.get("schemaVersion") != _SCHEMA or not _describes_children(node):
         return False
     if node.is_attestation:
-        return True  # they may refer to their image, and have a type of their own
+        return True  # an attestation may have a subject and a type of its own
     family = "application/vnd.docker." if kind in {DOCKER_LIST, DOCKER_MANIFEST} else "application/vnd.oci.image."
     return (
         document.keys() <= _KNOWN_KEYS
@@ -106,11 +105,11 @@ def _is_regular(node: Node) -> bool:
     )
 
 
-def _has_true_children(node: Node) -> bool:
-    """Whether an index describes its manifests as they are, as far as they were read."""
-    told = {child.digest: (child.media_type, child.size) for child in node.contents.children}
+def _describes_children(node: Node) -> bool:
+    """Whether an index gives the true type and size of its manifests, as far as those were read."""
+    described = {child.digest: (child.media_type, child.size) for child in node.contents.children}
     return all(
-        told.get(child.manifest.digest) == (child.manifest.media_type, len(child.manifest.body))
+        described.get(child.manifest.digest) == (child.manifest.media_type, len(child.manifest.body))
         for child in node.children
     )
 

@@ -1,4 +1,4 @@
-"""What the running copies of this process know together, so that none moves what another one is moving."""
+"""Blobs that the running copies of this process share, so that each is transferred only once."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 class SharedBlob:
     """One blob at one target registry."""
 
-    repositories: set[str] = field(default_factory=set)  # names of those that hold it, as far as we know
-    # Whoever has it moves the blob; the others wait, holding no place, and mount it then. A mover that fails or is
-    # cancelled hands over to the next one.
+    repositories: set[str] = field(default_factory=set)  # names of those that hold it, as far as is known
+    # Held by the copy that transfers the blob. The others wait without a concurrency slot, and mount it afterwards.
+    # If the transfer fails or is cancelled, the next waiting copy takes over.
     moving: asyncio.Lock = field(default_factory=asyncio.Lock)
-    wanted: int = 0  # by so many copies
+    users: int = 0  # running copies that need it
 
 
 class SharedBlobs:
-    """Kept as long as a running copy wants them, because the ledger is written only when a copy ends."""
+    """Entries last as long as a running copy needs them: the ledger is written only when a copy ends."""
 
     def __init__(self) -> None:
         self._blobs: dict[tuple[str, str], SharedBlob] = {}
 
     @contextmanager
-    def wanted(self, registry: str, digests: Collection[str]) -> Iterator[Mapping[str, SharedBlob]]:
-        """What is known of these blobs at the registry, by digest. Enter it before the ledger is asked."""
+    def using(self, registry: str, digests: Collection[str]) -> Iterator[Mapping[str, SharedBlob]]:
+        """The entries for these blobs at the registry, by digest. Enter it before reading the ledger."""
         blobs = {digest: self._blobs.setdefault((registry, digest), SharedBlob()) for digest in digests}
         for blob in blobs.values():
-            blob.wanted += 1
+            blob.users += 1
         try:
             yield blobs
         finally:
             for digest, blob in blobs.items():
-                blob.wanted -= 1
-                if not blob.wanted:
+                blob.users -= 1
+                if not blob.users:
                     del self._blobs[registry, digest]

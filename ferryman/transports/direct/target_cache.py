@@ -1,4 +1,4 @@
-"""The blob ledger as the direct transport uses it: what cannot be read or written costs requests, and no tag."""
+"""What is known of targets, cached and persisted: a store error costs extra requests, but fails no tag."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.direct.blob_store import BlobStore
 
-_RECALLED = timedelta(hours=1)  # how long what the ledger says of capabilities is good for
+_RELOAD_AFTER = timedelta(hours=1)  # capabilities are read from the ledger again
 
 
 class TargetCache:
@@ -22,11 +22,11 @@ class TargetCache:
         self._ledger = ledger
         self._registry = registry
         self._clock = clock
-        self._noted: dict[str, dict[str, str | None]] = {}  # registry: what the ledger has of its missing_capabilities
-        self._recalled_at: dict[str, datetime] = {}
+        self._stored: dict[str, dict[str, str | None]] = {}  # registry: its missing capabilities in the ledger
+        self._loaded_at: dict[str, datetime] = {}
 
     async def holders(self, registry: str, blobs: Collection[str]) -> Mapping[str, Collection[str]]:
-        """The names of the repositories that hold each of these blobs, as far as is known."""
+        """The names of the repositories that hold each of these blobs, as far as is known. Empty on a store error."""
         return await self._holders(registry, blobs, "blob")
 
     async def held_by(self, repository: Repository, manifests: Collection[str]) -> Collection[str]:
@@ -37,50 +37,50 @@ class TargetCache:
     async def remember(self, repository: Repository, held: Mapping[ContentKind, Collection[str]]) -> None:
         """The repository holds these."""
         if any(held.values()):
-            with _forgiven():
+            with _store_errors_logged():
                 await self._ledger.remember(repository.registry, repository.name, held)
 
     async def forget(self, repository: Repository, digests: Collection[str]) -> None:
         """The repository was found not to hold these."""
-        with _forgiven():
+        with _store_errors_logged():
             await self._ledger.forget(repository.registry, repository.name, digests)
 
-    async def recall_capabilities(self, registry: str) -> None:
-        """Let the registry client know what was learnt before: asked again every hour, for it is believed for a month.
+    async def load_capabilities(self, registry: str) -> None:
+        """Give the registry client what was learned before. Reads the ledger at most once an hour.
 
-        What another process learns, or is too old to be believed, is so taken over by one that never ends.
+        Entries expire after a month. Reading them again lets a long-running process see the expiry, and what other
+        processes have learned.
         """
         now = self._clock.now()
-        recalled_at = self._recalled_at.get(registry)
-        if recalled_at is not None and abs(now - recalled_at) < _RECALLED:
+        loaded_at = self._loaded_at.get(registry)
+        if loaded_at is not None and abs(now - loaded_at) < _RELOAD_AFTER:
             return
-        self._recalled_at[registry] = now
-        await self.note_capabilities(registry)  # what was learnt since, and not written down yet, is no older belief
-        capabilities, noted = self._registry.capabilities(registry), self._noted.setdefault(registry, {})
-        with _forgiven():
+        self._loaded_at[registry] = now
+        await self.save_capabilities(registry)  # first, or the ledger's older state would overwrite what is new
+        capabilities, stored = self._registry.capabilities(registry), self._stored.setdefault(registry, {})
+        with _store_errors_logged():
             known = await self._ledger.missing_capabilities(registry)
-            for name in noted.keys() - known.keys():
+            for name in stored.keys() - known.keys():
                 capabilities.lift(name)
             for name, value in known.items():
                 capabilities.restrict(name, value)
-            self._noted[registry] = {name: known[name] for name in capabilities.missing_capabilities() if name in known}
+            missing = capabilities.missing_capabilities()
+            self._stored[registry] = {name: known[name] for name in missing if name in known}
 
-    async def note_capabilities(self, registry: str) -> None:
-        """Write down what was learnt since."""
-        noted, found = (
-            self._noted.setdefault(registry, {}),
-            self._registry.capabilities(registry).missing_capabilities(),
-        )
+    async def save_capabilities(self, registry: str) -> None:
+        """Write to the ledger what was learned since the last call."""
+        stored = self._stored.setdefault(registry, {})
+        found = self._registry.capabilities(registry).missing_capabilities()
         for name, value in found.items():
-            if name not in noted or noted[name] != value:
-                noted[name] = value
+            if name not in stored or stored[name] != value:
+                stored[name] = value
                 log.get().info("found out what a registry cannot do", registry=registry, inability=name, value=value)
-                with _forgiven():
+                with _store_errors_logged():
                     await self._ledger.note_missing_capability(registry, name, value)
-        for name in noted.keys() - found.keys():
-            del noted[name]
+        for name in stored.keys() - found.keys():
+            del stored[name]
             log.get().info("found out what a registry can do after all", registry=registry, ability=name)
-            with _forgiven():
+            with _store_errors_logged():
                 await self._ledger.forget_missing_capability(registry, name)
 
     async def _holders(
@@ -89,17 +89,17 @@ class TargetCache:
         try:
             return await self._ledger.holders(registry, digests, kind=kind)
         except StoreError as error:
-            _complain(error)
+            _log_store_error(error)
             return {}
 
 
 @contextmanager
-def _forgiven() -> Iterator[None]:
+def _store_errors_logged() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        _complain(error)
+        _log_store_error(error)
 
 
-def _complain(error: StoreError) -> None:
+def _log_store_error(error: StoreError) -> None:
     log.get().warning("the record of blobs cannot be used", error=str(error))

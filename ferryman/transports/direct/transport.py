@@ -1,4 +1,4 @@
-"""Copies tags from registry to registry: every platform, the same digests, no engine and no disk."""
+"""The direct transport: copies tags from registry to registry, with every platform and unchanged digests."""
 
 from ferryman.clock import Clock
 from ferryman.platforms import Platform, Platforms
@@ -6,8 +6,8 @@ from ferryman.reference import Reference, subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.transports.direct.blob_store import BlobStore
-from ferryman.transports.direct.copy import CopyContext, DirectCopy
-from ferryman.transports.direct.referrers import EVERYTHING, ReferringCopy
+from ferryman.transports.direct.copy import CopyContext, CopyRequest, DirectCopy
+from ferryman.transports.direct.referrers import ALL_PLATFORMS, CopyWithReferrers
 from ferryman.transports.direct.shared_blobs import SharedBlobs
 from ferryman.transports.direct.target_cache import TargetCache
 
@@ -15,12 +15,12 @@ _LINUX = Platforms(keyword="linux")
 
 
 class DirectTransport:
-    """The Transport that streams. One instance a process; many copies at once."""
+    """The Transport that streams blobs between registries. One instance per process; runs many copies at once."""
 
     def __init__(self, *, registry: RegistryClient, ledger: BlobStore, native: Platform, clock: Clock) -> None:
         """`native` is what that word means in items.yml: this machine's platform."""
-        self._memory = TargetCache(ledger, registry, clock=clock)
-        self._tools = CopyContext(registry, self._memory, SharedBlobs(), native)
+        self._targets = TargetCache(ledger, registry, clock=clock)
+        self._context = CopyContext(registry, self._targets, SharedBlobs(), native)
 
     async def copy(
         self,
@@ -31,18 +31,20 @@ class DirectTransport:
         *,
         referrers: bool = False,
     ) -> Copied:
-        """See Transport. `platforms` None is `linux`: an index that has nothing else is copied as it is.
+        """See Transport. `platforms` None means `linux`: an index of Linux images alone is copied unchanged.
 
-        `referrers`: bring along what refers to the images.
+        `referrers`: also copy what refers to the images.
         """
         registry = target.repository.registry
-        await self._memory.recall_capabilities(registry)
-        wanted = EVERYTHING if subject_of(target.tag or "") else platforms or _LINUX  # a signature is for no platform
-        kind = ReferringCopy if referrers else DirectCopy
+        await self._targets.load_capabilities(registry)
+        # A signature has no platform.
+        wanted = ALL_PLATFORMS if subject_of(target.tag or "") else platforms or _LINUX
+        request = CopyRequest(source, target, wanted, progress)
+        copy = CopyWithReferrers(self._context, request) if referrers else DirectCopy(self._context, request)
         try:
-            return await kind(self._tools, source=source, target=target, wanted=wanted, progress=progress).run()
+            return await copy.run()
         finally:
-            await self._memory.note_capabilities(registry)
+            await self._targets.save_capabilities(registry)
 
     async def aclose(self) -> None:
-        """Nothing is kept that would have to be given back."""
+        """See Transport. There is nothing to release."""

@@ -14,7 +14,7 @@ from ferryman import log
 from ferryman.errors import FerrymanError
 from ferryman.kinds import ImageRole
 from ferryman.transports.engine.docker_engine import DockerEngine
-from ferryman.transports.locks import held_on_machine, see_through
+from ferryman.transports.locks import shielded_with_grace, try_machine_lock
 
 _SETTLING_SECONDS = 5
 _LAST_SECONDS = 30  # for the trim that is under way when all is done
@@ -87,12 +87,12 @@ class ImageCache:
     @asynccontextmanager
     async def pulling(self, reference: str) -> AsyncIterator[None]:
         """Own what is pulled meanwhile, however that ends."""
-        with held_on_machine(self._engine_id, reference):
+        with try_machine_lock(self._engine_id, reference):
             await self._ledger.remember(self._engine_id, reference, role="source")
             try:
                 yield
             finally:
-                await see_through(self._settle_quietly(reference), seconds=_SETTLING_SECONDS)
+                await shielded_with_grace(self._settle_quietly(reference), grace_seconds=_SETTLING_SECONDS)
 
     async def used(self, reference: str, image_id: str) -> None:
         """Note the use. The user's own images are not in the ledger, and stay out of it."""
@@ -102,7 +102,7 @@ class ImageCache:
         """Own, or forget, the pulls that a crash cut short."""
         for entry in await self._ledger.of_role(self._engine_id, "source"):
             if entry.image_id is None:
-                with held_on_machine(self._engine_id, entry.reference) as free:
+                with try_machine_lock(self._engine_id, entry.reference) as free:
                     if free:  # otherwise somebody alive pulls it, and owns what comes
                         await self._settle(entry.reference)
 
@@ -124,7 +124,7 @@ class ImageCache:
         """Let the trim that is under way end; stop it when it takes long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
-                await see_through(self.trimmed(), seconds=_SETTLING_SECONDS)
+                await shielded_with_grace(self.trimmed(), grace_seconds=_SETTLING_SECONDS)
 
     async def _trim_while_due(self) -> None:
         while self._trim_due:

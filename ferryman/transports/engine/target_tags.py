@@ -11,7 +11,7 @@ from ferryman.errors import FerrymanError
 from ferryman.transports.engine.docker_engine import DockerEngine, LocalImage, split_tag
 from ferryman.transports.engine.errors import ImageGone
 from ferryman.transports.engine.image_cache import ImageStore, PulledImage
-from ferryman.transports.locks import KeyedLocks, held_on_machine, holding_on_machine, see_through
+from ferryman.transports.locks import KeyedLocks, machine_lock, shielded_with_grace, try_machine_lock
 
 _TIDYING_SECONDS = 5
 
@@ -33,7 +33,7 @@ class TargetTags:
         async with (
             self._locks.holding(reference),
             self._locks.holding(f"{repository} {image.id}"),
-            holding_on_machine(self._engine_id, reference),
+            machine_lock(self._engine_id, reference),
         ):
             previous_id = await self._previous(reference)
             kept = await self._digests(image.id, repository)
@@ -51,7 +51,7 @@ class TargetTags:
         for entry in await self._ledger.of_role(self._engine_id, "target"):
             if entry.image_id is None:
                 continue
-            with held_on_machine(self._engine_id, entry.reference) as free:
+            with try_machine_lock(self._engine_id, entry.reference) as free:
                 if free:  # otherwise somebody alive is at it
                     await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
 
@@ -70,7 +70,7 @@ class TargetTags:
     async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
         work = self._put_back(reference, image_id, previous_id, kept)
         try:
-            tidy, why = await see_through(work, seconds=_TIDYING_SECONDS), "the engine is too slow"
+            tidy, why = await shielded_with_grace(work, grace_seconds=_TIDYING_SECONDS), "the engine is too slow"
         except FerrymanError as error:
             tidy, why = False, str(error)
         if not tidy:  # it stays in the ledger: `recover` puts it back

@@ -116,7 +116,7 @@ async def test_one_that_nobody_has_is_one_clear_failure(wanting: Wanting, answer
     wanting.web.on(f"GET {PATH}", ELSEWHERE[answer])
     what = made(os.urandom(2000), wanting.url())
 
-    with pytest.raises(NotFound, match="wants a foreign layer, which neither the source nor its URLs have"):
+    with pytest.raises(NotFound, match="requires a foreign layer that neither the source nor its URLs have"):
         await wanting.copy(what)
 
     assert wanting.times("PUT /v2/m/a/image/manifests") == 1

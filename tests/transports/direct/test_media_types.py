@@ -1,4 +1,4 @@
-"""A target that refuses OCI types gets the same images in Docker's, and everybody is told."""
+"""A target that refuses OCI types gets the same images in Docker's types, and the copy is reported as degraded."""
 
 import json
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ from tests.transports.direct.blob_store import InMemoryBlobLedger
 from tests.transports.line import Line
 
 AMD64, ARM64 = image([layer({"a": b"a"})]), image([layer({"b": b"b"})], platform="linux/arm64")
-TOLD = "refuses OCI types: told in Docker's"
+DEGRADED = "refuses OCI types: converted to Docker's"
 
 
 class Old:
@@ -86,7 +86,7 @@ async def test_an_image(old: Old, ledger: InMemoryBlobLedger) -> None:
         "config": source["config"] | {"mediaType": DOCKER_CONFIG},
         "layers": [each | {"mediaType": DOCKER_LAYER} for each in source["layers"]],
     }
-    assert degraded == f"{old.host} {TOLD}"
+    assert degraded == f"{old.host} {DEGRADED}"
     assert set(ledger.cannot[old.host]) == {"takes_oci"}
 
 
@@ -100,7 +100,7 @@ async def test_an_index_without_its_attestations(old: Old) -> None:
     for entry in found.document["manifests"]:
         assert entry["mediaType"] == DOCKER_MANIFEST
         assert manifest_at(old.line.target.url, "m/a/image", entry["digest"]).media_type == DOCKER_MANIFEST
-    assert degraded == f"{old.host} {TOLD} and without attestations"
+    assert degraded == f"{old.host} {DEGRADED} and without attestations"
 
 
 async def test_it_is_remembered_and_gives_the_same_bytes(old: Old) -> None:
@@ -109,7 +109,7 @@ async def test_it_is_remembered_and_gives_the_same_bytes(old: Old) -> None:
 
     again, degraded = await old.copy(index([AMD64, ARM64]), tag="2")
 
-    assert (again, degraded) == (first, f"{old.host} {TOLD}")
+    assert (again, degraded) == (first, f"{old.host} {DEGRADED}")
     assert len(old.puts()) == 3  # none in OCI's types
 
 
@@ -147,7 +147,7 @@ async def test_what_only_oci_types_can_tell_is_still_tried(old: Old) -> None:
     """One that refuses indexes may well take charts."""
     old.refuse(OCI_INDEX)
     both = index([AMD64, ARM64])
-    assert (await old.copy(both))[1] == f"{old.host} {TOLD}"
+    assert (await old.copy(both))[1] == f"{old.host} {DEGRADED}"
     zstd = packed("application/vnd.oci.image.layer.v1.tar+zstd")
 
     assert await old.copy(zstd, tag="2") == (zstd.digest, None)

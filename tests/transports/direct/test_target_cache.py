@@ -1,4 +1,4 @@
-"""What is learnt of a registry, in a process that runs for years."""
+"""Learned capabilities of a registry, in a process that runs for years."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -21,16 +21,16 @@ class Process:
 
     def __init__(self, ledger: TargetBlobs, clock: ManualClock) -> None:
         self.client: RegistryClient = open_client()
-        self._memory = TargetCache(ledger, self.client, clock=clock)
+        self._targets = TargetCache(ledger, self.client, clock=clock)
 
     async def copy(self, *, finds_no_mounts: bool = False, chunk: int | None = None) -> None:
-        """What a copy does with it."""
-        await self._memory.recall_capabilities(HOST)
+        """Use the cache as a copy does."""
+        await self._targets.load_capabilities(HOST)
         capabilities = self.client.capabilities(HOST)
         if finds_no_mounts:
             capabilities.mounts = False
         capabilities.largest_chunk = chunk or capabilities.largest_chunk
-        await self._memory.note_capabilities(HOST)
+        await self._targets.save_capabilities(HOST)
 
 
 @pytest.fixture
