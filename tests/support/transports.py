@@ -75,7 +75,7 @@ class DockerTransports:
         *,
         ledger: ImageStore | None = None,
         cache_limit: int = NO_LIMIT,
-        patience: SilenceLimits = USUAL_LIMITS,
+        silence_limits: SilenceLimits = USUAL_LIMITS,
         logins: Mapping[str, tuple[str, str]] | None = None,
         endpoints: Mapping[str, str] | None = None,
         engine: str | None = None,
@@ -87,7 +87,7 @@ class DockerTransports:
             ledger=InMemoryLedger() if ledger is None else ledger,
             cache_limit=cache_limit,
             clock=SystemClock(),
-            patience=patience,
+            silence_limits=silence_limits,
         )
         self._stack.push_async_callback(client.aclose)
         self._stack.push_async_callback(transport.aclose)

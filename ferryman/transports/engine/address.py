@@ -1,4 +1,4 @@
-"""Where the Docker Engine is, as the Docker command line reads its environment."""
+"""The Docker Engine's address, from the same environment variables as the Docker command line."""
 
 import re
 import ssl
@@ -17,21 +17,21 @@ _SCHEMES = ("unix://", "tcp://", "http://", "https://")
 class EngineAddress:
     """How to reach an engine."""
 
-    url: str  # as people write it
-    certificates: Path | None = None  # the folder of ca.pem, cert.pem and key.pem, where TLS is asked for
+    url: str  # as in DOCKER_HOST
+    certificates: Path | None = None  # the folder of ca.pem, cert.pem and key.pem, if TLS is enabled
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "EngineAddress":
         """Read DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH. Raises ConfigurationError.
 
-        Docker contexts are left alone: they would silently beat DOCKER_HOST.
+        Docker contexts are ignored: they would silently override DOCKER_HOST.
         """
         url = environment.get("DOCKER_HOST") or _DEFAULT
         if not url.startswith(_SCHEMES):
             expected = ", ".join(f"{scheme}…" for scheme in _SCHEMES)
             raise ConfigurationError([Problem(f"DOCKER_HOST is {url!r}: expected one of {expected}")])
         if "@" in url and not url.startswith("unix://"):
-            # Not quoted: what stands before the @ may be a password.
+            # Not quoted: the part before the @ may be a password.
             raise ConfigurationError(
                 [Problem("DOCKER_HOST holds a login, which no engine asks for: expected tcp://host:port")]
             )
@@ -41,7 +41,7 @@ class EngineAddress:
 
     @property
     def endpoint(self) -> str:
-        """The URL to connect to: aiodocker sends plain text to tcp:// even where it was given certificates."""
+        """The URL to connect to, never tcp://: there aiodocker sends plain text even if it has certificates."""
         if self.url.startswith("unix://"):
             return self.url
         host = self.url.partition("://")[2].rstrip("/")
@@ -50,20 +50,20 @@ class EngineAddress:
             host = f"{host}:{_TLS_PORT if secure else _PORT}"
         return f"{'https' if secure else 'http'}://{host}"
 
-    def what_is_no_socket(self) -> str | None:
-        """What stands at the socket's path instead of one, and how to mend it; None: nothing is wrong with it."""
+    def socket_problem(self) -> str | None:
+        """What is at the socket's path if it is not a socket, with a hint; None: no problem was found."""
         if not self.url.startswith("unix://"):
             return None
         path = Path(self.url.removeprefix("unix://"))
         if path.is_dir():
             return (
-                "that is a directory: docker makes one where a path that is to be mounted does not exist; "
+                "that is a directory: docker creates one where a path to be mounted does not exist; "
                 "set DOCKER_SOCKET to the engine's socket on this machine, and remove the empty directory there"
             )
-        return "that is a file, and no socket" if path.is_file() else None
+        return "that is a file, not a socket" if path.is_file() else None
 
     def tls(self) -> ssl.SSLContext | None:
-        """What to trust, and to show. Raises ConfigurationError for certificates that cannot be read."""
+        """The CA and the client certificate. Raises ConfigurationError for certificates that cannot be read."""
         if not self.endpoint.startswith("https://"):
             return None
         if self.certificates is None:

@@ -1,4 +1,4 @@
-"""aiodocker's clients, opened so that they reach the engine that was meant and close when they are closed."""
+"""aiodocker clients that connect to the configured engine, and really close their connections."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ from ferryman.transports.engine.address import EngineAddress
 
 
 def control_client(address: EngineAddress, tls: ssl.SSLContext | None, version: str) -> Docker:
-    """A client for short calls, to be closed by its owner."""
-    # Without `url`, the current context of ~/.docker/config.json would win over DOCKER_HOST.
+    """A client for short calls. The caller has to close it."""
+    # Without `url`, the current context of ~/.docker/config.json would override DOCKER_HOST.
     return Docker(url=address.endpoint, ssl_context=tls, api_version=version)
 
 
 class SharedClient:
-    """A client for everybody's short calls. Once it is retired, it closes with the last of them."""
+    """A client that concurrent short calls share. Once retired, it closes with the last of them."""
 
     def __init__(self, docker: Docker) -> None:
         self._docker = docker
@@ -26,8 +26,8 @@ class SharedClient:
         self._retired = False
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[Docker]:
-        """For the time of one call."""
+    async def call(self) -> AsyncIterator[Docker]:
+        """Use the client for one call."""
         self._calls += 1
         try:
             yield self._docker
@@ -36,7 +36,7 @@ class SharedClient:
             await self._close_when_idle()
 
     async def retire(self) -> None:
-        """Let the calls that are under way be the last. Idempotent."""
+        """Close once the calls in progress have ended. Idempotent."""
         self._retired = True
         await self._close_when_idle()
 
@@ -47,26 +47,26 @@ class SharedClient:
 
 @asynccontextmanager
 async def streaming_client(address: EngineAddress, tls: ssl.SSLContext | None, version: str) -> AsyncIterator[Docker]:
-    """A client for one pull or push. Leaving it stops the engine: cancelling aiodocker alone does not."""
-    answers: list[aiohttp.ClientResponse] = []
+    """A client for one pull or push. Leaving the context stops the engine: cancelling aiodocker alone does not."""
+    responses: list[aiohttp.ClientResponse] = []
 
     async def note(_session: aiohttp.ClientSession, _: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
-        answers.append(end.response)
+        responses.append(end.response)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(note)
-    base, connector = _way(address, tls)
-    # aiodocker keeps its answers to itself and leaves a broken one open, so they are noted here and closed.
+    base, connector = _base_and_connector(address, tls)
+    # aiodocker does not expose its responses and leaves a broken one open, so they are collected here and closed.
     async with aiohttp.ClientSession(connector=connector, trace_configs=[trace]) as session:
         try:
             async with Docker(url=base, connector=connector, session=session, api_version=version) as docker:
                 yield docker
         finally:
-            for answer in answers:
-                answer.close()
+            for response in responses:
+                response.close()
 
 
-def _way(address: EngineAddress, tls: ssl.SSLContext | None) -> tuple[str, aiohttp.BaseConnector]:
+def _base_and_connector(address: EngineAddress, tls: ssl.SSLContext | None) -> tuple[str, aiohttp.BaseConnector]:
     if address.endpoint.startswith("unix://"):
         return "unix://localhost", aiohttp.UnixConnector(address.endpoint.removeprefix("unix://"))
     return address.endpoint, aiohttp.TCPConnector(ssl=tls or True)

@@ -1,7 +1,7 @@
-"""What the Docker Engine says when it fails, read into the error tree.
+"""Translates the Docker Engine's error messages into our error tree.
 
-The text decides: the same failure comes as a status from one version and inside the stream from another. Where all
-that it has to tell is the registry's status, that means what it means to the registry client: one table for both.
+The text decides: the same failure comes as a status from one version and inside the stream from another. If the text
+has only the registry's status, it is classified by the registry client's own table.
 """
 
 import re
@@ -30,29 +30,29 @@ from ferryman.registry.http.error_responses import quoted
 
 
 class ImageGone(Unreachable):
-    """The image was removed from the engine by somebody else: pull it again."""
+    """Something else removed the image from the engine: pull it again."""
 
 
 class NotUnpacked(Unreachable):
-    """The engine has the layers, of the right digests, and could not unpack one."""
+    """The engine has all layers with the right digests, but could not unpack one."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOperation:
-    """What the engine was asked to do, and whom to blame if it fails."""
+    """One pull or push, and the registry that its errors name."""
 
-    doing: Literal["pull", "push"]
+    action: Literal["pull", "push"]
     reference: str
-    registry: str  # as people write it: docker.io, even where the engine goes to an endpoint
-    timeout: float | None = None  # seconds that the registry's answers may take to begin; None: as is usual
+    registry: str  # as written in items.yml: docker.io, even if the engine uses an endpoint
+    timeout: float | None = None  # seconds that the registry's answers may take to begin; None: the default
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    text: str  # a regular expression, searched for in any case
+    text: str  # a regular expression; case is ignored
     error: type[TransferError]
-    mend: str
-    doing: Literal["pull", "push"] | None = None  # None: both
+    hint: str
+    action: Literal["pull", "push"] | None = None  # None: both
     blames_registry: bool = True
 
 
@@ -68,7 +68,7 @@ _CREATE = "create the repository at the target first: this registry does not do 
 _GONE = "upstream no longer has it"
 _TOO_MANY = "the registry wants to be left alone for a while"
 _NOT_TAKEN = "the target does not take this image: is its size limited, or may the tag not be overwritten?"
-_OF_STATUS: dict[str, dict[type[TransferError], str]] = {
+_HINT_BY_STATUS_ERROR: dict[str, dict[type[TransferError], str]] = {
     "pull": {Denied: _MAY_NOT_READ, NotFound: _GONE, Unsupported: "the registry refuses the request"},
     "push": {Denied: _MAY_NOT_PUSH, NotFound: _CREATE, Unsupported: _NOT_TAKEN},
 }
@@ -78,7 +78,7 @@ _RULES = (
     _Rule(
         r"http 403 response body: invalid character '<'",
         Unreachable,
-        "something before the registry forbids it: a firewall, a network's login page",
+        "something in front of the registry forbids it: a firewall, a network's login page",
     ),
     _Rule(r"toomanyrequests|too many requests", RateLimited, _TOO_MANY),
     _Rule(
@@ -96,20 +96,20 @@ _RULES = (
     _Rule(
         r"client version .* is too (new|old)",
         EngineUnavailable,
-        "the engine was exchanged for one of another version",
+        "the engine was replaced by one of another version",
         blames_registry=False,
     ),
     _Rule(
         r"pull access denied|requested resource is not authorized",
         Denied,
         "it does not exist, or these credentials may not read it",
-        doing="pull",
+        action="pull",
     ),
     _Rule(
         r"unauthorized to access|requested resource is not authorized",
         Denied,
         _MAY_NOT_PUSH,
-        doing="push",
+        action="push",
     ),
     _Rule(
         r"unauthorized|incorrect username or password|no basic auth credentials|login attempt to",
@@ -120,13 +120,13 @@ _RULES = (
         r"tag invalid|immutable",
         Unsupported,
         "the target's tag may not be overwritten: allow it there, for the tags that change",
-        doing="push",
+        action="push",
     ),
     _Rule(
         r"name unknown|repository .* (not found|does not exist)|project .* not found",
         NotFound,
         _CREATE,
-        doing="push",
+        action="push",
     ),
     _Rule(
         r"no matching manifest|no match for platform|not match the specified platform|cannot be used on this platform",
@@ -141,7 +141,7 @@ _RULES = (
     _Rule(
         r"verification failed|digest mismatch|invalid checksum|unexpected commit digest",
         WrongContent,
-        "what arrived is damaged",
+        "the content does not match its digest",
     ),
     _Rule(
         r"failed to (register|extract) layer|invalid tar header|error processing tar file|mount callback failed",
@@ -163,60 +163,60 @@ _RULES = (
     _Rule(
         r"layers from manifest don't match|invalid character .* in literal|parsing time",
         Unsupported,
-        "upstream's image is broken: its config is not what an engine can read",
-        doing="pull",
+        "upstream's image is broken: an engine cannot read its config",
+        action="pull",
     ),
-    _Rule(r"manifest unknown|name unknown|:[^:]+ not found: ", NotFound, _GONE, doing="pull"),
-    _Rule(r"manifest invalid", Unsupported, _NOT_TAKEN, doing="push"),
+    _Rule(r"manifest unknown|name unknown|:[^:]+ not found: ", NotFound, _GONE, action="pull"),
+    _Rule(r"manifest invalid", Unsupported, _NOT_TAKEN, action="push"),
 )  # fmt: skip
-# After what a status means: these words may stand in any sentence.
+# Tried after the status: these words may be part of any sentence.
 _VAGUE_RULES = (
-    _Rule(r"not found", NotFound, _GONE, doing="pull"),
-    _Rule(r"denied|forbidden", Denied, _MAY_NOT_PUSH, doing="push"),
-    _Rule(r"denied|forbidden", Denied, _MAY_NOT_READ, doing="pull"),
+    _Rule(r"not found", NotFound, _GONE, action="pull"),
+    _Rule(r"denied|forbidden", Denied, _MAY_NOT_PUSH, action="push"),
+    _Rule(r"denied|forbidden", Denied, _MAY_NOT_READ, action="pull"),
     _Rule(r"internal server error", Unreachable, _FAILED),
 )
 _OTHERWISE = _Rule("", Unreachable, "the registry, or the way there, failed")
 
 
 def classify(text: str, operation: EngineOperation) -> TransferError:
-    """The error that the engine's `text` means."""
+    """The error for the engine's `text`."""
     rule = (
-        _first(_RULES, text, operation)
-        or _of_status(text, operation)
-        or _first(_VAGUE_RULES, text, operation)
+        _first_match(_RULES, text, operation)
+        or _rule_for_status(text, operation)
+        or _first_match(_VAGUE_RULES, text, operation)
         or _OTHERWISE
     )
-    message = f"the engine could not {operation.doing} {operation.reference}: {rule.mend} ({quoted(text)})"
+    message = f"the engine could not {operation.action} {operation.reference}: {rule.hint} ({quoted(text)})"
     return rule.error(message, registry=operation.registry if rule.blames_registry else None)
 
 
-def _first(rules: Iterable[_Rule], text: str, operation: EngineOperation) -> _Rule | None:
-    # Names are left out: a repository may be called "denied".
-    said = _URL.sub("", text).replace(_repository(operation.reference), "")
-    return next((rule for rule in rules if _fits(rule, said, operation)), None)
+def _first_match(rules: Iterable[_Rule], text: str, operation: EngineOperation) -> _Rule | None:
+    # Names are removed first: a repository may be called "denied".
+    stripped = _URL.sub("", text).replace(_repository(operation.reference), "")
+    return next((rule for rule in rules if _fits(rule, stripped, operation)), None)
 
 
-def _of_status(text: str, operation: EngineOperation) -> _Rule | None:
+def _rule_for_status(text: str, operation: EngineOperation) -> _Rule | None:
     found = _STATUS.search(text)
     if found is None:
         return None
     status = int(found.group(1))
-    phase: Phase = "read" if operation.doing == "pull" else "manifest" if "/manifests/" in text else "upload"
+    phase: Phase = "read" if operation.action == "pull" else "manifest" if "/manifests/" in text else "upload"
     error = LoginRefused if status == HTTPStatus.UNAUTHORIZED else classify_status(status, (), phase)
-    mends: dict[type[TransferError], str] = {
+    hints: dict[type[TransferError], str] = {
         Unreachable: _FAILED,
         RateLimited: _TOO_MANY,
         LoginRefused: _LOGIN,
-        **_OF_STATUS[operation.doing],
+        **_HINT_BY_STATUS_ERROR[operation.action],
     }
-    return _Rule("", error, mends[error])
+    return _Rule("", error, hints[error])
 
 
 def _repository(reference: str) -> str:
-    """Without its tag or digest; a host's port has a colon too."""
+    """The reference without tag or digest; a host's port has a colon too."""
     return re.sub(r"(@[^@]*|:[^:/]*)$", "", reference)
 
 
 def _fits(rule: _Rule, text: str, operation: EngineOperation) -> bool:
-    return rule.doing in {None, operation.doing} and re.search(rule.text, text, re.IGNORECASE) is not None
+    return rule.action in {None, operation.action} and re.search(rule.text, text, re.IGNORECASE) is not None

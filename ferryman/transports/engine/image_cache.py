@@ -1,7 +1,7 @@
-"""The engine's images as a cache: what Ferryman pulled stays, up to a budget, least recently used out first.
+"""LRU cache of the images that Ferryman pulled into the engine, with a size limit.
 
-The engine knows neither who pulled an image nor when it was last used, so a ledger does. A reference enters it
-before the pull, and only if the engine did not have it: whatever else is in the engine is the user's, and stays.
+The engine records neither who pulled an image nor when it was last used, so a ledger does. A reference enters it
+before the pull, and only if the engine did not have it: all other images are the user's, and are never removed.
 """
 
 import asyncio
@@ -16,23 +16,23 @@ from ferryman.kinds import ImageRole
 from ferryman.transports.engine.docker_engine import DockerEngine
 from ferryman.transports.locks import shielded_with_grace, try_machine_lock
 
-_SETTLING_SECONDS = 5
-_LAST_SECONDS = 30  # for the trim that is under way when all is done
+_RECORD_SECONDS = 5
+_CLOSE_SECONDS = 30  # for a trim in progress at the end
 
 
 class PulledImage(Protocol):
-    """One reference in an engine that Ferryman made."""
+    """One reference in an engine that Ferryman created."""
 
     @property
     def reference(self) -> str: ...
     @property
-    def image_id(self) -> str | None: ...  # None: the pull had not ended
+    def image_id(self) -> str | None: ...  # None: the pull has not ended
     @property
-    def previous_id(self) -> str | None: ...  # the image that the user had under this very reference
+    def previous_id(self) -> str | None: ...  # the user's own image under the same reference
 
 
 class ImageStore(Protocol):
-    """Remembers across crashes which references Ferryman made, by engine."""
+    """Persistent record of the references that Ferryman created, by engine."""
 
     async def remember(
         self,
@@ -47,11 +47,11 @@ class ImageStore(Protocol):
         ...
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:
-        """It was used now, and names this image. A reference that is not in the ledger stays out of it."""
+        """Record a use now, and the image. A reference that is not in the ledger is not added."""
         ...
 
     async def of_role(self, engine: str, role: ImageRole) -> Sequence[PulledImage]:
-        """Its entries of this role, the one that was not used for the longest time first."""
+        """The engine's entries of this role, least recently used first."""
         ...
 
     async def forget(self, engine: str, reference: str) -> None: ...
@@ -66,95 +66,95 @@ class ImageCache:
         self._ledger = ledger
         self._limit = limit
         self._in_use: Counter[str] = Counter()
-        self._held: set[str] = set()  # in use at any moment since the engine was last asked what it has
-        self._removing = asyncio.Lock()  # between looking whether an image is in use and removing it
+        self._used_since_measure: set[str] = set()  # in use at any time since the last `disk_usage`
+        self._removing = asyncio.Lock()  # covers the check whether an image is in use, and its removal
         self._trimming: asyncio.Task[None] | None = None
         self._trim_due = False
         self._measured: int | None = None
-        self._added = 0  # since it was measured; at most, for shared layers are counted twice
+        self._added = 0  # bytes since it was measured; an upper bound, for shared layers are counted twice
 
     @asynccontextmanager
-    async def holding(self, reference: str) -> AsyncIterator[None]:
-        """Keep `reference` from being removed."""
+    async def protected(self, reference: str) -> AsyncIterator[None]:
+        """Protect `reference` from being removed."""
         async with self._removing:
             self._in_use[reference] += 1
-            self._held.add(reference)
+            self._used_since_measure.add(reference)
         try:
             yield
         finally:
-            self._in_use -= Counter([reference])  # which drops what has come to nothing
+            self._in_use -= Counter([reference])  # this also drops keys at zero
 
     @asynccontextmanager
-    async def pulling(self, reference: str) -> AsyncIterator[None]:
-        """Own what is pulled meanwhile, however that ends."""
+    async def recording_pull(self, reference: str) -> AsyncIterator[None]:
+        """Record the pull of `reference` that runs meanwhile, however it ends."""
         with try_machine_lock(self._engine_id, reference):
             await self._ledger.remember(self._engine_id, reference, role="source")
             try:
                 yield
             finally:
-                await shielded_with_grace(self._settle_quietly(reference), grace_seconds=_SETTLING_SECONDS)
+                await shielded_with_grace(self._record_pull_quietly(reference), grace_seconds=_RECORD_SECONDS)
 
-    async def used(self, reference: str, image_id: str) -> None:
-        """Note the use. The user's own images are not in the ledger, and stay out of it."""
+    async def touch(self, reference: str, image_id: str) -> None:
+        """Record a use. The user's own images are not in the ledger, and are not added."""
         await self._ledger.touch(self._engine_id, reference, image_id)
 
     async def recover(self) -> None:
-        """Own, or forget, the pulls that a crash cut short."""
+        """Complete the records of pulls that a crash interrupted, or forget them."""
         for entry in await self._ledger.of_role(self._engine_id, "source"):
             if entry.image_id is None:
                 with try_machine_lock(self._engine_id, entry.reference) as free:
-                    if free:  # otherwise somebody alive pulls it, and owns what comes
-                        await self._settle(entry.reference)
+                    if free:  # otherwise a running process pulls it, and will record it
+                        await self._record_pull(entry.reference)
 
     def trim(self) -> None:
-        """See to it that the least recently used images go, until the budget is kept.
+        """Start removing the least recently used images until the size is below the limit.
 
-        In the background, for measuring is slow, and one for all: no copy waits for what others have pulled.
+        One background task for all copies: measuring is slow, and no copy has to wait for it.
         """
         self._trim_due = True
         if self._trimming is None or self._trimming.done():
             self._trimming = asyncio.create_task(self._trim_while_due(), name="trim")
 
-    async def trimmed(self) -> None:
-        """Until no trim is under way."""
+    async def wait_for_trim(self) -> None:
+        """Wait until no trim is in progress."""
         if self._trimming is not None:
             await self._trimming
 
     async def aclose(self) -> None:
-        """Let the trim that is under way end; stop it when it takes long."""
+        """Wait for a trim in progress; cancel it after a time limit."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SECONDS):
-                await shielded_with_grace(self.trimmed(), grace_seconds=_SETTLING_SECONDS)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await shielded_with_grace(self.wait_for_trim(), grace_seconds=_RECORD_SECONDS)
 
     async def _trim_while_due(self) -> None:
         while self._trim_due:
             self._trim_due = False
             try:
                 await self._trim()
-            except FerrymanError as error:  # the copies are done all the same
+            except FerrymanError as error:  # no reason to fail a copy
                 log.get().warning("the engine's cache could not be trimmed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - a mistake of ours, which the next trim may not meet
+            except Exception as error:  # noqa: BLE001 - a defect, which need not affect the next trim
                 log.get().error("the engine's cache could not be trimmed: a defect in Ferryman", exc_info=error)
 
-    async def _settle_quietly(self, reference: str) -> None:
+    async def _record_pull_quietly(self, reference: str) -> None:
         try:
-            await self._settle(reference)
-        except FerrymanError as error:  # it stays in the ledger without an ID: `recover` settles it
+            await self._record_pull(reference)
+        except FerrymanError as error:  # it stays in the ledger without an ID: `recover` completes it
             log.get().debug("a pull is left unsettled", reference=reference, error=str(error))
 
-    async def _settle(self, reference: str) -> None:
+    async def _record_pull(self, reference: str) -> None:
         image = await self._engine.inspect(reference)
         if image is None:
             await self._ledger.forget(self._engine_id, reference)
         else:
-            # Anew: a process in another container cannot see our lock, and may have forgotten it.
+            # Add it again: a process in another container cannot see our lock, and may have forgotten the entry.
             await self._ledger.remember(self._engine_id, reference, role="source", image_id=image.id)
-            self._added += image.size  # not before: a trim in between counts only what the ledger knows
+            self._added += image.size  # only now: a trim in between measures only what is in the ledger
 
     async def _trim(self) -> None:
         if self._measured is not None and self._measured + self._added <= self._limit:
             return
-        self._measured, self._added = None, 0  # should measuring fail, nothing is known
+        self._measured, self._added = None, 0  # if measuring fails, the next trim measures again
         entries = await self._ledger.of_role(self._engine_id, "source")
         self._measured = await self._measure(entries)
         for entry in entries:
@@ -164,16 +164,17 @@ class ImageCache:
                 self._measured = await self._measure(entries)
 
     async def _measure(self, entries: Sequence[PulledImage]) -> int:
-        """Bytes that our images take: the larger of two lower bounds, since layers are shared with the user's images.
+        """Bytes that our images use: the larger of two lower bounds, since layers are shared with the user's images.
 
-        The one takes all that the user's images could fill off the whole, the other counts what only one image of
-        ours has. An image that somebody tagged is no longer ours alone, unless that is a running copy's target tag:
-        removing our reference would free nothing. Copies end while the engine counts, and so count as running.
+        The first subtracts the full size of the user's images from the total; the second adds up the layers that only
+        one of our images has. A tagged image counts as the user's, since removing our reference would free nothing,
+        except while the tag is the target tag of a running copy. Copies that end during the measurement count as
+        running.
         """
-        self._held = set(self._in_use)
+        self._used_since_measure = set(self._in_use)
         usage = await self._engine.disk_usage()
         pulled = {entry.image_id for entry in entries}
-        running = {entry.image_id for entry in entries if entry.reference in self._held}
+        running = {entry.image_id for entry in entries if entry.reference in self._used_since_measure}
         ours = {image for image in usage.images if image.id in pulled and (image.id in running or not image.tagged)}
         kept = sum(image.size for image in usage.images if image not in ours)
         return max(usage.layers - kept, sum(image.size - image.shared for image in ours))

@@ -1,4 +1,4 @@
-"""Logins as an engine is given them. A registry that sees too many wrong ones may lock the account."""
+"""Passes credentials to the engine, after verifying them: too many failed logins may lock the account."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,39 +10,39 @@ from ferryman.registry.client import RegistryClient
 
 
 class EngineLogins:
-    """What the registry client knows of logins, kept in step with what the engine learns."""
+    """Shares login results between the registry client and the engine."""
 
     def __init__(self, registry: RegistryClient) -> None:
         self._registry = registry
-        self._tried: set[tuple[str, ...]] = set()
+        self._verified: set[tuple[str, ...]] = set()
 
     @asynccontextmanager
-    async def shown(self, repository: Repository) -> AsyncIterator[Mapping[str, str] | None]:
-        """The login for one pull or push, if there is one. Raises LoginRefused for one that was refused before."""
+    async def login_for(self, repository: Repository) -> AsyncIterator[Mapping[str, str] | None]:
+        """The credential for one pull or push, or None. Raises LoginRefused for one that was refused before."""
         registry = repository.registry
         login = await self._registry.credential_for_engine(registry, repository.name)
         if login is None:
             yield None
             return
-        await self._try(registry, login)
+        await self._verify(registry, login)
         try:
             yield login
         except LoginRefused as error:
-            self._tried.discard(_key(registry, login))
+            self._verified.discard(_key(registry, login))
             await self._registry.remember_refusal(registry, repository.name, login, error)
             raise
 
-    async def _try(self, registry: str, login: Mapping[str, str]) -> None:
-        """Before the engine shows it for the first time: the client tries one at a time, an engine's pushes do not."""
-        if _key(registry, login) in self._tried:
+    async def _verify(self, registry: str, login: Mapping[str, str]) -> None:
+        """Log in before the engine's first use: the client tries one login at a time, the engine does not."""
+        if _key(registry, login) in self._verified:
             return
         try:
             await self._registry.log_in(registry)
         except LoginRefused:
             raise
-        except TransferError as error:  # the engine may know a way that we don't: a proxy, a mirror
+        except TransferError as error:  # the engine may reach the registry by a proxy or mirror of its own
             log.get().debug("a login could not be tried", registry=registry, error=str(error))
-        self._tried.add(_key(registry, login))
+        self._verified.add(_key(registry, login))
 
 
 def _key(registry: str, login: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Local tags for the time of a push: an engine pushes only what bears the target's name.
+"""Temporary local tags for a push: an engine pushes an image only under the target's own name.
 
-The name may be the user's: what it stood for before is put back, after a crash too.
+The user may have a tag of that name: it is restored afterwards, also after a crash.
 """
 
 from collections.abc import AsyncIterator
@@ -13,11 +13,11 @@ from ferryman.transports.engine.errors import ImageGone
 from ferryman.transports.engine.image_cache import ImageStore, PulledImage
 from ferryman.transports.locks import KeyedLocks, machine_lock, shielded_with_grace, try_machine_lock
 
-_TIDYING_SECONDS = 5
+_CLEANUP_SECONDS = 5
 
 
 class TargetTags:
-    """The target tags in one engine."""
+    """The temporary target tags in one engine."""
 
     def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageStore) -> None:
         self._engine = engine
@@ -26,17 +26,17 @@ class TargetTags:
         self._locks = KeyedLocks()
 
     @asynccontextmanager
-    async def borrowed(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
-        """Let `reference` name the image; nobody else on this machine uses it meanwhile. Raises ImageGone."""
+    async def set_temporarily(self, image: LocalImage, reference: str) -> AsyncIterator[None]:
+        """Let `reference` name the image; no other process on this machine uses it meanwhile. Raises ImageGone."""
         repository, _ = split_tag(reference)
-        # The second lock: a push leaves a digest at the image that would look like the user's to another push.
+        # Why the second lock: a push adds a digest to the image, which a concurrent push would take for the user's.
         async with (
             self._locks.holding(reference),
             self._locks.holding(f"{repository} {image.id}"),
             machine_lock(self._engine_id, reference),
         ):
-            previous_id = await self._previous(reference)
-            kept = await self._digests(image.id, repository)
+            previous_id = await self._users_image_id(reference)
+            known = await self._digests(image.id, repository)
             await self._ledger.remember(
                 self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
             )
@@ -44,19 +44,19 @@ class TargetTags:
                 await self._engine.tag(image.id, reference)
                 yield
             finally:
-                await self._tidy(reference, image.id, previous_id, kept)
+                await self._clean_up(reference, image.id, previous_id, known)
 
     async def recover(self) -> None:
-        """Undo what a crash left."""
+        """Clean up the tags that a crash left behind."""
         for entry in await self._ledger.of_role(self._engine_id, "target"):
             if entry.image_id is None:
                 continue
             with try_machine_lock(self._engine_id, entry.reference) as free:
-                if free:  # otherwise somebody alive is at it
-                    await self._put_back(entry.reference, entry.image_id, entry.previous_id, frozenset())
+                if free:  # otherwise a running process uses it
+                    await self._restore(entry.reference, entry.image_id, entry.previous_id, frozenset())
 
-    async def _previous(self, reference: str) -> str | None:
-        """The image that the user has under the name. What another process of ours has there just now is not theirs."""
+    async def _users_image_id(self, reference: str) -> str | None:
+        """The user's own image under this name; None: there is none, or it is another Ferryman process's."""
         current = await self._engine.inspect(reference)
         if current is None:
             return None
@@ -67,29 +67,29 @@ class TargetTags:
         entries = await self._ledger.of_role(self._engine_id, "target")
         return next((entry for entry in entries if entry.reference == reference), None)
 
-    async def _tidy(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
-        work = self._put_back(reference, image_id, previous_id, kept)
+    async def _clean_up(self, reference: str, image_id: str, previous_id: str | None, known: frozenset[str]) -> None:
+        work = self._restore(reference, image_id, previous_id, known)
         try:
-            tidy, why = await shielded_with_grace(work, grace_seconds=_TIDYING_SECONDS), "the engine is too slow"
+            is_restored, why = await shielded_with_grace(work, grace_seconds=_CLEANUP_SECONDS), "the engine is too slow"
         except FerrymanError as error:
-            tidy, why = False, str(error)
-        if not tidy:  # it stays in the ledger: `recover` puts it back
+            is_restored, why = False, str(error)
+        if not is_restored:  # it stays in the ledger: `recover` restores it
             log.get().warning("a local tag is left behind until the next start", reference=reference, error=why)
 
-    async def _put_back(self, reference: str, image_id: str, previous_id: str | None, kept: frozenset[str]) -> None:
+    async def _restore(self, reference: str, image_id: str, previous_id: str | None, known: frozenset[str]) -> None:
         current = await self._engine.inspect(reference)
         ours = current is not None and current.id == image_id != previous_id
-        if ours and (previous_id is None or not await self._restored(previous_id, reference)):
-            await self._engine.remove(reference)  # takes the digest that the push left along
-        elif image_id != previous_id:  # moving the tag does not, whether we or another process of ours moved it
+        if ours and (previous_id is None or not await self._tag_if_present(previous_id, reference)):
+            await self._engine.remove(reference)  # also removes the digest that the push added
+        elif image_id != previous_id:  # moving a tag does not remove it, whichever of our processes moved it
             repository, _ = split_tag(reference)
-            for digest in await self._digests(image_id, repository) - kept:
+            for digest in await self._digests(image_id, repository) - known:
                 await self._engine.remove(f"{repository}@{digest}")
         entry = await self._entry(reference)
-        if entry is not None and entry.image_id == image_id:  # otherwise another process of ours has the name now
+        if entry is not None and entry.image_id == image_id:  # otherwise another Ferryman process has the name now
             await self._ledger.forget(self._engine_id, reference)
 
-    async def _restored(self, image_id: str, reference: str) -> bool:
+    async def _tag_if_present(self, image_id: str, reference: str) -> bool:
         try:
             await self._engine.tag(image_id, reference)
         except ImageGone:
@@ -97,7 +97,7 @@ class TargetTags:
         return True
 
     async def _digests(self, image_id: str, repository: str) -> frozenset[str]:
-        """The digests by which the image is known in the repository. The engine shortens Docker Hub's names."""
+        """The digests of the image in this repository. The engine shortens the names of Docker Hub's repositories."""
         image = await self._engine.inspect(image_id)
         short = repository.removeprefix("docker.io/").removeprefix("library/")
         names = {repository, short}

@@ -1,4 +1,4 @@
-"""Copies tags through a Docker Engine: its layer cache, its proxies, its registry mirrors."""
+"""The docker transport: copies tags through a Docker Engine, with its layer cache, proxies and registry mirrors."""
 
 import asyncio
 from datetime import timedelta
@@ -19,11 +19,11 @@ from ferryman.transports.engine.target_tags import TargetTags
 from ferryman.transports.locks import KeyedLocks
 
 _NATIVE = Platforms(keyword="native")
-_PATIENCE = timedelta(minutes=1)  # the engine keeps the registry's Retry-After to itself
+_RATE_LIMIT_PAUSE = timedelta(minutes=1)  # the engine does not pass on the registry's Retry-After
 
 
 class DockerTransport:
-    """The Transport that works through a Docker Engine. One instance a process; many copies at once."""
+    """The Transport that uses a Docker Engine. One instance per process; runs many copies at once."""
 
     def __init__(
         self,
@@ -33,31 +33,31 @@ class DockerTransport:
         ledger: ImageStore,
         cache_limit: int,
         clock: Clock,
-        patience: SilenceLimits = USUAL_LIMITS,
+        silence_limits: SilenceLimits = USUAL_LIMITS,
     ) -> None:
-        """`patience`: for how long a pull or push may tell nothing new before it is ended."""
+        """`silence_limits`: how long a pull or push may go without progress before it is ended."""
         self._address = address
         self._registry = registry
         self._ledger = ledger
         self._cache_limit = cache_limit  # bytes
         self._clock = clock
-        self._engine = DockerEngine(address=address, patience=patience)
+        self._engine = DockerEngine(address=address, silence_limits=silence_limits)
         self._connecting = asyncio.Lock()
-        self._workshop: EngineCopyContext | None = None
+        self._context: EngineCopyContext | None = None
         self._lost = False
 
     async def connect(self) -> str:
-        """Find the engine and undo what a crash left there; which engine it is, as a sentence.
+        """Connect to the engine, and clean up after a crash. Returns which engine it is, as a sentence.
 
-        Raises EngineUnavailable, with what was tried and how to mend it.
+        Raises EngineUnavailable, whose message has the cause and a hint.
         """
         identity = (await self._connected()).identity
         return f"Docker Engine {identity.version} at {self._address.url}, {identity.native}, {identity.storage}"
 
     @property
     def native(self) -> Platform | None:
-        """What a plain pull gives here; None before `connect`."""
-        return self._workshop.identity.native if self._workshop else None
+        """The platform of a plain pull; None before `connect`."""
+        return self._context.identity.native if self._context else None
 
     async def copy(
         self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
@@ -69,8 +69,8 @@ class DockerTransport:
                 "platforms: all: a Linux engine cannot carry Windows images; "
                 "say `linux`, list the platforms, or use the direct transport"
             )
-        workshop = await self._connected()
-        copy = DockerCopy(workshop, registry=self._registry, source=source, target=target, wanted=wanted, sink=progress)
+        context = await self._connected()
+        copy = DockerCopy(context, registry=self._registry, source=source, target=target, wanted=wanted, sink=progress)
         try:
             async with self._registry.slot(source.repository.registry, target.repository.registry):
                 copied = await copy.run()
@@ -78,30 +78,30 @@ class DockerTransport:
             self._lost = True
             raise
         except TransferError as error:
-            self._heed(error)
-            workshop.cache.trim()  # what was pulled stays: failures must not fill the disk either
+            self._pause_if_rate_limited(error)
+            context.cache.trim()  # pulled images stay after a failure, and must not fill the disk
             raise
-        workshop.cache.trim()
+        context.cache.trim()
         return copied
 
     async def aclose(self) -> None:
-        """Let the cache come to rest, and close the connections to the engine."""
-        if self._workshop is not None:
-            await self._workshop.cache.aclose()
+        """Wait for the cache's trim, and close the connections to the engine."""
+        if self._context is not None:
+            await self._context.cache.aclose()
         await self._engine.aclose()
 
     async def _connected(self) -> EngineCopyContext:
         async with self._connecting:
-            if self._workshop is None or self._lost:
-                self._workshop = await self._introduced()
+            if self._context is None or self._lost:
+                self._context = await self._connect_engine()
                 self._lost = False
-            return self._workshop
+            return self._context
 
-    async def _introduced(self) -> EngineCopyContext:
+    async def _connect_engine(self) -> EngineCopyContext:
         identity = await self._engine.connect()
-        workshop = self._workshop
-        if workshop is None or workshop.identity != identity:
-            workshop = EngineCopyContext(
+        context = self._context
+        if context is None or context.identity != identity:
+            context = EngineCopyContext(
                 engine=self._engine,
                 identity=identity,
                 cache=ImageCache(
@@ -111,11 +111,11 @@ class DockerTransport:
                 logins=EngineLogins(self._registry),
                 pulls=KeyedLocks(),
             )
-        await workshop.tags.recover()
-        await workshop.cache.recover()
-        return workshop
+        await context.tags.recover()
+        await context.cache.recover()
+        return context
 
-    def _heed(self, error: TransferError) -> None:
-        """Tell the other copies from this registry of its limit at once."""
+    def _pause_if_rate_limited(self, error: TransferError) -> None:
+        """After a rate limit, pause all other requests to the registry at once."""
         if isinstance(error, RateLimited) and error.registry is not None:
-            self._registry.hold(error.registry, error.retry_at or self._clock.now() + _PATIENCE)
+            self._registry.hold(error.registry, error.retry_at or self._clock.now() + _RATE_LIMIT_PAUSE)

@@ -24,7 +24,7 @@ async def proxy(engine_over_tcp: str) -> AsyncIterator[FaultyProxy]:
 
 
 async def connected(host: str, stack: AsyncExitStack) -> DockerEngine:
-    opened = DockerEngine(address=EngineAddress(host), patience=SilenceLimits())
+    opened = DockerEngine(address=EngineAddress(host), silence_limits=SilenceLimits())
     stack.push_async_callback(opened.aclose)
     await opened.connect()
     return opened
@@ -58,7 +58,7 @@ async def test_a_slow_call_is_no_lost_engine(engine: Engine, stack: AsyncExitSta
     slow = await connected(engine.host, stack)
 
     with pytest.raises(Unreachable, match="is slow: the picture took more than 0 s"):
-        async with slow._calling("the picture", path="GET /picture", seconds=0):
+        async with slow._control_call("the picture", path="GET /picture", seconds=0):
             await asyncio.Event().wait()
 
 
@@ -67,7 +67,7 @@ async def test_an_engine_that_answers_no_ping_is_lost(proxy: FaultyProxy, stack:
     await proxy.stop()
 
     with pytest.raises(EngineUnavailable, match="no Docker Engine at"):
-        async with engine._calling("the picture", path="GET /picture", seconds=0):
+        async with engine._control_call("the picture", path="GET /picture", seconds=0):
             await asyncio.Event().wait()
 
 
@@ -138,5 +138,5 @@ async def test_an_engine_that_refuses_a_ping_lives(proxy: FaultyProxy, stack: As
     engine = await connected(f"tcp://{proxy.host}", stack)
 
     with pytest.raises(Unreachable, match="is slow"):
-        async with engine._calling("the picture", path="GET /picture", seconds=0):
+        async with engine._control_call("the picture", path="GET /picture", seconds=0):
             await asyncio.Event().wait()

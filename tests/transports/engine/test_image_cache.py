@@ -38,8 +38,8 @@ class Yard:
         try:
             await self.pass_on(transport, reference, tag)
         finally:
-            assert transport._workshop is not None
-            await transport._workshop.cache.trimmed()
+            assert transport._context is not None
+            await transport._context.cache.wait_for_trim()
 
     async def pass_on(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
         host, digest = reference.partition("/")[0], reference.partition("@")[2]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from ferryman.errors import EngineUnavailable
-from ferryman.transports.engine.progress_stream import Layers, SilenceLimits, Silent, Watchdog
+from ferryman.transports.engine.progress_stream import Layers, SilenceLimits, StreamSilent, Watchdog
 from tests.support.transports import Progress
 
 DIGEST = f"sha256:{'d' * 64}"
@@ -22,7 +22,7 @@ def progress(status: str, layer: str, current: int = 0, total: int = 0) -> dict[
 
 def take(layers: Layers, *messages: Mapping[str, Any]) -> Layers:
     for message in messages:
-        layers.take(message)
+        layers.update(message)
     return layers
 
 
@@ -103,7 +103,7 @@ def test_a_push_ends_with_its_digest(message: Mapping[str, Any]) -> None:
 def test_notices_that_only_a_part_of_an_index_was_pushed() -> None:
     aux = {"manifestPushedInsteadOfIndex": True, "originalIndex": {}, "selectedManifest": {}}
 
-    assert take(Layers("push", Progress()), {"aux": aux}).pushed_a_part
+    assert take(Layers("push", Progress()), {"aux": aux}).pushed_partial_index
 
 
 async def speak(
@@ -146,7 +146,7 @@ async def test_ends_a_stream_that_fell_silent_while_bytes_should_move(
 ) -> None:
     watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=9)), ping=lives)
 
-    with pytest.raises(Silent):
+    with pytest.raises(StreamSilent):
         await watchdog.follow(speak(*told, then=asyncio.Event()), Layers(doing, Progress()))
 
 
@@ -175,7 +175,7 @@ async def test_waits_for_silent_work_as_long_as_the_engine_lives(
         if pings == 3:
             release.set()
 
-    watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=1), look=SOON), ping=ping)
+    watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=1), ping_after=SOON), ping=ping)
     await watchdog.follow(speak(*told, then=release), Layers(doing, Progress()))
 
     assert pings == 3
@@ -183,7 +183,7 @@ async def test_waits_for_silent_work_as_long_as_the_engine_lives(
 
 @pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
 async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: list[dict[str, Any]]) -> None:
-    with pytest.raises(Silent):
+    with pytest.raises(StreamSilent):
         await Watchdog(SilenceLimits(working=SOON), ping=lives).follow(
             speak(*told, then=asyncio.Event()), Layers(doing, Progress())
         )
@@ -191,9 +191,9 @@ async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: 
 
 @pytest.mark.parametrize(("timeout", "moving", "working"), [(None, 180, 3600), (30.0, 180, 3600), (7200.0, 7200, 7200)])
 def test_a_registrys_own_timeout_allows_more(timeout: float | None, moving: int, working: int) -> None:
-    patience = SilenceLimits().allowing(timeout)
+    silence_limits = SilenceLimits().extended_to(timeout)
 
-    assert (patience.moving, patience.working) == (timedelta(seconds=moving), timedelta(seconds=working))
+    assert (silence_limits.moving, silence_limits.working) == (timedelta(seconds=moving), timedelta(seconds=working))
 
 
 async def test_a_registry_that_may_take_longer_is_waited_for() -> None:
@@ -201,7 +201,7 @@ async def test_a_registry_that_may_take_longer_is_waited_for() -> None:
     asyncio.get_running_loop().call_later(0.3, release.set)
 
     await Watchdog(SilenceLimits(moving=SOON), ping=lives).follow(
-        speak(progress("Preparing", "a"), then=release), Layers("push", Progress()), answer=60
+        speak(progress("Preparing", "a"), then=release), Layers("push", Progress()), answer_timeout=60
     )
 
 
@@ -210,7 +210,7 @@ async def test_a_dead_engine_is_noticed_whatever_it_was_at() -> None:
         raise EngineUnavailable("gone")
 
     with pytest.raises(EngineUnavailable, match="gone"):
-        await Watchdog(SilenceLimits(look=SOON), ping=ping).follow(
+        await Watchdog(SilenceLimits(ping_after=SOON), ping=ping).follow(
             speak(progress("Pushing", "a", 9, 9), then=asyncio.Event()), Layers("push", Progress())
         )
 
@@ -229,7 +229,7 @@ async def test_the_same_again_is_no_news(repeated: dict[str, Any]) -> None:
             yield repeated | {"progressDetail": detail | ({"current": seconds} if "units" in detail else {})}
             await asyncio.sleep(0.01)
 
-    with pytest.raises(Silent):
+    with pytest.raises(StreamSilent):
         await Watchdog(SilenceLimits(moving=SOON, working=SOON), ping=lives).follow(
             repeat(), Layers("pull", Progress())
         )
@@ -273,7 +273,7 @@ async def test_a_pull_that_stalls_is_ended_although_others_go_on() -> None:
             await asyncio.sleep(0.02)
 
     other = asyncio.ensure_future(watchdog.follow(busy(), Layers("pull", Progress())))
-    with pytest.raises(Silent):
+    with pytest.raises(StreamSilent):
         await watchdog.follow(
             speak(progress("Downloading", "mine", 1, 9), progress("Waiting", "next"), then=asyncio.Event()),
             Layers("pull", Progress()),

@@ -68,7 +68,7 @@ async def test_a_directory_in_the_sockets_place(transports: DockerTransports, tm
 
 async def test_a_file_in_the_sockets_place(transports: DockerTransports, tmp_path: Path) -> None:
     (tmp_path / "s").touch()
-    with pytest.raises(EngineUnavailable, match="that is a file, and no socket"):
+    with pytest.raises(EngineUnavailable, match="that is a file, not a socket"):
         await transports.open(engine=f"unix://{tmp_path}/s").connect()
 
 
@@ -236,7 +236,7 @@ async def test_a_stalled_source(
 ) -> None:
     proxy = await start_proxy(source)
     proxy.stall("GET .*/blobs/")
-    transport = transports.open(patience=SilenceLimits(moving=timedelta(seconds=1)))
+    transport = transports.open(silence_limits=SilenceLimits(moving=timedelta(seconds=1)))
 
     with pytest.raises(Unreachable, match="stalled") as raised:
         await copy(transport, proxy.host, target.host, push(source.url, "a/b", "1", fresh_image()))
