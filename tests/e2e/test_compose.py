@@ -50,7 +50,7 @@ class Project:
         self.upstream = upstream
         self.target = f"127.0.0.1:{free_port()}"
         self._engine = engine
-        self._folder = copy_sources(folder)
+        self.folder = copy_sources(folder)
         (folder / "items.yml").write_text(ITEMS.format(upstream=upstream.host, target=self.target))
         (folder / "docker-compose.override.yml").write_text(OVERRIDE)
         self._environment = os.environ | {
@@ -67,7 +67,7 @@ class Project:
         """What docker-compose prints; it must succeed."""
         done = subprocess.run(
             [self._program, *arguments],
-            cwd=self._folder,
+            cwd=self.folder,
             env=self._environment,
             capture_output=True,
             text=True,
@@ -150,20 +150,26 @@ def test_the_first_hour_as_readme_tells_it(program: str, project: Project, engin
         tmp_path / "ferryman", engine, project.upstream, name=tmp_path.name.replace("_", "-"), program=program
     )
     first.publish("1.0")
-    [steps] = re.findall(
-        r"```sh\n(docker compose up -d registry\n.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL
-    )
     try:
-        for line in steps.splitlines():
-            words = line.partition(" #")[0].split()[2:]
-            if words[0] == "exec":  # nobody types so fast
-                first.await_("a service that has begun", lambda: first.inspect("{{.State.Health.Status}}") == "healthy")
-            if words[0] != "logs":
-                first.compose(*words[:1], *(["-T"] if words[0] in {"run", "exec"} else []), *words[1:])
+        type_what_is_shown(first, "README.md", beginning="docker compose up -d registry")
         first.compose("exec", "-T", "ferryman", "ferryman", "check")
         first.await_("the tag at the target", lambda: first.mirrored("1.0"))
     finally:
         first.remove()
+
+
+def type_what_is_shown(project: Project, document: str, *, beginning: str) -> str:
+    """Run a block of a document line by line; what it prints. Raises ValueError if there is not just one such block."""
+    text = (CHECKOUT / document).read_text()
+    [block] = re.findall(rf"```sh\n( *{re.escape(beginning)}.*?)```", text, re.DOTALL)
+    printed = ""
+    for line in block.splitlines():
+        words = line.partition(" #")[0].split()[2:]
+        if words and words[0] == "exec":  # nobody types so fast
+            project.await_("a service that has begun", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
+        if words and words[0] != "logs":
+            printed += project.compose(*words[:1], *(["-T"] if words[0] in {"run", "exec"} else []), *words[1:])
+    return printed
 
 
 def test_a_registry_of_ones_own_needs_no_other() -> None:
@@ -218,3 +224,24 @@ def test_stopping_is_graceful(project: Project) -> None:
     project.await_("a running service", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
     project.compose("stop", "ferryman")
     assert project.inspect("{{.State.ExitCode}}") == "0", project.compose("logs", "--tail=50", "ferryman")
+
+
+def test_backup_and_restore_as_the_document_shows_them(project: Project) -> None:
+    project.compose("up", "--detach", "ferryman")
+    project.await_("the tag at the target", lambda: project.mirrored("1.0"))
+    type_what_is_shown(project, "docs/backup.md", beginning="docker compose exec ferryman ferryman backup")
+    project.await_("a healthy container", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
+    kept = project.compose("exec", "-T", "ferryman", "ls", "/data")
+    assert "backup.db" in kept
+    assert ".before-restore-" in kept
+
+
+def test_an_import_from_the_folder_beside_the_compose_file_as_the_document_shows_it(project: Project) -> None:
+    history = project.folder / "history"
+    history.mkdir()
+    line = f"2020-01-01 00:00:00\t\tsha256:{'0' * 64}\t\t0.9\n"
+    (history / f"{project.upstream.host}__app.txt").write_text(line)
+    printed = type_what_is_shown(
+        project, "docs/from-the-first-ferryman.md", beginning="docker compose run --rm ferryman import-history"
+    )
+    assert "__app.txt: 1 line for app, 1 tag new" in printed
