@@ -131,14 +131,20 @@ async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, u
         assert database.name in str(raised.value)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def released(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database that nobody has made tables in. Not async: a server starts with a loop of its own."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    return server.create_database(f"released_{abs(hash(request.node.nodeid))}")
+
+
+@pytest.fixture
+async def released(empty: str) -> str:
     """The URL of a database of release 1.0.0."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").create_database(f"released_{abs(hash(request.node.nodeid))}")
-    await make_database_of_1_0_0(url)
-    return url
+    await make_database_of_1_0_0(empty)
+    return empty
 
 
 async def test_who_only_reads_does_not_migrate(released: str) -> None:
