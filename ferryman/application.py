@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from tempfile import TemporaryDirectory
 
-from ferryman import __version__, items, log, retry
+from ferryman import __version__, event_log, items, log, retry
 from ferryman.clock import Clock, SystemClock
 from ferryman.errors import NoDatabase
+from ferryman.events import Events
 from ferryman.items.model import Configuration, RegistryEntry
 from ferryman.platforms import Platform
 from ferryman.registry.auth.credentials import Credential, CredentialStore
@@ -31,7 +32,7 @@ from ferryman.transports.choice import TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.transport import DockerTransport
-from ferryman.worker import Listener, RetryPolicy, Worker
+from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # how long every attempt stays readable
@@ -63,6 +64,7 @@ class Application:
     settings: Settings
     configuration: Configuration
     clock: Clock
+    events: Events
     owner: Owner
     record: Record
     registry: RegistryClient
@@ -80,9 +82,10 @@ class Application:
             clock=self.clock,
             native=self.transport.native or _machine(),
             complete_walk=self.settings.complete_walk,
+            events=self.events,
         )
 
-    def pool(self, *, listener: Listener, targets: Collection[str] | None = None) -> WorkerPool:
+    def pool(self, *, targets: Collection[str] | None = None) -> WorkerPool:
         """The half that claims and copies, for these targets (None: for all)."""
         worker = Worker(
             queue=self.record.queue,
@@ -91,7 +94,7 @@ class Application:
             pauses=self.pauses,
             clock=self.clock,
             policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
-            listener=listener,
+            events=self.events,
         )
         return WorkerPool(
             worker,
@@ -194,7 +197,8 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
     Without `create` no state database is made: where there is none, it is as if it were empty.
     """
     configuration = load_items(settings)
-    clock = SystemClock()
+    clock, events = SystemClock(), Events()
+    events.subscribe(event_log.write)
     async with AsyncExitStack() as stack:
         opening = _open_database(settings, create=True) if create else _open_or_imagine(settings)
         database = await stack.enter_async_context(opening)
@@ -207,6 +211,7 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
             clock=clock,
             bandwidth=configuration.bandwidth,
             user_agent=f"ferryman/{__version__}",
+            events=events,
         )
         stack.push_async_callback(registry.aclose)
         transport = _transport(settings, configuration, record, registry, clock=clock)
@@ -215,8 +220,8 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
             log.get().info("tags are copied", how=await transport.connect())
             # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
             await record.queue.withdraw_items({str(item.target) for item in configuration.items})
-        pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock)
-        yield Application(settings, configuration, clock, owner, record, registry, pauses, transport)
+        pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
+        yield Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
 
 
 def _transport(

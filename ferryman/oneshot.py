@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -10,11 +9,11 @@ from typing import Any, Protocol
 
 from ferryman.application import Application
 from ferryman.errors import EngineUnavailable
+from ferryman.events import Event
 from ferryman.items.model import Item
 from ferryman.scheduler import Cycle
 from ferryman.store.records import Outstanding
 from ferryman.sync_lookups import SyncLookups
-from ferryman.worker import Listener
 from ferryman.worker_pool import WorkerPool
 
 _LOOK_AGAIN = 0.5  # seconds between two looks at what is left
@@ -22,11 +21,11 @@ PATIENCE = timedelta(minutes=15)  # it waits for retries, but not for a limit th
 _DATABASE_PATIENCE = timedelta(minutes=2)  # for a disk that is full: the service waits for it, a sync ends
 
 
-class View(Listener, Protocol):
-    """A listener that is also told how much is left."""
+class View(Protocol):
+    """An observer that is also told how much is left."""
 
-    def looking(self, done: int, items: int) -> None:
-        """So many of all items were looked at."""
+    def observe(self, event: Event) -> None:
+        """See Events."""
         ...
 
     def queue(self, outstanding: Outstanding) -> None:
@@ -40,14 +39,12 @@ async def cycle_to_the_end(app: Application, items: Sequence[Item], view: View) 
     Raises StoreError, and EngineUnavailable for an engine that stays away.
     """
     targets = {str(item.target) for item in items}
-    pool = app.pool(listener=view, targets=targets)
+    app.events.subscribe(view.observe)
+    pool = app.pool(targets=targets)
     working = asyncio.create_task(pool.run(), name="pool")
     watch = _Watch(app, targets, view)
     looks = _looks(app, items)
-    looked = itertools.count(1)
-    view.looking(0, len(items))
-    first = looks.first(looked=lambda: view.looking(next(looked), len(items)))
-    looking = asyncio.create_task(first, name="cycle")
+    looking = asyncio.create_task(looks.first(), name="cycle")
     for task in (working, looking):
         task.add_done_callback(lambda _: pool.idles.notify())
     try:

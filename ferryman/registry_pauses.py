@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import LoginRefused, TransferError
+from ferryman.events import Events, RegistryPaused, RegistryResumed
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
 from ferryman.store.queue.queue import Queue
@@ -42,10 +43,11 @@ def next_login(state: RegistryState) -> datetime:
 class RegistryPauses:
     """Knows which registries are paused, for this process and every other on the same database."""
 
-    def __init__(self, *, queue: Queue, registry: RegistryClient, clock: Clock) -> None:
+    def __init__(self, *, queue: Queue, registry: RegistryClient, clock: Clock, events: Events) -> None:
         self._queue = queue
         self._registry = registry
         self._clock = clock
+        self._events = events
         self._deciding = asyncio.Lock()
         self._trying: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by registry
         self._tried: Counter[str] = Counter()  # second tries that have ended, by registry
@@ -97,8 +99,7 @@ class RegistryPauses:
             log.get().warning("a refused login could not be tried again", registry=registry, error=str(error))
         else:
             tags = await self._queue.release(registry)
-            message = "the login is taken again: registry resumed" if taken else "registry resumed, to try it again"
-            log.get().info(message, registry=registry, tags=tags)
+            self._events.emit(RegistryResumed(registry, tags, "login-accepted" if taken else "login-retried"))
 
     async def lift_if_taken(self, registry: str) -> bool:
         """For `check`: resume a registry that takes its login now. False: it was not paused, or it does not."""
@@ -109,7 +110,7 @@ class RegistryPauses:
         except TransferError:
             return False
         if taken:
-            log.get().info("registry resumed", registry=registry, tags=await self._queue.let_go(registry))
+            self._events.emit(RegistryResumed(registry, await self._queue.let_go(registry), "check"))
         return taken
 
     async def stop(self, registry: str, *, error: str) -> bool:
@@ -119,15 +120,14 @@ class RegistryPauses:
                 return False
             fingerprint = await self._registry.login_fingerprint(registry)
             await self._queue.hold(registry, until=None, error=error, fingerprint=fingerprint)
-        message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
-        log.get().error(message, registry=registry)
+        self._events.emit(RegistryPaused(registry, None, error))
         return True
 
     async def wait(self, registry: str, *, until: datetime, error: str) -> None:
         """Let none of a registry's tags run before `until`. Every change of that is logged once."""
         if await self._queue.hold(registry, until=until, error=error):
-            waiting = waits(registry, await self._queue.waiting(registry), until)
-            log.get().warning(waiting, registry=registry, until=until.isoformat(), error=error)
+            tags = await self._queue.waiting(registry)
+            self._events.emit(RegistryPaused(registry, until, error, tags=tags))
 
     async def check(self, registry: str) -> None:
         """Mind what this process, an earlier one, or another one met there. Raises LoginRefused for a refused login.
@@ -158,4 +158,4 @@ class RegistryPauses:
             if refused is None or not await self._registry.matches(state.registry, refused):
                 self._registry.forget_refusals(state.registry)
                 tags = await self._queue.let_go(state.registry)
-                log.get().info("credentials changed: registry resumed", registry=state.registry, tags=tags)
+                self._events.emit(RegistryResumed(state.registry, tags, "credentials-changed"))

@@ -1,7 +1,7 @@
 """Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
+from ferryman.events import CycleEnded, CycleStarted, Events, ItemLooked, traceback_of
 from ferryman.items.model import Configuration, Item
 from ferryman.kinds import ListerName
 from ferryman.planner import Decision, Mirrored, RuleSelector
@@ -88,6 +89,7 @@ class Scheduler:
         clock: Clock,
         native: Platform,
         complete_walk: timedelta,
+        events: Events,
     ) -> None:
         self._queue = queue
         self._ledger = ledger
@@ -96,6 +98,7 @@ class Scheduler:
         self._target_check = target_check
         self._clock = clock
         self._native = native
+        self._events = events
         self._complete_walk = complete_walk  # how long a walk may do without going to the end
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
@@ -104,16 +107,30 @@ class Scheduler:
         configuration: Configuration,
         items: Sequence[Item],
         *,
-        looked: Callable[[], None] = lambda: None,
         again: bool = False,
         only_unread: bool = False,
     ) -> Cycle:
         """Look at every one of `items` and enqueue what is new or changed. Raises StoreError.
 
-        `looked` is called after each item, whatever came of it.
         `again`: it follows another one of the same sync, so refused logins have had their try.
         `only_unread`: list nothing, but read the tags that could not be read the last time.
         """
+        ended = CycleEnded("stopped", len(items), again=again)
+        began = self._clock.monotonic()
+        self._events.emit(CycleStarted(len(items), again=again))
+        try:
+            cycle = await self._cycle(configuration, items, again=again, only_unread=only_unread)
+            ended = replace(ended, outcome="done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+        except Exception as error:
+            ended = replace(ended, outcome="failed", error=str(error))
+            raise
+        finally:
+            self._events.emit(replace(ended, seconds=self._clock.monotonic() - began))
+        return cycle
+
+    async def _cycle(
+        self, configuration: Configuration, items: Sequence[Item], *, again: bool, only_unread: bool
+    ) -> Cycle:
         await self._queue.repair_times(thorough=True)
         await self._pauses.resume_recovered()
         if not again:
@@ -128,16 +145,17 @@ class Scheduler:
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
                     async with _bounded(item):
-                        new = await self._persistently(configuration, item, unread, only_unread=only_unread)
-                    enqueued += new  # not `+= await`: that adds to what it was before
+                        looked = await self._persistently(configuration, item, unread, only_unread=only_unread)
+                    enqueued += looked.enqueued + looked.requeued
                 except TransferError as error:
+                    looked = await self._cannot_look(item, error)
                     failed[str(item.target)] = str(error)
-                    await self._cannot_look(item, error)
                 except StoreError:
                     raise
                 except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
-                    failed[str(item.target)] = await self._defect(item, error)
-                looked()
+                    looked = await self._defect(item, error)
+                    failed[str(item.target)] = str(looked.error)
+                self._events.emit(looked)
 
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
         return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
@@ -231,7 +249,7 @@ class Scheduler:
 
     async def _persistently(
         self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
-    ) -> int:
+    ) -> ItemLooked:
         """Keep in step with upstream; once more where its login is refused now and taken a moment later."""
         try:
             return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
@@ -242,7 +260,7 @@ class Scheduler:
 
     async def _keep_in_step(
         self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
-    ) -> int:
+    ) -> ItemLooked:
         looked = await self.look(configuration, item, only_unread=only_unread)
         problems = {problem.tag: problem for problem in looked.survey.problems}
         unread += _unread(looked, problems)
@@ -266,15 +284,18 @@ class Scheduler:
             walk=looked.walk,
         )
         await self._ledger.forget_lookup_failure(str(item.target))
-        log.get().info(
+        return ItemLooked(
+            item.name,
+            str(item.source),
+            str(item.target),
             "looked",
             tags=len(looked.survey.tags),
             enqueued=applied.enqueued,
             withdrawn=applied.withdrawn,
             gone=len(looked.survey.gone),
+            requeued=await self._check_target(item, looked),
             complete=looked.survey.complete,
         )
-        return applied.enqueued + await self._check_target(item, looked)
 
     async def _check_target(self, item: Item, looked: ItemLookup) -> int:
         """Ask the target for what is kept, as far as its time has come; the number of tags that are queued again."""
@@ -289,21 +310,23 @@ class Scheduler:
             self._queue.filled.notify()
         return requeued
 
-    async def _cannot_look(self, item: Item, error: TransferError) -> None:
+    async def _cannot_look(self, item: Item, error: TransferError) -> ItemLooked:
         """The item waits for the next cycle; a refused login pauses its registry, and is told once."""
         await self._ledger.note_lookup_failure(_key(item), str(error), now=self._clock.now())
+        told = ItemLooked(item.name, str(item.source), str(item.target), "failed", str(error), error.kind)
         if isinstance(error, LoginRefused):
             if not await self._pauses.stop(error.registry or item.source.registry, error=str(error)):
-                return
+                return replace(told, outcome="paused")
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
             await self._pauses.wait(error.registry, until=error.retry_at, error=str(error))
-        log.get().error("cannot look at the source", source=str(item.source), kind=error.kind, error=str(error))
+        return told
 
-    async def _defect(self, item: Item, error: Exception) -> str:
-        log.get().error("cannot look at the source: a defect in Ferryman", exc_info=error)
+    async def _defect(self, item: Item, error: Exception) -> ItemLooked:
         message = f"defect in Ferryman, see the log: {type(error).__name__}"
         await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now())
-        return message
+        return ItemLooked(
+            item.name, str(item.source), str(item.target), "failed", message, "defect", traceback_of(error)
+        )
 
 
 @asynccontextmanager

@@ -16,7 +16,6 @@ from ferryman.store.services import Cycles
 from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
 from ferryman.timetable import NextCycle, next_cycle
-from ferryman.worker import Unwatched
 
 _GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
 _HEARTBEAT = 15.0  # seconds between two beats, which `ferryman health` looks for
@@ -39,7 +38,7 @@ class _Service:
     def __init__(self, app: Application, *, schedule: bool, work: bool) -> None:
         self._app = app
         self._scheduler = app.scheduler() if schedule else None
-        self._pool = app.pool(listener=Unwatched()) if work else None
+        self._pool = app.pool() if work else None
         self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
@@ -120,12 +119,11 @@ class _Service:
         await self._beat()  # `health` knows that it has begun
         try:
             await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
-            cycle = await scheduler.cycle(configuration, configuration.items)
+            await scheduler.cycle(configuration, configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:
             log.get().error("the cycle ended early; the next one comes within minutes", error=str(error))
             return False
-        log.get().info("cycle done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
         return True
 
     async def _withdraw(self) -> None:

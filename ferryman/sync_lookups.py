@@ -1,6 +1,6 @@
 """Every look of one sync: the first, and those that follow from what it, or the copies, could not know."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from ferryman.clock import Clock
@@ -36,12 +36,12 @@ class SyncLookups:
         self._began_at = clock.now()
         self._rounds = 0
 
-    async def first(self, *, looked: Callable[[], None] = lambda: None) -> Cycle:
-        """One cycle; tags that could not be read for what may pass are read again, later each time. Raises StoreError.
+    async def first(self) -> Cycle:
+        """One cycle; tags that could not be read for what may pass are read again, later each time.
 
-        `looked` is called after each item, whatever came of it.
+        Raises StoreError.
         """
-        cycle = await self._scheduler.cycle(self._configuration, self._items, looked=looked)
+        cycle = await self._scheduler.cycle(self._configuration, self._items)
         for wait in self._waits:
             passing = {each.target for each in cycle.unread if each.passing}
             items = [item for item in self._items if str(item.target) in passing]

@@ -5,11 +5,12 @@ that comes after the lease was lost is dropped.
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any
 
 from ferryman import log, retry
 from ferryman.clock import Clock
@@ -20,9 +21,11 @@ from ferryman.errors import (
     NoSuchPlatform,
     NotFound,
     RateLimited,
+    StoreError,
     TransferError,
     WrongContent,
 )
+from ferryman.events import Events, JobEnded, JobInfo, JobProgressed, JobStarted, traceback_of
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
@@ -34,31 +37,7 @@ from ferryman.transports.base import Copied, Transport
 _LIMIT_UNKNOWN = timedelta(seconds=60)  # how long to leave a registry alone that says "too many" and no more
 _SHORTEST_LIMIT = timedelta(seconds=1)  # no attempt is counted: nothing else would slow a "Retry-After: 0" down
 
-
-class Listener(Protocol):
-    """Watches the work: the live view of `ferryman sync`. Never blocks, never raises."""
-
-    def started(self, job: Job) -> None:
-        """A worker has taken the job."""
-        ...
-
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
-        """A part of its copy stands at `done` of `total` bytes."""
-        ...
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
-        """`outcome` is synced, failed, skipped, again (later), or stopped (handed back)."""
-        ...
-
-
-class Unwatched:
-    """A Listener for when nobody looks: the log tells everything line by line."""
-
-    def started(self, job: Job) -> None: ...
-
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None: ...
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None: ...
+_Recorded = tuple[bool, JobEnded]  # False: the lease was lost, and nothing was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +60,7 @@ class Worker:
         pauses: RegistryPauses,
         clock: Clock,
         policy: RetryPolicy,
-        listener: Listener,
+        events: Events,
     ) -> None:
         self._queue = queue
         self._transport = transport
@@ -89,19 +68,24 @@ class Worker:
         self._pauses = pauses
         self._clock = clock
         self._policy = policy
-        self._listener = listener
+        self._events = events
 
-    async def copy(self, job: Job, progressed: Callable[[], None]) -> Copied:
+    def copy(self, job: Job, progressed: Callable[[], None]) -> Coroutine[Any, Any, Copied]:
         """Copy, and ask the target what it has now, unless it has just said so itself. Raises TransferError.
 
         `progressed` is called whenever a part of the copy is further than before.
         """
+        # Not when the copy runs: one that is cancelled before ends without having run.
+        self._events.emit(JobStarted(job_info(job)))
+        return self._copy(job, progressed)
+
+    async def _copy(self, job: Job, progressed: Callable[[], None]) -> Copied:
+        about = job_info(job)
 
         def tell(part: str, done: int, total: int | None) -> None:
             progressed()
-            self._listener.progressed(job, part, done, total)
+            self._events.emit(JobProgressed(about, part, done, total))
 
-        self._listener.started(job)
         source = Repository.parse(job.source).pinned(job.digest)
         target = Repository.parse(job.target).tagged(job.tag)
         for host in (source.repository.registry, target.repository.registry):
@@ -133,51 +117,81 @@ class Worker:
             message = f"{registry}: {self._registry.quota(registry)}; the rest of them is spread over time"
             raise RateLimited(message, registry=registry, retry_at=until)
 
-    async def hand_back(self, job: Job) -> None:
-        """This process stops: the job is anybody's again, and the attempt does not count."""
-        log.get().info("handed back")
-        self._listener.ended(job, "stopped", None)
-        await self._queue.hand_back(job)
+    async def hand_back(self, job: Job, started_at: datetime) -> bool:
+        """This process stops: the job is anybody's again, and the attempt does not count. False: see `settle`."""
+        return await self._end(job, self._handed_back(job), started_at)
 
     def abandon(self, job: Job) -> None:
         """The lease is lost and the copy stopped: another worker has this tag, there is nothing to record."""
-        log.get().warning("lease lost: another worker has this tag now")
-        self._listener.ended(job, "stopped", None)
+        self._events.emit(_lost(job, "lease lost: another worker has this tag now"))
 
-    async def settle(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> None:
-        """Record what came of a finished copy. Raises StoreError; then the lease lapses and the tag is copied again."""
+    async def settle(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> bool:
+        """Record what came of a finished copy. False: that failed, and the job is leased to this process still.
+
+        A defect in that fails the job, and raises nothing: it must not end the worker.
+        """
+        return await self._end(job, self._record(job, copy, started_at), started_at)
+
+    async def _end(self, job: Job, recording: Coroutine[Any, Any, _Recorded], started_at: datetime) -> bool:
+        seconds = (self._clock.now() - started_at).total_seconds()
+        try:
+            kept, ended = await recording
+        except StoreError as error:
+            self._events.emit(JobEnded(job_info(job), "stopped", str(error), "unrecorded"))
+            return False
+        except asyncio.CancelledError:
+            self._events.emit(JobEnded(job_info(job), "stopped"))
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: it fails this job, and stops no worker
+            return await self._give_up(job, error, started_at)
+        if not kept:
+            ended = _lost(job, "lease lost: the result is dropped, another worker has this tag")
+        self._events.emit(replace(ended, seconds=seconds))
+        return True
+
+    async def _give_up(self, job: Job, error: Exception, started_at: datetime) -> bool:
+        """Fail a job whose result cannot be recorded for a defect. False: not even that can be recorded."""
+        log.get().error("cannot record the result: a defect in Ferryman", exc_info=error)
+        message = _defect(error)
+        recorded = True
+        try:
+            await self._queue.fail(job, started_at=started_at, kind="defect", error=message, retry_at=None)
+        except Exception as another:  # noqa: BLE001 - the same
+            log.get().error("cannot record that a job failed", exc_info=another)
+            recorded = False
+        self._events.emit(JobEnded(job_info(job), "failed", message, "defect"))
+        return recorded
+
+    async def _handed_back(self, job: Job) -> _Recorded:
+        with contextlib.suppress(StoreError):  # then the owner's death gives the lease back
+            await self._queue.hand_back(job)
+        return True, JobEnded(job_info(job), "stopped")
+
+    async def _record(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> _Recorded:
         error = copy.exception()
         if error is None:
-            kept = await self._succeeded(job, copy.result(), started_at)
-        elif isinstance(error, NoSuchPlatform):
-            log.get().info("skipped", reason=str(error))
-            self._listener.ended(job, "skipped", None)
-            kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
-        elif isinstance(error, EngineUnavailable):  # no tag's fault: the pool waits for the engine
-            self._listener.ended(job, "again", None)
-            kept = await self._queue.hand_back(job)
-        elif isinstance(error, RateLimited):
-            kept = await self._limited(job, error)
-        elif isinstance(error, LoginRefused):
-            kept = await self._refused(job, error, started_at)
-        elif isinstance(error, TransferError):
-            kept = await self._failed(job, error, started_at)
-        else:  # a mistake of ours: trying again at once would only repeat it
-            log.get().error("failed by a defect in Ferryman", exc_info=error)
-            message = f"defect in Ferryman, see the log: {type(error).__name__}"
-            kept = await self._write_failure(job, "defect", message, None, started_at)
-        if not kept:
-            log.get().warning("lease lost: the result is dropped, another worker has this tag")
+            return await self._succeeded(job, copy.result(), started_at)
+        if isinstance(error, TransferError):
+            return await self._met(job, error, started_at)
+        # A mistake of ours: trying again at once would only repeat it.
+        ended = JobEnded(job_info(job), "failed", _defect(error), "defect", traceback_of(error))
+        return await self._fail(job, ended, started_at)
 
-    async def _succeeded(self, job: Job, copied: Copied, started_at: datetime) -> bool:
-        seconds = round((self._clock.now() - started_at).total_seconds(), 1)
-        log.get().info(
-            "synced", digest=copied.digest, moved=copied.bytes_moved, reused=copied.bytes_reused, seconds=seconds
-        )
-        if copied.degraded:
-            log.get().warning("copied, but not all of it", left_out=copied.degraded)
-        self._listener.ended(job, "synced", copied)
-        return await self._queue.succeed(
+    async def _met(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
+        match error:
+            case NoSuchPlatform():
+                kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
+                return kept, JobEnded(job_info(job), "skipped", str(error), error.kind)
+            case EngineUnavailable():  # no tag's fault: the pool waits for the engine
+                return await self._queue.hand_back(job), JobEnded(job_info(job), "again", str(error), error.kind)
+            case RateLimited():
+                return await self._limited(job, error)
+            case LoginRefused():
+                return await self._refused(job, error, started_at)
+        return await self._failed(job, error, started_at)
+
+    async def _succeeded(self, job: Job, copied: Copied, started_at: datetime) -> _Recorded:
+        kept = await self._queue.succeed(
             job,
             started_at=started_at,
             target_digest=copied.digest,
@@ -187,17 +201,24 @@ class Worker:
             degraded=copied.degraded,
             referrers=copied.referrers,
         )
+        return kept, JobEnded(
+            job_info(job),
+            "synced",
+            digest=copied.digest,
+            bytes_moved=copied.bytes_moved,
+            bytes_reused=copied.bytes_reused,
+            degraded=copied.degraded,
+        )
 
-    async def _limited(self, job: Job, error: RateLimited) -> bool:
+    async def _limited(self, job: Job, error: RateLimited) -> _Recorded:
         """A limit holds for all of that registry's tags, and is no attempt of this one."""
         now = self._clock.now()
         until = max(error.retry_at or now + _LIMIT_UNKNOWN, now + _SHORTEST_LIMIT)
-        self._listener.ended(job, "again", None)
         kept = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
         await self._pauses.wait(_blamed(job, error), until=until, error=str(error))
-        return kept
+        return kept, JobEnded(job_info(job), "again", str(error), error.kind)
 
-    async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> bool:
+    async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> _Recorded:
         """The first one to be refused tells it; the others wait behind the paused registry.
 
         A token may run out in the middle of a long push, and token servers fail: a login that is taken a moment
@@ -208,10 +229,10 @@ class Worker:
             return await self._failed(job, passing, started_at)
         if await self._pauses.stop(_blamed(job, error), error=str(error)):
             return await self._failed(job, error, started_at)
-        self._listener.ended(job, "again", None)
-        return await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
+        kept = await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
+        return kept, JobEnded(job_info(job), "again", str(error), error.kind)
 
-    async def _failed(self, job: Job, error: TransferError, started_at: datetime) -> bool:
+    async def _failed(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
         again = retry.next_run(
             error,
             attempt=job.attempt,
@@ -220,19 +241,28 @@ class Worker:
             delay=self._policy.delay,
             jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
-        if again is None:
-            log.get().error("failed", kind=error.kind, error=str(error))
-        else:
-            log.get().warning("will be tried again", at=again.isoformat(), kind=error.kind, error=str(error))
-        return await self._write_failure(job, error.kind, str(error), again, started_at)
+        ended = JobEnded(job_info(job), "again" if again else "failed", str(error), error.kind, retry_at=again)
+        return await self._fail(job, ended, started_at)
 
-    async def _write_failure(
-        self, job: Job, kind: str, error: str, retry_at: datetime | None, started_at: datetime
-    ) -> bool:
-        self._listener.ended(job, "again" if retry_at else "failed", None)
-        return await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=retry_at)
+    async def _fail(self, job: Job, ended: JobEnded, started_at: datetime) -> _Recorded:
+        kind, error = str(ended.error_kind), str(ended.error)
+        kept = await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=ended.retry_at)
+        return kept, ended
 
 
 def _blamed(job: Job, error: TransferError) -> str:
     """The registry that an error speaks of; the source's, where it does not say."""
     return error.registry or Repository.parse(job.source).registry
+
+
+def job_info(job: Job) -> JobInfo:
+    """The job as events name it."""
+    return JobInfo(key=job.token, item=job.item, source=job.source, target=job.target, tag=job.tag, attempt=job.attempt)
+
+
+def _lost(job: Job, message: str) -> JobEnded:
+    return JobEnded(job_info(job), "stopped", message, "lease-lost")
+
+
+def _defect(error: BaseException) -> str:
+    return f"defect in Ferryman, see the log: {type(error).__name__}"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Collection, Coroutine
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -171,8 +171,7 @@ class WorkerPool:
         except asyncio.CancelledError:  # this process stops
             copy.cancel()
             await asyncio.wait([copy])  # until it has cleaned up after itself
-            with contextlib.suppress(StoreError):  # then the owner's death gives the lease back
-                await self._worker.hand_back(job)
+            await self._worker.hand_back(job, started_at)
             raise
         finally:
             del self._copies[job.token]
@@ -180,22 +179,9 @@ class WorkerPool:
             self._worker.abandon(job)
             self._unrecorded.append(job)
             return
-        try:
-            await self._worker.settle(job, copy, started_at)
-        except StoreError as error:
-            log.get().error("cannot record the result: the tag will be copied again", error=str(error))
+        if not await self._worker.settle(job, copy, started_at):
             self._unrecorded.append(job)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours; forgotten, the tag would stay leased to us for good
-            await self._give_up(job, error, started_at)
         await self._mind_the_engine(copy.exception())
-
-    async def _give_up(self, job: Job, error: Exception, started_at: datetime) -> None:
-        log.get().error("cannot record the result: a defect in Ferryman", exc_info=error)
-        message = f"defect in Ferryman, see the log: {type(error).__name__}"
-        try:
-            await self._queue.fail(job, started_at=started_at, kind="defect", error=message, retry_at=None)
-        except StoreError:
-            self._unrecorded.append(job)
 
     async def _mind_the_engine(self, error: BaseException | None) -> None:
         """An engine that is away fails every job alike: wait for it instead of going through the queue."""
@@ -258,9 +244,15 @@ class WorkerPool:
 
     async def _give_back(self) -> None:
         """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""
-        while self._unrecorded:
-            await self._queue.hand_back(self._unrecorded[-1])  # does nothing where the lease was lost
-            self._unrecorded.pop()
+        for job in tuple(self._unrecorded):
+            try:
+                await self._queue.hand_back(job)  # does nothing where the lease was lost
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a mistake of ours, over one job: it must not end the heartbeat
+                log.get().error("cannot give a lease back: a defect in Ferryman", tag=job.tag, exc_info=error)
+            else:
+                self._unrecorded.remove(job)
 
     async def _rescue(self) -> None:
         dead = self._owner.dead_owners()

@@ -24,13 +24,13 @@ ROWS = (
     ("inspection",),
     ("application",),
     ("worker_pool", "history", "item_names", "sync_lookups"),
-    ("scheduler", "worker"),
+    ("event_log", "scheduler", "worker"),
     ("liveness", "planner", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings", "supervision"),
     ("manifests", "registry_options"),
-    ("addresses", "bandwidth", "durations", "log", "platforms", "reference", "retry", "versions"),
-    ("clock", "errors", "kinds", "tasks", "wakeup", "wording"),
+    ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions"),
+    ("clock", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 PLANNED = {"web"}  # have a row already, and no module yet

@@ -9,6 +9,7 @@ import pytest
 from ferryman.clock import SystemClock
 from ferryman.commands import status
 from ferryman.errors import LoginRefused
+from ferryman.events import RegistryPaused, RegistryResumed
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry_options import RegistryOptions
@@ -38,6 +39,21 @@ async def test_a_registry_is_stopped_once(workplace: Workplace, read_log: ReadLo
     assert await workplace.pauses.reason(QUAY) == "wrong password"
     assert await workplace.pauses.reason("docker.io") is None
     assert [line["registry"] for line in read_log()] == [QUAY]
+
+
+async def test_pauses_are_told_to_observers(workplace: Workplace) -> None:
+    until = workplace.clock.now() + timedelta(minutes=5)
+    await workplace.enqueue("v1", "v2")
+    log_in_with(workplace, {QUAY: ("me", "wrong")})
+    await workplace.pauses.stop(QUAY, error="wrong password")
+    await workplace.pauses.wait(DOCKER_HUB, until=until, error="slow down")
+    log_in_with(workplace, {QUAY: ("me", "right")})
+    await workplace.pauses.resume_recovered()
+    assert workplace.watcher.events == [
+        RegistryPaused(QUAY, None, "wrong password"),
+        RegistryPaused(DOCKER_HUB, until, "slow down", tags=0),
+        RegistryResumed(QUAY, 2, "credentials-changed"),
+    ]
 
 
 async def test_of_many_that_are_refused_at_once_one_is_the_first(workplace: Workplace) -> None:

@@ -15,10 +15,12 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferryman import event_log
 from ferryman.discovery.base import Page, TagLister, UpstreamTag
 from ferryman.discovery.listers.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
+from ferryman.events import CycleEnded, CycleStarted, Event, Events, ItemLooked
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform, Platforms
@@ -69,9 +71,13 @@ class World:
         self.client = client
         self.clock = clock
         self.upstreams = upstreams
+        self.events = Events()
+        self.emitted: list[Event] = []
+        self.events.subscribe(event_log.write)
+        self.events.subscribe(self.emitted.append)
         self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
         self.ledger = Ledger(database)
-        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock)
+        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock, events=self.events)
         self.registries: dict[str, RegistryEntry] = {}
         self.scheduler = self.restarted()
 
@@ -85,7 +91,7 @@ class World:
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
             target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
-            native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
+            native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1), events=self.events,
         )  # fmt: skip
         return self.scheduler
 
@@ -145,6 +151,18 @@ class Raising:
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         raise self._error
+
+
+class Endless:
+    """A lister that never comes to its first page."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield Page(())
 
 
 class RaisingAtFirst:
@@ -543,19 +561,37 @@ async def test_a_defect_in_one_item_stops_no_other(world: World, google: Google,
 
 async def test_every_item_that_was_looked_at_is_told_also_one_that_failed(world: World, quay: Quay) -> None:
     quay.put("coreos/flannel", "v1")
-    told: list[None] = []
-    cycle = await world.scheduler.cycle(
-        Configuration((PAUSE, FLANNEL), {}), [PAUSE, FLANNEL], looked=lambda: told.append(None)
-    )
+    cycle = await world.cycle(PAUSE, FLANNEL)
+    told = [event for event in world.emitted if isinstance(event, ItemLooked)]
     assert (len(cycle.failed), len(told)) == (1, 2)
 
 
-async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(world: World, quay: Quay) -> None:
-    class Endless:
-        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
-            await asyncio.Event().wait()
-            yield Page(())
+async def test_a_cycle_tells_what_it_does(world: World, google: Google) -> None:
+    google.put("google/pause", "3.9")
+    world.scheduler._listers["quay.io", None] = Raising(NotFound("no such repository"))
+    await world.cycle(PAUSE, FLANNEL)
+    began, *looked, ended = world.emitted
+    assert began == CycleStarted(2)
+    told = [event for event in looked if isinstance(event, ItemLooked)]
+    assert len(told) == len(looked)
+    assert {(event.item, event.outcome, event.tags, event.enqueued) for event in told} == {
+        ("pause", "looked", 1, 1),
+        ("flannel", "failed", 0, 0),
+    }
+    assert ended == CycleEnded("done", 2, enqueued=1, items_failed=1)
 
+
+async def test_a_cycle_that_is_stopped_ends_as_well(world: World) -> None:
+    world.scheduler._listers["gcr.io", None] = endless = Endless()
+    cycle = asyncio.create_task(world.cycle(PAUSE))
+    await endless.asked.wait()
+    cycle.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cycle
+    assert world.emitted == [CycleStarted(1), CycleEnded("stopped", 1)]
+
+
+async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(world: World, quay: Quay) -> None:
     quay.put("coreos/flannel", "v1")
     world.scheduler._listers["gcr.io", None] = Endless()
     with sqlite3.connect(world.file) as direct:
@@ -564,6 +600,9 @@ async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(w
     with pytest.raises(StoreError, match="disk is full"):
         await world.cycle(PAUSE, FLANNEL)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert isinstance(ended := world.emitted[-1], CycleEnded)
+    assert ended.outcome == "failed"
+    assert "disk is full" in str(ended.error)
 
 
 async def test_a_failed_look_leaves_what_is_known(world: World, google: Google) -> None:
@@ -989,11 +1028,6 @@ async def test_looking_at_what_cannot_be_looked_at_raises_and_changes_nothing(wo
 async def test_an_item_whose_look_has_no_end_does_not_keep_a_cycle_from_ending(
     world: World, quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Endless:
-        async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
-            await asyncio.Event().wait()
-            yield Page(())
-
     monkeypatch.setattr("ferryman.scheduler._LONGEST_LOOK", 0.2)
     world.scheduler._listers["gcr.io", None] = Endless()
     async with asyncio.timeout(60):

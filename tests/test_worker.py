@@ -60,14 +60,15 @@ async def test_asks_the_transport_for_the_items_platforms(workplace: Workplace, 
     assert workplace.transport.platforms == [Platforms.parse(platforms) if platforms else None]
 
 
-async def test_tells_its_listener(workplace: Workplace) -> None:
+async def test_tells_its_observers(workplace: Workplace) -> None:
     await workplace.enqueue("v1")
     await workplace.work()
     watcher = workplace.watcher
     assert watcher.started_tags == ["v1"]
     assert watcher.progress == [("v1", "push:layer", 0, None), ("v1", "push:layer", 2000, 2000)]
     assert watcher.outcomes == [("v1", "synced")]
-    assert watcher.copied == [Copied(tiny("v1").digest, identical=False, bytes_moved=2000, bytes_reused=100)]
+    [end] = watcher.ends
+    assert (end.digest, end.bytes_moved, end.bytes_reused) == (tiny("v1").digest, 2000, 100)
 
 
 # The target is asked

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from ferryman.errors import EngineUnavailable, StoreError
+from ferryman.errors import Denied, EngineUnavailable, NoSuchPlatform, RateLimited, StoreError, Unreachable
+from ferryman.events import Event, JobStarted
 from ferryman.reference import Reference
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job, Share
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.worker import Worker
-from ferryman.worker_pool import WorkerPool
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
 
@@ -365,9 +364,13 @@ async def test_cancelling_waits_for_a_copy_to_clean_up(workplace: Workplace) -> 
 
 
 async def test_cancelling_in_the_moment_of_the_record_leaves_no_tag_behind(workplace: Workplace) -> None:
+    class Cancelling(Queue):
+        async def succeed(self, job: Job, **told: Any) -> bool:
+            working.cancel()
+            return await super().succeed(job, **told)
+
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.pool().run())
-    workplace.watcher.on_end = working.cancel
+    working = workplace.start(workplace.pool(queue=workplace.queue_like(Cancelling)).run())
     with pytest.raises(asyncio.CancelledError):
         await working
     await workplace.queue.reclaim([workplace.owner.name])  # as the service does at its end
@@ -619,18 +622,110 @@ async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
                 raise RuntimeError("a defect")
             return await super().succeed(job, **told)
 
-    queue = Clumsy(workplace.database, owner=workplace.owner.name, clock=workplace.clock, lease=LEASE, max_attempts=3)
-    worker = Worker(
-        queue=queue, transport=workplace.transport, registry=workplace.client, pauses=workplace.pauses,
-        clock=workplace.clock, policy=POLICY, listener=workplace.watcher,
-    )  # fmt: skip
-    pool = WorkerPool(worker, queue=queue, clock=workplace.clock, size=1, lease=LEASE, owner=workplace.owner)
-    workplace.watcher.on_end = lambda: pool.drain() if len(workplace.watcher.outcomes) == 2 else None
     await workplace.enqueue("v1", "v2")
-    await pool.run()
+    await workplace.pool(ends=2, queue=workplace.queue_like(Clumsy)).run()
     assert (await workplace.record("v1")).error_kind == "defect"
     assert (await workplace.record("v2")).status == "synced"
     assert "cannot record the result: a defect in Ferryman" in [line["event"] for line in read_log()]
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        ("succeed", None),
+        ("skip", NoSuchPlatform("windows only")),
+        ("defer", RateLimited("slow down", registry="quay.io")),
+        ("fail", Denied("not allowed")),
+        ("fail", RuntimeError("another defect")),
+        ("hand_back", EngineUnavailable("no Docker Engine answers")),
+    ],
+)
+async def test_a_defect_while_recording_ends_that_job_alone(
+    workplace: Workplace, read_log: ReadLog, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception | None
+) -> None:
+    if error is not None:
+        workplace.transport.fail(error, "v1")
+    await workplace.enqueue("v1", "v2")
+    pool = workplace.pool(ends=2, queue=workplace.queue_like(clumsy(step)))
+    monkeypatch.setattr(pool, "_rest", no_rest)
+    await pool.run()
+    record = await workplace.record("v1")
+    assert (record.status, record.error_kind, record.run_at) == ("failed", "defect", None)
+    assert "RuntimeError" in str(record.error)
+    assert workplace.watcher.outcomes == [("v1", "failed"), ("v2", "synced")]
+    [line] = [line for line in read_log() if "exception" in line]
+    assert (line["level"], line["tag"]) == ("error", "v1")
+
+
+async def test_a_defect_while_a_stop_hands_back_fails_that_job(workplace: Workplace, read_log: ReadLog) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1")
+    working = workplace.start(workplace.pool(queue=workplace.queue_like(clumsy("hand_back"))).run())
+    await gate.reached.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    record = await workplace.record("v1")
+    assert (record.status, record.error_kind) == ("failed", "defect")
+    assert workplace.watcher.outcomes == [("v1", "failed")]
+    assert any("exception" in line for line in read_log())
+
+
+async def test_a_job_that_not_even_fails_is_given_back_at_a_heartbeat(workplace: Workplace, read_log: ReadLog) -> None:
+    workplace.transport.fail(Denied("not allowed"), "v1")
+    gate = workplace.transport.hold("v2")
+    await workplace.enqueue("v1", "v2")
+    queue = workplace.queue_like(clumsy("fail", "fail", "hand_back"))
+    working = workplace.start(workplace.pool(ends=3, queue=queue).run())
+    await gate.reached.wait()  # the only worker is done with v1
+    assert (await workplace.record("v1")).status == "running"
+    await _let_a_lease_pass(workplace)
+    gate.open()
+    await working
+    assert workplace.watcher.outcomes == [("v1", "failed"), ("v2", "synced"), ("v1", "synced")]
+    assert len([line for line in read_log() if "exception" in line]) == 3
+
+
+def clumsy(*steps: str) -> type[Queue]:
+    """A queue that has a defect in each of these, once for each time that it is named."""
+    left = list(steps)
+
+    def step(name: str) -> Any:
+        async def stumble(self: Queue, job: Job, **told: Any) -> bool:
+            if job.tag == "v1" and name in left:
+                left.remove(name)
+                raise RuntimeError("a defect")
+            done: bool = await getattr(Queue, name)(self, job, **told)
+            return done
+
+        return stumble
+
+    return type("Clumsy", (Queue,), {name: step(name) for name in steps})
+
+
+async def no_rest(seconds: float) -> None: ...
+
+
+async def test_an_observer_that_raises_stops_no_worker(workplace: Workplace, read_log: ReadLog) -> None:
+    def raising(event: Event) -> None:
+        raise RuntimeError("a slip")
+
+    workplace.events.subscribe(raising)
+    await workplace.enqueue("v1", "v2")
+    await workplace.work(ends=2)
+    assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
+    lines = [line for line in read_log() if "observed" in line]
+    assert [line["observed"] for line in lines] == ["JobStarted", "JobProgressed", "JobEnded"]
+
+
+async def test_every_job_that_has_started_ends_once(workplace: Workplace) -> None:
+    workplace.transport.fail(Unreachable("cut"), "v1")
+    workplace.transport.fail(NoSuchPlatform("windows only"), "v2")
+    await workplace.enqueue("v1", "v2", "v3")
+    await workplace.work(ends=3, size=2)
+    started = [event.job for event in workplace.watcher.events if isinstance(event, JobStarted)]
+    assert sorted(job.tag for job in started) == ["v1", "v2", "v3"]
+    assert sorted(job.key for job in started) == sorted(end.job.key for end in workplace.watcher.ends)
 
 
 async def test_a_jump_forward_while_the_database_fails_ends_no_lease(workplace: Workplace) -> None:

@@ -17,6 +17,7 @@ from yarl import URL
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import Denied, LoginRefused, NotFound, Unsupported, WrongContent
+from ferryman.events import Events
 from ferryman.manifests.manifest import Manifest, digest_of
 from ferryman.manifests.referrers import Referrer, has_subject, is_list, listed_in, referrers_in
 from ferryman.reference import DOCKER_HUB, Reference, Repository, is_tag
@@ -78,6 +79,7 @@ class RegistryClient:
         bandwidth: Bandwidth = FULL_SPEED,
         user_agent: str = "ferryman",
         timeouts: Timeouts = Timeouts(),  # noqa: B008  (frozen)
+        events: Events | None = None,
     ) -> None:
         """`bandwidth`: of all registries together. Raises ConfigurationError for a CA file that cannot be used."""
         self._clock = clock
@@ -92,7 +94,9 @@ class RegistryClient:
         self._kept_blobs = ContentCache[bytes]()
         self._timeouts = timeouts
         self._reading = asyncio.Semaphore(1)  # of long documents: each may become many times its size
-        self._sender = Sender(credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent)
+        self._sender = Sender(
+            credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent, events=events or Events()
+        )
         self._shape(hosts, bandwidth)
 
     def configure(

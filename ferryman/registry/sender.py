@@ -6,6 +6,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop
 
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited, TooSlow, Unreachable, Unsupported
+from ferryman.events import Events, RequestDone
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
@@ -24,8 +25,11 @@ _SHORT = timedelta(seconds=10)  # a limit that ends within this is waited for, h
 class Sender:
     """Runs requests. All that is shared between them is here: the connection pool, limits, logins."""
 
-    def __init__(self, *, credentials: CredentialStore, clock: Clock, timeouts: Timeouts, user_agent: str) -> None:
+    def __init__(
+        self, *, credentials: CredentialStore, clock: Clock, timeouts: Timeouts, user_agent: str, events: Events
+    ) -> None:
         self._clock = clock
+        self._events = events
         self.limits = HostLimits(clock=clock)
         self.refusals = Refusals()
         self._http = Http(timeouts=timeouts, user_agent=user_agent)
@@ -83,9 +87,23 @@ class Sender:
         async with self.limits.request(
             spec.place, host.concurrency, host.requests_per_second, placed=spec.placed
         ) as turn:
-            answer = await self._http.exchange(spec, request)
+            answer = await self._exchange(spec, request)
             turn.observe(answer.status, answer.headers)
         return answer
+
+    async def _exchange(self, spec: RequestSpec, request: Request) -> Answer:
+        began = self._clock.monotonic()
+        try:
+            answer = await self._http.exchange(spec, request)
+        except Exception:
+            self._report(spec, request, None, began)
+            raise
+        self._report(spec, request, answer.status, began)
+        return answer
+
+    def _report(self, spec: RequestSpec, request: Request, status: int | None, began: float) -> None:
+        seconds = self._clock.monotonic() - began
+        self._events.emit(RequestDone(spec.host.name, request.method, status, seconds))
 
     async def aclose(self) -> None:
         await self.logins.aclose()

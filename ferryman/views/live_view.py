@@ -17,8 +17,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ferryman.store.records import Job, Outstanding
-from ferryman.transports.base import Copied
+from ferryman.events import CycleStarted, Event
+from ferryman.store.records import Outstanding
 from ferryman.views import text_tables as tables
 from ferryman.views.progress import TagProgress, Tally
 from ferryman.views.reasons import shortened
@@ -71,32 +71,17 @@ class LiveView:
     ) -> None:
         self._live.stop()
 
-    def looking(self, done: int, items: int) -> None:
-        """So many of all items were looked at."""
+    def observe(self, event: Event) -> None:
+        """Move the bars."""
         with self._lock:
-            self._tally.looked, self._tally.items = done, items
-        if done == 0 and self._live.is_started:
+            self._tally.observe(event)
+        if isinstance(event, CycleStarted) and self._live.is_started:
             self._live.refresh()  # at once: that it looks is all there is to see at first
 
     def queue(self, outstanding: Outstanding) -> None:
         """Tell how much is left."""
         with self._lock:
             self._tally.queue(outstanding)
-
-    def started(self, job: Job) -> None:
-        """A bar of its own for the job."""
-        with self._lock:
-            self._tally.started(job)
-
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
-        """Move the job's bar."""
-        with self._lock:
-            self._tally.progressed(job, part, done, total)
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
-        """Take the bar away and count the outcome."""
-        with self._lock:
-            self._tally.ended(job, outcome, copied)
 
     def notice(self, text: str) -> None:
         """Show the last warning below, in one line."""

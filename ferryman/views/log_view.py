@@ -6,15 +6,15 @@ from types import TracebackType
 from typing import Self
 
 from ferryman import log
-from ferryman.store.records import Job, Outstanding
-from ferryman.transports.base import Copied
+from ferryman.events import Event
+from ferryman.store.records import Outstanding
 from ferryman.views.progress import Tally
 
 _OFTEN = 60.0  # seconds
 
 
 class LogView:
-    """An oneshot.View that logs `progress`. What becomes of each tag is logged where it happens."""
+    """An oneshot.View that logs `progress`. What becomes of each tag is in the log already."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tally = Tally()
@@ -29,9 +29,9 @@ class LogView:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
-    def looking(self, done: int, items: int) -> None:
-        """So many of all items were looked at."""
-        self._tally.looked, self._tally.items = done, items
+    def observe(self, event: Event) -> None:
+        """Add it up."""
+        self._tally.observe(event)
 
     def queue(self, outstanding: Outstanding) -> None:
         """Tell how much is left; it is called several times a second."""
@@ -54,15 +54,3 @@ class LogView:
             rate=round(max(moved - self._told_moved, 0) / (now - self._told_at)),
         )
         self._told_at, self._told_moved = now, moved
-
-    def started(self, job: Job) -> None:
-        """A worker has taken the job."""
-        self._tally.started(job)
-
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
-        """Count its bytes."""
-        self._tally.progressed(job, part, done, total)
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
-        """Count the outcome."""
-        self._tally.ended(job, outcome, copied)

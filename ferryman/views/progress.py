@@ -3,8 +3,8 @@
 import re
 from collections import Counter, deque
 
-from ferryman.store.records import Job, Outstanding
-from ferryman.transports.base import Copied
+from ferryman.events import CycleStarted, Event, ItemLooked, JobEnded, JobProgressed, JobStarted
+from ferryman.store.records import Outstanding
 
 # See ProgressSink.
 _PART = re.compile(r"(?:(?P<step>\d{1,9})/(?P<steps>\d{1,9}) )?(?P<doing>\w+):(?P<name>.*)", re.DOTALL)
@@ -105,14 +105,22 @@ class Tally:
         self.left = left
         self._tags = self.done + left.due + left.waiting + left.running
 
-    def started(self, job: Job) -> None:
-        self.running[job.token] = TagProgress(f"{job.item}:{job.tag}")
+    def observe(self, event: Event) -> None:
+        """Add up what the scheduler and the workers tell."""
+        match event:
+            case JobProgressed():  # first: there are by far the most of them
+                if tag := self.running.get(event.job.key):  # else it is a last word of a copy that was stopped
+                    tag.take(event.part, event.done, event.total)
+            case JobStarted(job):
+                self.running[job.key] = TagProgress(f"{job.item}:{job.tag}")
+            case JobEnded():
+                self._end(event)
+            case CycleStarted(again=False):
+                self.looked, self.items = 0, event.items
+            case ItemLooked():
+                self.looked = min(self.looked + 1, self.items)  # looks that follow are at the same items
 
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
-        if tag := self.running.get(job.token):  # else it is a last word of a copy that was stopped
-            tag.take(part, done, total)
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
-        tag = self.running.pop(job.token)
-        self._ended += tag.moved if copied is None else copied.bytes_moved
-        self.outcomes[outcome] += 1
+    def _end(self, event: JobEnded) -> None:
+        tag = self.running.pop(event.job.key)
+        self._ended += tag.moved if event.bytes_moved is None else event.bytes_moved
+        self.outcomes[event.outcome] += 1

@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ferryman import event_log
+from ferryman.events import Event, Events, JobEnded, JobProgressed, JobStarted
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
@@ -15,7 +17,7 @@ from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Attempt, ItemKey, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
@@ -28,6 +30,7 @@ LEASE = timedelta(seconds=60)
 POLICY = RetryPolicy(max_attempts=3, delay=timedelta(seconds=10))
 SOURCE = "quay.io/coreos/etcd"
 
+_Q = TypeVar("_Q", bound=Queue)
 Act = Callable[[Reference, ProgressSink], Awaitable[Copied]]  # what a transport does for one target
 
 
@@ -112,25 +115,29 @@ class Gate:
 
 
 class Watcher:
-    """A listener that writes everything down, and tells when so many jobs have ended."""
+    """An observer that writes everything down, and tells when so many jobs have ended."""
 
     def __init__(self) -> None:
         self.started_tags: list[str] = []
         self.progress: list[tuple[str, str, int, int | None]] = []
         self.outcomes: list[tuple[str, str]] = []  # tag, outcome
-        self.copied: list[Copied | None] = []
+        self.events: list[Event] = []
         self.on_end: Callable[[], object] = lambda: None
 
-    def started(self, job: Job) -> None:
-        self.started_tags.append(job.tag)
+    @property
+    def ends(self) -> list[JobEnded]:
+        return [event for event in self.events if isinstance(event, JobEnded)]
 
-    def progressed(self, job: Job, part: str, done: int, total: int | None) -> None:
-        self.progress.append((job.tag, part, done, total))
-
-    def ended(self, job: Job, outcome: str, copied: Copied | None) -> None:
-        self.outcomes.append((job.tag, outcome))
-        self.copied.append(copied)
-        self.on_end()
+    def observe(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case JobStarted(job):
+                self.started_tags.append(job.tag)
+            case JobProgressed(job, part, done, total):
+                self.progress.append((job.tag, part, done, total))
+            case JobEnded():
+                self.outcomes.append((event.job.tag, event.outcome))
+                self.on_end()
 
 
 class Workplace:
@@ -141,12 +148,15 @@ class Workplace:
         self.target = target
         self.client = client
         self.clock = PatientClock()
+        self.events = Events()
+        self.watcher = Watcher()
+        self.events.subscribe(event_log.write)
+        self.events.subscribe(self.watcher.observe)
         self.owner = Owner.claim(database)
         self.queue = self.queue_of(self.owner.name)
         self.ledger = Ledger(database)
-        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock))
+        self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock), events=self.events)
         self.transport = ScriptedTransport(target)
-        self.watcher = Watcher()
         self._name = name
         self._background: list[asyncio.Task[object]] = []
 
@@ -158,6 +168,12 @@ class Workplace:
     def queue_of(self, owner: str) -> Queue:
         """The queue as another process sees it."""
         return Queue(self.database, owner=owner, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts)
+
+    def queue_like(self, kind: type[_Q]) -> _Q:
+        """This process's own queue, of another kind."""
+        return kind(
+            self.database, owner=self.owner.name, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts
+        )
 
     def item(self, source: str = SOURCE, *, platforms: str | None = None) -> ItemKey:
         image = source.rpartition("/")[2]
@@ -174,10 +190,10 @@ class Workplace:
             walk=Walk(now, now, "rules"),
         )
 
-    def worker(self) -> Worker:
+    def worker(self, queue: Queue | None = None) -> Worker:
         return Worker(
-            queue=self.queue, transport=self.transport, registry=self.client, pauses=self.pauses,
-            clock=self.clock, policy=POLICY, listener=self.watcher,
+            queue=queue or self.queue, transport=self.transport, registry=self.client, pauses=self.pauses,
+            clock=self.clock, policy=POLICY, events=self.events,
         )  # fmt: skip
 
     def pool(
@@ -192,7 +208,7 @@ class Workplace:
     ) -> WorkerPool:
         """A pool that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
         pool = WorkerPool(
-            self.worker(), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
+            self.worker(queue), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
             targets=targets, registries=lambda: registries,
         )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None

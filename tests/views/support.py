@@ -1,10 +1,23 @@
 """A job, and what may be left, for views."""
 
-from ferryman.store.records import Job, Outstanding
-from tests.support.upstreams import made_up_digest
+from ferryman.events import CycleStarted, ItemLooked, JobEnded, JobInfo, JobOutcome, Observer
+from ferryman.store.records import Outstanding
 
-JOB = Job(
-    id=7, item="etcd", source="quay.io/coreos/etcd", target="registry.example.com/mirror/etcd", tag="v3.5.0",
-    digest=made_up_digest("source"), platforms=None, attempt=1, token="token",
+JOB = JobInfo(
+    key="token", item="etcd", source="quay.io/coreos/etcd", target="registry.example.com/mirror/etcd", tag="v3.5.0",
+    attempt=1,
 )  # fmt: skip
 NOTHING_LEFT = Outstanding(due=0, waiting=0, held=0, running=0, next_at=None)
+
+
+def looking(observe: Observer, done: int, items: int) -> None:
+    """A cycle in which so many of all items were looked at."""
+    observe(CycleStarted(items))
+    for number in range(done):
+        name = f"item-{number}"
+        observe(ItemLooked(name, f"quay.io/team/{name}", f"registry.example.com/mirror/{name}", "looked"))
+
+
+def end(job: JobInfo, outcome: JobOutcome, moved: int | None = None) -> JobEnded:
+    """The job's end, with the bytes that a copy moved."""
+    return JobEnded(job, outcome, bytes_moved=moved)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from ferryman.store.records import Job, Outstanding
-from ferryman.transports.base import Copied
+from ferryman.events import JobInfo, JobOutcome, JobProgressed, JobStarted
+from ferryman.store.records import Outstanding
 from ferryman.views.live_view import LiveView
 from tests.support.upstreams import NOON
-from tests.views.support import JOB, NOTHING_LEFT
+from tests.views.support import JOB, NOTHING_LEFT, end, looking
 
 
 class Screen:
@@ -47,28 +47,29 @@ def live(*, width: int = 160, height: int = 40) -> Iterator[Screen]:
         yield screen
 
 
-def job(number: int, name: str = "etcd:v3.5.0") -> Job:
+def job(number: int, name: str = "etcd:v3.5.0") -> JobInfo:
     item, _, tag = name.partition(":")
-    return replace(JOB, token=str(number), item=item, tag=tag)
+    return replace(JOB, key=str(number), item=item, tag=tag)
 
 
 def test_while_it_looks_it_says_so() -> None:
     with live() as screen:
         assert "looking at" in screen.text
-        screen.view.looking(3, 18)
+        looking(screen.view.observe, 3, 18)
         assert "3 of 18 items" in screen.text
         screen.view.queue(NOTHING_LEFT)
-        screen.view.looking(18, 18)
+        looking(screen.view.observe, 18, 18)
         assert "looking" not in screen.text
 
 
 def test_it_counts_what_ended_and_what_is_left() -> None:
     with live() as screen:
         view = screen.view
-        for number, outcome in enumerate(["synced", "synced", "failed", "skipped", "again", "stopped"]):
-            view.started(job(number))
-            copied = Copied("", identical=True, bytes_moved=1500, bytes_reused=9) if outcome == "synced" else None
-            view.ended(job(number), outcome, copied)
+        outcomes: list[JobOutcome] = ["synced", "synced", "failed", "skipped", "again", "stopped"]
+        for number, outcome in enumerate(outcomes):
+            view.observe(JobStarted(job(number)))
+            moved = 1500 if outcome == "synced" else None
+            view.observe(end(job(number), outcome, moved))
         view.queue(Outstanding(due=3, waiting=2, held=5, running=1, next_at=NOON))
         screen.now = 83.0
         text = screen.text
@@ -79,41 +80,42 @@ def test_it_counts_what_ended_and_what_is_left() -> None:
 
 def test_it_tells_how_long_it_may_take_once_that_can_be_told() -> None:
     with live() as screen:
-        screen.view.looking(0, 1)
+        looking(screen.view.observe, 0, 1)
         screen.view.queue(Outstanding(due=4, waiting=0, held=0, running=0, next_at=None))
-        screen.view.started(job(1))
-        screen.view.ended(job(1), "synced", None)
+        screen.view.observe(JobStarted(job(1)))
+        screen.view.observe(end(job(1), "synced"))
         screen.now = 60.0
         assert "left" not in screen.text
-        screen.view.looking(1, 1)
+        looking(screen.view.observe, 1, 1)
         assert "for 0:01:00, about 0:03:00 left" in screen.text
 
 
 def test_a_running_tag_has_a_bar_with_its_bytes() -> None:
     with live() as screen:
         screen.view.queue(NOTHING_LEFT)
-        screen.view.started(JOB)
+        screen.view.observe(JobStarted(JOB))
         assert "etcd:v3.5.0" in screen.text
-        screen.view.progressed(JOB, "copy:a", 0, 1_000_000)
-        screen.view.progressed(JOB, "copy:b", 500_000, 1_000_000)
+        screen.view.observe(JobProgressed(JOB, "copy:a", 0, 1_000_000))
+        screen.view.observe(JobProgressed(JOB, "copy:b", 500_000, 1_000_000))
         [bar] = [line for line in screen.lines if "etcd:v3.5.0" in line]
         assert bar.split()[-4:] == ["25%", "copy", "500.0", "kB"]
-        screen.view.ended(JOB, "synced", None)
+        screen.view.observe(end(JOB, "synced"))
         assert "etcd:v3.5.0" not in screen.text
 
 
 def test_names_in_a_bar_are_not_taken_for_markup() -> None:
     with live() as screen:
-        screen.view.started(job(1, "[/] [red]etcd:v3.5.0"))
+        screen.view.observe(JobStarted(job(1, "[/] [red]etcd:v3.5.0")))
         assert "[/] [red]etcd:v3.5.0" in screen.text
 
 
 def test_a_tag_can_be_tried_again() -> None:
     with live() as screen:
-        for number, outcome in enumerate(("again", "synced")):
-            screen.view.started(job(number))
-            screen.view.progressed(job(number), "pull:a", 1, 10)
-            screen.view.ended(job(number), outcome, None)
+        outcomes: list[JobOutcome] = ["again", "synced"]
+        for number, outcome in enumerate(outcomes):
+            screen.view.observe(JobStarted(job(number)))
+            screen.view.observe(JobProgressed(job(number), "pull:a", 1, 10))
+            screen.view.observe(end(job(number), outcome))
         screen.view.queue(NOTHING_LEFT)
         assert "1 of 1 tag" in screen.text
 
@@ -131,14 +133,14 @@ def test_the_last_warning_stands_below_in_one_line() -> None:
 @pytest.mark.parametrize("height", [8, 24])
 def test_nothing_wraps_and_nothing_is_taller_than_the_terminal(width: int, height: int) -> None:
     with live(width=width, height=height) as screen:
-        screen.view.looking(3, 18_000)
+        looking(screen.view.observe, 3, 18_000)
         screen.view.queue(
             Outstanding(due=123_456, waiting=98_765, held=45_678, running=12, next_at=NOON)
         )  # fmt: skip
         for number in range(30):
             names = ["a:1", "镜像仓库同步:最新版本", "nginx-ingress-controller:v1.11.0-rc.0-linux-amd64-debian-12" * 2]
-            screen.view.started(job(number, names[number % 3]))
-            screen.view.progressed(job(number, names[number % 3]), "2/3 push:a", 10**12, 10**13)
+            screen.view.observe(JobStarted(job(number, names[number % 3])))
+            screen.view.observe(JobProgressed(job(number, names[number % 3]), "2/3 push:a", 10**12, 10**13))
         screen.view.notice("a warning " * 30)
         screen.now = 10**6
         lines = screen.lines
@@ -157,17 +159,17 @@ amounts = st.one_of(st.integers(-1, 3), st.integers(0, 2**62))
 def test_no_progress_is_too_odd(told: list[tuple[str, int, int | None]]) -> None:
     with live() as screen:
         screen.view.queue(NOTHING_LEFT)
-        screen.view.started(JOB)
+        screen.view.observe(JobStarted(JOB))
         for part, done, total in told:
-            screen.view.progressed(JOB, part, done, total)
+            screen.view.observe(JobProgressed(JOB, part, done, total))
             assert screen.lines
-        screen.view.ended(JOB, "synced", None)
+        screen.view.observe(end(JOB, "synced"))
 
 
 def test_progress_that_comes_late_is_ignored() -> None:
     with live() as screen:
         screen.view.queue(NOTHING_LEFT)
-        screen.view.started(JOB)
-        screen.view.ended(JOB, "stopped", None)
-        screen.view.progressed(JOB, "pull:a", 1, 2)
+        screen.view.observe(JobStarted(JOB))
+        screen.view.observe(end(JOB, "stopped"))
+        screen.view.observe(JobProgressed(JOB, "pull:a", 1, 2))
         assert "etcd:v3.5.0" not in screen.text

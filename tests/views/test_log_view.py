@@ -2,24 +2,25 @@
 
 from dataclasses import replace
 
+from ferryman.events import JobOutcome, JobProgressed, JobStarted
 from ferryman.store.records import Outstanding
-from ferryman.transports.base import Copied
 from ferryman.views.log_view import LogView
 from tests.conftest import ReadLog
-from tests.views.support import JOB
+from tests.views.support import JOB, end, looking
 
 
 def test_a_line_a_minute_tells_how_far_it_is(read_log: ReadLog) -> None:
     now = 1000.0
     with LogView(clock=lambda: now) as view:
-        view.looking(3, 18)
-        for number, outcome in enumerate(["synced", "failed"]):
-            job = replace(JOB, token=str(number))
-            view.started(job)
-            copied = Copied("", identical=True, bytes_moved=3_000_000, bytes_reused=9) if outcome == "synced" else None
-            view.ended(job, outcome, copied)
-        view.started(JOB)
-        view.progressed(JOB, "copy:a", 600_000, 1_000_000)
+        looking(view.observe, 3, 18)
+        outcomes: list[JobOutcome] = ["synced", "failed"]
+        for number, outcome in enumerate(outcomes):
+            job = replace(JOB, key=str(number))
+            view.observe(JobStarted(job))
+            moved = 3_000_000 if outcome == "synced" else None
+            view.observe(end(job, outcome, moved))
+        view.observe(JobStarted(JOB))
+        view.observe(JobProgressed(JOB, "copy:a", 600_000, 1_000_000))
         left = Outstanding(due=5, waiting=2, held=1, running=1, next_at=None)
         view.queue(left)
         now += 59
@@ -34,7 +35,7 @@ def test_a_line_a_minute_tells_how_far_it_is(read_log: ReadLog) -> None:
         }  # fmt: skip
         view.queue(left)
         assert read_log() == []
-        view.progressed(JOB, "copy:a", 900_000, 1_000_000)
+        view.observe(JobProgressed(JOB, "copy:a", 900_000, 1_000_000))
         now += 60
         view.queue(left)
         [line] = read_log()

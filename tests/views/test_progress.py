@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferryman.events import JobProgressed, JobStarted
 from ferryman.store.records import Outstanding
-from ferryman.transports.base import Copied
 from ferryman.views.progress import TagProgress, Tally
-from tests.views.support import JOB, NOTHING_LEFT
+from tests.views.support import JOB, NOTHING_LEFT, end
 
 
 def fractions(*told: tuple[str, int, int | None]) -> list[float]:
@@ -81,12 +81,12 @@ def test_a_fraction_never_falls(told: list[tuple[str, int, int | None]]) -> None
 def test_the_tags_of_a_sync_are_counted_right_between_two_looks_at_the_queue() -> None:
     tally = Tally()
     tally.queue(Outstanding(due=4, waiting=1, held=9, running=0, next_at=None))
-    jobs = [replace(JOB, token=str(number)) for number in range(3)]
+    jobs = [replace(JOB, key=str(number)) for number in range(3)]
     for job in jobs:
-        tally.started(job)
+        tally.observe(JobStarted(job))
     assert (tally.done, tally.tags, tally.queued) == (0, 5, 1)
-    tally.ended(jobs[0], "synced", Copied("", identical=True, bytes_moved=1500, bytes_reused=9))
-    tally.ended(jobs[1], "failed", None)
+    tally.observe(end(jobs[0], "synced", 1500))
+    tally.observe(end(jobs[1], "failed"))
     assert (tally.done, tally.tags, tally.queued, tally.moved) == (2, 5, 1, 1500)
     tally.queue(Outstanding(due=2, waiting=1, held=9, running=1, next_at=None))  # one is new
     assert (tally.done, tally.tags, tally.queued) == (2, 6, 2)
@@ -94,20 +94,20 @@ def test_the_tags_of_a_sync_are_counted_right_between_two_looks_at_the_queue() -
 
 def test_a_job_that_starts_before_the_first_look_at_the_queue_counts() -> None:
     tally = Tally()
-    tally.started(JOB)
+    tally.observe(JobStarted(JOB))
     assert (tally.done, tally.tags, tally.queued) == (0, 1, 0)
 
 
 def test_a_rate_is_that_of_the_last_seconds() -> None:
     tally = Tally()
     tally.queue(NOTHING_LEFT)
-    tally.started(JOB)
+    tally.observe(JobStarted(JOB))
     assert tally.rate(100) == 0
     for second in range(1, 30):
-        tally.progressed(JOB, "copy:a", second * 1000, 100_000)
+        tally.observe(JobProgressed(JOB, "copy:a", second * 1000, 100_000))
         assert tally.rate(100 + second) == 1000
     for second in range(30, 45):
         rate = tally.rate(100 + second)
     assert rate == 0
-    tally.ended(JOB, "again", None)
+    tally.observe(end(JOB, "again"))
     assert (tally.moved, tally.rate(200)) == (29_000, 0)

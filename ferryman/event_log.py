@@ -1,0 +1,86 @@
+"""The observer that writes the log: one line for each end of a job, an item's look, a cycle, or a registry's pause."""
+
+from ferryman import log
+from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, RegistryPaused, RegistryResumed
+from ferryman.registry_pauses import waits
+
+_RESUMED = {
+    "login-accepted": "the login is taken again: registry resumed",
+    "login-retried": "registry resumed, to try it again",
+    "check": "registry resumed",
+    "credentials-changed": "credentials changed: registry resumed",
+}
+
+
+def write(event: Event) -> None:
+    """Log what people and alerts look for. A job's own lines get its item and tag from the context that it runs in."""
+    match event:
+        case JobEnded():
+            _job_ended(event)
+        case ItemLooked():
+            _item_looked(event)
+        case CycleEnded(outcome="done", again=False):
+            log.get().info("cycle done", enqueued=event.enqueued, items_failed=event.items_failed)
+        case RegistryPaused():
+            _registry_paused(event)
+        case RegistryResumed():
+            log.get().info(_RESUMED[event.cause], registry=event.registry, tags=event.tags)
+
+
+def _job_ended(event: JobEnded) -> None:
+    match event.outcome:
+        case "synced":
+            log.get().info(
+                "synced",
+                digest=event.digest,
+                moved=event.bytes_moved,
+                reused=event.bytes_reused,
+                seconds=round(event.seconds, 1),
+            )
+            if event.degraded:
+                log.get().warning("copied, but not all of it", left_out=event.degraded)
+        case "skipped":
+            log.get().info("skipped", reason=event.error)
+        case "failed" if event.traceback:
+            log.get().error("failed by a defect in Ferryman", exception=event.traceback)
+        case "failed":
+            log.get().error("failed", kind=event.error_kind, error=event.error)
+        case "again" if event.retry_at:
+            at = event.retry_at.isoformat()
+            log.get().warning("will be tried again", at=at, kind=event.error_kind, error=event.error)
+        case "stopped":
+            _job_stopped(event)
+
+
+def _job_stopped(event: JobEnded) -> None:
+    if event.error_kind == "unrecorded":
+        log.get().error("cannot record the result: the tag will be copied again", error=event.error)
+    elif event.error_kind == "lease-lost":
+        log.get().warning(str(event.error))
+    else:
+        log.get().info("handed back")
+
+
+def _item_looked(event: ItemLooked) -> None:
+    if event.outcome == "looked":
+        log.get().info(
+            "looked",
+            tags=event.tags,
+            enqueued=event.enqueued,
+            withdrawn=event.withdrawn,
+            gone=event.gone,
+            complete=event.complete,
+        )
+    elif event.traceback:
+        log.get().error("cannot look at the source: a defect in Ferryman", exception=event.traceback)
+    elif event.outcome == "failed":
+        log.get().error("cannot look at the source", source=event.source, kind=event.error_kind, error=event.error)
+
+
+def _registry_paused(event: RegistryPaused) -> None:
+    if event.until is None:
+        message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
+        log.get().error(message, registry=event.registry)
+    else:
+        waiting = waits(event.registry, event.tags or 0, event.until)
+        log.get().warning(waiting, registry=event.registry, until=event.until.isoformat(), error=event.error)

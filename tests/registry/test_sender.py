@@ -1,0 +1,92 @@
+"""What is told of each HTTP exchange: the registry that is asked, how long it took, and no secret."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from ferryman.errors import Unreachable
+from ferryman.events import Event, Events, RequestDone
+from ferryman.reference import Repository
+from tests.registry.conftest import Connect
+from tests.support.clock import ManualClock
+from tests.support.faulty import Faulty, cuts, says, stalls
+
+PATH = "/v2/team/app/manifests/1"
+BODY = b'{"schemaVersion": 2, "config": {}, "layers": []}'
+FOUND = says(200, BODY, Content_Type="application/vnd.oci.image.manifest.v1+json")
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def told(events: Events) -> list[tuple[str, str, int | None]]:
+    """Registry, method and status of each exchange."""
+    seen: list[tuple[str, str, int | None]] = []
+
+    def note(event: Event) -> None:
+        assert isinstance(event, RequestDone)
+        seen.append((event.registry, event.method, event.status))
+
+    events.subscribe(note)
+    return seen
+
+
+async def test_a_login_and_a_redirect_are_told_as_the_registrys_own(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+) -> None:
+    challenge = f'Bearer realm="{elsewhere.url}/token",service="x"'
+    faulty.on(f"GET {PATH}", says(401, WWW_Authenticate=challenge), says(307, Location=f"{elsewhere.url}/signed?sig=s"))
+    elsewhere.on("GET /token", says(200, {"token": "s3cr3t"}))
+    elsewhere.on("GET /signed", FOUND)
+    await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
+    assert told == [(faulty.host, "GET", status) for status in (401, 200, 307, 200)]
+
+
+async def test_every_try_is_told_also_one_without_an_answer(
+    faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+) -> None:
+    faulty.on(f"GET {PATH}", says(503), cuts(), FOUND)
+    await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
+    assert [status for _, _, status in told] == [503, None, 200]
+
+
+async def test_nobody_there(connect: Connect, events: Events, told: list[tuple[str, str, int | None]]) -> None:
+    with pytest.raises(Unreachable):
+        await connect(events=events).head_manifest(Repository("127.0.0.1:9", "team/app").tagged("1"))
+    assert set(told) == {("127.0.0.1:9", "HEAD", None)}
+
+
+async def test_the_time_is_that_of_the_exchange(
+    faulty: Faulty, connect: Connect, clock: ManualClock, events: Events
+) -> None:
+    async def slow(_: web.Request) -> web.StreamResponse:
+        clock.advance(2)
+        return await FOUND(_)
+
+    took: list[Event] = []
+    events.subscribe(took.append)
+    faulty.on(f"GET {PATH}", slow)
+    await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
+    assert took == [RequestDone(faulty.host, "GET", 200, 2.0)]
+
+
+async def test_what_is_cancelled_is_not_told(
+    faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await stalls()(request)
+
+    faulty.on(f"GET {PATH}", never)
+    getting = asyncio.create_task(connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1")))
+    await asked.wait()
+    getting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await getting
+    assert told == []

@@ -1,0 +1,113 @@
+"""What the log says of each event that it writes down; the lines of whole runs are tested where those run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ferryman import event_log
+from ferryman.events import CycleEnded, CycleStarted, Event, ItemLooked, JobEnded, JobStarted, RegistryPaused
+from ferryman.events import RegistryResumed as Resumed
+from tests.conftest import ReadLog
+from tests.test_events import EACH, JOB
+
+UNTIL = datetime(2026, 5, 1, 12, 5, tzinfo=UTC)
+SOURCE, TARGET = "quay.io/coreos/etcd", "registry.example.com/etcd"
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "sentence", "fields"),
+    [
+        (
+            JobEnded(JOB, "synced", digest="sha256:a", bytes_moved=2, bytes_reused=1, seconds=1.26),
+            "info", "synced", {"digest": "sha256:a", "moved": 2, "reused": 1, "seconds": 1.3},
+        ),
+        (JobEnded(JOB, "skipped", "windows only", "platform"), "info", "skipped", {"reason": "windows only"}),
+        (
+            JobEnded(JOB, "failed", "not allowed", "denied"),
+            "error", "failed", {"kind": "denied", "error": "not allowed"},
+        ),
+        (
+            JobEnded(JOB, "failed", "defect in Ferryman", "defect", "Traceback …"),
+            "error", "failed by a defect in Ferryman", {"exception": "Traceback …"},
+        ),
+        (
+            JobEnded(JOB, "again", "cut", "unreachable", retry_at=UNTIL),
+            "warning", "will be tried again", {"at": UNTIL.isoformat(), "kind": "unreachable", "error": "cut"},
+        ),
+        (JobEnded(JOB, "stopped"), "info", "handed back", {}),
+        (JobEnded(JOB, "stopped", "lease lost: …", "lease-lost"), "warning", "lease lost: …", {}),
+        (
+            JobEnded(JOB, "stopped", "the disk is full", "unrecorded"),
+            "error", "cannot record the result: the tag will be copied again", {"error": "the disk is full"},
+        ),
+        (
+            ItemLooked("etcd", SOURCE, TARGET, "looked", tags=9, enqueued=2, withdrawn=1, gone=3, complete=True),
+            "info", "looked", {"tags": 9, "enqueued": 2, "withdrawn": 1, "gone": 3, "complete": True},
+        ),
+        (
+            ItemLooked("etcd", SOURCE, TARGET, "failed", "no route", "unreachable"),
+            "error", "cannot look at the source", {"source": SOURCE, "kind": "unreachable", "error": "no route"},
+        ),
+        (
+            ItemLooked("etcd", SOURCE, TARGET, "failed", "defect", "defect", "Traceback …"),
+            "error", "cannot look at the source: a defect in Ferryman", {"exception": "Traceback …"},
+        ),
+        (CycleEnded("done", 3, enqueued=2, items_failed=1), "info", "cycle done", {"enqueued": 2, "items_failed": 1}),
+        (
+            RegistryPaused("docker.io", UNTIL, "slow down", tags=1),
+            "warning", "1 tag waits for Docker Hub's limit; next at 12:05 UTC",
+            {"registry": "docker.io", "until": UNTIL.isoformat(), "error": "slow down"},
+        ),
+        (
+            RegistryPaused("quay.io", None, "wrong password"),
+            "error", "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
+            {"registry": "quay.io"},
+        ),
+        (
+            Resumed("quay.io", 2, "login-accepted"),
+            "info", "the login is taken again: registry resumed", {"registry": "quay.io", "tags": 2},
+        ),
+        (
+            Resumed("quay.io", 2, "login-retried"),
+            "info", "registry resumed, to try it again", {"registry": "quay.io", "tags": 2},
+        ),
+        (Resumed("quay.io", 2, "check"), "info", "registry resumed", {"registry": "quay.io", "tags": 2}),
+        (
+            Resumed("quay.io", 2, "credentials-changed"),
+            "info", "credentials changed: registry resumed", {"registry": "quay.io", "tags": 2},
+        ),
+    ],
+)  # fmt: skip
+def test_an_event_is_one_line(
+    event: Event, level: str, sentence: str, fields: dict[str, Any], read_log: ReadLog
+) -> None:
+    event_log.write(event)
+    [line] = read_log()
+    del line["time"]
+    assert line == {"level": level, "event": sentence, **fields}
+
+
+def test_what_a_target_refuses_is_a_line_of_its_own(read_log: ReadLog) -> None:
+    event_log.write(JobEnded(JOB, "synced", degraded="attestations are left out"))
+    assert [(line["level"], line.get("left_out")) for line in read_log()] == [
+        ("info", None),
+        ("warning", "attestations are left out"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(event for event in EACH if type(event).__name__ in {"CycleStarted", "JobProgressed", "RequestDone"}),
+        JobStarted(JOB),
+        CycleStarted(3),
+        CycleEnded("done", 3, again=True),  # the rest of a cycle that has its line
+        CycleEnded("failed", 3, error="the disk is full"),  # whoever asked for the cycle says so
+        JobEnded(JOB, "again", "slow down", "rate-limit"),  # the registry's pause has a line
+        ItemLooked("etcd", SOURCE, TARGET, "paused", "wrong password", "login"),
+    ],
+)
+def test_what_is_often_or_is_said_elsewhere_is_no_line(event: Event, read_log: ReadLog) -> None:
+    event_log.write(event)
+    assert read_log() == []
