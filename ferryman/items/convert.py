@@ -1,10 +1,10 @@
-"""From an item's keys, and the defaults that it inherits, to an Item."""
+"""Converts an item's keys, and the defaults that it inherits, to an Item."""
 
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, platforms_of
-from ferryman.items.explain import checked
+from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
 from ferryman.items.model import UNLIMITED, Item, Rules
 from ferryman.items.problems import Place, Problems
@@ -21,20 +21,20 @@ _EXPECTED_PLATFORMS = (
 _EXPECTED_REFERRERS = (
     "expected false: a Docker Engine cannot carry signatures and their like; with transport: direct they go along"
 )
-_ANY_IMAGE = "image"  # stands in for a source that is wrong: what is wrong with the target is told all the same
+_PLACEHOLDER_IMAGE = "image"  # used if the source is wrong, so that mistakes in the target are still reported
 
 
 def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
-    """The items that are right; what is wrong with the others goes to `problems`."""
-    defaults = checked(ItemKeys, document.defaults, problems)
+    """The valid items; mistakes in the others are added to `problems`."""
+    defaults = validated(ItemKeys, document.defaults, problems)
     _check_limit(document.defaults, problems)
-    made = [
+    items = [
         (item, raw)
         for raw in document.items
         if (item := _Converter(raw, document.defaults, defaults, problems).item(transport)) is not None
     ]
-    check_targets(made, problems)
-    return tuple(item for item, _ in made)
+    check_targets(items, problems)
+    return tuple(item for item, _ in items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class _Converter:
     problems: Problems
 
     def item(self, transport: str) -> Item | None:
-        """The Item; None, and the reason in `problems`, for one that cannot be made."""
-        own = checked(ItemKeys if self.raw.image is None else LegacyItemKeys, self.raw.keys, self.problems)
+        """The Item; None if it is invalid, with the reason in `problems`."""
+        own = validated(ItemKeys if self.raw.image is None else LegacyItemKeys, self.raw.keys, self.problems)
         _check_limit(self.raw.keys, self.problems)
         transport = _first(own.transport, self.defaults.transport) or transport
         platforms = self._platforms(own, transport)
         self._check_referrers(own, transport)
         source = self._source(self._required("source", own.source, self.defaults.source))
         prefix = self._required("target", own.target, self.defaults.target)
-        target = self._target(prefix, (self.raw.image or source.image) if source else _ANY_IMAGE)
+        target = self._target(prefix, (self.raw.image or source.image) if source else _PLACEHOLDER_IMAGE)
         if source is None or target is None:
             return None
         if source == target:
@@ -109,7 +109,7 @@ class _Converter:
             self.problems.add(self._place("referrers"), f"referrers: found true, {_EXPECTED_REFERRERS}")
 
     def _place(self, key: str) -> Place:
-        """Where the value that counts stands: at the item, or among the defaults."""
+        """The position of the value that applies: in the item, or in the defaults."""
         keys = self.raw.keys if key in self.raw.keys else self.raw_defaults
         return descend(keys, (key,)).place
 

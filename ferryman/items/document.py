@@ -1,6 +1,6 @@
-"""What may stand in items.yml, key by key: strict, and the source of its JSON Schema.
+"""The keys of items.yml as strict pydantic models; its JSON Schema is generated from them.
 
-Every key is optional here, since `defaults:` may supply it. A key that is there has a value (tree.py sees to
+Every key is optional here, since `defaults:` may supply it. A key that is present has a value (tree.py ensures
 that), so None always means "not given".
 """
 
@@ -22,7 +22,7 @@ from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 
 _WORDS = frozenset({"native", "linux", "all"})
-_ARCHITECTURES = (  # what GOARCH may be, as the image specification has it; another may be new, and is no mistake
+_ARCHITECTURES = (  # GOARCH values of the image specification; others may be new, and are accepted
     "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
     "s390x", "sparc64", "wasm",
 )  # fmt: skip
@@ -30,11 +30,11 @@ _ADDRESS = "expected http:// or https://, a host and perhaps a port, such as htt
 
 
 def _number(value: object) -> object:
-    """A whole number that the environment gave is text still."""
+    """Convert a whole number from the environment, where it is text."""
     return int(value) if isinstance(value, FromEnvironment) and re.fullmatch("[0-9]{1,18}", value) else value
 
 
-def _truth(value: object) -> object:
+def _boolean(value: object) -> object:
     return value == "true" if isinstance(value, FromEnvironment) and value in {"true", "false"} else value
 
 
@@ -65,7 +65,7 @@ def _platforms(wanted: list[str]) -> list[str]:
 
 
 def _address(text: str) -> str:
-    """`scheme://host[:port]`. Nothing of it is quoted: people write passwords into URLs."""
+    """`scheme://host[:port]`. Errors do not quote it: people write passwords into URLs."""
     try:
         parts = urlsplit(text)
         login, _, host = parts.netloc.rpartition("@")
@@ -108,7 +108,7 @@ def _hosts(names: list[str]) -> list[str]:
 
 
 def _proxy(value: object) -> str | bool:
-    """A URL, which may hold a password, so nothing of it is quoted; or False."""
+    """A URL or False. Errors do not quote it: it may contain a password."""
     if value is False or value in {"none", "false"}:
         return False
     parts = urlsplit(value) if isinstance(value, str) else None
@@ -131,7 +131,7 @@ Number = Annotated[
     Field(ge=1),
     BeforeValidator(_number, json_schema_input_type=Annotated[int, Field(ge=1)] | _FROM_ENVIRONMENT),
 ]
-Truth = Annotated[bool, BeforeValidator(_truth, json_schema_input_type=bool | _FROM_ENVIRONMENT)]
+Boolean = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool | _FROM_ENVIRONMENT)]
 Expression = Annotated[re.Pattern[str], BeforeValidator(_expression, json_schema_input_type=re.Pattern[str])]
 Expressions = Annotated[
     list[Expression], BeforeValidator(_listed, json_schema_input_type=re.Pattern[str] | list[re.Pattern[str]])
@@ -143,7 +143,7 @@ PlatformNames = Annotated[
 ]
 Address = Annotated[str, AfterValidator(_address)]
 Rate = Annotated[str, Field(pattern=PATTERN)] | _FROM_ENVIRONMENT
-# Any, a Bandwidth in truth: of that the schema would tell its fields, which nobody writes.
+# Any, although it is a Bandwidth: the schema would describe that class's fields, which nobody writes.
 Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | dict[str, Rate])]
 Seconds = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str)]
 LeastRate = Annotated[float, PlainValidator(_least_rate, json_schema_input_type=Rate)]
@@ -163,7 +163,7 @@ class TagKeys(_Strict):
 
     include: Expressions | None = Field(None, description="Only tags that one of these matches. Default: every tag.")
     exclude: Expressions | None = Field(None, description="No tag that one of these matches.")
-    pin: Expressions | None = Field(None, description="Always kept, and counted against no limit.")
+    pin: Expressions | None = Field(None, description="Always wanted; not counted against the limit.")
 
 
 class LegacyTagKeys(_Strict):
@@ -205,16 +205,16 @@ class ItemKeys(_Strict):
         description="docker (through the engine), direct (from registry to registry), or auto (the engine, where one "
         "answers). Default: FERRYMAN_TRANSPORT.",
     )
-    referrers: Truth | None = Field(
+    referrers: Boolean | None = Field(
         None,
-        description="Also what belongs to an image: signatures, attestations and the like, by the referrers API, its "
-        "fall-back tag and cosign's tags. Goes directly from registry to registry only.",
+        description="Also copy what belongs to an image: signatures, attestations and the like, by the referrers API, "
+        "its fallback tag and cosign's tags. Works only directly from registry to registry.",
         json_schema_extra={"default": False},
     )
 
 
 class LegacyItemKeys(ItemKeys):
-    """One repository to mirror; the key that it stands under is the image's last component, here and at the target."""
+    """One repository to mirror; its key is the image's last component, at the source and at the target."""
 
     source: str | None = Field(None, description="registry or registry/namespace; a slash at the end is optional.")
     target: str | None = Field(None, description="What goes before the image's name at the target.")
@@ -223,21 +223,21 @@ class LegacyItemKeys(ItemKeys):
 class RegistryKeys(_Strict):
     """How to talk to one registry."""
 
-    # What has no repr may hold a secret: no error quotes it either.
+    # repr=False: it may contain a secret, and errors do not quote it either.
     username: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_USER}.")
     password: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_PASSWORD}.")
-    endpoint: Address | None = Field(None, repr=False, description="Where /v2/ is really served: scheme://host[:port].")
+    endpoint: Address | None = Field(None, repr=False, description="Where /v2/ is served: scheme://host[:port].")
     api: Address | None = Field(
         None, repr=False, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."
     )
     concurrency: Number | None = Field(
         None,
-        description="Requests, and copies, at once: the most. Fewer, as long as the registry says that it is too much.",
+        description="Maximum number of concurrent requests and copies. Reduced while the registry answers 429 or 503.",
     )
-    requests_per_second: Number | None = Field(None, description="Default: as many as there are.")
+    requests_per_second: Number | None = Field(None, description="Rate limit for requests. Default: none.")
     bandwidth: Speed | None = Field(
         None,
-        description="The most that is read from it, and written to it, such as 20MB/s, or by the time of day: "
+        description="Rate limit for reading from it, and for writing to it, such as 20MB/s, or by the time of day: "
         '{"01:00-07:00": unlimited, else: 5MB/s}.',
     )
     tls: Tls | None = Field(
@@ -247,12 +247,12 @@ class RegistryKeys(_Strict):
     )
     timeout: Seconds | None = Field(
         None,
-        description="How long an answer may take to begin, such as 5m; a whole list of tags, four times that, and at "
+        description="Timeout until an answer begins, such as 5m; for a whole list of tags, four times that, and at "
         "least 10m. Default: 1m, 5m for a list or a blob, and 15m after an upload.",
     )
     least_rate: LeastRate | None = Field(
         None,
-        description="What stays below it for a minute is given up, and tried again later, such as 2KiB/s.",
+        description="A transfer below this rate for a minute is aborted, and retried later, such as 2KiB/s.",
         json_schema_extra={"default": "10KiB/s"},
     )
     most_tags: Number | None = Field(
@@ -262,25 +262,26 @@ class RegistryKeys(_Strict):
     )
     redirects: HostNames | None = Field(
         None,
-        description="Where it may lead besides (redirects, uploads, logins): host names with all below them, *.name, "
-        "addresses, networks such as 10.0.0.0/8. Default: public addresses, and private ones if its own is private.",
+        description="Other hosts that it may lead to (redirects, uploads, logins): host names with their subdomains, "
+        "*.name, addresses, networks such as 10.0.0.0/8. Default: public addresses, and private ones if its own is "
+        "private.",
     )
     proxy: Proxy | None = Field(
-        None, repr=False, description="The HTTP proxy on the way to it, or none. Default: HTTPS_PROXY and its like."
+        None, repr=False, description="The HTTP proxy to use, or none. Default: HTTPS_PROXY and the like."
     )
-    lister: ListerName | None = Field(None, description="How tags are listed. Default: chosen by host.")
+    lister: ListerName | None = Field(None, description="How tags are listed. Default: by host.")
 
 
 class FileKeys(_Strict):
-    """What holds for everything in the file."""
+    """Keys that apply to the whole file."""
 
     bandwidth: Speed | None = Field(
         None,
-        description="The most that is read, and written, at all registries together, such as 20MB/s, "
+        description="Rate limit for reading, and for writing, of all registries together, such as 20MB/s, "
         'or by the time of day: {"01:00-07:00": unlimited, else: 5MB/s}.',
     )
 
 
 def platforms_of(names: Sequence[str]) -> Platforms:
-    """What an item's `platforms:` means. Raises ValueError."""
+    """The Platforms of an item's `platforms:`. Raises ValueError."""
     return Platforms.parse(names[0] if len(names) == 1 else names)

@@ -1,7 +1,7 @@
-"""`${NAME}` and `${NAME:-default}` in items.yml, taken from the environment.
+"""Substitutes `${NAME}` and `${NAME:-default}` in items.yml from the environment.
 
-Only scalars that YAML has already read are substituted, so a value can never bring YAML of its own in.
-`$$` is a dollar sign; a single `$` stays as it is, since regular expressions end in one.
+Only scalars that YAML has already parsed are substituted, so a value cannot inject YAML.
+`$$` is a dollar sign; a single `$` is unchanged, since regular expressions end in one.
 """
 
 import re
@@ -12,15 +12,15 @@ _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:(?!
 
 
 class FromEnvironment(str):
-    """Text that came from the environment, at least in part: it may stand for a number or for true and false."""
+    """Text that comes from the environment, at least in part: it may mean a number, or true or false."""
 
     __slots__ = ()
 
 
 def substitute(text: str, environ: Mapping[str, str]) -> str:
-    """`text` with its variables filled in; FromEnvironment where it had any.
+    """`text` with its variables substituted; FromEnvironment if it had any.
 
-    As in a shell, `:-default` serves for an unset and for an empty variable.
+    As in a shell, `:-default` applies to an unset and to an empty variable.
     Raises ValueError with a sentence that names every variable that is not set, and quotes nothing else.
     """
     unset: list[str] = []

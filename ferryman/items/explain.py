@@ -1,4 +1,4 @@
-"""Holds a piece of the tree against its model, and says in sentences what is wrong with it, and where."""
+"""Validates a part of the tree against its model, and explains each error in a sentence with its position."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -26,8 +26,8 @@ _EXPECTED = {
 _LONGEST_QUOTE = 60
 
 
-def checked(model: type[Model], branch: Branch, problems: Problems) -> Model:
-    """What is right about `branch`; what is wrong goes to `problems`, and is left out."""
+def validated(model: type[Model], branch: Branch, problems: Problems) -> Model:
+    """The valid keys of `branch`; invalid ones are reported to `problems`, and left out."""
     given = {entry.key: plain(entry.value) for entry in branch.entries}
     try:
         return model.model_validate(given)
@@ -41,12 +41,12 @@ def checked(model: type[Model], branch: Branch, problems: Problems) -> Model:
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """The sentence for a key that is none of `known`."""
+    """The sentence for a key that is not one of `known`."""
     return f"unknown key {key!r}{suggestion(key, known)}: expected {', '.join(known)}"
 
 
 def kind(node: Node) -> str:
-    """What a node is, without quoting it."""
+    """The kind of a node, for a message that must not quote it."""
     match node:
         case Scalar():
             return node.kind

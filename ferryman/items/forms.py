@@ -1,4 +1,4 @@
-"""The two shapes of items.yml, told apart, and brought into one.
+"""Detects which of its two forms an items.yml has, and converts both into one Document.
 
 Full:    a mapping with `items:` (a list), and perhaps `defaults:`, `registries:` and `bandwidth:`.
 Legacy:  a mapping keyed by image name, as the first Ferryman had it. A repeated key is another item.
@@ -15,25 +15,25 @@ _FULL = ("items", "defaults", "registries", "bandwidth")
 
 @dataclass(frozen=True, slots=True)
 class RawItem:
-    """One item as it was written."""
+    """One item as it is written."""
 
     keys: Branch
     place: Place
-    image: str | None  # the legacy form's key: the image's last component, here and at the target
+    image: str | None  # the legacy form's key: the image's last component, at the source and at the target
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole items.yml, whichever shape it had."""
+    """The sections of an items.yml of either form."""
 
     items: tuple[RawItem, ...]
     defaults: Branch
     registries: Branch
-    whole: Branch  # the keys that hold for everything in it
+    file_keys: Branch  # keys that apply to the whole file
 
 
-def divide(root: Node | None, problems: Problems) -> Document:
-    """Find the items, their defaults and the registries. Raises ConfigurationError when there is no telling."""
+def split_sections(root: Node | None, problems: Problems) -> Document:
+    """Find the items, their defaults and the registries. Raises ConfigurationError if the form is unclear."""
     if root is None:
         raise problems.fatal(Place(1, 1), "the file is empty: expected a list of images under items:")
     if not isinstance(root, Branch):
@@ -45,9 +45,9 @@ def divide(root: Node | None, problems: Problems) -> Document:
 
 
 def _is_full(root: Branch) -> bool:
-    """A legacy file may hold an image called `items`: what has a source is an image, unless it is all there is.
+    """Whether the file has the full form. A legacy file may have an image called `items`, which then has a source.
 
-    `items:` alone, and a mapping below it, is a list whose "- " was forgotten.
+    But a file with `items:` alone, and a mapping below it, is a full one whose "- " was forgotten.
     """
     return (
         not root.broken.isdisjoint(_FULL)
@@ -70,7 +70,7 @@ def _legacy(root: Branch, problems: Problems) -> Document:
             found = "a mapping without source" if isinstance(entry.value, Branch) else kind(entry.value)
             message = f"{entry.key}: found {found}, expected a mapping with source and target{hint}"
             problems.add(entry.place, message)
-    return Document(tuple(items), defaults=_nothing(root), registries=_nothing(root), whole=_nothing(root))
+    return Document(tuple(items), defaults=_empty(root), registries=_empty(root), file_keys=_empty(root))
 
 
 def _full(root: Branch, problems: Problems) -> Document:
@@ -85,9 +85,11 @@ def _full(root: Branch, problems: Problems) -> Document:
             sections[entry.key] = entry
     return Document(
         _listed(sections.get("items"), problems),
-        defaults=_mapping(sections.get("defaults"), problems) or _nothing(root),
-        registries=_mapping(sections.get("registries"), problems) or _nothing(root),
-        whole=Branch(root.place, tuple(entry for key, entry in sections.items() if key == "bandwidth"), frozenset()),
+        defaults=_mapping(sections.get("defaults"), problems) or _empty(root),
+        registries=_mapping(sections.get("registries"), problems) or _empty(root),
+        file_keys=Branch(
+            root.place, tuple(entry for key, entry in sections.items() if key == "bandwidth"), frozenset()
+        ),
     )
 
 
@@ -113,5 +115,5 @@ def _mapping(entry: Entry | None, problems: Problems) -> Branch | None:
     return None
 
 
-def _nothing(root: Branch) -> Branch:
+def _empty(root: Branch) -> Branch:
     return Branch(root.place, (), frozenset())

@@ -1,4 +1,4 @@
-"""What items.yml says, as values; `read.py` makes them."""
+"""The content of items.yml as values; `read.py` creates them."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
 
 Order = Literal["newest", "version", "name"]
-UNLIMITED = 9999  # the first Ferryman's word for "all of them"; kept as a number, and it is honoured as one
+UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,21 @@ class Rules:
     limit: int = UNLIMITED  # the newest N after include and exclude; pinned tags do not count
     include: tuple[re.Pattern[str], ...] = ()  # empty: every tag
     exclude: tuple[re.Pattern[str], ...] = ()
-    pin: tuple[re.Pattern[str], ...] = ()  # always kept
+    pin: tuple[re.Pattern[str], ...] = ()  # always wanted
     order: Order = "newest"
-    referrers: bool = False  # what belongs to the wanted images too: signatures and their like; against no limit
+    referrers: bool = False  # also copy signatures and the like; they do not count against the limit
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One repository to mirror. Its identity is `target`: no two items share one."""
 
-    name: str  # what people call it on the command line: the mapping's key, or the source's last component
+    name: str  # for the command line: the mapping's key, or the source's last component
     source: Repository
     target: Repository
     rules: Rules = Rules()
-    platforms: Platforms | None = None  # None: what the transport prefers
-    transport: TransportName | None = None  # None: the setting's
+    platforms: Platforms | None = None  # None: the transport's default
+    transport: TransportName | None = None  # None: FERRYMAN_TRANSPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RegistryEntry(RegistryOptions):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A whole items.yml, checked."""
+    """A whole items.yml, validated."""
 
     items: tuple[Item, ...]
     registries: Mapping[str, RegistryEntry]  # keyed by registry host, lower case

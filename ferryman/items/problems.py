@@ -1,4 +1,4 @@
-"""Collects everything that is wrong with one file, so that a person can mend it in one go."""
+"""Collects all mistakes in one file, so that all of them can be fixed at once."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from ferryman.errors import ConfigurationError, Problem
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands in the file; both count from 1."""
+    """A position in the file; both numbers count from 1."""
 
     line: int
     column: int
 
     @classmethod
     def after(cls, text: str) -> "Place":
-        """The place where `text`, the file's beginning, ends."""
+        """The position after `text`, the beginning of the file."""
         return cls(text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
@@ -28,16 +28,16 @@ class Problems:
         self._found: dict[tuple[Place, str], Problem] = {}
 
     def add(self, place: Place, message: str, *, once: bool = False) -> None:
-        """`once`: every item that inherits the mistake says it in words of its own; the first is enough."""
+        """Add a mistake. `once`: keep only the first one at this place; items that inherit it phrase it differently."""
         self._found.setdefault((place, "" if once else message), Problem(message, self._file, place.line, place.column))
 
     def fatal(self, place: Place, message: str) -> ConfigurationError:
-        """The error to raise when nothing after this mistake can be read."""
+        """Add a mistake after which nothing can be read, and return the error to raise."""
         self.add(place, message)
         return self.error()
 
     def error(self) -> ConfigurationError:
-        """Everything found, in the order of the file."""
+        """All mistakes, in the order of the file."""
         return ConfigurationError([problem for _, problem in sorted(self._found.items(), key=lambda found: found[0])])
 
     def __bool__(self) -> bool:
@@ -45,6 +45,6 @@ class Problems:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """` (did you mean 'limit'?)` where `word` is nearly one of `known`; empty otherwise."""
+    """` (did you mean 'limit'?)` if `word` is similar to one of `known`; otherwise empty."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

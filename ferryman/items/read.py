@@ -1,4 +1,4 @@
-"""items.yml, read: file -> tree -> keys -> values. All mistakes are found in one go."""
+"""Reads items.yml: file -> tree -> keys -> values. All mistakes are reported together."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +7,8 @@ from ferryman.bandwidth import FULL_SPEED
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.items.convert import to_items
 from ferryman.items.document import FileKeys
-from ferryman.items.explain import checked
-from ferryman.items.forms import divide
+from ferryman.items.explain import validated
+from ferryman.items.forms import split_sections
 from ferryman.items.model import Configuration
 from ferryman.items.problems import Place, Problems
 from ferryman.items.registries import to_registries
@@ -16,16 +16,16 @@ from ferryman.items.tree import parse
 
 
 def load(path: Path, *, environ: Mapping[str, str], transport: str = "docker") -> Configuration:
-    """Read and check an items.yml for a transport. Raises ConfigurationError with every Problem at once."""
+    """Read and validate an items.yml for a transport. Raises ConfigurationError with every Problem at once."""
     problems = Problems(str(path))
     root = parse(_text(path, problems), environ, problems)
-    document = divide(root, problems)
+    document = split_sections(root, problems)
     items = to_items(document, problems, transport=transport)
     registries = to_registries(document.registries, problems, folder=path.parent)
-    whole = checked(FileKeys, document.whole, problems)
+    file_keys = validated(FileKeys, document.file_keys, problems)
     if problems:
         raise problems.error()
-    return Configuration(items, registries, whole.bandwidth or FULL_SPEED)
+    return Configuration(items, registries, file_keys.bandwidth or FULL_SPEED)
 
 
 def _text(path: Path, problems: Problems) -> str:

@@ -1,4 +1,4 @@
-"""From `registries:` to RegistryEntry values."""
+"""Converts `registries:` to RegistryEntry values."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ferryman.addresses import HostList
 from ferryman.bandwidth import FULL_SPEED
 from ferryman.items.document import RegistryKeys
-from ferryman.items.explain import checked, kind
+from ferryman.items.explain import kind, validated
 from ferryman.items.model import RegistryEntry
 from ferryman.items.problems import Place, Problems
 from ferryman.items.tree import Branch, Entry, descend
@@ -14,7 +14,7 @@ from ferryman.reference import parse_registry
 
 
 def to_registries(section: Branch, problems: Problems, *, folder: Path) -> Mapping[str, RegistryEntry]:
-    """The entries by registry host, Docker Hub's aliases as docker.io. CA files are looked for from `folder`."""
+    """The entries by registry host; Docker Hub's aliases become docker.io. `folder`: the base of CA file paths."""
     entries: dict[str, RegistryEntry] = {}
     lines: dict[str, int] = {}
     for written in section.entries:
@@ -36,7 +36,7 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         problems.add(written.value.place, f"{written.key}: found {kind(written.value)}, expected a mapping")
         return RegistryEntry()
     branch = written.value
-    keys = checked(RegistryKeys, branch, problems)
+    keys = validated(RegistryKeys, branch, problems)
     reported = any(key in branch and getattr(keys, key) is None for key in ("username", "password"))
     if bool(keys.username) != bool(keys.password) and not reported:
         message = f"{written.key}: expected username and password, or neither: one of them is missing or empty"

@@ -47,7 +47,7 @@ def schema() -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out what only Python needs: null for "not given", and titles that repeat the key."""
+    """Leaves out null (which means "not given" in Python only), and titles that repeat the key."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])

@@ -1,4 +1,4 @@
-"""No two items may write one repository; a prefix that has lost its final slash makes all of them do so."""
+"""Checks that no two items share a target, and recognizes a prefix that lacks its final slash."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from ferryman.items.problems import Problems
 from ferryman.reference import Repository
 
 
-def check_targets(made: Iterable[tuple[Item, RawItem]], problems: Problems) -> None:
-    """Tell every item that writes to the target of another one; many with one mistake are told once."""
+def check_targets(items: Iterable[tuple[Item, RawItem]], problems: Problems) -> None:
+    """Report every item that writes to another one's target; one missing slash is reported only once."""
     sharing: dict[Repository, list[tuple[Item, RawItem]]] = {}
-    for item, raw in made:
+    for item, raw in items:
         sharing.setdefault(item.target, []).append((item, raw))
     for target, several in sharing.items():
         if len(several) > 1 and _lost_its_slash(target, several):
@@ -21,15 +21,15 @@ def check_targets(made: Iterable[tuple[Item, RawItem]], problems: Problems) -> N
                 "at the end, to which each image's name is added?",
             )
         else:
-            _tell_each(target, several, problems)
+            _report_each(target, several, problems)
 
 
 def _lost_its_slash(target: Repository, several: Iterable[tuple[Item, RawItem]]) -> bool:
-    """Whether the whole name was written out, and is the image's name of none of them."""
+    """Whether the target is a prefix without its slash: it is written out, and ends in no item's image name."""
     return all(raw.image is None and item.source.image != target.image for item, raw in several)
 
 
-def _tell_each(target: Repository, several: list[tuple[Item, RawItem]], problems: Problems) -> None:
+def _report_each(target: Repository, several: list[tuple[Item, RawItem]], problems: Problems) -> None:
     (first, first_raw), *others = several
     for item, raw in others:
         problems.add(

@@ -1,7 +1,7 @@
-"""YAML, read into values that know where they stand. Nothing here knows what the keys mean.
+"""Parses YAML into values with their positions, without knowledge of the keys.
 
-A repeated key of the outermost mapping stays (the first Ferryman's file keys its items by image name);
-anywhere else it is a mistake. What is reported here is left out of the tree, so that it is reported once.
+A repeated key of the outermost mapping is kept (the first Ferryman's file keys its items by image name);
+anywhere else it is a mistake. What is reported here is left out of the tree, so that it is reported only once.
 """
 
 import math
@@ -34,7 +34,7 @@ _TAGS = {
 _TRUE_OR_FALSE = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _LONGEST_NUMBER = 18  # digits: what fits into 64 bits
 _DEEPEST = 20
-_MOST_VALUES = 200_000  # an alias is unfolded wherever it is used: a small file may stand for billions of values
+_MOST_VALUES = 200_000  # aliases are expanded wherever they are used: a small file may expand to billions of values
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Scalar:
 
     place: Place
     kind: Kind
-    written: str  # as it stands in the file: never what the environment put there
-    value: str | int | bool | float  # NaN: a fraction, a date or an odd number, which none of our keys takes
+    written: str  # as in the file, without substitution from the environment
+    value: str | int | bool | float  # NaN: a fraction, a date or an unusual number, which no key accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a mapping, and what belongs to it."""
+    """One key of a mapping, and its value."""
 
     key: str
     place: Place  # the key's
@@ -70,7 +70,7 @@ class Branch:
 
     place: Place
     entries: tuple[Entry, ...]
-    broken: frozenset[str]  # keys that are there too, but whose value was reported already
+    broken: frozenset[str]  # keys that are present too, but whose value was reported already
 
     def __contains__(self, key: str) -> bool:
         return key in self.broken or self.entry(key) is not None
@@ -83,7 +83,7 @@ Node = Scalar | Listing | Branch
 
 
 def parse(text: str, environ: Mapping[str, str], problems: Problems) -> Node | None:
-    """Read one YAML document; None for an empty one. Raises ConfigurationError where the rest is unreadable."""
+    """Parse one YAML document; None for an empty one. Raises ConfigurationError if the rest cannot be parsed."""
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -97,7 +97,7 @@ def parse(text: str, environ: Mapping[str, str], problems: Problems) -> Node | N
 
 
 def plain(node: Node) -> object:
-    """The bare value: str, int, bool, NaN, list, dict."""
+    """The value without positions: str, int, bool, NaN, list, dict."""
     match node:
         case Scalar():
             return node.value
@@ -108,7 +108,7 @@ def plain(node: Node) -> object:
 
 
 def descend(node: Node, path: Sequence[str | int]) -> Node:
-    """The node at `path`, or the last one on the way to it."""
+    """The node at `path`, or the deepest existing one on the way to it."""
     for step in path:
         if isinstance(node, Listing) and isinstance(step, int):
             node = node.children[step]
@@ -120,7 +120,7 @@ def descend(node: Node, path: Sequence[str | int]) -> Node:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes, and stops before Python's own stack does."""
+    """Limits the nesting depth, before Python's recursion limit is reached."""
 
     depth = 0
 
@@ -142,7 +142,7 @@ def _place(mark: yaml.Mark) -> Place:
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or ""
-    # These two would quote the text, and a password that begins with "*" or "!" looks like one of them.
+    # These two messages would quote the text, and a password may begin with "*" or "!".
     if problem.startswith("found undefined alias"):
         return "found an alias (*) to an anchor that does not exist: put the text in quotes if it is none"
     if problem.startswith("found undefined tag"):
@@ -159,7 +159,7 @@ class _Builder:
         self._built = 0
 
     def build(self, node: yaml.Node, *, depth: int = 0, outermost: bool = False) -> Node | None:
-        """The node as ours; None for one that was reported."""
+        """Convert a YAML node; None: it was reported as a mistake."""
         place = _place(node.start_mark)
         self._built += 1
         if depth > _DEEPEST:
@@ -224,7 +224,7 @@ class _Builder:
                 self._problems.add(place, str(error))
 
     def _merged(self, node: yaml.MappingNode, depth: int) -> Iterator[Branch]:
-        """What `<<: *anchor` brings in; earlier ones win."""
+        """The mappings that `<<: *anchor` merges; earlier ones take precedence."""
         for key_node, value_node in node.value:
             if key_node.tag != _MERGE:
                 continue
