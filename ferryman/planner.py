@@ -89,7 +89,7 @@ def plan(
     lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
     selection = RuleSelector(item_rules, platforms, native, lacking)
     unread = {problem.tag: problem for problem in problems}
-    wanted = selection.chosen(tags)
+    wanted = selection.select(tags)
     names = {tag.name for tag in wanted}
     rest = selection.in_order(tag for tag in tags if tag.name not in names)
     outcomes = [(tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
@@ -133,8 +133,8 @@ class RuleSelector:
         self._platforms = platforms
         self._native = native
         self._lacking = lacking
-        self.by_time = rules.order == "newest"
-        self.pins = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
+        self.orders_by_time = rules.order == "newest"
+        self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
             platforms.keyword == "all" or any(platform.os == "windows" for platform in platforms.listed)
         )
@@ -143,11 +143,11 @@ class RuleSelector:
     def is_pinned(self, name: str) -> bool:
         return any(pattern.fullmatch(name) for pattern in self._rules.pin)
 
-    def admits(self, name: str) -> bool:
-        """Whether the tag may be wanted, as far as its name tells."""
+    def matches_name(self, name: str) -> bool:
+        """Whether the name alone does not rule the tag out."""
         return self._obstacle_in_name(name) is None
 
-    def chosen(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+    def select(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
         """The wanted ones of these, first rank first. Pinned tags take no place from the limit.
 
         Neither does what belongs to the others: it comes after them.
@@ -155,7 +155,7 @@ class RuleSelector:
         tags = list(tags)
         left = self._rules.limit
         chosen = []
-        usual = [tag.name for tag in tags if self.admits(tag.name)]
+        usual = [tag.name for tag in tags if self.matches_name(tag.name)]
         for tag in self.in_order((tag for tag in tags if self.obstacle(tag) is None), among=usual):
             if self.is_pinned(tag.name):
                 chosen.append(tag)
@@ -164,12 +164,12 @@ class RuleSelector:
                 left -= 1
         return chosen + self._belonging_to(chosen, tags)
 
-    def unclear(self, tags: Iterable[UpstreamTag]) -> list[str]:
+    def needing_platforms(self, tags: Iterable[UpstreamTag]) -> list[str]:
         """Wanted tags of which the platforms have to be known, to tell what belongs to them."""
         tags = list(tags)
         if not self._rules.referrers or not any(subject_of(tag.name) for tag in tags):
             return []
-        return [tag.name for tag in self.chosen(tags) if tag.platforms is None and not subject_of(tag.name)]
+        return [tag.name for tag in self.select(tags) if tag.platforms is None and not subject_of(tag.name)]
 
     def lost_subject(self, tag: UpstreamTag, wanted: Iterable[UpstreamTag]) -> tuple[Reason, str] | None:
         """Why what belongs to a wanted tag is left out all the same: the tag's index is not copied as it is."""
@@ -179,14 +179,14 @@ class RuleSelector:
             return None
         return "rebuilt", f"belongs to the whole index {owner}, of which platforms leaves something out"
 
-    def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
-        """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
-        if not self.by_time or len(self.pins) < len(self._rules.pin):
+    def is_limit_reached(self, newest: Iterable[UpstreamTag]) -> bool:
+        """Whether no tag older than these, the newest, can be selected, except `pinned_names`."""
+        if not self.orders_by_time or len(self.pinned_names) < len(self._rules.pin):
             return False
         return self._places_taken(newest) >= self._rules.limit
 
-    def has_places_left(self, known: Iterable[UpstreamTag]) -> bool:
-        """Whether older tags than the known ones are wanted, in the place of those that lack the platform."""
+    def needs_older(self, known: Iterable[UpstreamTag]) -> bool:
+        """Whether older tags than the known ones have to replace tags that lack the wanted platforms."""
         return bool(self._lacking) and self._places_taken(known) < self._rules.limit < UNLIMITED
 
     def _places_taken(self, tags: Iterable[UpstreamTag]) -> int:
@@ -287,7 +287,7 @@ def _outcome_of_unwanted(
     """Which rule leaves a tag out; of one whose age cannot be read, nobody knows whether the limit does."""
     if reason := selection.lost_subject(tag, wanted) or selection.obstacle(tag):
         return _Outcome("skip", *reason)
-    if problem and selection.by_time and tag.pushed_at is None:
+    if problem and selection.orders_by_time and tag.pushed_at is None:
         return _Outcome("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
     return _Outcome("skip", *selection.beyond)
 

@@ -174,13 +174,13 @@ class Scheduler:
         complete = complete and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
-        choice = RuleSelector(item.rules, item.platforms, self._native, lacking)
+        selector = RuleSelector(item.rules, item.platforms, self._native, lacking)
         found = await survey(
             lister=None if only_unread else self._lister(configuration, item.source.registry),
             client=self._registry,
             repository=item.source,
             known=_known(records),
-            choice=choice,
+            selector=selector,
             unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
             complete=complete,
         )
@@ -192,7 +192,7 @@ class Scheduler:
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
-        absent, idle = _absent(choice.pins, found), _idle(item, choice, found)
+        absent, idle = _absent(selector.pinned_names, found), _idle(item, selector, found)
         return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle)
 
     def _is_due(self, completed_at: datetime, now: datetime) -> bool:
@@ -350,9 +350,9 @@ def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
     return tuple(pin for pin in pins if pin not in perhaps)
 
 
-def _idle(item: Item, choice: RuleSelector, found: Survey) -> tuple[str, ...]:
+def _idle(item: Item, selector: RuleSelector, found: Survey) -> tuple[str, ...]:
     """Where the limit is met, a walk need not have come to what a pattern matches."""
-    if not found.complete and choice.is_met_by(found.tags):
+    if not found.complete and selector.is_limit_reached(found.tags):
         return ()
     return planner.idle_includes(item.rules, [tag.name for tag in found.tags])
 

@@ -296,7 +296,7 @@ def test_what_is_not_wanted_is_skipped_whatever_was_mirrored() -> None:
 
 def test_literal_pins_are_known_by_name() -> None:
     def pins(pin: str) -> tuple[str, ...]:
-        return RuleSelector(rules(pin=pin), None, AMD64).pins
+        return RuleSelector(rules(pin=pin), None, AMD64).pinned_names
 
     assert pins(r"latest 1.25 v1\.30\.0 lts\-1") == ("latest", "1.25", "v1.30.0", "lts-1")
     assert pins(r"v1\.\d+ .* (a|b) -1 [0-9] x{2}") == ()
@@ -317,7 +317,7 @@ def test_literal_pins_are_known_by_name() -> None:
 )
 def test_the_newest_tags_meet_a_limit_only_if_nothing_older_can_be_wanted(by: Rules, met: bool) -> None:
     newest = [tag("1.1"), tag("1.2", age=1), tag("1.3", age=2, platforms={WINDOWS: None})]
-    assert RuleSelector(by, None, AMD64).is_met_by(newest) is met
+    assert RuleSelector(by, None, AMD64).is_limit_reached(newest) is met
 
 
 def test_a_fingerprint_changes_with_everything_that_decides() -> None:
@@ -398,10 +398,10 @@ def test_an_image_that_is_referred_to_anew_is_copied_again() -> None:
 def test_platforms_are_asked_for_only_where_signatures_may_belong_to_them() -> None:
     told, untold = tag("v2", "a", platforms={AMD64: digest("b")}), tag("v1", "c")
     by = RuleSelector(rules(referrers=True), None, AMD64)
-    assert by.unclear([told, untold]) == []
-    assert by.unclear([told, untold, tag(belonging("f"), "d")]) == ["v1"]
-    assert by.unclear([tag("v1", "c"), tag(belonging("c"), "d")]) == ["v1"]
-    assert RuleSelector(rules(), None, AMD64).unclear([untold, tag(belonging("f"), "d")]) == []
+    assert by.needing_platforms([told, untold]) == []
+    assert by.needing_platforms([told, untold, tag(belonging("f"), "d")]) == ["v1"]
+    assert by.needing_platforms([tag("v1", "c"), tag(belonging("c"), "d")]) == ["v1"]
+    assert RuleSelector(rules(), None, AMD64).needing_platforms([untold, tag(belonging("f"), "d")]) == []
 
 
 def test_asking_for_referrers_is_another_rule() -> None:

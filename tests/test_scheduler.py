@@ -976,7 +976,7 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
         await copy_some(world, 99)
         assert (await world.cycle(one)).enqueued == 0
         known = await world.known(one)
-        for tag in RuleSelector(one.rules, None, Platform.parse("linux/amd64")).chosen(shelf.tags.values()):
+        for tag in RuleSelector(one.rules, None, Platform.parse("linux/amd64")).select(shelf.tags.values()):
             assert (known[tag.name].status, known[tag.name].mirrored_digest) == ("synced", tag.digest)
         assert {name for name, record in known.items() if record.gone_at is None} == shelf.tags.keys()
         await client.aclose()

@@ -1,4 +1,4 @@
-"""What discovery knows of a tag, what every lister can do, and what a survey wants to know of the rules."""
+"""Values and protocols of discovery: upstream tags, listers, and the selector that an item's rules provide."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from ferryman.reference import Repository
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTag:
-    """One tag as upstream shows it now. What a list does not tell is None."""
+    """One tag as upstream has it now. None: the list does not include this field."""
 
     name: str
     digest: str | None = None  # of the manifest or index that the tag names
     pushed_at: datetime | None = None  # UTC
-    platforms: Mapping[Platform, str | None] | None = None  # each with its own manifest's digest, where told
+    platforms: Mapping[Platform, str | None] | None = None  # each with its own manifest's digest, if known
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one request brought."""
+    """The tags of one response."""
 
     tags: Sequence[UpstreamTag]
-    newest_first: bool = False  # nothing that comes later was pushed after what stands here
+    newest_first: bool = False  # no tag on a later page was pushed after these
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +34,49 @@ class TagProblem:
 
     tag: str
     error: TransferError
-    about: Literal["digest", "age", "platforms"]  # what stays as it was known; a digest may be another one by now
+    about: Literal["digest", "age", "platforms"]  # the field that keeps its old value; a digest may have changed
 
 
 class TagLister(Protocol):
     """One way to list a repository's tags."""
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
-        """Yield the tags page by page, one request a page; stop iterating to stop asking.
+        """Yield the tags page by page, with one request per page. Stop iterating to send no more requests.
 
-        Names that are no tags (grammar) are left out; a tag is yielded once. Raises TransferError.
+        Names that are not valid tags are left out. Each tag is yielded once. Raises TransferError.
         """
         ...
 
 
 class TagSelector(Protocol):
-    """An item's rules, as far as a survey asks them: only what may be wanted is looked at closely."""
+    """An item's rules, as a survey needs them: it reads details only of tags that may be selected."""
 
     @property
-    def by_time(self) -> bool:
+    def orders_by_time(self) -> bool:
         """Whether the order depends on push times."""
         ...
 
     @property
-    def pins(self) -> Sequence[str]:
-        """Names that are wanted wherever they stand."""
+    def pinned_names(self) -> Sequence[str]:
+        """Names of pinned tags: they are selected whatever the limit."""
         ...
 
-    def admits(self, name: str) -> bool:
-        """Whether the tag may be wanted, as far as its name tells."""
+    def matches_name(self, name: str) -> bool:
+        """Whether the name alone does not rule the tag out."""
         ...
 
-    def chosen(self, tags: Iterable[UpstreamTag]) -> Sequence[UpstreamTag]:
-        """The wanted ones, were these all the tags that there are."""
+    def select(self, tags: Iterable[UpstreamTag]) -> Sequence[UpstreamTag]:
+        """The wanted tags, if these are all that exist."""
         ...
 
-    def unclear(self, tags: Iterable[UpstreamTag]) -> Sequence[str]:
-        """Names of those of which the platforms have to be known before `chosen` can be sure."""
+    def needing_platforms(self, tags: Iterable[UpstreamTag]) -> Sequence[str]:
+        """Names of the tags whose platforms `select` needs for a certain result."""
         ...
 
-    def is_met_by(self, newest: Iterable[UpstreamTag]) -> bool:
-        """Whether nothing older than these tags, the newest of all, can be wanted, but for `pins`."""
+    def is_limit_reached(self, newest: Iterable[UpstreamTag]) -> bool:
+        """Whether no tag older than these, the newest, can be selected, except `pinned_names`."""
         ...
 
-    def has_places_left(self, known: Iterable[UpstreamTag]) -> bool:
-        """Whether older tags than the known ones are wanted, in the place of those that lack the platform."""
+    def needs_older(self, known: Iterable[UpstreamTag]) -> bool:
+        """Whether older tags than the known ones have to replace tags that lack the wanted platforms."""
         ...

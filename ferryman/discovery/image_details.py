@@ -1,4 +1,4 @@
-"""What only the manifests themselves tell: an image's age, and the digests of its platforms."""
+"""Reads an image's age, and the digests of its platforms, from its manifests and configs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from ferryman.reference import Reference, Repository, is_digest
 from ferryman.registry.client import RegistryClient
 
 _CREATED = "org.opencontainers.image.created"
-_DEEPEST_INDEX = 3  # an index may hold indexes; nobody nests them further
+_DEEPEST_INDEX = 3  # levels of nested indexes; more are not in use
 
 
 @dataclass(frozen=True, slots=True)
 class ImageDetails:
-    """What an image tells of itself."""
+    """Details that an image's own manifests contain."""
 
     created_at: datetime | None = None
     platforms: Mapping[Platform, str | None] | None = (
@@ -28,9 +28,9 @@ class ImageDetails:
 
 
 async def read_image_details(client: RegistryClient, reference: Reference) -> ImageDetails:
-    """Read an image's age, by its annotation or else by the config of its first platform, and its platforms.
+    """Read an image's platforms, and its age: from its annotation, or else from the config of its first platform.
 
-    What it reads is kept for the copy, which as a rule comes next. Raises TransferError.
+    The content is cached for the copy, which usually comes next. Raises TransferError.
     """
     answer = await client.get_manifest(reference, keep=True)
     manifest = _parsed(answer.body)
@@ -50,7 +50,7 @@ async def read_image_details(client: RegistryClient, reference: Reference) -> Im
 
 
 async def _age_in_index(client: RegistryClient, repository: Repository, index: Mapping[str, Any]) -> datetime | None:
-    """By the first child that an index has, or an index in it. What is broken in there is the copy's business."""
+    """The age of an index's first child, also of a nested index's. None if a child is broken: the copy reports that."""
     manifest = index
     with suppress(NotFound, Unsupported, WrongContent):
         for _ in range(_DEEPEST_INDEX):
@@ -58,8 +58,8 @@ async def _age_in_index(client: RegistryClient, repository: Repository, index: M
             if child is None:
                 return from_iso((await _config(client, repository, manifest)).get("created"))
             manifest = _parsed((await client.get_manifest(repository.pinned(child), keep=True)).body)
-            if told := _annotated(manifest):
-                return told
+            if created_at := _annotated(manifest):
+                return created_at
     return None
 
 
@@ -69,7 +69,7 @@ def _annotated(manifest: Mapping[str, Any]) -> datetime | None:
 
 
 def _platforms_of_index(index: Mapping[str, Any]) -> Mapping[Platform, str | None] | None:
-    """None where a child does not tell its own: half a list would leave out tags that have what is wanted."""
+    """None if a child has no platform: an incomplete list could exclude tags that have a wanted platform."""
     found: dict[Platform, str | None] = {}
     for digest, platform in _children(index):
         if platform is None:
@@ -79,7 +79,7 @@ def _platforms_of_index(index: Mapping[str, Any]) -> Mapping[Platform, str | Non
 
 
 async def platform_digests(client: RegistryClient, reference: Reference) -> dict[Platform, str]:
-    """The manifest of each platform of an image; a plain manifest is its own platform's. Raises TransferError."""
+    """The manifest digest of each of an image's platforms; a plain manifest has one platform. Raises TransferError."""
     answer = await client.get_manifest(reference)
     manifest = _parsed(answer.body)
     if "manifests" in manifest:
@@ -100,19 +100,21 @@ def _children(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Platform | Non
     """The digests in an index with their platforms; attestations are left out."""
     found = manifest.get("manifests")
     for child in found if isinstance(found, list) else ():
-        digest, told = (child.get("digest"), child.get("platform")) if isinstance(child, dict) else (None, None)
+        if not isinstance(child, dict):
+            continue
+        digest = child.get("digest")
         if not isinstance(digest, str) or not is_digest(digest):
             continue
-        platform = _platform(told)
+        platform = _platform(child.get("platform"))
         if platform is None or platform.os != "unknown":
             yield digest, platform
 
 
-def _platform(told: Any) -> Platform | None:
-    """The platform in a descriptor or a config: both spell it alike."""
-    if not isinstance(told, dict):
+def _platform(document: Any) -> Platform | None:
+    """The platform in a descriptor's `platform` or in a config: both have the same keys."""
+    if not isinstance(document, dict):
         return None
-    os, architecture, variant = told.get("os"), told.get("architecture"), told.get("variant")
+    os, architecture, variant = document.get("os"), document.get("architecture"), document.get("variant")
     if not (isinstance(os, str) and os and isinstance(architecture, str) and architecture):
         return None
     return Platform.of(os, architecture, variant if isinstance(variant, str) else None)

@@ -1,4 +1,4 @@
-"""What refers to images now, by the referrers API: to be compared with what was copied."""
+"""Fingerprints of what the referrers API lists now, to be compared with what was copied."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,15 +9,14 @@ from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.tasks import for_each
 
-_AT_ONCE = 32  # questions under way; the client keeps to the registry's own limit
+_AT_ONCE = 32  # concurrent requests; the client also applies the registry's own limit
 
 
 async def fingerprints(client: RegistryClient, repository: Repository, digests: Collection[str]) -> Mapping[str, str]:
-    """The referrers_fingerprint of what refers to each of these images, as far as it can be told.
+    """The referrers_fingerprint of what refers to each of these images. Images that cannot be read are left out.
 
-    Empty where the registry has no such API (the client asks it once): what it has instead are tags, which stand in
-    its list.
-    Raises RateLimited and LoginRefused.
+    Empty if the registry has no referrers API (the client tries once): it has referrers tags instead, which are in
+    its tag list. Raises RateLimited and LoginRefused.
     """
     found: dict[str, str] = {}
 

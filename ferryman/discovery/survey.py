@@ -1,7 +1,7 @@
-"""One look at a repository: a walk over its tags, and a enricher look at those whose digest or time no list told.
+"""Surveys a repository: lists its tags, then reads the digests and ages that the list did not include.
 
-A walk ends early where upstream lists its newest tags first: behind a page on which nothing has changed,
-nothing has changed at all. What the walk does not reach is taken as it was known.
+If upstream lists the newest tags first, the walk over the pages ends early: after a page without changes, nothing has
+changed on later pages either. Tags that the walk does not reach keep their known values.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,13 +17,13 @@ from ferryman.registry.client import RegistryClient
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a repository has now."""
+    """The state of a repository."""
 
-    tags: Sequence[UpstreamTag]  # the complete known view, without what is gone
-    seen: frozenset[str]  # names that upstream showed this time
-    gone: frozenset[str]  # names that were known, and that upstream no longer has
-    complete: bool  # the walk went to the end
-    problems: Sequence[TagProblem]  # tags that stay as they were known
+    tags: Sequence[UpstreamTag]  # all known tags, without those that are gone
+    seen: frozenset[str]  # names that upstream listed or answered this time
+    gone: frozenset[str]  # known names that upstream no longer has
+    complete: bool  # the walk went to the last page
+    problems: Sequence[TagProblem]  # tags that could not be read, and keep their known values
 
 
 async def survey(
@@ -32,20 +32,20 @@ async def survey(
     client: RegistryClient,
     repository: Repository,
     known: Mapping[str, UpstreamTag],
-    choice: TagSelector,
+    selector: TagSelector,
     unread: Collection[str] = (),
     complete: bool = False,
 ) -> Survey:
-    """Look at a repository. `known` is what earlier walks saw, without what was gone; empty before the first one.
+    """Survey a repository. `known`: the tags that earlier surveys found, without those that are gone.
 
-    `complete` walks to the end, so that tags which upstream no longer has are noticed. `unread` are known tags that
-    could not be read the last time: they are read again, wherever they stand. `lister` None: only they are.
-    Raises TransferError where the repository cannot be looked at; one tag's trouble is a TagProblem.
+    `complete`: walk to the last page, so that tags which upstream no longer has are noticed. `unread`: known tags that
+    could not be read the last time. They are read again, wherever the walk ends. `lister` None: only they are read.
+    Raises TransferError if the repository cannot be read; an error of one tag becomes a TagProblem.
     """
     view = TagView(known, unread)
-    ended = lister is not None and await _walk(lister, repository, view, choice, complete=complete)
+    ended = lister is not None and await _walk(lister, repository, view, selector, complete=complete)
     enricher = TagEnricher(client, repository, view, known, unread)
-    await enricher.at_what_matters(choice)
+    await enricher.enrich(selector)
     return Survey(
         tags=tuple(view.tags.values()),
         seen=frozenset(view.seen),
@@ -56,18 +56,18 @@ async def survey(
 
 
 async def _walk(
-    lister: TagLister, repository: Repository, view: TagView, choice: TagSelector, *, complete: bool
+    lister: TagLister, repository: Repository, view: TagView, selector: TagSelector, *, complete: bool
 ) -> bool:
-    """Fill the view; whether the walk went to the end."""
+    """Merge the pages into the view. True if the walk went to the last page."""
     async with aclosing(lister.pages(repository)) as pages:
         async for page in pages:
-            quiet = view.take(page)
+            unchanged = view.merge(page)
             if complete or not view.newest_first:
                 continue
-            if quiet and not choice.has_places_left(view.tags.values()):
+            if unchanged and not selector.needs_older(view.tags.values()):
                 return False
-            if choice.is_met_by(view.tags[name] for name in view.seen):
-                view.doubt(name for name in choice.pins if name not in view.seen)
+            if selector.is_limit_reached(view.tags[name] for name in view.seen):
+                view.add_doubtful(name for name in selector.pinned_names if name not in view.seen)
                 return False
     view.drop_unseen()
     return True

@@ -1,4 +1,4 @@
-"""What is known of a repository's tags, while a walk corrects it."""
+"""The known tags of a repository, updated page by page during a walk."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -10,19 +10,19 @@ _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precis
 
 
 class TagView:
-    """Starts from what earlier walks saw, and takes page after page."""
+    """Starts from the tags that earlier walks found; each page of a new walk is merged into it."""
 
     def __init__(self, known: Mapping[str, UpstreamTag], unread: Collection[str] = ()) -> None:
         self.tags = dict(known)
         self.seen: set[str] = set()
-        # Their digests may be others by now. What was never told, or could not be read, is so wherever a walk ends.
+        # Tags whose digest is unknown or may have changed. From the start: those without one, and those not readable.
         self.doubtful = {name for name, tag in known.items() if tag.digest is None or name in unread}
-        self.newest_first = True  # every page so far was
+        self.newest_first = True  # true of every page so far
         self._known = known
-        self._settled = False  # the walk has come to what has not changed: neither has anything behind it
+        self._reached_unchanged = False  # the walk has reached unchanged tags: no later one has changed either
 
-    def take(self, page: Page) -> bool:
-        """Merge a page; whether it shows that nothing has changed, here or behind it."""
+    def merge(self, page: Page) -> bool:
+        """Merge a page. True if it shows that nothing has changed, on it or on later pages."""
         self.newest_first &= page.newest_first
         news = unchanged = False
         for tag in page.tags:
@@ -30,12 +30,13 @@ class TagView:
             changed = _changed(before, tag)
             news |= changed is True
             unchanged |= changed is False
-            self._put(before, tag, sure=tag.digest is not None or changed is False or self._settled)
-        self._settled |= unchanged and self.newest_first
+            is_certain = tag.digest is not None or changed is False or self._reached_unchanged
+            self._put(before, tag, is_certain=is_certain)
+        self._reached_unchanged |= unchanged and self.newest_first
         return unchanged and not news and self.newest_first
 
-    def doubt(self, names: Iterable[str]) -> None:
-        """Ask for these by name: nobody listed them."""
+    def add_doubtful(self, names: Iterable[str]) -> None:
+        """Add tags that no page listed, to be requested by name."""
         for name in names:
             self.tags.setdefault(name, UpstreamTag(name))
             self.doubtful.add(name)
@@ -44,17 +45,17 @@ class TagView:
         for name in self.tags.keys() - self.seen:
             del self.tags[name]
 
-    def _put(self, before: UpstreamTag | None, tag: UpstreamTag, *, sure: bool) -> None:
+    def _put(self, before: UpstreamTag | None, tag: UpstreamTag, *, is_certain: bool) -> None:
         self.seen.add(tag.name)
         self.tags[tag.name] = merged = _merged(before, tag)
-        if merged.digest is None or not sure:
+        if merged.digest is None or not is_certain:
             self.doubtful.add(tag.name)
         elif tag.digest is not None:
             self.doubtful.discard(tag.name)
 
 
 def _changed(before: UpstreamTag | None, tag: UpstreamTag) -> bool | None:
-    """Whether a listed tag is news; None: the list does not tell enough."""
+    """Whether a listed tag has changed; None: the list has too little information."""
     if before is None:
         return True
     if tag.digest and tag.digest != before.digest:
@@ -69,11 +70,11 @@ def _same_time(before: UpstreamTag, tag: UpstreamTag) -> bool:
 
 
 def _merged(before: UpstreamTag | None, tag: UpstreamTag) -> UpstreamTag:
-    """What the list tells, completed by what was known of the same image."""
+    """The listed tag, completed with what was known of the same image."""
     if before is None:
         return tag
     if tag.digest is None:
-        # An old digest must not be kept beside a new time: the next walk would take the pair for unchanged.
+        # An old digest must not be combined with a new time: the next walk would take the pair for unchanged.
         return before if tag.pushed_at is None or _same_time(before, tag) else tag
     if tag.digest != before.digest:
         return tag

@@ -1,4 +1,4 @@
-"""The times that registries tell, each in its own way; what makes no sense is None."""
+"""Parses the timestamp formats of registries; implausible values become None."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -9,9 +9,9 @@ _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # reproducible builds write 0, or 
 
 
 def from_iso(text: Any) -> datetime | None:
-    """Docker Hub's and OCI's: 2026-03-23T09:48:42.07709Z, with any number of digits behind the dot."""
+    """ISO 8601, as Docker Hub and OCI use it: 2026-03-23T09:48:42.07709Z, with any number of decimals."""
     try:
-        return _sensible(datetime.fromisoformat(text))
+        return _plausible(datetime.fromisoformat(text))
     except (TypeError, ValueError):
         return None
 
@@ -19,29 +19,29 @@ def from_iso(text: Any) -> datetime | None:
 def from_mail(text: Any) -> datetime | None:
     """RFC 2822, quay's `last_modified`: Tue, 06 Feb 2024 09:39:24 -0000."""
     try:
-        return _sensible(parsedate_to_datetime(text))
+        return _plausible(parsedate_to_datetime(text))
     except (TypeError, ValueError, AttributeError):
         return None
 
 
 def from_seconds(count: Any) -> datetime | None:
-    """A unix time, as a number or a string."""
+    """A Unix time in seconds, as a number or a string."""
     return _since_epoch(count, timedelta(seconds=1))
 
 
 def from_milliseconds(count: Any) -> datetime | None:
-    """Google's: a unix time in milliseconds, as a string."""
+    """A Unix time in milliseconds, as a string: Google's format."""
     return _since_epoch(count, timedelta(milliseconds=1))
 
 
 def _since_epoch(count: Any, unit: timedelta) -> datetime | None:
     try:
-        return _sensible(_EPOCH + int(count) * unit)
+        return _plausible(_EPOCH + int(count) * unit)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _sensible(moment: datetime) -> datetime | None:
+def _plausible(moment: datetime) -> datetime | None:
     try:
         utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:

@@ -45,7 +45,7 @@ async def look(
 ) -> Survey:
     return await survey(
         lister=lister_for(repository.registry, client=client), client=client, repository=repository,
-        known=known or {}, choice=by or selection(), complete=complete,
+        known=known or {}, selector=by or selection(), complete=complete,
     )  # fmt: skip
 
 
@@ -263,7 +263,7 @@ async def test_the_newest_images_are_found_by_their_age(
     images.push(server.url, "a/b", "e", images.image([], created="1970-01-01T00:00:00Z"))
     by = selection(2)
     found = await look(client, repository(server), by=by)
-    assert [tag.name for tag in by.chosen(found.tags)] == ["c", "d"]
+    assert [tag.name for tag in by.select(found.tags)] == ["c", "d"]
     assert by_name(found)["a"].pushed_at == datetime(2026, 1, 1, 3, tzinfo=UTC)
     assert by_name(found)["e"].pushed_at is None
 
@@ -346,7 +346,7 @@ async def test_several_broken_tags_among_others_are_no_outage(plain: Upstream, c
     assert {problem.tag for problem in found.problems} == broken
     plain.requests.clear()
     again = await survey(
-        lister=None, client=client, repository=repository(plain), known=by_name(found), choice=selection(),
+        lister=None, client=client, repository=repository(plain), known=by_name(found), selector=selection(),
         unread=broken,
     )  # fmt: skip
     assert {problem.tag for problem in again.problems} == broken

@@ -40,9 +40,9 @@ class Shelf:
             yield Page(newest_first[start : start + self._page_size], newest_first=True)
 
 
-def look(shelf: Shelf, known: dict[str, UpstreamTag], choice: RuleSelector, *, complete: bool = False) -> Survey:
+def look(shelf: Shelf, known: dict[str, UpstreamTag], selector: RuleSelector, *, complete: bool = False) -> Survey:
     return asyncio.run(
-        survey(lister=shelf, client=NOBODY, repository=NGINX, known=known, choice=choice, complete=complete)
+        survey(lister=shelf, client=NOBODY, repository=NGINX, known=known, selector=selector, complete=complete)
     )
 
 
@@ -62,28 +62,28 @@ rules = st.builds(
 def test_short_walks_choose_what_long_ones_would(
     history: list[list[tuple[str, int]]], by: Rules, page_size: int
 ) -> None:
-    shelf, choice = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
+    shelf, selector = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
     known: dict[str, UpstreamTag] = {}
     for pushed in history:
         for name, content in pushed:
             shelf.push(name, content)
-        known = {tag.name: tag for tag in look(shelf, known, choice).tags}
-        assert choice.chosen(known.values()) == choice.chosen(shelf.tags.values())
+        known = {tag.name: tag for tag in look(shelf, known, selector).tags}
+        assert selector.select(known.values()) == selector.select(shelf.tags.values())
 
 
 @given(histories, st.lists(names, max_size=8), rules, st.integers(1, 4))
 def test_a_complete_walk_leaves_the_truth(
     history: list[list[tuple[str, int]]], deleted: list[str], by: Rules, page_size: int
 ) -> None:
-    shelf, choice = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
+    shelf, selector = Shelf(page_size), RuleSelector(by, None, Platform.parse("linux/amd64"))
     known: dict[str, UpstreamTag] = {}
     for pushed in history:
         for name, content in pushed:
             shelf.push(name, content)
-        known = {tag.name: tag for tag in look(shelf, known, choice).tags}
+        known = {tag.name: tag for tag in look(shelf, known, selector).tags}
     for name in deleted:
         shelf.tags.pop(name, None)
-    found = look(shelf, known, choice, complete=True)
+    found = look(shelf, known, selector, complete=True)
     assert {tag.name: tag for tag in found.tags} == shelf.tags
     assert found.gone == known.keys() - shelf.tags.keys()
     assert found.seen == shelf.tags.keys()

@@ -1,4 +1,4 @@
-"""Which lister serves which registry."""
+"""Selects the lister for a registry."""
 
 from ferryman.discovery.base import TagLister
 from ferryman.discovery.listers.dockerhub import DockerHubLister

@@ -1,6 +1,6 @@
-"""Docker Hub's API: 100 tags a request, newest first, with digests, times and platforms.
+"""Docker Hub's API: 100 tags per request, newest first, with digests, times and platforms.
 
-Source: Docker Hub API reference, and recorded traffic. `media_type` is a config's there: it is never used.
+Source: Docker Hub API reference, and recorded traffic. Its `media_type` is that of the config, and is not used.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ from ferryman.registry.client import RegistryClient
 
 
 class DockerHubLister:
-    """Asks anonymously, and signs in when that is refused: for private repositories, and for pages at depth.
+    """Sends anonymous requests, and signs in if they are refused: for private repositories, and for late pages.
 
-    Keep it: it remembers its sign-in.
+    Keep the instance: it caches the token.
     """
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client
         self._names = OciLister(client)
         self._token: str | None = None
-        self._signing_in = asyncio.Lock()  # many repositories are private at once, and Hub locks an account soon
+        self._signing_in = asyncio.Lock()  # one sign-in for concurrent walks: Hub locks accounts after a few failures
 
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         bounds = self._client.bounds(repository)
 
-        async def ask(page: int) -> tuple[Sequence[UpstreamTag], bool]:
-            answer = await self._ask(repository, page, bounds)
+        async def fetch(page: int) -> tuple[Sequence[UpstreamTag], bool]:
+            answer = await self._fetch(repository, page, bounds)
             return list(_tags(entries(answer, "results"))), bool(answer.get("next"))
 
-        return api_pages(ask, self._names, repository, bounds)
+        return api_pages(fetch, self._names, repository, bounds)
 
-    async def _ask(self, repository: Repository, page: int, bounds: Bounds) -> Any:
+    async def _fetch(self, repository: Repository, page: int, bounds: Bounds) -> Any:
         path = f"/v2/repositories/{repository.name}/tags"
         query = {"page_size": "100", "page": str(page)}
         token = self._token
@@ -47,16 +47,16 @@ class DockerHubLister:
             return await self._client.get_api(repository.registry, path, query=query, bearer=token, bounds=bounds)
         except (Denied, NotFound) as error:
             if isinstance(error, NotFound) and token is not None:
-                raise  # signed in, and still not there
-            token = await self._other_token(repository.registry, than=token)
+                raise  # not found although signed in
+            token = await self._new_token(repository.registry, old=token)
             if token is None:
                 raise
         return await self._client.get_api(repository.registry, path, query=query, bearer=token, bounds=bounds)
 
-    async def _other_token(self, registry: str, *, than: str | None) -> str | None:
-        """Sign in, unless another repository's look has just done so; None: there is no login."""
+    async def _new_token(self, registry: str, *, old: str | None) -> str | None:
+        """Sign in, unless a concurrent walk has just done so; None: there is no credential."""
         async with self._signing_in:
-            if self._token == than:
+            if self._token == old:
                 self._token = await self._sign_in(registry)
             return self._token
 
@@ -86,7 +86,7 @@ def _digest(entry: dict[str, Any]) -> str | None:
 
 
 def _platforms(images: Any) -> dict[Platform, str | None] | None:
-    """None unless every image can be read: half a list would leave out tags that have what is wanted."""
+    """None unless every image has a platform: an incomplete list could exclude tags that have a wanted platform."""
     if not isinstance(images, list):
         return None
     found: dict[Platform, str | None] = {}

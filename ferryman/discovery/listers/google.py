@@ -1,6 +1,6 @@
-"""gcr.io, Artifact Registry and registry.k8s.io: one request tells the tags, digests and times of a whole repository.
+"""gcr.io, Artifact Registry and registry.k8s.io: one request lists tags, digests and times of a whole repository.
 
-Source: Google's additions to `/v2/…/tags/list`, seen in recorded traffic; undocumented, so nothing is relied upon.
+Source: Google's additions to `/v2/…/tags/list`, seen in recorded traffic. Undocumented, so every field is optional.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from ferryman.registry.client import RegistryClient
 
 _NAMED = 3  # of a folder's repositories, in an error
 _LONGEST_NAME = 100
-_TAGS_AT_ONCE = 1000  # after so many everybody else has a turn
+_TAGS_AT_ONCE = 1000  # per page; then other tasks get a turn
 
 
 class GoogleLister:
-    """Turns Google's map of manifests around: it is keyed by digest, and holds untagged manifests too."""
+    """Inverts Google's map of manifests, which is keyed by digest, and includes untagged manifests."""
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client
@@ -43,7 +43,7 @@ def _all(document: Mapping[str, Any]) -> list[UpstreamTag]:
 
 
 def _refuse_folder(repository: Repository, document: Mapping[str, Any]) -> None:
-    """Raises NotFound for what holds other repositories and nothing of its own, such as gcr.io/google-containers."""
+    """Raises NotFound for a folder that only contains repositories, such as gcr.io/google-containers."""
     child = document.get("child")
     folders = [name for name in child if isinstance(name, str)] if isinstance(child, list) else []
     if folders and not document["manifest"] and not document["tags"]:

@@ -1,4 +1,4 @@
-"""The plain list of the distribution specification: names only.
+"""The tag list of the distribution specification: names only.
 
 Source: OCI distribution specification, "Listing Tags".
 """
@@ -11,7 +11,7 @@ from ferryman.registry.client import RegistryClient
 
 
 class OciLister:
-    """Lists names by `/v2/…/tags/list`; digests and times are left to the survey."""
+    """Lists names by `/v2/…/tags/list`; the survey reads digests and times."""
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""quay.io's API: 100 tags a request, newest first, with digests and times.
+"""quay.io's API: 100 tags per request, newest first, with digests and times.
 
 Source: quay's `/api/v1/repository/…/tag/`, as its own web pages use it.
 """
@@ -15,7 +15,7 @@ from ferryman.registry.client import RegistryClient
 
 
 class QuayLister:
-    """Asks without a login: robots have none for the API. What is private is listed by name instead."""
+    """Sends anonymous requests: robot accounts cannot use the API. Private repositories are listed by name instead."""
 
     def __init__(self, client: RegistryClient) -> None:
         self._client = client
@@ -24,17 +24,17 @@ class QuayLister:
     def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         bounds = self._client.bounds(repository)
 
-        async def ask(page: int) -> tuple[Sequence[UpstreamTag], bool]:
+        async def fetch(page: int) -> tuple[Sequence[UpstreamTag], bool]:
             answer = await self._client.get_api(
                 repository.registry,
                 f"/api/v1/repository/{repository.name}/tag/",
-                # Without onlyActiveTags dead tags appear, and names repeat.
+                # Without onlyActiveTags, deleted tags are included, and names repeat.
                 query={"limit": "100", "page": str(page), "onlyActiveTags": "true"},
                 bounds=bounds,
             )
             return list(_tags(entries(answer, "tags"))), answer.get("has_additional") is True
 
-        return api_pages(ask, self._names, repository, bounds)
+        return api_pages(fetch, self._names, repository, bounds)
 
 
 def _tags(found: Iterable[dict[str, Any]]) -> Iterable[UpstreamTag]:

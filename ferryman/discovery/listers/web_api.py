@@ -1,4 +1,4 @@
-"""Walking a web API that pages by number, and what to do when it gives up."""
+"""Walks a tag API with numbered pages, and falls back to the plain list of names."""
 
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -10,23 +10,25 @@ from ferryman.errors import Denied, NotFound, TlsFailed, Unreachable, Unsupporte
 from ferryman.reference import Repository
 from ferryman.registry.bounds import Bounds
 
-Ask = Callable[[int], Awaitable[tuple[Sequence[UpstreamTag], bool]]]  # page number, from 1 -> its tags, are there more
+FetchPage = Callable[[int], Awaitable[tuple[Sequence[UpstreamTag], bool]]]  # page from 1 -> its tags, has more pages
 
-_GIVEN_UP = (Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent)
+_API_FAILURES = (Denied, NotFound, TlsFailed, Unreachable, Unsupported, WrongContent)
 
 
-async def api_pages(ask: Ask, names: OciLister, repository: Repository, bounds: Bounds) -> AsyncGenerator[Page, None]:
-    """Yield an API's pages, and go on with the plain list of names where the API gives up.
+async def api_pages(
+    fetch: FetchPage, names: OciLister, repository: Repository, bounds: Bounds
+) -> AsyncGenerator[Page, None]:
+    """Yield an API's pages. If the API fails, continue with the plain list of names.
 
-    It gives up by refusing (401, or 403 at depth), by not answering, by answering nonsense, or by
-    repeating itself. A limit or a refused login is not giving up: those are raised, and so are too many tags.
+    Failures are a refusal (401, or 403 on late pages), no answer, an invalid answer, and repeated pages. A rate limit,
+    a refused login and too many tags are raised.
     """
     seen: set[str] = set()
     for number in itertools.count(1):
         try:
             bounds.page()
-            tags, more = await ask(number)
-        except _GIVEN_UP:
+            tags, more = await fetch(number)
+        except _API_FAILURES:
             break
         page = _unseen(tags, seen)
         bounds.count(len(page.tags))
@@ -40,7 +42,7 @@ async def api_pages(ask: Ask, names: OciLister, repository: Repository, bounds: 
 
 
 def entries(answer: Any, key: str) -> list[dict[str, Any]]:
-    """The objects under `key`; what is no object is left out. Raises WrongContent where there is no list."""
+    """The objects in the list `key`; other values are left out. Raises WrongContent if there is no list."""
     found = answer.get(key) if isinstance(answer, dict) else None
     if not isinstance(found, list):
         raise WrongContent(f"the tag API's answer has no list of {key}")
@@ -48,7 +50,7 @@ def entries(answer: Any, key: str) -> list[dict[str, Any]]:
 
 
 def _unseen(tags: Sequence[UpstreamTag], seen: set[str]) -> Page:
-    """Offsets shift while somebody pushes, so that tags come again: the first one is the newest."""
+    """A page of the tags not seen yet. A push during the walk shifts the pages, so tags repeat: the first is newest."""
     fresh = {tag.name: tag for tag in reversed(tags) if tag.name not in seen}
     seen.update(fresh)
     kept = list(reversed(fresh.values()))
@@ -56,6 +58,6 @@ def _unseen(tags: Sequence[UpstreamTag], seen: set[str]) -> Page:
 
 
 def _is_newest_first(tags: Sequence[UpstreamTag]) -> bool:
-    """Whether the API's own order is what it is known for: this was seen to be turned round."""
+    """Whether the tags are really sorted newest first: APIs were seen to reverse their order."""
     times = [tag.pushed_at for tag in tags if tag.pushed_at]
     return bool(times) and times[0] >= times[-1]
