@@ -1,4 +1,4 @@
-"""What a manifest of any kind names: blobs, other manifests, a platform. And an index without some of its entries.
+"""The blobs and manifests that a manifest names, and making an index with some of its entries only.
 
 Source: OCI image specification 1.1, "Manifest", "Image Index", "Descriptor"; Docker image manifest version 2, schema 2.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ferryman.errors import WrongContent
+from ferryman.manifests.config import declared_platform
 from ferryman.manifests.index import document_of, is_attestation, is_index
 from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform
@@ -18,7 +19,7 @@ _LARGEST = 1 << 50  # bytes that a descriptor may promise
 _IMAGE_CONFIGS = frozenset(
     {"application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"}
 )
-_REFERENCE_DIGEST = "vnd.docker.reference.digest"  # the image that BuildKit's attestation speaks of
+_REFERENCE_DIGEST = "vnd.docker.reference.digest"  # the image that BuildKit's attestation is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class Foreign(Descriptor):
-    """A layer that registries need not have: it can be had in the web."""
+    """A foreign (non-distributable) layer: registries need not have it, `urls` say where it is in the web."""
 
     urls: tuple[str, ...] = ()
 
@@ -41,9 +42,9 @@ class Foreign(Descriptor):
 class Child(Descriptor):
     """An index's reference to a manifest."""
 
-    platforms: tuple[Platform, ...] = ()  # some images are listed for two; empty: the index does not tell
+    platforms: tuple[Platform, ...] = ()  # some images are listed for two; empty: the index names none
     is_attestation: bool = False
-    subject: str | None = None  # the digest of the image that an attestation speaks of
+    subject: str | None = None  # the digest of the image that an attestation is about
 
     @property
     def is_index(self) -> bool:
@@ -52,7 +53,7 @@ class Child(Descriptor):
 
 @dataclass(frozen=True, slots=True)
 class ManifestContents:
-    """What a manifest names, each digest once."""
+    """The blobs and manifests that a manifest names, each digest once."""
 
     blobs: tuple[Descriptor, ...] = ()  # without foreign layers
     foreign: tuple[Foreign, ...] = ()
@@ -62,18 +63,18 @@ class ManifestContents:
 
     @property
     def is_image(self) -> bool:
-        """Whether its config says which platform it is for; other artifacts run anywhere."""
+        """Whether its config names a platform; other artifacts have none."""
         return self.config is not None and self.config.media_type in _IMAGE_CONFIGS
 
 
 def read(manifest: Manifest) -> ManifestContents:
-    """What the manifest names, whatever its media type says. Raises WrongContent for one that makes no sense."""
+    """Parse a manifest of any media type. Raises WrongContent for a malformed one."""
     document = document_of(manifest)
     try:
         if "manifests" in document or is_index(manifest.media_type):
             return ManifestContents(children=_united(map(_child, document["manifests"])), is_list=True)
         config = _descriptor(document["config"]) if document.get("config") else None
-        # `blobs` is what the short-lived artifact manifest called its layers.
+        # The short-lived artifact manifest calls its layers `blobs`.
         listed = [*(document.get("layers") or ()), *(document.get("blobs") or ())]
         layers = [_descriptor(layer) for layer in listed if not layer.get("urls")]
         foreign = {layer["digest"]: _foreign(layer) for layer in listed if layer.get("urls")}
@@ -83,36 +84,25 @@ def read(manifest: Manifest) -> ManifestContents:
     return ManifestContents(blobs=tuple(blobs.values()), foreign=tuple(foreign.values()), config=config)
 
 
-def platform_of(config: bytes) -> Platform | None:
-    """What an image's config says that it is for; None where it does not."""
-    try:
-        document = json.loads(config)
-        told = document.get("os"), document.get("architecture"), document.get("variant") or ""
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    os, architecture, variant = (text if isinstance(text, str) else "" for text in told)
-    return Platform.of(os, architecture, variant) if os and architecture else None
-
-
 def rebuilt(index: Manifest, kept: Mapping[str, Manifest | None]) -> Manifest:
-    """The index with these children only, by digest; where there is a manifest, that stands in the child's place.
+    """The index with only the children in `kept`, by digest; a manifest there replaces the child.
 
-    All else stays as it was written. The same choice gives the same bytes. Raises WrongContent for what is nested
-    so deeply that it cannot be written.
+    Everything else stays as the source wrote it. The same choice gives the same bytes. Raises WrongContent for an index
+    that is nested too deeply for JSON.
     """
     document = document_of(index)
     document["manifests"] = [
         _replaced(entry, kept[entry["digest"]]) for entry in document["manifests"] if entry["digest"] in kept
     ]
     try:
-        body = json.dumps(document, indent=2).encode()  # in ASCII: half of a surrogate pair cannot be written otherwise
+        body = json.dumps(document, indent=2).encode()  # ASCII: UTF-8 has no form for half of a surrogate pair
     except RecursionError as error:
         raise WrongContent(f"the manifest {index.digest} is nested too deeply") from error
     return Manifest.made(body, index.media_type)
 
 
 def attestations(children: Sequence[Child]) -> frozenset[str]:
-    """The digests of those that are attestations."""
+    """The digests of the attestations among `children`."""
     return frozenset(child.digest for child in children if child.is_attestation)
 
 
@@ -132,7 +122,7 @@ def _foreign(entry: Mapping[str, Any]) -> Foreign:
 
 
 def _united(entries: Iterable[Child]) -> tuple[Child, ...]:
-    """Each digest once: arm's v6 and v7 are often the same image."""
+    """Merge entries of the same digest: arm's v6 and v7 are often the same image."""
     united: dict[str, Child] = {}
     for entry in entries:
         before = united.get(entry.digest)
@@ -150,12 +140,11 @@ def _united(entries: Iterable[Child]) -> tuple[Child, ...]:
 
 def _child(entry: Mapping[str, Any]) -> Child:
     described = _descriptor(entry)
-    platform, annotations = entry.get("platform") or {}, entry.get("annotations") or {}
-    os, architecture = platform.get("os"), platform.get("architecture")
+    platform, annotations = declared_platform(entry), entry.get("annotations") or {}
     subject = annotations.get(_REFERENCE_DIGEST)
     return Child(
         described.digest, described.media_type, described.size,
-        platforms=(Platform.of(os, architecture, platform.get("variant")),) if os and architecture else (),
+        platforms=(platform,) if platform else (),
         is_attestation=is_attestation(entry),
         subject=subject if isinstance(subject, str) else None,
     )  # fmt: skip

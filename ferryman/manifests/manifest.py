@@ -1,10 +1,12 @@
-"""A manifest or an index as bytes, its media type, and the digest that vouches for it.
+"""A manifest or an index: its bytes, media type and digest.
 
 Source: OCI image specification, "Manifest" and "Image Index"; Docker image manifest version 2, schemas 1 and 2.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
+from typing import Any
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -14,7 +16,7 @@ SCHEMA_1 = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
     "application/vnd.docker.distribution.manifest.v1+json",
 )
-# Schema 1 is accepted only to be told apart from "not found". HEAD and GET must ask for the same.
+# Schema 1 is accepted only to tell it apart from "not found". HEAD and GET must ask for the same types.
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *SCHEMA_1, "*/*"))
 
 
@@ -28,10 +30,21 @@ class Manifest:
 
     @classmethod
     def made(cls, body: bytes, media_type: str) -> "Manifest":
-        """One of our own."""
+        """A new manifest, with the digest of `body`."""
         return cls(body, media_type, digest_of(body))
 
 
 def digest_of(body: bytes, algorithm: str = "sha256") -> str:
-    """The digest of bytes, as registries write it."""
+    """The digest of `body`, as registries write it: `sha256:…`."""
     return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
+
+
+def parse_document(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Raises ValueError, with a phrase for an error message, for anything else."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON") from None
+    if not isinstance(document, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004  (a mistake in content, not in a call)
+    return document

@@ -3,7 +3,6 @@
 Source: OCI image specification, "Manifest" and "Image Index"; Docker image manifest version 2, schemas 1 and 2.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from ferryman.manifests.manifest import (
     SCHEMA_1,
     Manifest,
     digest_of,
+    parse_document,
 )
 from ferryman.reference import is_digest
 from ferryman.registry.http.messages import Answer, RequestSpec
@@ -86,12 +86,9 @@ def check(spec: RequestSpec, answer: Answer, digest: str) -> None:
 
 def _parse(spec: RequestSpec, answer: Answer) -> dict[str, Any]:
     try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise _wrong(spec, answer, "is no JSON") from error
-    if not isinstance(document, dict):
-        raise _wrong(spec, answer, "is no manifest")
-    return document
+        return parse_document(answer.body)
+    except ValueError as error:
+        raise _wrong(spec, answer, str(error)) from error
 
 
 def _media_type(answer: Answer, document: dict[str, Any]) -> str:

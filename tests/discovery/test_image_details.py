@@ -7,6 +7,7 @@ import pytest
 
 from ferryman.discovery.image_details import platform_digests, read_image_details
 from ferryman.errors import NotFound
+from ferryman.manifests.limits import MAX_INDEX_DEPTH
 from ferryman.platforms import Platform
 from ferryman.reference import Reference, Repository
 from tests.discovery.conftest import Connect
@@ -33,6 +34,18 @@ async def test_an_image_is_as_old_as_its_config_says(start_registry: Start, conn
         await read_image_details(client, push(server, images.image([], created="1970-01-01T00:00:00Z")))
     ).created_at is None
     assert (await read_image_details(client, push(server, images.image([], created="yesterday")))).created_at is None
+
+
+async def test_an_image_is_as_old_as_its_config_says_in_as_many_indexes_as_a_copy_reads(
+    start_registry: Start, connect: Connect
+) -> None:
+    nested: Image | Index = AMD64
+    for _ in range(MAX_INDEX_DEPTH):
+        nested = images.index([nested])
+    server, client = start_registry(), await connect({})
+    moment = datetime(2024, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
+    assert (await read_image_details(client, push(server, nested))).created_at == moment
+    assert (await read_image_details(client, push(server, images.index([nested])))).created_at is None
 
 
 async def test_an_attestation_that_comes_first_tells_no_age(start_registry: Start, connect: Connect) -> None:

@@ -1,3 +1,5 @@
+"""Reading indexes, and making them."""
+
 import json
 from typing import Any
 
@@ -48,6 +50,37 @@ def test_refuses_a_malformed_index(document: object) -> None:
 def test_refuses_what_is_no_json(body: bytes) -> None:
     with pytest.raises(WrongContent, match="no JSON"):
         index.entries(Manifest(body, OCI_INDEX, A))
+
+
+@pytest.mark.parametrize("platform", [[], "linux/amd64", {"os": 5, "architecture": "amd64"}, {"os": "linux"}, None])
+def test_a_missing_platform_is_none_and_a_malformed_one_refused(platform: object) -> None:
+    listed = manifest({"manifests": [{"mediaType": OCI_MANIFEST, "digest": A, "size": 1, "platform": platform}]})
+
+    try:
+        found = [entry.platform for entry in index.entries(listed)]
+    except WrongContent:
+        assert platform in ("linux/amd64", {"os": 5, "architecture": "amd64"})
+    else:
+        assert found == [None]
+    assert list(index.images_in(json.loads(listed.body))) == [(A, None)]
+
+
+def test_images_in_an_index_leave_out_attestations_and_malformed_entries() -> None:
+    amd64 = {"os": "linux", "architecture": "amd64"}
+    unknown = {"os": "unknown", "architecture": "unknown"}
+    entries = [
+        {"digest": A, "platform": amd64}, {"digest": B, "platform": unknown}, {"digest": B}, {"digest": "sha256:1"},
+        {"digest": None}, {}, None, "x",
+    ]  # fmt: skip
+
+    assert list(index.images_in({"manifests": entries})) == [(A, Platform("linux", "amd64")), (B, None)]
+    for malformed in ({}, {"manifests": None}, {"manifests": {"digest": A}}):
+        assert list(index.images_in(malformed)) == []
+
+
+@pytest.mark.parametrize("config", [None, "x", {}, {"digest": None}, {"digest": "latest"}, {"digest": ["x"]}])
+def test_a_config_that_is_not_named_by_a_digest(config: object) -> None:
+    assert index.config_digest(manifest({"config": config}, OCI_MANIFEST)) is None
 
 
 def test_joins_parts_deterministically() -> None:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ferryman.errors import NoSuchPlatform, Unsupported, WrongContent
-from ferryman.manifests.contents import Child, Descriptor, ManifestContents, platform_of, read, rebuilt
+from ferryman.manifests.config import platform_of
+from ferryman.manifests.contents import Child, Descriptor, ManifestContents, read, rebuilt
+from ferryman.manifests.limits import MAX_INDEX_DEPTH, MAX_MANIFESTS
 from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
@@ -18,8 +20,6 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry.http.error_responses import quoted
 from ferryman.tasks import gather_or_raise
 
-_DEEPEST = 5  # levels of nested indexes
-_MOST = 500  # manifests of one tag; the largest in the wild have some dozens
 _MOST_BYTES = 32 * 1024 * 1024  # of all manifests of one tag
 _MOST_ENTRIES = 5_000  # blobs and manifests that they name, in all
 _MOST_SHOWN = 20  # platforms in an error
@@ -180,7 +180,7 @@ class TreeReader:
             raise WrongContent(f"{self.source}: {error}", registry=self.source.repository.registry) from error
 
     def _check_limits(self) -> None:
-        if self._count > _MOST or self._bytes > _MOST_BYTES:
+        if self._count > MAX_MANIFESTS or self._bytes > _MOST_BYTES:
             raise Unsupported(f"{self.source} lists too many manifests", registry=self.source.repository.registry)
         if self._entries > _MOST_ENTRIES:
             raise Unsupported(
@@ -218,9 +218,11 @@ class _Selection:
         return await self._if_wanted(found)
 
     async def _index(self, manifest: Manifest, contents: ManifestContents, *, depth: int) -> Node | None:
-        if depth > _DEEPEST:
+        if depth > MAX_INDEX_DEPTH:
             source = self._reader.source
-            raise Unsupported(f"{source} nests more than {_DEEPEST} indexes", registry=source.repository.registry)
+            raise Unsupported(
+                f"{source} nests more than {MAX_INDEX_DEPTH} indexes", registry=source.repository.registry
+            )
         known = await self._known([child.digest for child in contents.children])
         images = [child for child in contents.children if not child.is_attestation]
         chosen = await gather_or_raise(*(self._choose(child, known, depth) for child in images))

@@ -1,18 +1,18 @@
 """Reads the source's index, and selects the images of the wanted platforms."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ferryman.errors import NoSuchPlatform, TlsFailed, Unreachable, Unsupported, WrongContent
+from ferryman.manifests.config import parse_config, platform_in
 from ferryman.manifests.index import Entry, config_digest, entries, is_index, is_schema_1
+from ferryman.manifests.limits import MAX_INDEX_DEPTH, MAX_MANIFESTS
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 
-_DEEPEST = 3  # levels of nested indexes
-_MOST = 200  # manifests of one tag; the largest in the wild have some dozens
+_PLATFORM = ("os", "architecture", "variant")  # of a config, as an index's `platform` has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,23 @@ async def _index_entries(registry: RegistryClient, source: Reference) -> list[En
     found: list[Entry] = []
     async for entry in _flat_entries(registry, source, depth=1):
         found.append(entry)
-        if len(found) > _MOST:
-            raise Unsupported(f"{source} lists more than {_MOST} manifests", registry=source.repository.registry)
-    return found
+        if len(found) > MAX_MANIFESTS:
+            raise Unsupported(
+                f"{source} lists more than {MAX_MANIFESTS} manifests", registry=source.repository.registry
+            )
+    return [entry for entry in found if not is_index(entry.media_type)]
 
 
 async def _flat_entries(registry: RegistryClient, index: Reference, *, depth: int) -> AsyncIterator[Entry]:
+    """Every entry of an index, each nested index before its own entries. Raises Unsupported for too many levels."""
     for entry in entries(await registry.get_manifest(index)):
         child = index.repository.pinned(entry.digest)
         if is_index(entry.media_type):
-            if depth == _DEEPEST:
-                raise Unsupported(f"{index} nests more than {_DEEPEST} indexes", registry=index.repository.registry)
+            yield entry
+            if depth == MAX_INDEX_DEPTH:
+                raise Unsupported(
+                    f"{index} nests more than {MAX_INDEX_DEPTH} indexes", registry=index.repository.registry
+                )
             async for nested in _flat_entries(registry, child, depth=depth + 1):
                 yield nested
         elif entry.platform is None:
@@ -91,11 +97,14 @@ async def _with_config_platform(registry: RegistryClient, child: Reference, entr
     if digest is None:
         return entry
     try:
-        config = json.loads(await registry.get_blob(child.repository, digest))
-        described = {name: config[name] for name in ("os", "architecture", "variant") if config.get(name)}
-        return replace(entry, platform=Platform.of(**described), described=described)
-    except (ValueError, TypeError, AttributeError, RecursionError, WrongContent):
+        config = parse_config(await registry.get_blob(child.repository, digest))
+    except WrongContent:
+        config = {}
+    platform = platform_in(config)
+    if platform is None:
         return entry  # an artifact, which has no platform
+    described = {name: value for name in _PLATFORM if isinstance(value := config.get(name), str) and value}
+    return replace(entry, platform=platform, described=described)
 
 
 def _select(source: Reference, listed: Sequence[Entry], wanted: Platforms, native: Platform) -> list[SelectedImage]:
