@@ -1,4 +1,4 @@
-"""What an address is to this machine, and lists of hosts as people write them (`NO_PROXY`, `redirects:`)."""
+"""Network zones of IP addresses (public, private, loopback, link-local), and host lists (`NO_PROXY`, `redirects:`)."""
 
 import ipaddress
 import re
@@ -10,14 +10,14 @@ from enum import Enum
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address is its last 32 bits
-# Where clouds tell a machine its credentials, besides the link-local 169.254.169.254.
+# Cloud metadata services, which hand out credentials, besides the link-local 169.254.169.254.
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")))
 _NAME = re.compile(r"(?:\*\.|\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
 _HIGHEST_PORT = 65535
 
 
 class Zone(Enum):
-    """How far away an address is."""
+    """The kind of network that an address is in."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -25,7 +25,7 @@ class Zone(Enum):
     LINK_LOCAL = "link-local"
 
     def may_lead_to(self, other: "Zone") -> bool:
-        """Whether what answers in this zone may point to another: only outward, or to its like."""
+        """Whether a server in this zone may redirect to `other`: only outward, or within the same zone."""
         return other in _OUTWARD[self]
 
 
@@ -38,7 +38,7 @@ _OUTWARD = {
 
 
 def literal(host: str | None) -> Address | None:
-    """The address that `host` literally is, in every spelling that connecting would take: 127.1, 0x7f000001 …"""
+    """The address that `host` spells out, in any form that a socket accepts (127.1, 0x7f000001 …); None for a name."""
     name = (host or "").strip("[]").partition("%")[0]
     try:
         return ipaddress.IPv4Address(socket.inet_aton(name))
@@ -51,7 +51,7 @@ def literal(host: str | None) -> Address | None:
 
 
 def zone_of(address: Address) -> Zone:
-    """The zone of an address that was, or is to be, dialled."""
+    """The zone of an address to connect to."""
     address = _unwrapped(address)
     if address.is_loopback or address.is_unspecified:  # the unspecified address reaches this machine
         return Zone.LOOPBACK
@@ -61,7 +61,7 @@ def zone_of(address: Address) -> Zone:
 
 
 def zone_of_host(host: str | None) -> Zone | None:
-    """The zone of a host, by what is written; None: it is a name, which may be anywhere."""
+    """The zone of a host, without looking it up; None for a name, which may resolve to any zone."""
     name = (host or "").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return Zone.LOOPBACK
@@ -75,7 +75,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _unwrapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for."""
+    """The IPv4 address that is embedded in an IPv6 address (NAT64, mapped, 6to4); any other address unchanged."""
     if not isinstance(address, ipaddress.IPv6Address):
         return address
     if address in _NAT64:
@@ -85,7 +85,7 @@ def _unwrapped(address: Address) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    name: str = ""  # a host, and all below it; empty: any
+    name: str = ""  # a host and its subdomains; empty: any
     network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
     only_below: bool = False
     port: int | None = None
@@ -100,13 +100,13 @@ class _Pattern:
 
 @dataclass(frozen=True, slots=True)
 class HostList:
-    """Hosts as NO_PROXY lists them: names (with all below them), `*.name`, `.name`, addresses, networks, ports, `*`."""
+    """Hosts as in NO_PROXY: names (with their subdomains), `*.name`, `.name`, addresses, networks, ports, `*`."""
 
     patterns: tuple[_Pattern, ...] = ()
 
     @classmethod
     def parse(cls, written: Iterable[str], *, strict: bool = True) -> "HostList":
-        """Read each. Raises ValueError with a sentence for what is none of these; not `strict`: leaves it out."""
+        """Parse each entry. Raises ValueError, with a sentence, for an invalid one; if not `strict`, skips it."""
         found = []
         for text in written:
             try:
@@ -118,7 +118,7 @@ class HostList:
         return cls(tuple(found))
 
     def matches(self, host: str | None, port: int | None, address: Address | None = None) -> bool:
-        """Whether a host is listed, by its name, or by its address, written or (`address`) dialled."""
+        """Whether a host is listed, by name or by address: `address`, or else the one that `host` spells out."""
         name = (host or "").strip("[]").rstrip(".").lower()
         known = literal(name) if address is None else _unwrapped(address)
         return any(pattern.matches(name, port, known) for pattern in self.patterns)

@@ -1,8 +1,8 @@
-"""Bandwidth as people write it: `20MB/s`, or a table by the time of day.
+"""Bandwidth limits as in items.yml: `20MB/s`, or a table by time of day.
 
     bandwidth: {"01:00-07:00": unlimited, else: 5MB/s}
 
-The hours are those of the machine's clock on the wall (the environment's TZ). A span may go over midnight.
+Hours are local time (TZ in the environment). A span may cross midnight.
 """
 
 import re
@@ -22,23 +22,23 @@ _EXPECTED = "expected a rate such as 20MB/s, or unlimited"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of the day, in minutes from midnight; its end is not in it."""
+    """A part of the day, in minutes from midnight; the end is exclusive."""
 
     begins: int
     ends: int
-    rate: float | None  # bytes a second; None: as fast as it goes
+    rate: float | None  # bytes a second; None: no limit
 
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """How many bytes a second may flow, at each time of the day."""
+    """A limit in bytes a second, by time of day."""
 
-    otherwise: float | None = None  # outside of every span
-    spans: tuple[Span, ...] = ()  # sorted, none over another, none over midnight
+    otherwise: float | None = None  # outside all spans
+    spans: tuple[Span, ...] = ()  # sorted, without overlaps, none crosses midnight
 
     @classmethod
     def parse(cls, written: str | Mapping[str, str]) -> "Bandwidth":
-        """Read a rate, or a table of them. Raises ValueError with a sentence."""
+        """Parse a rate, or a table of rates. Raises ValueError, with a sentence."""
         if isinstance(written, str):
             return cls(_rate(written))
         spans = [span for hours, rate in written.items() if hours != _ELSE for span in _spans(hours, _rate(rate))]
@@ -54,7 +54,7 @@ class Bandwidth:
         return self.otherwise is None and all(span.rate is None for span in self.spans)
 
     def at(self, moment: datetime) -> float | None:
-        """Bytes a second at a moment (aware); None: no limit."""
+        """The limit in bytes a second at `moment` (aware); None: no limit."""
         if not self.spans:
             return self.otherwise
         local = moment.astimezone()
@@ -76,7 +76,7 @@ def _rate(written: str) -> float | None:
 
 
 def _spans(hours: str, rate: float | None) -> list[Span]:
-    """One part of the day; two for one that goes over midnight."""
+    """The span of `hours`; two spans if it crosses midnight."""
     found = _SPAN.fullmatch(hours)
     begins, ends = (_minute(*found.group(1, 2)), _minute(*found.group(3, 4))) if found else (_DAY, _DAY)
     if begins == ends or begins >= _DAY or ends > _DAY:
@@ -87,8 +87,8 @@ def _spans(hours: str, rate: float | None) -> list[Span]:
 
 
 def _minute(hour: str, minute: str) -> int:
-    """Of the day; beyond it where the minutes are none."""
-    return int(hour) * 60 + int(minute) if int(minute) < 60 else _DAY + 1  # noqa: PLR2004  (a clock's own number)
+    """The minute of the day; beyond the day for invalid minutes."""
+    return int(hour) * 60 + int(minute) if int(minute) < 60 else _DAY + 1  # noqa: PLR2004  (minutes in an hour)
 
 
 def _clock(minute: int) -> str:

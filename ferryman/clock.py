@@ -1,4 +1,4 @@
-"""The one source of time, injected everywhere so that tests can own it."""
+"""The clock: the only source of time, injected everywhere so that tests can control it."""
 
 import asyncio
 import time
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the house knows of time."""
+    """Time, as all other modules see it."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC. It jumps when the machine's clock is set."""
+        """The current time, aware, in UTC. It jumps when the system clock is set."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment. It never jumps, and means nothing to another process."""
+        """Seconds since an arbitrary moment. It never jumps; another process cannot compare it."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; cancellable."""
+        """Wait that many seconds; can be cancelled."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Durations as people write them: `10s`, `1h30m`."""
+"""Parsing durations: `10s`, `1h30m`."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ _LONGEST = timedelta(days=3650)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read `10s`, `6h`, `1h30m`, `500ms`; days are 24 hours. Raises ValueError with what was expected."""
+    """Parse `10s`, `6h`, `1h30m`, `500ms`; a day is 24 hours. Raises ValueError, saying what was expected."""
     found = _DURATION.fullmatch(text)
     parts = {unit: int(count) for unit, count in found.groupdict().items() if count} if found else {}
     try:

@@ -1,30 +1,30 @@
 """Every error that Ferryman reports, as one tree.
 
-    FerrymanError                 a sentence for a person: it names the thing, and the mend where there is one
+    FerrymanError                 a sentence for a person: what it is about, and a hint where there is one
     ├── ConfigurationError        items.yml or a FERRYMAN_* setting is wrong; carries every Problem      (exit 2)
     ├── StoreError                the state database cannot be used                                      (exit 3)
-    │   ├── NoDatabase            there is none, and nobody asked to make one
-    │   └── Unstorable            it can, but does not take this value
-    ├── WorkStopped               a background task of the service keeps ending                        (exit 3)
-    └── TransferError             what a registry or the Docker Engine did; has a `kind`
-        ├── Temporary             trying again can help
-        │   ├── Unreachable       unreachable    no connection, a cut, a stall, a 5xx
-        │   │   └── TooSlow                      it goes on, and would hold its place for too long
-        │   ├── RateLimited       rate-limited   429 or `toomanyrequests`; `retry_at` says from when
-        │   ├── LoginUnsteady     login-unsteady  a login was refused that is taken a moment later
+    │   ├── NoDatabase            it does not exist, and is not to be created
+    │   └── Unstorable            it works, but cannot store this value
+    ├── WorkStopped               a background task of the service keeps failing                       (exit 3)
+    └── TransferError             a registry or the Docker Engine failed; has a `kind`
+        ├── Temporary             a retry can help
+        │   ├── Unreachable       unreachable    no connection, a broken one, a timeout, a 5xx
+        │   │   └── TooSlow                      data flows below the least rate; only the queue retries
+        │   ├── RateLimited       rate-limited   429 or `TOOMANYREQUESTS`; `retry_at`: when to retry
+        │   ├── LoginUnsteady     login-unsteady  a login was refused that is accepted a moment later
         │   ├── EngineUnavailable engine         no Docker Engine answers
-        │   ├── DiskFull          disk-full      the engine has no room
-        │   └── WrongContent      wrong-content  what arrived is not what was promised
-        └── Permanent             trying again cannot help until somebody changes something
+        │   ├── DiskFull          disk-full      the engine has no space left
+        │   └── WrongContent      wrong-content  a digest, length or platform does not match
+        └── Permanent             a retry cannot help until somebody changes something
             ├── LoginRefused      login          the credentials were refused: the whole registry is paused
             ├── Denied            denied         logged in (or anonymous), but not allowed
-            ├── TlsFailed         tls            no TLS where it was expected, or a certificate that is not trusted
+            ├── TlsFailed         tls            no TLS where it was expected, or an untrusted certificate
             ├── NotFound          not-found      no such repository, tag, manifest or blob
             ├── NoSuchPlatform    platform       the image has none of the wanted platforms: `skipped`
             └── Unsupported       unsupported    schema 1, Helm charts through an engine, immutable tags …
 
-aiohttp's, aiodocker's and SQLAlchemy's exceptions never cross the folder that uses them.
-Messages hold no secret: URLs are quoted without their query, bodies are cut.
+Exceptions of aiohttp, aiodocker and SQLAlchemy never leave the folder that uses the library.
+Messages hold no secrets: URLs are quoted without their query, bodies are cut.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from typing import ClassVar
 
 
 class FerrymanError(Exception):
-    """Anything Ferryman reports to a person in a sentence, without a traceback."""
+    """Any error that is reported to a person as a sentence, without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Problem:
 
 
 class ConfigurationError(FerrymanError):
-    """items.yml or the environment is wrong; nothing was changed."""
+    """items.yml or the environment is invalid; nothing was changed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -64,19 +64,19 @@ class StoreError(FerrymanError):
 
 
 class NoDatabase(StoreError):
-    """There is no state database where one was looked for."""
+    """There is no state database at the configured place."""
 
 
 class Unstorable(StoreError):
-    """What was to be written is at fault, not the database: a number too large, or a text that is none."""
+    """The value is at fault, not the database: a number that is too large, or text that is not valid."""
 
 
 class WorkStopped(FerrymanError):
-    """A background task was started again and again, and ended every time."""
+    """A background task failed after every restart."""
 
 
 class TransferError(FerrymanError):
-    """What a registry or the Docker Engine did instead of what was asked."""
+    """A registry or the Docker Engine did not do what was asked."""
 
     kind: ClassVar[str]
     temporary: ClassVar[bool]
@@ -91,81 +91,81 @@ class TransferError(FerrymanError):
         status: int | None = None,
         codes: frozenset[str] = frozenset(),
     ) -> None:
-        # What a stranger wrote may be no text at all, or nothing that a line of a log can show.
-        super().__init__("".join(each if each.isprintable() else "?" for each in message))
-        self.registry = registry  # the host that is to blame, where one is
-        self.retry_at = retry_at  # not before this moment, where the other side said so
-        self.status = status  # of the HTTP answer, where one came
-        self.codes = codes  # of the distribution specification, that the answer named
-        self.reported = reported  # by the other side: the message names things too, which may be called anything
+        # Servers are not trusted: what they wrote may hold control characters, which a log line cannot show.
+        super().__init__("".join(character if character.isprintable() else "?" for character in message))
+        self.registry = registry  # the host that failed, where there is one
+        self.retry_at = retry_at  # the earliest moment for a retry, where the server named one
+        self.status = status  # of the HTTP response, where there was one
+        self.codes = codes  # error codes of the distribution specification in the response
+        self.reported = reported  # the server's own words alone: the message quotes names too, which may say anything
 
 
 class Temporary(TransferError):
-    """Trying again can help."""
+    """A retry can help."""
 
     temporary = True
 
 
 class Unreachable(Temporary):
-    """No connection, a cut, a stall, or an answer of 5xx."""
+    """No connection, a broken connection, a timeout, or a 5xx."""
 
     kind = "unreachable"
 
 
 class TooSlow(Unreachable):
-    """It goes on below the least rate, or beyond a time: its place is given up, and only the queue tries again."""
+    """Data flows below the least rate, or a timeout ended it: its slot is released, and only the queue retries."""
 
 
 class RateLimited(Temporary):
-    """The registry wants to be left alone until `retry_at` (unknown: None)."""
+    """A rate limit (429, or the code TOOMANYREQUESTS): send nothing before `retry_at` (None: unknown)."""
 
     kind = "rate-limited"
 
 
 class LoginUnsteady(Temporary):
-    """The registry refused a login that it takes a moment later."""
+    """The registry refused a login that it accepts a moment later."""
 
     kind = "login-unsteady"
 
 
 class EngineUnavailable(Temporary):
-    """No Docker Engine answers where one was looked for."""
+    """No Docker Engine answers at the configured address."""
 
     kind = "engine"
 
 
 class DiskFull(Temporary):
-    """The Docker Engine has no room left for an image."""
+    """The Docker Engine has no disk space left for an image."""
 
     kind = "disk-full"
 
 
 class WrongContent(Temporary):
-    """What arrived is not what was promised: a digest, a length, a platform."""
+    """Received content does not match its digest, length or platform."""
 
     kind = "wrong-content"
 
 
 class Permanent(TransferError):
-    """Trying again cannot help until somebody changes something."""
+    """A retry cannot help until somebody changes something."""
 
     temporary = False
 
 
 class LoginRefused(Permanent):
-    """A registry refused the credentials, or wants some where there are none."""
+    """A registry refused the credentials, or requires a login and none is configured."""
 
     kind = "login"
 
 
 class Denied(Permanent):
-    """The registry knows who asks, and does not allow it."""
+    """The login was accepted (or the request is anonymous), and access is denied."""
 
     kind = "denied"
 
 
 class TlsFailed(Permanent):
-    """No TLS is spoken where it was expected, or the certificate is not trusted: nothing was asked."""
+    """The server does not speak TLS, or its certificate is not trusted; no request was sent."""
 
     kind = "tls"
 
@@ -183,6 +183,6 @@ class NoSuchPlatform(Permanent):
 
 
 class Unsupported(Permanent):
-    """An image, or a registry, that this transport cannot serve."""
+    """An image or a registry that this transport does not support."""
 
     kind = "unsupported"

@@ -1,4 +1,4 @@
-"""Platforms of an image (`linux/arm64/v8`) and which of them a user wants.
+"""Platforms of images (`linux/arm64/v8`), and which of them an item wants.
 
 Source: OCI image index specification, `platform`; normalisation as in containerd's `platforms` package.
 """
@@ -20,7 +20,7 @@ Keyword = Literal["native", "linux", "all"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """One operating system and architecture; build it with `of` or `parse`, which normalise."""
+    """An operating system and architecture. Make it with `of` or `parse`, which normalise."""
 
     os: str
     architecture: str
@@ -40,7 +40,7 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> "Platform":
-        """Read `os/architecture[/variant]`. Raises ValueError with what was expected."""
+        """Parse `os/architecture[/variant]`. Raises ValueError, saying what was expected."""
         parts = text.split("/")
         if len(parts) not in {2, 3} or not all(part.replace("-", "").replace("_", "").isalnum() for part in parts):
             raise ValueError(f"{text!r} is not a platform: expected os/architecture[/variant], such as linux/arm64")
@@ -52,14 +52,14 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Platforms:
-    """The platforms that an item asks for: one of the words, or a list."""
+    """The platforms that an item wants: a keyword, or a list."""
 
     keyword: Keyword | None = None
     listed: tuple[Platform, ...] = ()
 
     @classmethod
     def parse(cls, wanted: str | Iterable[str]) -> "Platforms":
-        """Read `native`, `linux`, `all`, or platforms: a list, or with commas between. Raises ValueError."""
+        """Parse `native`, `linux`, `all`, or platforms: a list, or separated by commas. Raises ValueError."""
         if isinstance(wanted, str):
             if wanted in get_args(Keyword):
                 return cls(keyword=cast("Keyword", wanted))
@@ -70,7 +70,7 @@ class Platforms:
         return cls(listed=listed)
 
     def admits(self, platform: Platform, native: Platform) -> bool:
-        """Whether an image for `platform` is wanted, on a machine (or engine) that is `native`."""
+        """Whether an image for `platform` is wanted; `native` is the platform of this machine, or of the engine."""
         if self.keyword == "all":
             return True
         if self.keyword == "linux":

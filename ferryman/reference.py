@@ -1,4 +1,4 @@
-"""Names in the distribution world, parsed once into values; strings stop at the edge.
+"""References to images: registry, repository, tag and digest, parsed once into values.
 
 Grammar: distribution specification, "Pull" (`<name>`, `<reference>`), and Docker's reference package.
 """
@@ -25,7 +25,7 @@ _HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.h
 
 
 def is_tag(text: str) -> bool:
-    """Whether `text` may be a tag: tag names come from strangers and end up in paths and tables."""
+    """Whether `text` is a valid tag. Registries are not trusted: tags end up in URLs, paths and tables."""
     return TAG.fullmatch(text) is not None
 
 
@@ -35,19 +35,19 @@ def is_digest(text: str) -> bool:
 
 
 def subject_of(tag: str) -> str | None:
-    """The digest of the manifest that a tag of cosign's (`sha256-….sig`), or a referrers tag, speaks of."""
+    """The digest of the manifest that a cosign tag (`sha256-….sig`) or a referrers tag is about; None: another tag."""
     found = _REFERRERS_TAG.fullmatch(tag)
     return f"sha256:{found[1]}" if found else None
 
 
 def referrers_tag(digest: str) -> str:
-    """The tag that lists what refers to a manifest where no API does (distribution specification, its schema)."""
+    """The referrers tag of a manifest, for registries without the referrers API ("Referrers Tag Schema")."""
     algorithm, _, encoded = digest.partition(":")
     return f"{algorithm}-{encoded[:64]}"
 
 
 def parse_registry(text: str) -> str:
-    """Read a registry host as people write it: lower case, and docker.io for all of Docker Hub's names.
+    """Parse a registry host: lower case, and docker.io for every name of Docker Hub.
 
     Raises ValueError, with a sentence that says what was expected.
     """
@@ -59,7 +59,7 @@ def parse_registry(text: str) -> str:
 
 
 def meant_by_hub_page(text: str) -> str | None:
-    """The repository that a page of hub.docker.com is about, as people copy its address; None: it is no such page."""
+    """The repository of a hub.docker.com page whose address was copied; None for any other text."""
     address = _SCHEME.sub("", text)
     page = _HUB_PAGE.match(address)
     if page:
@@ -71,12 +71,12 @@ def meant_by_hub_page(text: str) -> str | None:
 class Repository:
     """A repository at a registry, such as `quay.io/coreos/flannel`."""
 
-    registry: str  # host, or host:port, as people write it: docker.io, not registry-1.docker.io
+    registry: str  # host, or host:port, as users write it: docker.io, not registry-1.docker.io
     name: str  # namespace/image: library/nginx
 
     @classmethod
     def parse(cls, text: str) -> "Repository":
-        """Read `registry/namespace/image`; `docker.io/nginx` is `docker.io/library/nginx`.
+        """Parse `registry/namespace/image`; `docker.io/nginx` is `docker.io/library/nginx`.
 
         Raises ValueError, with a sentence that says what was expected.
         """
@@ -115,7 +115,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A manifest in a repository, by tag, by digest, or by both (then the digest decides)."""
+    """A manifest in a repository, by tag, by digest, or by both (then the digest counts)."""
 
     repository: Repository
     tag: str | None = None
@@ -123,7 +123,7 @@ class Reference:
 
     @property
     def selector(self) -> str:
-        """What stands behind `/manifests/`: the digest where there is one, the tag otherwise."""
+        """What follows `/manifests/` in a URL: the digest if there is one, else the tag."""
         chosen = self.digest or self.tag
         if chosen is None:
             raise ValueError(f"{self.repository} was given neither tag nor digest")

@@ -1,4 +1,4 @@
-"""The FERRYMAN_* environment variables, as values. One bad value does not hide another."""
+"""Settings: the FERRYMAN_* environment variables, parsed. All invalid values are reported at once."""
 
 import difflib
 import re
@@ -18,23 +18,23 @@ from ferryman.durations import parse_duration
 from ferryman.errors import ConfigurationError, Problem
 
 _PREFIX = "FERRYMAN_"
-# Kubernetes puts these into every container beside a Service that is named ferryman.
+# Kubernetes sets these in every container if there is a Service named ferryman.
 _KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
 _SHORTEST_LEASE = timedelta(seconds=3)
-_NO_BYTES = 100_000  # a number below is one of gibibytes, at the most of megabytes
-# As POSIX writes a zone without a file, such as CST-8.
+_LEAST_BYTES = 100_000  # a smaller number was meant in gibibytes, not in bytes
+# A POSIX time zone that needs no file, such as CST-8.
 _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9]{1,3}(?::[0-9]{2}){0,2}(?:[A-Za-z<,].*)?")
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When to look upstream: a duration between two looks, or a cron expression in UTC."""
+    """When the upstreams are polled: a duration between two polls, or a cron expression in UTC."""
 
     text: str
 
     def __post_init__(self) -> None:
-        """Raises ValueError for one that is neither, or that never comes."""
+        """Raises ValueError for text that is neither, or for an expression that never matches."""
         if not self.is_cron:
             parse_duration(self.text)
             return
@@ -45,11 +45,11 @@ class Schedule:
 
     @property
     def is_cron(self) -> bool:
-        """Whether it names moments of the machine's clock; otherwise it is a duration."""
+        """Whether it is a cron expression, not a duration."""
         return len(self.text.split()) > 1
 
     def next_after(self, now: datetime) -> datetime:
-        """The first moment after `now` (aware, in UTC) at which to look."""
+        """The next poll after `now` (aware, in UTC)."""
         if not self.is_cron:
             return now + parse_duration(self.text)
         return next(CronSim(self.text, now))
@@ -60,7 +60,7 @@ def _duration(value: object) -> object:
 
 
 def _lease(duration: timedelta) -> timedelta:
-    """A worker shows every third of its lease that it lives: a slow disk must not be taken for its death."""
+    """The heartbeat is a third of the lease: a slow disk must not make a live worker lose its lease."""
     if duration < _SHORTEST_LEASE:
         raise ValueError("expected at least 3s: a worker that is merely slow would lose its tags")
     return duration
@@ -79,10 +79,10 @@ def _lower(value: object) -> object:
 
 
 def _size(value: object) -> object:
-    """A mere number of bytes is hardly ever meant: 20 would be no cache at all."""
+    """Require a unit: 20 was hardly meant as 20 bytes, which would be no cache at all."""
     if not isinstance(value, str) or not value.strip().isdecimal() or int(value) == 0:
         return value
-    unit = "GiB" if int(value) < _NO_BYTES else "B"
+    unit = "GiB" if int(value) < _LEAST_BYTES else "B"
     raise ValueError(f"expected a size with its unit, such as 20GiB or 500MB: did you mean {value.strip()}{unit}?")
 
 
@@ -91,7 +91,7 @@ Number = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseModel):
-    """What the environment says; every field but the last two is FERRYMAN_<ITS NAME>."""
+    """The settings; the variable of each field but the last two is FERRYMAN_<FIELD>."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True,
@@ -99,18 +99,18 @@ class Settings(BaseModel):
     )  # fmt: skip
 
     items: Path = Path("items.yml")
-    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///data/ferryman.db")  # the store says what it may be
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///data/ferryman.db")  # the store checks it
     workers: Number = 4  # copies at once, in one process
     interval: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule("6h")
-    complete_walk: Duration = timedelta(days=1)  # how often a repository is listed to its very end
+    complete_walk: Duration = timedelta(days=1)  # how often a repository is listed completely
     transport: Annotated[Literal["docker", "direct", "auto"], BeforeValidator(_lower)] = "docker"
     max_attempts: Number = 6
-    retry_delay: Duration = timedelta(seconds=10)  # before the second attempt; it doubles from there
-    # A silent worker's job goes to another after this: longer for slow disks.
+    retry_delay: Duration = timedelta(seconds=10)  # backoff before the second attempt; doubles with each attempt
+    # Without a heartbeat for this long, a worker's job goes to another; longer for slow disks.
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=60)
     cache_limit: Annotated[ByteSize, BeforeValidator(_size)] = ByteSize(
         20 * 2**30
-    )  # bytes of pulled images that the engine keeps
+    )  # bytes of pulled images in the engine
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
     target_user: str | None = Field(None, alias="TARGET_USER")
@@ -118,7 +118,7 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; an empty variable is an unset one. Raises ConfigurationError with every Problem."""
+        """Parse the environment; an empty variable counts as unset. Raises ConfigurationError with every Problem."""
         known = {field.alias for field in cls.model_fields.values()}
         given = {
             name: value
@@ -138,7 +138,7 @@ class Settings(BaseModel):
 
 
 def _problems_of_zone(name: str) -> list[Problem]:
-    """The system takes a zone that it does not know for UTC, without a word."""
+    """Check TZ: the C library silently uses UTC for an unknown zone."""
     stem = name.removeprefix(":")
     if not stem or stem.startswith("/") or _POSIX_ZONE.fullmatch(stem):
         return []
@@ -146,8 +146,8 @@ def _problems_of_zone(name: str) -> list[Problem]:
         ZoneInfo(stem)
     except (KeyError, ValueError, OSError):
         near = difflib.get_close_matches(stem, available_timezones(), n=1)
-        mend = f"did you mean {near[0]}?" if near else "expected a name such as UTC or Asia/Shanghai"
-        return [Problem(f"TZ: {name!r} is not a time zone: {mend}")]
+        hint = f"did you mean {near[0]}?" if near else "expected a name such as UTC or Asia/Shanghai"
+        return [Problem(f"TZ: {name!r} is not a time zone: {hint}")]
     return []
 
 
@@ -159,7 +159,7 @@ def _problem(detail: ErrorDetails, given: Mapping[str, str], known: set[str | No
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    stems = {each.removeprefix(_PREFIX): each for each in known}  # the prefix alone would make all of them alike
+    stems = {setting.removeprefix(_PREFIX): setting for setting in known}  # the prefix would make all of them similar
     near = difflib.get_close_matches(name.removeprefix(_PREFIX), stems, n=1)
     return f"did you mean {stems[near[0]]}?" if near else f"expected one of {', '.join(known)}"
 

@@ -1,4 +1,4 @@
-"""Background work that has no end of its own: whatever ends it is logged, and it is started again, within bounds."""
+"""Supervision of endless background tasks: an error is logged and the task restarted with backoff, up to a limit."""
 
 import asyncio
 from collections import deque
@@ -10,34 +10,34 @@ from ferryman.clock import Clock
 from ferryman.errors import WorkStopped
 from ferryman.tasks import cancel_and_wait
 
-_MOST_RESTARTS = 5  # within _WINDOW: then it does not pass by itself
+_MOST_RESTARTS = 5  # within _WINDOW; after more the error is taken for permanent
 _WINDOW = 600.0  # seconds
-_FIRST_PAUSE = 1.0  # seconds before a restart; each one within the window doubles it
+_FIRST_PAUSE = 1.0  # seconds of backoff before a restart; doubles with each restart within the window
 
 
 async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, object]], *, clock: Clock) -> None:
-    """Run `work`, and again whenever an error ends it, until it returns.
+    """Run `work`, and restart it after every error, until it returns.
 
-    Raises WorkStopped when it has been ended too often. Cancelling ends the work first.
+    Raises WorkStopped after too many errors. A cancellation cancels the work and waits for its end.
     """
-    ends: deque[float] = deque()  # on the monotonic clock
+    failures: deque[float] = deque()  # on the monotonic clock
     while True:
         error = await _outcome(name, work())
         if error is None:
             return
         now = clock.monotonic()
-        ends.append(now)
-        while now - ends[0] > _WINDOW:
-            ends.popleft()
-        if len(ends) > _MOST_RESTARTS:
-            raise WorkStopped(f"{name} was ended {len(ends)} times within {_WINDOW / 60:.0f} minutes, see the log")
-        pause = _FIRST_PAUSE * 2 ** (len(ends) - 1)
+        failures.append(now)
+        while now - failures[0] > _WINDOW:
+            failures.popleft()
+        if len(failures) > _MOST_RESTARTS:
+            raise WorkStopped(f"{name} was ended {len(failures)} times within {_WINDOW / 60:.0f} minutes, see the log")
+        pause = _FIRST_PAUSE * 2 ** (len(failures) - 1)
         log.get().error("background work ended; it is started again", work=name, seconds=pause, exc_info=error)
         await clock.sleep(pause)
 
 
 async def _outcome(name: str, work: Coroutine[Any, Any, object]) -> BaseException | None:
-    """What ended it; None: it returned. A cancellation that nobody asked for is an error like others."""
+    """The error that ended the work; None: it returned. A cancellation from inside it counts as an error."""
     task = asyncio.create_task(work, name=name)
     try:
         await asyncio.wait([task])

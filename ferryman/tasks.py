@@ -1,4 +1,4 @@
-"""Concurrent tasks with one outcome.
+"""Running tasks concurrently: gather or raise the first error, a bounded pool, cancel and wait, compute in a thread.
 
 Not asyncio.TaskGroup: on Python 3.11.2 a group whose child failed leaves `task.cancelling()` at 1 in the task that
 waited for it, and the next `asyncio.timeout` in that task lets CancelledError out instead of raising TimeoutError.
@@ -13,14 +13,15 @@ from typing import Any, TypeVar, cast
 
 _T = TypeVar("_T")
 
-_TURN = threading.Lock()  # one computation at a time: more would only take turns from everybody else
-_MANY = 5000  # things; fewer are done sooner than a thread is begun
+_ONE_AT_A_TIME = threading.Lock()  # more computations at once would only slow down the event loop
+_THREAD_FROM = 5000  # items; for fewer, starting a thread takes longer than the computation
 
 
 async def gather_or_raise(*works: Coroutine[Any, Any, _T]) -> list[_T]:
-    """Run all of them concurrently; their results, in order.
+    """Run coroutines concurrently and return their results in order.
 
-    The first error cancels the others and is raised unchanged, once all of them have ended. So does a cancellation.
+    The first error cancels the others; it is raised unchanged once all have ended. A cancellation of the caller does
+    the same.
     """
     if not works:
         return []
@@ -35,43 +36,43 @@ async def gather_or_raise(*works: Coroutine[Any, Any, _T]) -> list[_T]:
     return [task.result() for task in tasks]
 
 
-async def for_each(things: Collection[_T], work: Callable[[_T], Coroutine[Any, Any, object]], *, at_once: int) -> None:
-    """Call `work` for every one of `things`, in order, at most `at_once` concurrently. The first error ends it."""
-    waiting = iter(things)
+async def for_each(items: Collection[_T], work: Callable[[_T], Coroutine[Any, Any, object]], *, at_once: int) -> None:
+    """Call `work` for every item, in order, at most `at_once` concurrently. The first error cancels the rest."""
+    waiting = iter(items)
 
-    async def take() -> None:
-        for thing in waiting:
-            await work(thing)
+    async def run() -> None:
+        for item in waiting:
+            await work(item)
 
-    await gather_or_raise(*(take() for _ in range(min(at_once, len(things)))))
+    await gather_or_raise(*(run() for _ in range(min(at_once, len(items)))))
 
 
 async def for_each_by_owner(
-    things: Collection[_T],
+    items: Collection[_T],
     work: Callable[[_T], Coroutine[Any, Any, object]],
     *,
     at_once: int,
     owner: Callable[[_T], Hashable],
 ) -> None:
-    """Like `for_each`, but where there are several owners, none has more than half of the places at any moment."""
-    waiting = dict(enumerate(things))
+    """Like `for_each`; if there are several owners, none uses more than half of the slots at any moment."""
+    waiting = dict(enumerate(items))
     running: Counter[Hashable] = Counter()
-    several = len({owner(thing) for thing in things}) > 1
+    several = len({owner(item) for item in items}) > 1
     most = max(1, at_once // 2) if several else at_once
 
-    async def take() -> None:
-        # Who finds nothing may end: what still waits belongs to owners whose own takers come back for it.
-        while (number := next((n for n, thing in waiting.items() if running[owner(thing)] < most), None)) is not None:
-            thing = waiting.pop(number)
-            running[owner(thing)] += 1
-            await work(thing)
-            running[owner(thing)] -= 1
+    async def run() -> None:
+        # A runner that finds nothing may end: items that still wait belong to owners whose own runners return for them.
+        while (number := next((n for n, item in waiting.items() if running[owner(item)] < most), None)) is not None:
+            item = waiting.pop(number)
+            running[owner(item)] += 1
+            await work(item)
+            running[owner(item)] -= 1
 
-    await gather_or_raise(*(take() for _ in range(min(at_once, len(things)))))
+    await gather_or_raise(*(run() for _ in range(min(at_once, len(items)))))
 
 
 async def cancel_and_wait(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Cancel those that still run, and wait until all have ended, also when this task is cancelled meanwhile."""
+    """Cancel the tasks that still run, and wait until all have ended, even if the caller is cancelled meanwhile."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
@@ -83,22 +84,22 @@ async def cancel_and_wait(tasks: Collection["asyncio.Task[Any]"]) -> None:
             cancelled = error
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # retrieved, or the loop complains of it
+            task.exception()  # mark it as retrieved, or asyncio logs it
     if cancelled is not None:
         raise cancelled
 
 
 async def compute(work: Callable[[], _T], *, size: int) -> _T:
-    """What a pure computation over so many things gives: where they are many, in a thread, and others go on meanwhile.
+    """Return `work()`, a pure computation over `size` items; many items in a thread, so that the event loop goes on.
 
-    Not asyncio's own threads: the end of the program waits for those, and whoever is cancelled wants nothing any more.
+    Not asyncio.to_thread: the program waits for its threads at exit, and a cancelled caller wants no result.
     """
-    if size < _MANY:
+    if size < _THREAD_FROM:
         return work()
     loop = asyncio.get_running_loop()
     future: asyncio.Future[_T] = loop.create_future()
 
-    def tell(result: _T | None, error: BaseException | None) -> None:
+    def deliver(result: _T | None, error: BaseException | None) -> None:
         if future.cancelled():
             return
         if error is not None:
@@ -109,14 +110,14 @@ async def compute(work: Callable[[], _T], *, size: int) -> _T:
     def run() -> None:
         result, error = None, None
         try:
-            with _TURN:
+            with _ONE_AT_A_TIME:
                 if future.cancelled():
                     return
                 result = work()
-        except BaseException as failure:  # noqa: BLE001  (raised where it is waited for)
+        except BaseException as failure:  # noqa: BLE001  (raised in the caller)
             error = failure
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(tell, result, error)
+        with suppress(RuntimeError):  # the loop is closed: nothing awaits the result
+            loop.call_soon_threadsafe(deliver, result, error)
 
     threading.Thread(target=run, name="compute", daemon=True).start()
     return await future

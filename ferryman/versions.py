@@ -1,4 +1,4 @@
-"""Putting tag names in order, as versions or as names; larger keys are newer. Source: PEP 440 through `packaging`."""
+"""Sort keys for tag names, as versions or as names; larger keys are newer. Source: PEP 440, by `packaging`."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -11,22 +11,22 @@ Key = tuple[Any, ...]
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+|[^0-9A-Za-z]+")
 _DIGITS = re.compile(r"([0-9]+)")
 _NO_VERSION = Version("0")
-_RELEASE = re.compile(r"v?([0-9]{1,9})\.[0-9]", re.IGNORECASE)  # also 2024.1.5: projects change from 0.9 to that
-_NUMBER = re.compile(r"v?([0-9]+)", re.IGNORECASE)  # 8, 8u202 and 11-jre, but also a build's
+_RELEASE = re.compile(r"v?([0-9]{1,9})\.[0-9]", re.IGNORECASE)  # also 2024.1.5: projects move on from 0.9 to it
+_NUMBER = re.compile(r"v?([0-9]+)", re.IGNORECASE)  # 8, 8u202 and 11-jre, but also build numbers
 _DATE = re.compile(
     r"v?(?P<year>(?:19|20)[0-9]{2})(?P<gap>[-_]?)(?P<month>0[1-9]|1[0-2])(?P=gap)(?P<day>0[1-9]|[12][0-9]|3[01])"
     r"(?:[-_T.]?(?P<time>[0-9]{6}|[0-9]{4})(?![0-9A-Za-z])|(?![0-9A-Za-z]))",
     re.IGNORECASE,
 )
 _HASH = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,64}(?![0-9A-Za-z])")  # an abbreviated commit: 1a2b3c4
-_HABIT = 3  # as many releases make them the usual shape, however many builds there are for each
+_HABIT = 3  # so many releases are the usual form, however many builds there are of each
 
 
 def version_order(names: Iterable[str]) -> Callable[[str], Key]:
-    """The key that puts the tags of a repository in order: its versions last, by `version_key`.
+    """The sort key for the tags of a repository: versions are the largest, ordered by `version_key`.
 
-    Below them stands what is of another shape than is usual among `names`: dates (20240101) and build numbers where
-    there are releases (1.27.3), numbers where all are dates; then commits and words.
+    Tags of another form than is usual among `names` are smaller: dates (20240101) and build numbers if there are
+    releases (1.27.3), plain numbers if most tags are dates. Commits and words are the smallest.
     """
     names = list(names)
     majors = [int(found[1]) for name in names if not _DATE.match(name) and (found := _RELEASE.match(name))]
@@ -52,10 +52,10 @@ def version_order(names: Iterable[str]) -> Callable[[str], Key]:
 
 
 def version_key(name: str) -> Key:
-    """Sorts by the version that `name` begins with: 1.9 < 1.10-rc.1 < 1.10-alpine < 1.10 < v1.11.
+    """Sorts by the version at the start of `name`: 1.9 < 1.10-rc.1 < 1.10-alpine < 1.10 < v1.11.
 
-    A leading v does not count, and what follows the version (a suffix) makes it smaller than the
-    version alone. Names that begin with no version are the smallest, in the order of `name_key`.
+    A leading v is ignored. A version with a suffix is smaller than the version alone. Names that do not start with a
+    version are the smallest, ordered by `name_key`.
     """
     for prefix in _prefixes(name):
         try:
@@ -68,7 +68,7 @@ def version_key(name: str) -> Key:
 
 
 def name_key(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts as people do, numbers in a name by their value and before words: 7 < build-9 < build-10."""
+    """Natural order: numbers in a name by value, and before words: 7 < build-9 < build-10."""
     return tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in _DIGITS.split(name) if part)
 
 
@@ -77,18 +77,18 @@ def _no_version(name: str) -> Key:
 
 
 def _is_number(name: str) -> bool:
-    """Whether it begins with a number that is no release, no date and no commit."""
+    """Whether it starts with a number that is not part of a release, a date or a commit."""
     shapes = (_RELEASE, _DATE, _HASH)
     return _NUMBER.match(name) is not None and not any(shape.match(name) for shape in shapes)
 
 
 def _compact(name: str, date: re.Match[str]) -> str:
-    """Dates are written in several ways: 2024-01-31_0600-amd64 becomes 20240131.0600-amd64."""
+    """Dates in one form: 2024-01-31_0600-amd64 becomes 20240131.0600-amd64."""
     time = f".{date['time']}" if date["time"] else ""
     return f"{date['year']}{date['month']}{date['day']}{time}{name[date.end() :]}"
 
 
 def _prefixes(name: str) -> Iterator[str]:
-    """Where a version may end, longest first: never inside a word, or 1.2-alpine would be 1.2a, an alpha."""
+    """The prefixes that may be a version, longest first. Words stay whole: 1.2-alpine is not 1.2a, an alpha."""
     ends = [piece.end() for piece in _PIECES.finditer(name)]
     return (name[:end] for end in reversed(ends))

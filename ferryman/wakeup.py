@@ -1,19 +1,19 @@
-"""How one part of a process wakes others that wait."""
+"""Notification between tasks of one process, built on asyncio.Event."""
 
 import asyncio
 
 
 class Wakeup:
-    """Rings for all who wait for its next stroke. To miss none, take `next` first, look, and then wait for it."""
+    """Wakes all waiting tasks. To miss no notification: take `next()`, check the state, then wait for the event."""
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
 
     def next(self) -> asyncio.Event:
-        """Is set by the next stroke."""
+        """The event that the next `notify` sets."""
         return self._next
 
     def notify(self) -> None:
-        """Wake everybody who waits."""
+        """Wake every task that waits."""
         self._next.set()
         self._next = asyncio.Event()

@@ -1,8 +1,8 @@
-"""Numbers with their nouns, as people read them."""
+"""Numbers with their nouns, singular or plural."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 tag`, `2 tags`, `1,200 registries`. `plural` is for what does not go by the rule."""
+    """`1 tag`, `2 tags`, `1,200 registries`. `plural`: for an irregular plural."""
     return f"{number:,} {noun if number == 1 else plural or _plural(noun)}"
 
 

@@ -1,4 +1,4 @@
-"""What an address is to this machine, and lists of hosts."""
+"""Network zones of addresses, and host lists."""
 
 from ipaddress import ip_address
 
@@ -30,7 +30,7 @@ def test_zones(host: str, zone: Zone | None) -> None:
     assert is_loopback(host) is (zone is Zone.LOOPBACK)
 
 
-def test_what_may_lead_where() -> None:
+def test_which_zone_may_redirect_to_which() -> None:
     allowed = {(one, other) for one in Zone for other in Zone if one.may_lead_to(other)}
     assert allowed == {
         (Zone.PUBLIC, Zone.PUBLIC),
@@ -68,7 +68,7 @@ def test_lists_of_hosts(pattern: str, yes: list[str], no: list[str]) -> None:
     assert [place for place in [*yes, *no] if listed(place)] == yes
 
 
-def test_a_dialled_address_is_listed_under_any_name() -> None:
+def test_an_address_is_listed_whatever_its_name() -> None:
     hosts = HostList.parse(["10.0.0.0/8"])
     assert hosts.matches("storage.corp", 443, ip_address("10.0.0.9"))
     assert hosts.matches("storage.corp", 443, ip_address("::ffff:10.0.0.9"))
@@ -77,7 +77,7 @@ def test_a_dialled_address_is_listed_under_any_name() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a b", "http://x", "10.0.0.0/99", "x:port", "x:70000", "*.*", "a/b"])
-def test_what_names_no_hosts(text: str) -> None:
+def test_invalid_host_patterns(text: str) -> None:
     with pytest.raises(ValueError, match="names no hosts"):
         HostList.parse([text])
     assert HostList.parse([text, "corp"], strict=False) == HostList.parse(["corp"])

@@ -1,4 +1,4 @@
-"""Bandwidth as people write it, and what it means at a time of the day."""
+"""Parsing bandwidth limits, and the limit at a time of day."""
 
 import time
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def test_a_table_by_the_time_of_day(zone: pytest.MonkeyPatch, moment: datetime, 
     assert NIGHTS.at(moment) == rate
 
 
-def test_the_hours_are_those_of_the_machines_zone(zone: pytest.MonkeyPatch) -> None:
+def test_hours_are_local_time(zone: pytest.MonkeyPatch) -> None:
     zone.setenv("TZ", "CST-8")  # POSIX: eight hours east
     time.tzset()
     assert NIGHTS.at(at(17)) is None  # 01:00 there
@@ -70,7 +70,7 @@ def test_a_span_may_end_at_midnight() -> None:
 
 
 @given(st.text())
-def test_whatever_is_written_is_read_or_refused_in_a_sentence(written: str) -> None:
+def test_any_text_is_parsed_or_refused_with_a_sentence(written: str) -> None:
     for form in (written, {written: "1MB/s"}, {"else": written}):
         try:
             assert isinstance(Bandwidth.parse(form), Bandwidth)

@@ -1,4 +1,4 @@
-"""The tree of errors: drawn as it is, each with a kind that is its own."""
+"""The error tree: its picture in the docstring is right, and every kind is unique."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def test_every_kind_is_one_errors_own() -> None:
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
-def test_every_transfer_error_says_whether_trying_again_can_help(leaf: type[TransferError]) -> None:
+def test_every_transfer_error_says_whether_a_retry_can_help(leaf: type[TransferError]) -> None:
     until = datetime(2026, 5, 1, tzinfo=UTC)
     error = leaf("a sentence", registry="quay.io", retry_at=until)
     assert error.temporary == isinstance(error, Temporary)
@@ -69,12 +69,12 @@ def test_a_problem_begins_with_its_place(problem: Problem, told: str) -> None:
     assert str(problem) == told
 
 
-def test_a_configuration_error_tells_every_problem_on_a_line_of_its_own() -> None:
+def test_a_configuration_error_has_a_line_for_every_problem() -> None:
     problems = [Problem("first", "items.yml", 1), Problem("second", "items.yml", 2)]
     error = ConfigurationError(problems)
     assert error.problems == tuple(problems)
     assert str(error) == "items.yml:1: first\nitems.yml:2: second"
 
 
-def test_a_message_of_a_stranger_is_always_text() -> None:
+def test_a_message_from_a_server_is_always_printable() -> None:
     assert str(errors.Denied("no \ud800 here")).encode() == b"no ? here"

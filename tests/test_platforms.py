@@ -12,7 +12,7 @@ platforms = st.builds(Platform.of, words, words, st.one_of(st.none(), words))
 
 
 @given(platforms)
-def test_a_platform_is_read_back_as_it_was_written(platform: Platform) -> None:
+def test_a_platform_round_trips_through_text(platform: Platform) -> None:
     assert Platform.parse(str(platform)) == platform
 
 
@@ -22,7 +22,7 @@ def test_normalising_twice_changes_nothing(platform: Platform) -> None:
 
 
 @given(st.lists(platforms, min_size=1, max_size=5))
-def test_a_list_is_read_back_as_it_was_written(listed: list[Platform]) -> None:
+def test_a_list_round_trips_through_text(listed: list[Platform]) -> None:
     parsed = Platforms.parse([str(each) for each in listed])
     assert parsed.listed == tuple(dict.fromkeys(listed))
     assert Platforms.parse(str(parsed)) == parsed
@@ -61,24 +61,24 @@ def test_two_spellings_of_one_platform(text: str, same: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["linux/arm/v6", "linux/amd64/v3", "linux/arm64/v9", "linux/s390x", "windows/amd64"])
-def test_other_platforms_are_others(text: str) -> None:
+def test_different_platforms_are_not_equal(text: str) -> None:
     assert str(Platform.parse(text)) == text
     assert Platform.parse(text) not in {AMD64, Platform.parse("linux/arm64"), Platform.parse("linux/arm/v7")}
 
 
 @pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "linux amd64", "linux/am d64"])
-def test_no_platforms(text: str) -> None:
+def test_invalid_platforms(text: str) -> None:
     with pytest.raises(ValueError, match="such as linux/arm64"):
         Platform.parse(text)
 
 
 @pytest.mark.parametrize("keyword", ["native", "linux", "all"])
-def test_words_for_platforms(keyword: str) -> None:
+def test_platform_keywords(keyword: str) -> None:
     assert str(Platforms.parse(keyword)) == keyword
     assert Platforms.parse(keyword).listed == ()
 
 
-def test_an_empty_list_is_none() -> None:
+def test_an_empty_list_is_refused() -> None:
     with pytest.raises(ValueError, match="is empty"):
         Platforms.parse([])
 
@@ -94,7 +94,7 @@ def test_an_empty_list_is_none() -> None:
         ("linux/arm/v6", set()),
     ],
 )
-def test_what_is_wanted_of_an_image(wanted: str, admitted: set[str]) -> None:
+def test_which_platforms_are_admitted(wanted: str, admitted: set[str]) -> None:
     offered = ["linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64"]
     native = Platform.parse("linux/arm64")
     parsed = Platforms.parse(wanted)

@@ -1,4 +1,4 @@
-"""Registries, repositories, tags and digests, as people and strangers write them."""
+"""Parsing registries, repositories, tags and digests."""
 
 import string
 
@@ -33,7 +33,7 @@ digests = st.from_regex(DIGEST, fullmatch=True, alphabet=string.printable)
 
 
 @given(registries, names)
-def test_a_repository_is_read_back_as_it_was_written(registry: str, name: str) -> None:
+def test_a_repository_round_trips_through_text(registry: str, name: str) -> None:
     repository = Repository.parse(f"{registry}/{name}")
     assert Repository.parse(str(repository)) == repository
     assert repository.registry == parse_registry(registry)
@@ -99,7 +99,7 @@ def test_repositories(text: str, registry: str, name: str) -> None:
         ("quay.io/a\n", "is not a repository name"),
     ],
 )
-def test_impossible_repositories(text: str, expected: str) -> None:
+def test_invalid_repositories(text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         Repository.parse(text)
 
@@ -111,12 +111,12 @@ def test_tags(tag: str) -> None:
 
 
 @given(tags, st.sampled_from(["/", "\n", "\t", " ", "..\\", "\0", ":", "@", "ü"]), st.integers(0, 128))
-def test_what_could_leave_a_path_a_line_or_a_column_is_no_tag(tag: str, bad: str, at: int) -> None:
+def test_characters_that_could_escape_a_path_or_a_line_are_no_tag(tag: str, bad: str, at: int) -> None:
     assert not is_tag(tag[:at] + bad + tag[at:])
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "-a", ".a", "a" * 129, "v1\n", "a/b", "a:b"])
-def test_no_tags(text: str) -> None:
+def test_invalid_tags(text: str) -> None:
     assert not is_tag(text)
 
 
@@ -131,7 +131,7 @@ def test_digests(digest: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "Unknown", "sha256:", f"md5:{'a' * 32}", f"sha256:{'g' * 64}", f"sha256:{'a' * 65}"]
 )
-def test_no_digests(text: str) -> None:
+def test_invalid_digests(text: str) -> None:
     assert not is_digest(text)
 
 
@@ -150,7 +150,7 @@ def test_a_reference_to_nothing_selects_nothing() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".sig", ".att", ".sbom"])
-def test_a_tag_that_belongs_to_an_image_names_it(suffix: str) -> None:
+def test_the_subject_of_a_cosign_or_referrers_tag(suffix: str) -> None:
     assert subject_of(f"sha256-{'a' * 64}{suffix}") == f"sha256:{'a' * 64}"
     assert subject_of(f"v1-sha256-{'a' * 64}{suffix}") is None
     assert subject_of(f"sha256-{'a' * 63}{suffix}") is None
@@ -160,6 +160,6 @@ def test_a_tag_that_belongs_to_an_image_names_it(suffix: str) -> None:
     ("digest", "tag"),
     [(f"sha256:{'a' * 64}", f"sha256-{'a' * 64}"), (f"sha512:{'b' * 128}", f"sha512-{'b' * 64}")],
 )
-def test_the_tag_that_lists_what_refers_to_a_manifest(digest: str, tag: str) -> None:
+def test_the_referrers_tag_of_a_digest(digest: str, tag: str) -> None:
     assert referrers_tag(digest) == tag
     assert is_tag(tag)

@@ -1,4 +1,4 @@
-"""The retry policy, over every error of the tree and all waits."""
+"""Retry with backoff: the policy for every error class, delay and jitter."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,35 +37,37 @@ def after(
     return next_run(error, attempt=attempt, now=NOW, max_attempts=most, delay=delay, jitter=jitter)
 
 
-def test_waits_double_from_the_delay_and_end_with_the_sixth_attempt() -> None:
+def test_the_backoff_doubles_from_the_delay_and_ends_with_the_sixth_attempt() -> None:
     runs = [after(Unreachable("cut"), attempt) for attempt in range(1, 7)]
     assert [run and (run - NOW).total_seconds() for run in runs] == [10, 20, 40, 80, 160, None]
 
 
 @pytest.mark.parametrize("kind", PERMANENT)
-def test_what_trying_again_cannot_help_is_never_tried_again(kind: type[TransferError]) -> None:
+def test_a_permanent_error_is_never_retried(kind: type[TransferError]) -> None:
     assert after(kind("no", retry_at=NOW + timedelta(hours=1)), 1) is None
 
 
 @pytest.mark.parametrize("kind", TEMPORARY)
-def test_what_trying_again_can_help_is_tried_again(kind: type[TransferError]) -> None:
+def test_a_temporary_error_is_retried(kind: type[TransferError]) -> None:
     assert after(kind("not now"), 1) == NOW + timedelta(seconds=10)
 
 
-def test_the_other_sides_word_is_kept_even_at_the_end_of_time() -> None:
+def test_retry_after_is_respected_even_at_the_latest_date() -> None:
     end = datetime.max.replace(tzinfo=UTC)
     assert after(RateLimited("go away", retry_at=end), 1, jitter=0.99) == end
 
 
 @given(attempts, delays, jitters)
-def test_a_wait_never_undercuts_the_delay_nor_outgrows_the_cap(attempt: int, delay: timedelta, jitter: float) -> None:
+def test_the_backoff_is_at_least_the_delay_and_at_most_the_maximum(
+    attempt: int, delay: timedelta, jitter: float
+) -> None:
     due = after(Unreachable("cut"), attempt, delay=delay, jitter=jitter, most=attempt + 1)
     assert due is not None
     assert delay <= due - NOW <= max(LONGEST_WAIT, delay) * 1.5
 
 
 @given(attempts, delays, jitters)
-def test_jitter_only_lengthens(attempt: int, delay: timedelta, jitter: float) -> None:
+def test_jitter_only_lengthens_the_backoff(attempt: int, delay: timedelta, jitter: float) -> None:
     plain = after(Unreachable("cut"), attempt, delay=delay, most=attempt + 1)
     jittered = after(Unreachable("cut"), attempt, delay=delay, jitter=jitter, most=attempt + 1)
     assert plain is not None
@@ -74,7 +76,7 @@ def test_jitter_only_lengthens(attempt: int, delay: timedelta, jitter: float) ->
 
 
 @given(attempts, delays, jitters, moments)
-def test_no_run_before_the_moment_that_the_other_side_named(
+def test_no_retry_before_the_moment_that_the_server_named(
     attempt: int, delay: timedelta, jitter: float, retry_at: datetime
 ) -> None:
     due = after(RateLimited("slower", retry_at=retry_at), attempt, delay=delay, jitter=jitter, most=attempt + 1)

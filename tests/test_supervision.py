@@ -1,4 +1,4 @@
-"""Background work that keeps running, whatever ends it."""
+"""Supervision: background tasks are restarted after errors, up to a limit."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
 
 
-async def test_what_an_error_ends_is_started_again(read_log: ReadLog) -> None:
+async def test_work_is_restarted_after_an_error(read_log: ReadLog) -> None:
     clock, starts = ManualClock(), 0
 
     async def work() -> None:
@@ -27,7 +27,7 @@ async def test_what_an_error_ends_is_started_again(read_log: ReadLog) -> None:
     assert "RuntimeError: end 1" in str(told[0])
 
 
-async def test_a_cancellation_that_nobody_asked_for_does_not_end_it_unseen(read_log: ReadLog) -> None:
+async def test_a_cancellation_from_inside_the_work_is_logged_and_the_work_restarted(read_log: ReadLog) -> None:
     """As Python 3.11.2's `asyncio.timeout` lets one out, after a failed TaskGroup in the same task."""
     starts = 0
 
@@ -42,7 +42,7 @@ async def test_a_cancellation_that_nobody_asked_for_does_not_end_it_unseen(read_
     assert [line["work"] for line in read_log()] == ["timetable"]
 
 
-async def test_it_gives_up_on_what_keeps_ending() -> None:
+async def test_it_gives_up_after_too_many_restarts() -> None:
     starts = 0
 
     async def work() -> None:
@@ -55,7 +55,7 @@ async def test_it_gives_up_on_what_keeps_ending() -> None:
     assert starts == 6
 
 
-async def test_it_never_gives_up_on_what_ends_now_and_then() -> None:
+async def test_rare_errors_are_restarted_for_ever() -> None:
     clock, starts = ManualClock(), 0
 
     async def work() -> None:

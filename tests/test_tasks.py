@@ -1,4 +1,4 @@
-"""Concurrent tasks with one outcome: the task that waited for them can go on."""
+"""Running tasks concurrently: errors and cancellation, and the state of the caller afterwards."""
 
 import asyncio
 import threading
@@ -102,7 +102,7 @@ async def test_for_each_stops_at_an_error() -> None:
     assert begun == [0, 1]
 
 
-async def test_one_owner_never_has_more_than_half_of_the_places() -> None:
+async def test_one_owner_never_has_more_than_half_of_the_slots() -> None:
     slow = asyncio.Event()
     done: list[str] = []
     fast_ones = asyncio.Event()
@@ -132,7 +132,7 @@ async def test_a_computation_gives_its_result_or_its_error(size: int) -> None:
         await compute(lambda: 1 // 0, size=size)
 
 
-async def test_others_go_on_while_much_is_computed() -> None:
+async def test_the_event_loop_goes_on_during_a_long_computation() -> None:
     goes_on = threading.Event()
 
     async def other() -> None:
@@ -143,7 +143,7 @@ async def test_others_go_on_while_much_is_computed() -> None:
     await task
 
 
-async def test_a_computation_that_nobody_waits_for_is_left_behind() -> None:
+async def test_a_computation_whose_caller_was_cancelled_is_abandoned() -> None:
     begun, end = threading.Event(), threading.Event()
 
     def work() -> bool:

@@ -1,4 +1,4 @@
-"""Names in order: versions as people and PEP 440 read them."""
+"""The order of tag names: versions by PEP 440, other names in natural order."""
 
 import random
 from datetime import date
@@ -34,7 +34,7 @@ def test_versions_are_put_in_order() -> None:
         ("edge", "0.1"),
     ],
 )
-def test_a_pair(smaller: str, larger: str) -> None:
+def test_the_order_of_two_names(smaller: str, larger: str) -> None:
     assert version_key(smaller) < version_key(larger)
 
 
@@ -70,12 +70,12 @@ def highest_first(names: list[str]) -> list[str]:
 
 
 @given(releases=st.lists(st.sampled_from(RELEASES), min_size=3, unique=True), strangers=st.permutations(STRANGERS))
-def test_releases_stand_above_dates_commits_and_build_numbers(releases: list[str], strangers: list[str]) -> None:
+def test_releases_are_larger_than_dates_commits_and_build_numbers(releases: list[str], strangers: list[str]) -> None:
     assert set(highest_first([*strangers, *releases])[: len(releases)]) == set(releases)
 
 
 @given(st.lists(st.dates(min_value=date(1980, 1, 1), max_value=date(2099, 12, 31)), min_size=1, unique=True), st.data())
-def test_dates_among_themselves_go_by_date(days: list[date], data: st.DataObject) -> None:
+def test_dates_are_ordered_by_date(days: list[date], data: st.DataObject) -> None:
     ways = st.sampled_from(["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d-amd64", "%Y%m%d-120000", "v%Y%m%d0600"])
     written = {f"{day:{data.draw(ways)}}": day for day in days}
     # Of two on one day nothing is said; here no two are.

@@ -1,4 +1,4 @@
-"""Nobody who waits for a wakeup's next stroke misses it, and nobody hears one that is over."""
+"""Notification between tasks: no waiting task misses one, and an earlier one does not wake later waiters."""
 
 from ferryman.wakeup import Wakeup
 
@@ -11,7 +11,7 @@ async def test_wakes_all_who_wait() -> None:
     await second.wait()
 
 
-async def test_a_stroke_that_is_over_is_not_heard() -> None:
+async def test_an_earlier_notification_does_not_wake_a_later_waiter() -> None:
     wakeup = Wakeup()
     wakeup.notify()
     assert not wakeup.next().is_set()

@@ -23,5 +23,5 @@ def test_a_noun_follows_its_number(number: int, noun: str, told: str) -> None:
     assert counted(number, noun) == told
 
 
-def test_what_goes_by_no_rule_is_given() -> None:
+def test_an_irregular_plural_is_given() -> None:
     assert [counted(number, "tag waits", "tags wait") for number in (1, 2)] == ["1 tag waits", "2 tags wait"]
