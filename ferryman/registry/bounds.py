@@ -1,19 +1,19 @@
-"""How much a stranger's list may be: of a repository's tags, or of what refers to an image."""
+"""Limits of a paged list (tags, referrers) of a registry: time, entries and pages."""
 
 from ferryman.errors import TooSlow, Unsupported, WrongContent
 
 MOST_TAGS = 200_000  # names; is_tag() bounds the length of each
 _MOST_PAGES = 5000
-_MOST_IDLE_PAGES = 100  # in a row that bring nothing new
+_MOST_IDLE_PAGES = 100  # in a row without a new entry
 
 
 class Bounds:
-    """What is left of one list's time, names and pages. Shared by all requests that the list takes."""
+    """The remaining time, entries and pages of one list. Shared by all requests for its pages."""
 
     def __init__(
         self, about: str, *, registry: str, seconds: float, names: int = MOST_TAGS, what: str = "tags"
     ) -> None:
-        """`seconds`: of waiting for the registry; `names`: entries in all; `what`: they are."""
+        """`seconds`: of waiting for the registry; `names`: entries in all; `what`: the noun for them in errors."""
         self.seconds = seconds
         self.most = names
         self.about = about
@@ -25,11 +25,11 @@ class Bounds:
         self._idle = 0
 
     def spend(self, seconds: float) -> None:
-        """So long was waited for the registry."""
+        """Note so many seconds of waiting for the registry."""
         self.seconds = max(0.0, self.seconds - seconds)
 
     def page(self) -> None:
-        """One more page is to be asked for. Raises WrongContent, TooSlow."""
+        """Count one more page, before its request. Raises WrongContent, TooSlow."""
         self._pages += 1
         self._idle += 1
         if self._pages > _MOST_PAGES:
@@ -40,7 +40,7 @@ class Bounds:
             raise self.too_slow()
 
     def count(self, names: int) -> None:
-        """So many more were listed. Raises Unsupported where they are too many."""
+        """Count new entries. Raises Unsupported for too many."""
         self._names += names
         if names:
             self._idle = 0
@@ -48,12 +48,12 @@ class Bounds:
             raise self.too_many()
 
     def too_slow(self) -> TooSlow:
-        """The error where the time is over."""
-        mend = "`timeout:` under `registries:` allows more"
-        return TooSlow(f"{self.about}: not listed within {self._allowed:g} s; {mend}", registry=self._registry)
+        """The error for a list that took too long."""
+        hint = "`timeout:` under `registries:` allows more"
+        return TooSlow(f"{self.about}: not listed within {self._allowed:g} s; {hint}", registry=self._registry)
 
     def too_many(self) -> Unsupported:
-        """The error where there are too many names."""
-        mend = "; `most_tags:` under `registries:` allows more" if self._what == "tags" else ""
-        message = f"{self.about}: lists more than {self.most:,} {self._what}: refused{mend}"
+        """The error for a list with too many entries."""
+        hint = "; `most_tags:` under `registries:` allows more" if self._what == "tags" else ""
+        message = f"{self.about}: lists more than {self.most:,} {self._what}: refused{hint}"
         return Unsupported(message, registry=self._registry)

@@ -1,4 +1,4 @@
-"""What a registry turned out to be able to do: everything is tried until it was refused."""
+"""Capabilities of a registry, found by trying: everything counts as supported until it was refused."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Capabilities:
-    """What one registry turned out to be able to do. Whoever knows more changes it."""
+    """The known capabilities of one registry; callers that learn more change them."""
 
     mounts: bool = True
     takes_large_bodies: bool = True
@@ -16,16 +16,16 @@ class Capabilities:
     takes_oci_indexes: bool = True
     takes_docker: bool = True  # Docker's images
     takes_docker_lists: bool = True
-    lists_referrers: bool = True  # False: whoever pushes one lists it under a tag
-    largest_chunk: int | None = None  # bytes; None: no limit was met
+    lists_referrers: bool = True  # False: the pusher has to list referrers under a tag
+    largest_chunk: int | None = None  # bytes; None: no limit is known
 
     def missing_capabilities(self) -> dict[str, str | None]:
-        """What it was found not to be able to do, by name; with a value where that is no yes or no."""
-        found = ((each.name, getattr(self, each.name), each.default) for each in fields(self))
+        """The missing capabilities, by name; with a value if it is not a yes or no."""
+        found = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
         return {name: None if value is False else str(value) for name, value, default in found if value != default}
 
     def restrict(self, name: str, value: str | None) -> None:
-        """Take over what `missing_capabilities` told before; what makes no sense to this version is left out."""
+        """Apply an entry of `missing_capabilities`; one that this version does not know is ignored."""
         default = self._defaults().get(name)
         if default is True:
             setattr(self, name, False)
@@ -33,10 +33,10 @@ class Capabilities:
             setattr(self, name, int(value))
 
     def lift(self, name: str) -> None:
-        """Believe again that it can do this."""
+        """Assume again that it has this capability."""
         if name in self._defaults():
             setattr(self, name, self._defaults()[name])
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        return {each.name: each.default for each in fields(cls)}
+        return {field.name: field.default for field in fields(cls)}

@@ -1,4 +1,4 @@
-"""The distribution protocol, client side: the only aiohttp client of the program.
+"""Client of the OCI distribution protocol: manifests, blobs, tags, referrers, logins and rate limits.
 
 Source: OCI distribution specification 1.1; Docker Registry HTTP API V2.
 """
@@ -47,27 +47,27 @@ __all__ = [
     "Capabilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
 ]  # fmt: skip
 
-_HEADLESS = timedelta(days=1)  # after this HEAD is tried again where it knew no manifests
+_HEADLESS = timedelta(days=1)  # until HEAD is tried again at a registry that did not support it for manifests
 _MOST_REFERRERS = 10_000  # of one image
-_LONG = 256 * 1024  # bytes of a document that is read in a thread
-_NAMES_AT_ONCE = 1000  # after so many everybody else has a turn
-_VALUES = 10  # in a document of Google's, for each tag
+_LONG = 256 * 1024  # bytes; longer documents are parsed in a thread
+_NAMES_AT_ONCE = 1000  # after so many the event loop gets a turn
+_VALUES = 10  # for each tag, in a document of Google's
 _API_VALUES = 400_000  # in a page of an API: a hundred tags with their images
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """What a registry did when it was asked for a mount."""
+    """The result of a cross-repository mount."""
 
     made: bool
-    session: Session | None = None  # an upload that it began instead
+    session: Session | None = None  # an upload session that the registry opened instead
 
 
 class RegistryClient:
-    """Talks to every registry: logs in, pages, waits for limits. One instance a process.
+    """Client of every registry: logs in, pages, respects rate limits. One instance a process.
 
-    Every call raises TransferError's subclasses and nothing of aiohttp's. Requests wait for their
-    host's hold and for one of its places; a hold of more than a minute raises RateLimited instead.
+    Every call raises subclasses of TransferError, and no exception of aiohttp. Requests wait for a hold (`Retry-After`)
+    of their host to end and for a slot; a hold of more than a minute raises RateLimited instead.
     """
 
     def __init__(
@@ -87,17 +87,17 @@ class RegistryClient:
         self._credentials = credentials
         self._capabilities: dict[str, Capabilities] = {}
         self._page_sizes = PageSizes()
-        self._headless: dict[str, datetime] = {}  # registries whose HEAD knows no manifests, and when that showed
-        self._mounting: set[str] = set()  # registries that made a mount
+        self._headless: dict[str, datetime] = {}  # registries whose HEAD does not find manifests, and since when
+        self._mounting: set[str] = set()  # registries that have mounted a blob
         self._referrers_apis = ReferrersApis(clock=clock)
-        self._kept_manifests = ContentCache[Manifest]()
-        self._kept_blobs = ContentCache[bytes]()
+        self._manifest_cache = ContentCache[Manifest]()
+        self._blob_cache = ContentCache[bytes]()
         self._timeouts = timeouts
-        self._reading = asyncio.Semaphore(1)  # of long documents: each may become many times its size
+        self._reading = asyncio.Semaphore(1)  # one long document at a time: parsed, each takes many times its size
         self._sender = Sender(
             credentials=credentials, clock=clock, timeouts=timeouts, user_agent=user_agent, events=events or Events()
         )
-        self._shape(hosts, bandwidth)
+        self._set_bandwidth(hosts, bandwidth)
 
     def configure(
         self,
@@ -106,23 +106,23 @@ class RegistryClient:
         credentials: CredentialStore,
         bandwidth: Bandwidth = FULL_SPEED,
     ) -> None:
-        """Take a re-read configuration over; holds, tokens and refusals stay. Raises ConfigurationError."""
+        """Apply a reloaded configuration; holds, tokens and refused logins stay. Raises ConfigurationError."""
         self._hosts = _resolve(hosts)
         self._credentials = self._sender.logins.credentials = credentials
-        self._shape(hosts, bandwidth)
+        self._set_bandwidth(hosts, bandwidth)
 
-    def _shape(self, hosts: Mapping[str, RegistryOptions], total: Bandwidth) -> None:
-        each = {name: options.bandwidth for name, options in hosts.items()}
-        self._sender.limits.shape(total=total, each=each)
+    def _set_bandwidth(self, hosts: Mapping[str, RegistryOptions], total: Bandwidth) -> None:
+        by_name = {name: options.bandwidth for name, options in hosts.items()}
+        self._sender.limits.set_bandwidth(total=total, each=by_name)
 
     # Manifests and blobs
 
     async def head_manifest(self, reference: Reference, *, expected: bool = False) -> Described:
-        """What the registry has under `reference`. Raises NotFound. Schema 1 is described like anything else.
+        """Digest, media type and size of a manifest, by HEAD. Raises NotFound. Schema 1 is not refused here.
 
-        Falls back to a GET, which Docker Hub counts as a pull, where HEAD tells no digest. `expected`: a list named it,
-        or it was just put there, so a 404 is asked about once more by GET, but for Docker Hub: caches of other
-        registries say it to every HEAD.
+        Falls back to a GET, which Docker Hub counts as a pull, if the answer to HEAD has no digest. `expected`: it is
+        listed, or was just pushed, so a 404 is verified by GET, except at Docker Hub: some pull-through caches answer
+        404 to every HEAD.
         """
         registry = reference.repository.registry
         if not self._is_headless(registry):
@@ -151,23 +151,22 @@ class RegistryClient:
         return found_at is not None
 
     async def get_manifest(self, reference: Reference, *, keep: bool = False) -> Manifest:
-        """The manifest verbatim, checked against `reference.digest` and the registry's own header.
+        """The manifest, byte for byte, verified against `reference.digest` and the digest in the registry's header.
 
-        `keep`: whoever asks for its digest next need not ask the registry.
-        Raises NotFound, WrongContent, and Unsupported for schema 1.
+        `keep`: cache it for the next request by digest. Raises NotFound, WrongContent, and Unsupported for schema 1.
         """
-        found = self._kept_manifests.take(f"{reference.repository}@{reference.digest}") if reference.digest else None
+        found = self._manifest_cache.pop(f"{reference.repository}@{reference.digest}") if reference.digest else None
         if found is None:
             spec = self._requests(reference.repository.registry).get_manifest(reference)
             found = manifest_responses.receive(spec, await self._sender.send(spec), pinned=reference.digest)
         if keep:
-            self._kept_manifests.put(f"{reference.repository}@{found.digest}", found, size=len(found.body))
+            self._manifest_cache.put(f"{reference.repository}@{found.digest}", found, size=len(found.body))
         return found
 
     async def get_blob(self, repository: Repository, digest: str, *, keep: bool = False) -> bytes:
-        """A small blob, such as a config, checked; at most 4 MiB (WrongContent). `keep`: as for a manifest."""
+        """A small blob, such as a config, verified; at most 4 MiB (WrongContent). `keep`: as for a manifest."""
         name = f"{repository}@{digest}"
-        found = self._kept_blobs.take(name)
+        found = self._blob_cache.pop(name)
         if found is None:
             spec = self._requests(repository.registry).get_blob(repository.name, digest)
             answer = await self._sender.send(spec)
@@ -175,14 +174,14 @@ class RegistryClient:
             found = answer.body
             await self._sender.limits.throttle(repository.registry, len(found))
         if keep:
-            self._kept_blobs.put(name, found, size=len(found))
+            self._blob_cache.put(name, found, size=len(found))
         return found
 
     async def put_manifest(self, reference: Reference, manifest: Manifest) -> Stored:
-        """Put the manifest under `reference`'s digest, or its tag where it has none.
+        """Push the manifest under the digest of `reference`, or under its tag if it has no digest.
 
-        Raises ManifestRefused where the registry does not take it, NotFound where it knows no such repository, and
-        WrongContent where it stored something else.
+        Raises ManifestRefused if the registry does not accept it, NotFound for an unknown repository, and WrongContent
+        if the registry stored something else.
         """
         spec = self._requests(reference.repository.registry).put_manifest(reference, manifest)
         try:
@@ -198,12 +197,12 @@ class RegistryClient:
         return Stored(digest, confirmed=manifest_responses.describe(spec, answer, pinned=digest) is not None)
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
-        """Whether a repository that is pushed to has the blob; None: HEAD does not tell."""
+        """Whether a target repository has the blob; None: its answer to HEAD does not say."""
         answer = await self._sender.send(self._requests(repository.registry).head_blob(repository.name, digest))
         return True if answer.ok else (False if answer.status == HTTPStatus.NOT_FOUND else None)
 
     async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
-        """Ask the registry to take the blob over from its repository `source` (a name)."""
+        """Cross-repository mount: let the registry take the blob from its repository `source` (a name)."""
         answer = await self._sender.send(
             self._requests(repository.registry).mount(repository.name, digest, source=source)
         )
@@ -213,64 +212,67 @@ class RegistryClient:
         return Mount(made=False, session=session_of(answer, repository.registry) if answer.ok else None)
 
     def has_mounted(self, registry: str) -> bool:
-        """Whether the registry has made a mount, since this process began."""
+        """Whether the registry has mounted a blob since this process started."""
         return registry in self._mounting
 
-    def download(self, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]) -> Download:
-        """The blob, to be uploaded elsewhere, within `transfer`; `tell` is told how many bytes have come. Close it."""
+    def download(
+        self, repository: Repository, digest: str, size: int, *, on_progress: Callable[[int], None]
+    ) -> Download:
+        """The blob, for an upload within `transfer`; `on_progress` gets the bytes received so far. Close it."""
         requests = self._requests(repository.registry)
         return Download(
             sender=self._sender, requests=requests, clock=self._clock,
-            name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
+            name=repository.name, digest=digest, size=size, on_progress=on_progress, window=self._timeouts.read,
         )  # fmt: skip
 
     def download_from(
-        self, url: str, repository: Repository, digest: str, size: int, *, tell: Callable[[int], None]
+        self, url: str, repository: Repository, digest: str, size: int, *, on_progress: Callable[[int], None]
     ) -> Download:
-        """A foreign layer of the repository, from a URL that its manifest names; else as `download`.
+        """A foreign layer of the repository, from a URL in its manifest; otherwise like `download`.
 
         Raises Unsupported for a URL that must not be followed.
         """
         return Download(
             sender=self._sender, requests=ForeignLayerRequests.to(self._host(repository.registry), url),
             clock=self._clock,
-            name=repository.name, digest=digest, size=size, tell=tell, window=self._timeouts.read,
+            name=repository.name, digest=digest, size=size, on_progress=on_progress, window=self._timeouts.read,
         )  # fmt: skip
 
     async def upload_blob(
         self, repository: Repository, digest: str, blob: bytes | Download, *, session: Session | None = None
     ) -> None:
-        """Bring a blob into a repository; a `session` is what a mount that was not made has left.
+        """Upload a blob into a repository; `session`: the upload session that a refused mount left.
 
-        What is wrong with a download is raised as that. A download needs `transfer`.
+        An error of the source (the download) is raised unchanged. A download needs `transfer`.
         """
-        uploader = self._uploader(repository, digest, placed=not isinstance(blob, bytes))
+        uploader = self._uploader(repository, digest, holds_slot=not isinstance(blob, bytes))
         await uploader.run(InMemory(blob) if isinstance(blob, bytes) else blob, session)
 
-    async def give_up_upload(self, repository: Repository, digest: str, session: Session) -> None:
-        """Tell the registry that nothing will come of an upload that a mount has left. Never fails."""
-        await self._uploader(repository, digest, placed=False).give_up(session)
+    async def cancel_upload(self, repository: Repository, digest: str, session: Session) -> None:
+        """Cancel the upload session that a refused mount left. Never fails."""
+        await self._uploader(repository, digest, holds_slot=False).cancel(session)
 
-    def _uploader(self, repository: Repository, digest: str, *, placed: bool) -> Uploader:
+    def _uploader(self, repository: Repository, digest: str, *, holds_slot: bool) -> Uploader:
         return Uploader(
             sender=self._sender, requests=self._requests(repository.registry), clock=self._clock,
-            capabilities=self.capabilities(repository.registry), name=repository.name, digest=digest, placed=placed,
+            capabilities=self.capabilities(repository.registry), name=repository.name, digest=digest,
+            holds_slot=holds_slot,
         )  # fmt: skip
 
     def transfer(self, source: str, target: str) -> AbstractAsyncContextManager[None]:
-        """A place for requests at both registries, for one download and the upload that it goes into."""
-        return self._sender.limits.transfer({each: self._host(each).concurrency for each in (source, target)})
+        """Hold a request slot at both registries, for one download and its upload."""
+        return self._sender.limits.transfer({name: self._host(name).concurrency for name in (source, target)})
 
     def capabilities(self, registry: str) -> Capabilities:
-        """What the registry turned out to be able to do; whoever knows more may change it."""
+        """The known capabilities of the registry; callers that learn more may change them."""
         return self._capabilities.setdefault(registry, Capabilities())
 
     # Tags
 
     async def list_tags(self, repository: Repository) -> AsyncIterator[list[str]]:
-        """Tag names page by page (plain OCI paging); names that are no tags are left out, none comes twice.
+        """Tag names, page by page (plain OCI paging), without duplicates and without invalid names.
 
-        Raises Unsupported for more names, and TooSlow for more time, than the registry is allowed.
+        Raises Unsupported for too many names (`most_tags`), and TooSlow for too much time.
         """
         size = self._host(repository.registry).page_size
         bounds = self.bounds(repository)
@@ -285,14 +287,14 @@ class RegistryClient:
                 if fresh or not names:
                     yield fresh
                 await asyncio.sleep(0)
-            if has_names and len(seen) == before:  # a repeated page: this registry ignores where a page is to begin
+            if has_names and len(seen) == before:  # a repeated page: this registry ignores `last`
                 if len(document["tags"]) == self._page_sizes.known(repository.registry):
                     message = f"{bounds.about}: its pages repeat, so that only the first {before} can be read"
                     raise Unsupported(message, registry=repository.registry)
-                return  # and how long it is to be: this is the whole list
+                return  # it ignores `n` as well: this is the whole list
 
     async def get_tags_document(self, repository: Repository) -> dict[str, Any]:
-        """The whole document of tags/list; `tags` and Google's `manifest` map are merged over its pages, or empty."""
+        """The whole document of tags/list; `tags` and Google's `manifest` map are merged over all pages."""
         bounds = self.bounds(repository)
         merged: dict[str, Any] = {}
         tags: list[Any] = []
@@ -305,7 +307,7 @@ class RegistryClient:
         return merged | {"tags": tags, "manifest": by_digest}
 
     def bounds(self, repository: Repository) -> Bounds:
-        """How much a list of the repository's tags may be, in all."""
+        """New bounds for a list of the repository's tags."""
         host = self._host(repository.registry)
         return Bounds(
             f"{host.name}: tags of {repository.name}", registry=host.name, names=host.most_tags,
@@ -316,17 +318,17 @@ class RegistryClient:
         self, repository: Repository, *, page_size: int | None, bounds: Bounds
     ) -> AsyncIterator[dict[str, Any]]:
         """The documents of tags/list."""
-        async for document in self._in_pages_that_are_taken(repository, page_size, bounds):
+        async for document in self._pages_of_accepted_size(repository, page_size, bounds):
             tags, by_digest = document.get("tags"), document.get("manifest")
             yield document | {
                 "tags": tags if isinstance(tags, list) else [],  # null where there are none
                 "manifest": by_digest if isinstance(by_digest, dict) else {},
             }
 
-    async def _in_pages_that_are_taken(
+    async def _pages_of_accepted_size(
         self, repository: Repository, page_size: int | None, bounds: Bounds
     ) -> AsyncIterator[dict[str, Any]]:
-        """A list whose page size is refused is asked for in smaller ones, and at last in the registry's own."""
+        """Try smaller page sizes if one is refused, and the registry's default last."""
         registry = repository.registry
         for size in self._page_sizes.to_try(registry, page_size):
             has_begun = False
@@ -343,8 +345,8 @@ class RegistryClient:
                 return
 
     async def _documents(self, spec: RequestSpec, bounds: Bounds, *, values: int) -> AsyncIterator[dict[str, Any]]:
-        """What a list consists of; the end is where no page follows, never a short page."""
-        registry, about = spec.host.name, f"{spec.host.name}: {spec.thing}"
+        """The pages of a list. It ends where no next page is linked; a short page is not an end."""
+        registry, about = spec.host.name, f"{spec.host.name}: {spec.subject}"
         visited: set[URL] = set()
         while spec.request.url not in visited:
             bounds.page()
@@ -362,7 +364,7 @@ class RegistryClient:
     # Referrers
 
     async def list_referrers(self, subject: Reference) -> list[Referrer] | None:
-        """What refers to a manifest, of every type; None: the registry has no API for that, which is remembered."""
+        """The referrers of a manifest, of every type; None: the registry has no referrers API, which is remembered."""
         registry = subject.repository.registry
         async with self._referrers_apis.asking(registry) as worth_asking:
             if not worth_asking:
@@ -381,7 +383,7 @@ class RegistryClient:
         found: dict[str, Referrer] | None = None
         try:
             async for document in self._referrers_documents(spec, bounds):
-                listed = {each.digest: each for each in referrers_in(document)}
+                listed = {referrer.digest: referrer for referrer in referrers_in(document)}
                 found = (found or {}) | listed
                 bounds.count(len(listed))
         except (NotFound, Unsupported):
@@ -396,22 +398,22 @@ class RegistryClient:
 
     async def _referrers_documents(self, spec: RequestSpec, bounds: Bounds) -> AsyncIterator[dict[str, Any]]:
         async for document in self._documents(spec, bounds, values=_API_VALUES):
-            if not is_list(document):  # a page to sign in, for one
-                about = f"{spec.host.name}: {spec.thing}"
+            if not is_list(document):  # such as a login page
+                about = f"{spec.host.name}: {spec.subject}"
                 raise WrongContent(f"{about}: what it answers is no list", registry=spec.host.name)
             yield document
 
     async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
-        """What a referrers tag lists; nothing where there is no such tag, or it names something else."""
+        """The referrers that a referrers tag lists; empty if there is no such tag, or it is something else."""
         try:
             return listed_in(await self.get_manifest(tag), tag=tag.selector)
         except NotFound:
             return []
 
     async def _json(self, spec: RequestSpec, answer: Answer, *, values: int) -> Any:
-        """The document of an answer; a long one in a thread, one at a time. It has at most so many values."""
-        about = f"{spec.speaker(answer.url)}: {spec.thing}"
-        # Short values become sixty times their length in memory: they are counted before they are made.
+        """Parse the JSON of an answer, with at most `values` values; long documents in a thread, one at a time."""
+        about = f"{spec.answered_by(answer.url)}: {spec.subject}"
+        # Short values take sixty times their length in memory: count them before parsing.
         if answer.body.count(b",") > values:
             if spec.bounds is not None:
                 raise spec.bounds.too_many()
@@ -420,7 +422,7 @@ class RegistryClient:
             if len(answer.body) < _LONG:
                 return json.loads(answer.body)
             async with self._reading:
-                return await asyncio.to_thread(json.loads, answer.body, object_hook=_as_it_is)
+                return await asyncio.to_thread(json.loads, answer.body, object_hook=_unchanged)
         except (ValueError, RecursionError) as error:
             raise WrongContent(f"{about}: what it answers is no JSON", registry=spec.host.name) from error
 
@@ -435,7 +437,7 @@ class RegistryClient:
         bearer: str | None = None,
         bounds: Bounds | None = None,
     ) -> Any:
-        """JSON from the registry's tag API. `path` starts with "/"; `bounds`: of the list that it is a page of.
+        """JSON from the registry's tag API. `path` starts with "/"; `bounds`: of the list, for one of its pages.
 
         Raises Denied for 401 and 403, NotFound for 404.
         """
@@ -443,7 +445,7 @@ class RegistryClient:
         return await self._json(spec, await self._sender.send(spec), values=_API_VALUES)
 
     async def post_api(self, registry: str, path: str, *, body: Mapping[str, str]) -> Any:
-        """Sign in at the registry's API with `credential_for_api`; JSON both ways. A 401 is LoginRefused."""
+        """Log in to the registry's tag API with `credential_for_api`; JSON both ways. Raises LoginRefused for a 401."""
         credential = await self.credential_for_api(registry)
         spec = self._requests(registry).post_api(path, body)
         answer = await self._sender.send(spec)
@@ -457,30 +459,30 @@ class RegistryClient:
     # Logins
 
     async def credential_for_api(self, registry: str) -> Credential | None:
-        """The login (`username`, `secret`) for the registry's tag API. Raises LoginRefused once it was refused."""
+        """The login (`username`, `secret`) for the registry's tag API. Raises LoginRefused if it was refused before."""
         credential = await self._credentials.find_for_api(self._host(registry))
         self._sender.refusals.check(registry, credential)
         return credential
 
     async def credential_for_engine(self, registry: str, repository: str = "") -> dict[str, str] | None:
-        """The login as a Docker Engine takes it. `repository` is the name alone; Podman's files tell them apart.
+        """The login in the form of the Docker Engine API. `repository`: the name alone, for Podman's login files.
 
-        Raises LoginRefused once it was refused.
+        Raises LoginRefused if it was refused before.
         """
         credential = await self._sender.logins.credential(self._host(registry), repository)
         return credential.for_engine() if credential else None
 
     def timeout(self, registry: str) -> float | None:
-        """Seconds that the registry's answers may take to begin, where items.yml says so (`timeout:`)."""
+        """Seconds until an answer has to begin, if items.yml sets them (`timeout:`)."""
         return self._host(registry).timeout
 
     def host_for_engine(self, registry: str) -> str:
-        """The host that a Docker Engine is to pull from or push to: the endpoint's, where the user set one."""
+        """The host for pulls and pushes of a Docker Engine: that of the endpoint, if the user set one."""
         host = self._host(registry)
         return host.authority if host.moved else host.name
 
     async def log_in(self, registry: str) -> str:
-        """Try the registry and its login; what worked, as a sentence. Raises LoginRefused and the rest."""
+        """Test the registry and its login; returns a sentence about what worked. Raises LoginRefused and others."""
         host = self._host(registry)
         credential = await self._sender.logins.credential(host)
         try:
@@ -491,14 +493,14 @@ class RegistryClient:
             return f"{registry} answers; no login is set up, so only what is public can be read"
         if credential is None:
             return f"{registry} answers, without a login"
-        if self._sender.logins.asked(host):
+        if self._sender.logins.was_challenged(host):
             return f"logged in to {registry} as {credential.username}"
         return f"{registry} answers and asks for no login: that of {credential.username} was not tried"
 
     async def try_login(self, registry: str) -> bool:
-        """Show the registry its login once more, whatever became of it before. Raises LoginRefused and the rest.
+        """Retry the login, even if it was refused before. Raises LoginRefused and others.
 
-        False: there is none, or nothing that could be asked wants one.
+        False: there is none, or the registry does not ask for one.
         """
         host = self._host(registry)
         self._sender.logins.forget(registry)
@@ -508,53 +510,53 @@ class RegistryClient:
             await self._sender.send(self._requests(registry).base())
         except Denied:
             return False
-        return self._sender.logins.asked(host)
+        return self._sender.logins.was_challenged(host)
 
     async def login_fingerprint(self, registry: str) -> str:
-        """A salted fingerprint of the login in use (or of there being none), to remember which one was refused."""
+        """A salted fingerprint of the present login (or of none), to remember which one was refused."""
         return await asyncio.to_thread(credential_fingerprint, await self._identity(registry))
 
     async def matches(self, registry: str, known: str) -> bool:
-        """Whether the login in use is the one that the fingerprint `known` was made of."""
+        """Whether the fingerprint `known` is of the present login."""
         return await asyncio.to_thread(matches, await self._identity(registry), known)
 
     async def remember_refusal(
         self, registry: str, repository: str, shown: Mapping[str, str], error: LoginRefused
     ) -> None:
-        """Take over that a Docker Engine saw the login refused that it was given, if that is still the one in use."""
+        """Remember that a registry refused the login `shown` by a Docker Engine, if that is still the present one."""
         credential = await self._credentials.find(self._host(registry), repository)
         if credential is not None and credential.for_engine() == shown:
             self._sender.refusals.remember(registry, credential, error)
 
     def forget_refusals(self, registry: str | None = None) -> None:
-        """Try refused logins again, at one registry or at all."""
+        """Forget refused logins, so that they are tried again; of one registry or of all."""
         self._sender.refusals.forget(registry)
 
     # Limits
 
     def slot(self, *registries: str) -> AbstractAsyncContextManager[None]:
-        """One place for a copy at each of the registries, taken in one order, so that no two copies can lock.
+        """A copy slot at each of the registries, acquired in sorted order, so that two copies cannot deadlock.
 
-        Waits for the registries' holds. Requests have places of their own: a copy may make them.
+        Waits for the end of the registries' holds. Requests have separate slots: a copy may send them.
         """
         return self._sender.limits.copy({registry: self._host(registry).concurrency for registry in registries})
 
     def hold(self, registry: str, until: datetime) -> None:
-        """Leave the registry alone until then; an earlier moment than already known changes nothing."""
+        """Send no requests to the registry before `until`; an earlier moment does not shorten a hold."""
         self._sender.limits.hold(registry, until)
 
     def held_until(self, registry: str) -> datetime | None:
-        """Until when the registry is to be left alone; None: it is not."""
+        """The end of the registry's hold; None: there is none."""
         return self._sender.limits.held_until(registry)
 
     def quota(self, registry: str) -> Quota | None:
-        """What the registry last said of its pull limit."""
+        """The last known pull quota of the registry."""
         return self._sender.limits.quota(registry)
 
     async def pull_at(self, source: Reference) -> datetime | None:
-        """When a tag may be pulled from here, by its registry's limit on pulls; None: now, and it is counted.
+        """When a tag may be pulled, by the pull quota of its registry; None: now, and it is counted.
 
-        Where nothing was left at last, it asks by HEAD, which is free.
+        If the last known quota was used up, it asks again by HEAD, which is free.
         """
         registry, pulls = source.repository.registry, self._sender.limits.pulls
         if pulls.is_outdated(registry, now=self._clock.now()):
@@ -562,14 +564,14 @@ class RegistryClient:
         return pulls.grant(registry, now=self._clock.now())
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close the connection pool."""
         await self._sender.aclose()
 
     async def _identity(self, registry: str) -> str:
         try:
             return identify(await self._credentials.find(self._host(registry)))
         except LoginRefused:
-            return "unavailable"  # not the same as none: once its source works again, there is something to try
+            return "unavailable"  # not the same as no login: once its source works again, it has to be tried
 
     def _host(self, registry: str) -> Host:
         host = self._hosts.get(registry)
@@ -585,13 +587,13 @@ def _resolve(hosts: Mapping[str, RegistryOptions]) -> dict[str, Host]:
     return {name: Host.resolve(name, options) for name, options in hosts.items()}
 
 
-def _as_it_is(each: dict[str, Any]) -> dict[str, Any]:
-    """Nothing is changed; but that Python is called at all lets the event loop have its turns meanwhile."""
-    return each
+def _unchanged(value: dict[str, Any]) -> dict[str, Any]:
+    """An object_hook in Python lets threads switch inside json.loads, so that the event loop goes on."""
+    return value
 
 
 def _portions(names: Sequence[Any]) -> Iterator[list[str]]:
-    """What may be a tag, each once a portion; at least one portion."""
+    """The valid tags in portions, each once a portion; at least one portion."""
     for start in range(0, max(1, len(names)), _NAMES_AT_ONCE):
         portion = names[start : start + _NAMES_AT_ONCE]
         yield list(dict.fromkeys(name for name in portion if isinstance(name, str) and is_tag(name)))

@@ -1,4 +1,4 @@
-"""Small content that was read, and will be asked for once more: discovery looks into an image before it is copied."""
+"""Cache of small content (manifests, configs) that is read twice: by discovery, and by the copy that follows."""
 
 from typing import Generic, TypeVar
 
@@ -7,22 +7,22 @@ _MOST = 8 * 1024 * 1024  # bytes: the manifests and configs of some thousand tag
 
 
 class ContentCache(Generic[_T]):
-    """By a name that can mean one thing only. What was kept first goes first when there is too much."""
+    """A first-in, first-out cache; each name must stand for immutable content."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[_T, int]] = {}
+        self._entries: dict[str, tuple[_T, int]] = {}
         self._size = 0
 
     def put(self, name: str, content: _T, *, size: int) -> None:
-        """Keep it for one `take`; `size` in bytes."""
-        self.take(name)
-        self._kept[name] = content, size
+        """Cache it for one `pop`; `size` in bytes."""
+        self.pop(name)
+        self._entries[name] = content, size
         self._size += size
         while self._size > _MOST:
-            self.take(next(iter(self._kept)))
+            self.pop(next(iter(self._entries)))
 
-    def take(self, name: str) -> _T | None:
-        """What was kept, which is forgotten with this; None: nothing."""
-        content, size = self._kept.pop(name, (None, 0))
+    def pop(self, name: str) -> _T | None:
+        """Remove and return the content; None: it is not cached."""
+        content, size = self._entries.pop(name, (None, 0))
         self._size -= size
         return content

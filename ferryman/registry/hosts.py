@@ -1,7 +1,7 @@
-"""Where each registry is really served, and how it is spoken to.
+"""Endpoint and options of each registry, with defaults filled in.
 
-A registry's name is what people write (`docker.io`); its endpoint is where `/v2/` answers
-(`https://registry-1.docker.io`), and its API, where it has one, lists tags with times and digests.
+A registry's name is what users write (`docker.io`); its endpoint is where `/v2/` answers
+(`https://registry-1.docker.io`), and its tag API, if it has one, lists tags with times and digests.
 """
 
 import re
@@ -20,7 +20,7 @@ _ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
 _APIS = {DOCKER_HUB: "https://hub.docker.com", "quay.io": "https://quay.io"}
 _CONCURRENCY = {DOCKER_HUB: 4}
 _DEFAULT_CONCURRENCY = 8
-_PAGE_SIZES = {"quay.io": 100}  # quay misbehaves above its own limit
+_PAGE_SIZES = {"quay.io": 100}  # Quay misbehaves above its maximum
 _DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
 _PORT = re.compile(r":[0-9]+$")
 _LEAST_RATE = 10 * 1024  # bytes a second
@@ -34,12 +34,12 @@ class Host:
     endpoint: URL
     api: URL | None
     concurrency: int
-    requests_per_second: int | None  # None: as many as there are
-    page_size: int  # tags asked for in one page of /v2/…/tags/list
-    tls: bool | ssl.SSLContext  # as aiohttp takes it
-    moved: bool  # the endpoint is not the registry's own, but one that the user named
-    api_is_apart: bool  # the endpoint was moved and the API was not: their logins are not the same
-    timeout: float | None  # seconds that an answer may take to begin; None: as is usual for what is asked
+    requests_per_second: int | None  # None: no limit
+    page_size: int  # tags in one page of /v2/…/tags/list
+    tls: bool | ssl.SSLContext  # the `ssl` argument of aiohttp
+    moved: bool  # the endpoint was set by the user: a mirror
+    api_is_apart: bool  # the endpoint was set and the API was not: their logins differ
+    timeout: float | None  # seconds until an answer has to begin; None: the default of its timeout class
     least_rate: float  # bytes a second
     most_tags: int
     redirects: HostList
@@ -71,7 +71,7 @@ class Host:
 
     @property
     def authority(self) -> str:
-        """host[:port] of the endpoint: where the registry's own requests really go."""
+        """host[:port] of the endpoint."""
         return self.endpoint.host_port_subcomponent or self.name
 
 
@@ -80,7 +80,7 @@ def _base(address: str, scheme: str) -> URL:
 
 
 def _trust(name: str, ca_file: str) -> ssl.SSLContext:
-    """The system's authorities and the user's: redirects and token servers may be certified by either."""
+    """Trust the system's CAs and the user's: redirects and token servers may use certificates of either."""
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=ca_file)

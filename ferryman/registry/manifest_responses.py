@@ -1,4 +1,4 @@
-"""What a registry answers about a manifest, checked: media type, digest, schema.
+"""Verifies the answers to manifest requests: media type, digest, schema.
 
 Source: OCI image specification, "Manifest" and "Image Index"; Docker image manifest version 2, schemas 1 and 2.
 """
@@ -28,7 +28,7 @@ _VAGUE = frozenset({"", "application/json", "application/octet-stream", "text/pl
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a HEAD tells of a manifest."""
+    """A manifest by its headers (HEAD)."""
 
     digest: str
     media_type: str
@@ -37,48 +37,48 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What came of putting a manifest."""
+    """The result of putting a manifest."""
 
     digest: str
-    confirmed: bool  # the registry itself named the digest that it now has
+    confirmed: bool  # the registry named the digest in its answer
 
 
 class ManifestRefused(Unsupported):
-    """The registry did not take a manifest."""
+    """The registry refused a manifest."""
 
     @property
     def lacks_content(self) -> bool:
-        """Something that the manifest names is not there."""
+        """Whether a blob or manifest that it names is missing."""
         return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
 def describe(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Described | None:
-    """What a HEAD answered; None where it tells no digest. Raises WrongContent for another one than was asked for."""
+    """Read the headers of an answer; None without a digest. Raises WrongContent if it is not the `pinned` one."""
     digest = answer.headers.get("Docker-Content-Digest", "")
     if not answer.ok or not is_digest(digest):
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
         raise _wrong(spec, answer, f"is said to be {digest}")
-    # What is packed on its way has another length there.
+    # With a Content-Encoding, it is the compressed length.
     length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
     return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)
 
 
 def receive(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Manifest:
-    """The manifest of a GET's answer, checked. Raises WrongContent, and Unsupported for schema 1."""
+    """Read and verify the answer to a GET. Raises WrongContent, and Unsupported for schema 1."""
     document = _parse(spec, answer)
     media_type = _media_type(answer, document)
     if media_type in SCHEMA_1 or document.get("schemaVersion") == 1:
         message = "is of schema 1, which registries and engines have given up: push it again with a newer Docker"
-        raise Unsupported(f"{spec.speaker(answer.url)}: {spec.thing} {message}", registry=spec.host.name)
-    said = answer.headers.get("Docker-Content-Digest", "")
-    for promised in filter(is_digest, (pinned or "", said)):
-        check(spec, answer, promised)
+        raise Unsupported(f"{spec.answered_by(answer.url)}: {spec.subject} {message}", registry=spec.host.name)
+    reported = answer.headers.get("Docker-Content-Digest", "")
+    for expected in filter(is_digest, (pinned or "", reported)):
+        check(spec, answer, expected)
     return Manifest(answer.body, media_type, pinned or digest_of(answer.body))
 
 
 def check(spec: RequestSpec, answer: Answer, digest: str) -> None:
-    """Raises WrongContent where the body is not what `digest` stands for."""
+    """Verify the body. Raises WrongContent if its digest is another one."""
     found = digest_of(answer.body, digest.partition(":")[0])
     if found != digest:
         raise _wrong(spec, answer, f"should be {digest}, and what arrived is {found}")
@@ -92,16 +92,16 @@ def _parse(spec: RequestSpec, answer: Answer) -> dict[str, Any]:
 
 
 def _media_type(answer: Answer, document: dict[str, Any]) -> str:
-    """What the document says that it is; where it says nothing, what the server tells if that can be true."""
-    told, written = _content_type(answer), document.get("mediaType")
+    """The media type in the document; without one, the `Content-Type` if it can be right."""
+    header, written = _content_type(answer), document.get("mediaType")
     written = written if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written) else None
     looks = OCI_INDEX if "manifests" in document else OCI_MANIFEST
     if written in _KNOWN:
-        return written  # whatever the server calls it: a target that checks would refuse the other
-    if told in _KNOWN:
-        return looks  # Docker's would say so themselves, and it cannot be both
-    if told not in _VAGUE and _MEDIA_TYPE.fullmatch(told):
-        return told
+        return written  # whatever the header says: a strict target would refuse another type
+    if header in _KNOWN:
+        return looks  # Docker's types require `mediaType` in the document, so it must be OCI's
+    if header not in _VAGUE and _MEDIA_TYPE.fullmatch(header):
+        return header
     return written or looks
 
 
@@ -114,4 +114,4 @@ def _comparable(one: str, other: str) -> bool:
 
 
 def _wrong(spec: RequestSpec, answer: Answer, what: str) -> WrongContent:
-    return WrongContent(f"{spec.speaker(answer.url)}: {spec.thing} {what}", registry=spec.host.name)
+    return WrongContent(f"{spec.answered_by(answer.url)}: {spec.subject} {what}", registry=spec.host.name)

@@ -1,4 +1,4 @@
-"""Which registries have the referrers API.
+"""Which registries support the referrers API.
 
 Source: OCI distribution specification 1.1, "Listing Referrers".
 """
@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from ferryman.clock import Clock
 
-_ASKED_AGAIN = timedelta(days=1)  # a registry that had no API
+_ASKED_AGAIN = timedelta(days=1)  # for a registry without the API
 
 
 class ReferrersApis:
-    """Which registries have the referrers API, as far as was seen: one without it is asked once a day."""
+    """Remembers which registries support the referrers API; one without it is asked again once a day."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -25,7 +25,7 @@ class ReferrersApis:
 
     @asynccontextmanager
     async def asking(self, registry: str) -> AsyncIterator[bool]:
-        """Whether to ask. As long as nothing is known one asks, and the others wait for what comes of it."""
+        """Whether to send the request. While nothing is known, one caller asks and the others wait for its result."""
         if self.has(registry):
             yield True
         elif self._lacks(registry):
@@ -35,11 +35,11 @@ class ReferrersApis:
                 yield not self._lacks(registry)
 
     def has(self, registry: str) -> bool:
-        """Whether it has answered before: then a refusal speaks of one image."""
+        """Whether the API has answered before: a refusal is then about one image."""
         return registry in self._have
 
     def note(self, registry: str, *, has: bool) -> None:
-        """What an answer showed."""
+        """Note what an answer showed."""
         if has:
             self._have.add(registry)
             self._lack.pop(registry, None)

@@ -1,4 +1,7 @@
-"""A request's way to its answer: the host's limits, its login, redirects, and a few more tries."""
+"""Sends a request: rate limits of the host, login, redirects, and a few retries with backoff.
+
+Only errors that may pass soon are retried here; for the rest the job is retried later (`ferryman/retry.py`).
+"""
 
 from datetime import timedelta
 
@@ -11,19 +14,19 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
 from ferryman.registry.http.links import redirect
-from ferryman.registry.http.messages import Answer, Request, RequestSpec, origin, place
+from ferryman.registry.http.messages import Answer, Request, RequestSpec, authority, origin
 from ferryman.registry.http.session import Http, Timeouts
 from ferryman.registry.limits.host_limits import HostLimits
 
 _TRIES = 3
-_LATE = 90  # seconds after which no more tries are begun here
+_LATE = 90  # seconds after which no retry is started
 _REDIRECTS = 5
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
-_SHORT = timedelta(seconds=10)  # a limit that ends within this is waited for, here
+_SHORT = timedelta(seconds=10)  # the longest Retry-After that is waited for here
 
 
 class Sender:
-    """Runs requests. All that is shared between them is here: the connection pool, limits, logins."""
+    """Sends requests. Owns everything that they share: connection pool, rate limits, logins."""
 
     def __init__(
         self, *, credentials: CredentialStore, clock: Clock, timeouts: Timeouts, user_agent: str, events: Events
@@ -36,7 +39,11 @@ class Sender:
         self.logins = Logins(credentials=credentials, refusals=self.refusals, clock=clock, ask=self._ask)
 
     async def send(self, spec: RequestSpec) -> Answer:
-        """The answer, if it is a success or one that the spec accepts. Raises TransferError."""
+        """Send with retries; returns the answer if it is a success or the spec accepts it. Raises TransferError.
+
+        A 429 raises RateLimited: its `Retry-After` holds the host, and it is retried here if that is at most 10 s away.
+        Requests of an upload session are never repeated by themselves (`repeats`).
+        """
         tries = _TRIES if spec.repeats and spec.request.method in _REPEATABLE else 1
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
@@ -48,7 +55,7 @@ class Sender:
         return await retrying(self._once, spec)
 
     def _may_pass(self, error: BaseException) -> bool:
-        """Whether another try in a moment can help. Longer waits are the queue's business."""
+        """Whether to retry here. Longer waits are left to the queue."""
         if not isinstance(error, RateLimited | Unreachable) or isinstance(error, TooSlow):
             return False
         return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
@@ -60,10 +67,10 @@ class Sender:
                 raise refusal(spec, answer, now=self._clock.now())
         except (RateLimited, Unreachable) as error:
             if error.retry_at is not None:
-                self.limits.hold(spec.place, error.retry_at)
+                self.limits.hold(spec.rate_limited_host, error.retry_at)
             raise
         except Unsupported as error:
-            error.registry = error.registry or spec.host.name  # where it points to does not know who pointed
+            error.registry = error.registry or spec.host.name  # the code that judges links does not know the registry
             raise
         return answer
 
@@ -77,18 +84,20 @@ class Sender:
                 return answer
             if spec.body_is_login and origin(target) != origin(request.url):
                 leak = "a redirect would send a login to another origin"
-                raise Unsupported(f"{place(request.url)}: {leak}: not followed", registry=spec.host.name)
+                raise Unsupported(f"{authority(request.url)}: {leak}: not followed", registry=spec.host.name)
             request = request.moved(target)
-        raise Unsupported(f"{spec.speaker(request.url)}: {spec.thing}: too many redirects", registry=spec.host.name)
+        raise Unsupported(
+            f"{spec.answered_by(request.url)}: {spec.subject}: too many redirects", registry=spec.host.name
+        )
 
     async def _ask(self, spec: RequestSpec, request: Request) -> Answer:
-        """One request, in one of the host's places."""
+        """Send one request, in one of the host's slots."""
         host = spec.host
         async with self.limits.request(
-            spec.place, host.concurrency, host.requests_per_second, placed=spec.placed
-        ) as turn:
+            spec.rate_limited_host, host.concurrency, host.requests_per_second, holds_slot=spec.holds_slot
+        ) as permit:
             answer = await self._exchange(spec, request)
-            turn.observe(answer.status, answer.headers)
+            permit.observe(answer.status, answer.headers)
         return answer
 
     async def _exchange(self, spec: RequestSpec, request: Request) -> Answer:

@@ -14,20 +14,20 @@ from tests.support.workplace import tiny
 def test_is_had_once() -> None:
     kept = ContentCache[bytes]()
     kept.put("a", b"content", size=7)
-    assert (kept.take("a"), kept.take("a")) == (b"content", None)
+    assert (kept.pop("a"), kept.pop("a")) == (b"content", None)
 
 
 def test_what_was_kept_first_goes_first() -> None:
     kept, size = ContentCache[str](), 3 * 1024 * 1024
     for name in ("a", "b", "b", "c"):
         kept.put(name, name, size=size)
-    assert [kept.take(name) for name in ("a", "b", "c")] == [None, "b", "c"]
+    assert [kept.pop(name) for name in ("a", "b", "c")] == [None, "b", "c"]
 
 
 def test_what_is_too_large_is_not_kept() -> None:
     kept = ContentCache[str]()
     kept.put("large", "content", size=1 << 30)
-    assert kept.take("large") is None
+    assert kept.pop("large") is None
 
 
 async def test_the_next_one_who_asks_needs_no_request(

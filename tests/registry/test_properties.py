@@ -87,7 +87,9 @@ def test_a_download_ends_with_the_right_bytes_or_an_error(answers: list[Handler]
     async def work(client: RegistryClient, stack: AsyncExitStack) -> None:
         server = await stack.enter_async_context(Faulty())
         server.on(f"GET /v2/a/b/blobs/{digest_of(SHORT)}", *answers)
-        download = client.download(Repository(server.host, "a/b"), digest_of(SHORT), len(SHORT), tell=lambda _: None)
+        download = client.download(
+            Repository(server.host, "a/b"), digest_of(SHORT), len(SHORT), on_progress=lambda _: None
+        )
         taken, failure = b"", None
         try:
             for size in [*sizes, len(SHORT)]:

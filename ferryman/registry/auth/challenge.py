@@ -1,7 +1,7 @@
-"""Reading `WWW-Authenticate`.
+"""Parses the challenges in `WWW-Authenticate` headers.
 
-Source: RFC 9110, 11.6.1. Real headers differ in case, quote or not, hold commas inside quotes, and put
-several challenges into one line; what cannot be read is passed over.
+Source: RFC 9110, 11.6.1. Real headers differ in case and quoting, have commas inside quotes, and put several
+challenges into one line; malformed parts are skipped.
 """
 
 import re
@@ -14,13 +14,13 @@ _PARAMETER = re.compile(
     rf'(?P<key>{_WORD})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?:"|\\?$)|(?P<bare>[^\s,"=][^\s,"]*))', re.DOTALL
 )
 _SCHEME = re.compile(_WORD)
-_TOKEN68 = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")  # what follows Negotiate
+_TOKEN68 = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")  # as after Negotiate
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way to log in that a server offers."""
+    """One authentication scheme that a server offers."""
 
     scheme: str  # lower case
     parameters: Mapping[str, str]  # keys in lower case

@@ -1,4 +1,4 @@
-"""A login, and how one that was refused is remembered without keeping its secret."""
+"""Credentials, and salted fingerprints that identify a refused one without storing its secret."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ _SALT = 16  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A login. Its secret appears in no repr."""
+    """A username and a secret. The repr hides the secret."""
 
     username: str
     secret: str
@@ -22,14 +22,14 @@ class Credential:
         return f"Credential(username={self.username!r}, secret='***')"
 
     def for_engine(self) -> dict[str, str]:
-        """As a Docker Engine takes it."""
+        """In the form of the Docker Engine API."""
         if self.is_identity_token:
             return {"identitytoken": self.secret}
         return {"username": self.username, "password": self.secret}
 
 
 def identify(credential: Credential | None) -> str:
-    """What tells this login from every other one; as secret as the login itself."""
+    """A text that is different for every credential (and for none); as secret as the credential itself."""
     return json.dumps(credential and [credential.username, credential.secret, credential.is_identity_token])
 
 
@@ -39,7 +39,7 @@ def credential_fingerprint(identity: str) -> str:
 
 
 def matches(identity: str, known: str) -> bool:
-    """Whether `known` is a credential_fingerprint of `identity`; of what is no credential_fingerprint: no."""
+    """Whether `known` is the credential_fingerprint of `identity`; False for a malformed one."""
     try:
         salt = base64.b64decode(known.split("$")[1], validate=True)
     except (IndexError, ValueError):

@@ -1,6 +1,6 @@
-"""Docker's credential helpers: programs that are asked for a login over pipes.
+"""Docker's credential helpers: programs that return a login over pipes.
 
-Source: docker/docker-credential-helpers, "Development". Secrets never stand in an argument or a variable.
+Source: docker/docker-credential-helpers, "Development". Secrets are never passed in arguments or variables.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from collections.abc import Mapping
 from ferryman.registry.http.error_responses import quoted
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-# docker-credential-helpers' words, Docker Desktop's, and those of the systems' own stores.
+# "Not found" of docker-credential-helpers, of Docker Desktop, and of the credential stores of macOS and Windows.
 _NONE = re.compile(
     r"credentials? not found|no (stored )?credentials?\b|could not be found in the keychain|element not found",
     re.IGNORECASE,
 )
-# What is ours holds secrets: a helper, and all that it calls, has no use for them.
+# Our own variables hold secrets: they are not passed to helpers.
 _OURS = re.compile(r"FERRYMAN_|TARGET(_|$)|DOCKER_AUTH_CONFIG$")
-_PATIENCE = 30.0  # seconds; some ask a cloud
+_TIMEOUT = 30.0  # seconds; some helpers call a cloud API
 
 
 class HelperFailed(Exception):
-    """A helper is not installed, hangs or fails; a sentence that holds no secret."""
+    """A helper is not installed, times out or fails. The message holds no secret."""
 
 
 async def ask_helper(
-    name: str, server: str, *, environment: Mapping[str, str], patience: float = _PATIENCE
+    name: str, server: str, *, environment: Mapping[str, str], time_limit: float = _TIMEOUT
 ) -> tuple[str, str] | None:
     """Username and secret for `server`; None: the helper has none. Raises HelperFailed."""
     program = f"docker-credential-{name}"
@@ -37,10 +37,10 @@ async def ask_helper(
     if found is None:
         raise HelperFailed(f"{program}, which is not installed")
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(time_limit):
             status, output = await _run(found, server, environment)
     except TimeoutError:
-        raise HelperFailed(f"{program} did not answer within {patience:g} s") from None
+        raise HelperFailed(f"{program} did not answer within {time_limit:g} s") from None
     except OSError as error:
         raise HelperFailed(f"{program} cannot be run: {error.strerror}") from error
     if status != 0:
@@ -74,7 +74,9 @@ def _parse(program: str, output: str) -> tuple[str, str] | None:
         answer = json.loads(output)
         username, secret = answer["Username"], answer["Secret"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise HelperFailed(f"{program} answered something other than a login") from None  # it may hold the secret
+        raise HelperFailed(
+            f"{program} answered something other than a login"
+        ) from None  # without a cause: it may hold the secret
     if not isinstance(username, str) or not isinstance(secret, str):
         raise HelperFailed(f"{program} answered something other than a login")
     return (username, secret) if secret else None

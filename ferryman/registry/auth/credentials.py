@@ -1,6 +1,6 @@
-"""Where the login for a registry comes from.
+"""Finds the credentials for a registry.
 
-In this order: `registries:` in items.yml; for targets TARGET_USER and TARGET_PASSWORD; Docker's config.json.
+In this order: `registries:` in items.yml; TARGET_USER and TARGET_PASSWORD for targets; Docker's config.json.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ __all__ = ["Credential", "CredentialStore"]
 
 
 class CredentialStore:
-    """Finds the login for a registry, as the configuration and the environment have it at that moment."""
+    """Finds the credentials for a registry in the configuration, the environment and Docker's login files."""
 
     def __init__(
         self,
@@ -33,15 +33,15 @@ class CredentialStore:
         self._docker = DockerConfig(environment=environment, clock=clock, secrets=secrets)
 
     async def find(self, host: Host, repository: str = "") -> Credential | None:
-        """The login for the registry's endpoint; None: there is none. Raises LoginRefused where a source fails."""
+        """The credential for the registry's endpoint; None: there is none. Raises LoginRefused if a source fails."""
         configured = self._configured(host)
         if configured is not None:
             return configured
-        # A mirror must not get the password of what it mirrors: its own name is looked up.
+        # A mirror must not get the password of the mirrored registry: look up its own name.
         return await self._from_docker(host, host.authority if host.moved else host.name, repository)
 
     async def find_for_api(self, host: Host) -> Credential | None:
-        """The login for the registry's tag API, which is not the mirror's where only the endpoint is a mirror's."""
+        """The credential for the registry's tag API; not the mirror's if only the endpoint is a mirror."""
         configured = None if host.api_is_apart else self._configured(host)
         return configured or await self._from_docker(host, host.name)
 

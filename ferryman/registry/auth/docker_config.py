@@ -1,4 +1,4 @@
-"""Docker's and Podman's login files, read as those tools read them.
+"""Login files of Docker and Podman (config.json, auth.json), read as those tools read them.
 
 Sources: docker/cli `cli/config/credentials`; containers-auth.json(5).
 """
@@ -20,30 +20,30 @@ from ferryman.registry.auth.credential import Credential
 from ferryman.registry.auth.credential_helper import HelperFailed, ask_helper
 
 _T = TypeVar("_T")
-HUB_KEY = "https://index.docker.io/v1/"  # what Docker files its own registry's login under
+HUB_KEY = "https://index.docker.io/v1/"  # the key of Docker Hub in login files
 _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://")
-_TOKEN_USER = "<token>"  # noqa: S105  (the name by which helpers say that the secret is an identity token)
-_HELPER_ANSWERS = 60.0  # seconds; how long a helper's answer is used
+_TOKEN_USER = "<token>"  # noqa: S105  (this user name means that the secret is an identity token)
+_HELPER_ANSWERS = 60.0  # seconds; how long an answer of a helper is cached
 
 
 @dataclass(frozen=True, slots=True)
 class LoginFile:
-    """One such document. What is wrong with an entry counts only where that entry is the one looked for."""
+    """One login file. A malformed entry is an error only when that entry is needed."""
 
-    name: str  # as it is called in an error
+    name: str  # for error messages
     logins: Mapping[str, Credential]  # by host, or host/namespace…
     helpers: Mapping[str, str]  # by host
     store: str | None
-    unusable: Mapping[tuple[str, str], str]  # by section and host: what is wrong, with nothing quoted but the key
+    unusable: Mapping[tuple[str, str], str]  # by section and host: the error, which quotes nothing but the key
 
     @classmethod
     def parse(cls, text: str, *, name: str) -> "LoginFile":
-        """An empty text is an empty document. Raises ValueError, with a sentence that quotes nothing of the text."""
+        """Parse a file; empty text is an empty document. Raises ValueError, with a sentence that quotes no content."""
         try:
             document = json.loads(text.strip() or "{}") or {}
         except (ValueError, RecursionError):
-            raise ValueError(f"{name} is no JSON") from None  # json's own error carries the text
+            raise ValueError(f"{name} is no JSON") from None  # the cause would carry the text
         if not isinstance(document, dict):
             raise ValueError(f"{name} is no JSON object")  # noqa: TRY004  (a mistake in a file, not in a call)
         unusable: dict[tuple[str, str], str] = {}
@@ -55,7 +55,7 @@ class LoginFile:
         return cls(name, logins, helpers, store if isinstance(store, str) else None, unusable)
 
     def credential(self, host: str, repository: str) -> Credential | None:
-        """What the file itself holds; the longest of Podman's `host/namespace/repository` that fits."""
+        """The credential in the file itself; the most specific of Podman's keys `host/namespace/repository`."""
         for key in _narrowing(host, repository):
             self._check("auths", key)
             if key in self.logins:
@@ -63,7 +63,7 @@ class LoginFile:
         return None
 
     def helper(self, host: str) -> str | None:
-        """The host's own helper; '': not even the one for all. Raises ValueError where its name is none."""
+        """The helper of the host; '': none, not even `credsStore`. Raises ValueError for an invalid name."""
         self._check("credHelpers", host)
         return self.helpers.get(host)
 
@@ -73,20 +73,20 @@ class LoginFile:
 
 
 def host_of(key: str) -> str:
-    """The host, or Podman's host/namespace, that a key means: `https://host/v1/` is `host`."""
+    """The host, or Podman's host/namespace, of a key: `https://host/v1/` is `host`."""
     bare = _SCHEME.sub("", key)
     host, _, path = bare.partition("/")
-    # With a scheme or Docker's own path it is a URL; a host with a path but neither is Podman's.
+    # A key with a scheme or Docker's path is a URL; any other path is Podman's namespace.
     path = "" if bare != key or path.rstrip("/") in {"v1", "v2"} else path.strip("/")
     host = DOCKER_HUB if host.lower() in _HUB_NAMES else host.lower()
     return f"{host}/{path}" if path else host
 
 
 class DockerConfig:
-    """Every login file that the environment names, read anew when it changes; and the helpers they name."""
+    """All login files that the environment names, reloaded when they change, and their credential helpers."""
 
     def __init__(self, *, environment: Mapping[str, str], clock: Clock, secrets: Collection[str] = frozenset()) -> None:
-        """`secrets`: values that no helper gets to see in its environment."""
+        """`secrets`: values that are removed from the environment of helpers."""
         self._environment = environment
         self._secrets = secrets
         self._clock = clock
@@ -96,7 +96,7 @@ class DockerConfig:
         self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
-        """The login for a host, or for one repository of it. Raises ValueError where a file or a helper fails."""
+        """The credential for a host, or for one repository of it. Raises ValueError if a file or a helper fails."""
         files = await asyncio.to_thread(lambda: list(self._files()))
         for file in files:
             for reason in file.unusable.values():
@@ -108,7 +108,7 @@ class DockerConfig:
         return None
 
     def _files(self) -> Iterator[LoginFile]:
-        """The documents in Docker's and Podman's order; those that there are."""
+        """The existing files, in the order of Docker and Podman."""
         environment = self._environment
         readings: list[Callable[[], LoginFile | None]] = []
         if inline := environment.get("DOCKER_AUTH_CONFIG"):
@@ -119,7 +119,7 @@ class DockerConfig:
         for read in readings:
             try:
                 file = read()
-            except ValueError as error:  # Docker says so, and goes on without it
+            except ValueError as error:  # Docker warns too, and continues without it
                 self._warn("logins cannot be read", str(error))
             else:
                 if file is not None:
@@ -129,7 +129,7 @@ class DockerConfig:
         environment = self._environment
         named = environment.get("DOCKER_CONFIG")
         place = Path(named) if named else Path(environment.get("HOME") or "~").expanduser() / ".docker"
-        # Docker wants the folder; who names the file in it means that file.
+        # Docker expects the folder; the path of the file is accepted too.
         return self._load(place if place.is_file() else place / "config.json", expected=bool(named))
 
     def _load(self, path: Path, *, expected: bool) -> LoginFile | None:
@@ -148,7 +148,7 @@ class DockerConfig:
         return known[1]
 
     async def _from_helpers(self, file: LoginFile, host: str) -> Credential | None:
-        """Ask the host's own helper, or else the one for all hosts; Docker does without that one, too."""
+        """Ask the helper of the host, or `credsStore`; if that one fails, continue without it, as Docker does."""
         own = file.helper(host)
         helper = file.store if own is None else own
         if not helper:
@@ -167,18 +167,18 @@ class DockerConfig:
             log.get().warning(event, reason=reason)
 
     async def _ask(self, helper: str, server: str) -> Credential | None:
-        """Raises HelperFailed. That is remembered as long as an answer: a helper that hangs hangs once a minute."""
+        """Raises HelperFailed. Failures are cached like answers, so that a hanging helper hangs once a minute only."""
         async with self._asking.setdefault(server, asyncio.Lock()):
             known = self._answers.get((helper, server))
             if known is None or known[0] <= self._clock.monotonic():
                 answer = await self._answer(helper, server)
                 known = self._answers[helper, server] = self._clock.monotonic() + _HELPER_ANSWERS, answer
             if isinstance(known[1], HelperFailed):
-                raise HelperFailed(str(known[1]))  # anew: one that is raised again keeps every traceback
+                raise HelperFailed(str(known[1]))  # a new one: raising it again would collect tracebacks
             return known[1]
 
     async def _answer(self, helper: str, server: str) -> Credential | HelperFailed | None:
-        # Whatever a password of items.yml is called in the environment, it is no business of a helper's.
+        # Remove passwords of items.yml from the environment, whatever their variables are called.
         environment = {name: value for name, value in self._environment.items() if value not in self._secrets}
         try:
             answer = await ask_helper(helper, server, environment=environment)
@@ -193,13 +193,13 @@ def _section(
     read: Callable[[Any], _T | None],
     unusable: dict[tuple[str, str], str],
 ) -> dict[str, _T]:
-    """What one section says, by host; what cannot be read of it goes to `unusable`. Null stands for nothing."""
+    """The entries of one section, by host; malformed ones go to `unusable`. Null counts as missing."""
     written = document.get(section) or {}
     if not isinstance(written, dict):
         unusable[section, ""] = f"`{section}` is no JSON object"
         return {}
     found: dict[str, _T] = {}
-    # Docker's own spelling goes last: it wins over every other one of the same host.
+    # Docker's own key goes last: it takes precedence over other keys of the same host.
     for host, key in {host_of(key): key for key in sorted(written, key=lambda key: key == HUB_KEY)}.items():
         try:
             value = None if written[key] is None else read(written[key])
@@ -212,7 +212,7 @@ def _section(
 
 
 def _login(entry: Any) -> Credential | None:
-    """Docker leaves an empty entry where a helper keeps the login. Raises ValueError for one that holds none."""
+    """The login in an entry; None for an empty one, as Docker leaves for helpers. Raises ValueError if malformed."""
     if not isinstance(entry, dict):
         raise ValueError("is no JSON object")  # noqa: TRY004  (a mistake in a file, not in a call)
     username, password, packed, identity = (
@@ -229,7 +229,7 @@ def _login(entry: Any) -> Credential | None:
 
 def _unpacked(packed: str) -> tuple[str, str]:
     try:
-        # Line breaks are no mistake to Docker; what is no base64 in any other way is.
+        # Docker accepts line breaks, and no other deviation from base64.
         username, colon, password = base64.b64decode("".join(packed.split()), validate=True).decode().partition(":")
     except ValueError:
         username = colon = password = ""
@@ -245,7 +245,7 @@ def _helper(name: Any) -> str:
 
 
 def _narrowing(host: str, repository: str) -> Iterator[str]:
-    """host/a/b, host/a, host."""
+    """The keys from specific to general: host/a/b, host/a, host."""
     key = f"{host}/{repository}" if repository else host
     while key != host:
         yield key

@@ -1,4 +1,4 @@
-"""The token handshake, without I/O: it yields requests, takes answers, and returns what was granted.
+"""Token authentication (Bearer) without I/O: a generator that yields requests, receives answers, returns the token.
 
 Source: distribution, "Token Authentication Specification" and "Oauth2 Token Authentication".
 """
@@ -25,8 +25,8 @@ from ferryman.registry.http.messages import Answer, Request, RequestSpec
 Handshake = Generator[Request, Answer, Grant]
 
 _CLIENT = "ferryman"
-_NO_OAUTH = frozenset({400, 401, 404, 405})  # what servers say to a POST that they do not know
-_LIFETIME = 60  # seconds, where the server names none
+_NO_OAUTH = frozenset({400, 401, 404, 405})  # answers of token servers without the OAuth2 POST
+_LIFETIME = 60  # seconds, if the server names none
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -38,7 +38,7 @@ def choose(challenges: Iterable[Challenge]) -> Challenge | None:
 
 
 def basic(credential: Credential) -> str:
-    """The header of a Basic login."""
+    """The Authorization header for Basic."""
     return f"Basic {base64.b64encode(f'{credential.username}:{credential.secret}'.encode()).decode()}"
 
 
@@ -51,9 +51,9 @@ def token_handshake(
     credential: Credential | None,
     clock: Clock,
 ) -> Handshake:
-    """Ask the challenge's token server for `scopes`; `at` is the URL that gave the challenge.
+    """Request a token for `scopes` from the challenge's token server; `at`: the URL that sent the challenge.
 
-    Raises LoginRefused where the credential is what is refused, Denied where the scope is.
+    Raises LoginRefused if the credential is refused, Denied if the scope is.
     """
     realm = _realm(challenge, at)
     service = challenge.get("service")
@@ -61,10 +61,10 @@ def token_handshake(
         answer = yield _refresh(realm, service, scopes, credential)
         if answer.status not in _NO_OAUTH:
             return _granted(spec, answer, credential, clock)
-    answer = yield _ask(realm, service, scopes, credential)
+    answer = yield _get_token(realm, service, scopes, credential)
     if answer.status == HTTPStatus.FORBIDDEN and is_refusal(answer) and credential is not None and scopes:
-        # ghcr says 403 to a wrong password too; without a scope, only the login is left to be refused.
-        alone = yield _ask(realm, service, (), credential)
+        # ghcr answers 403 to a wrong password too; without a scope, only the login can be refused.
+        alone = yield _get_token(realm, service, (), credential)
         if is_refusal(alone):
             raise login_refused(spec, alone, account=credential.username)
         raise denied(spec, answer, account=credential.username)
@@ -72,7 +72,7 @@ def token_handshake(
 
 
 def _realm(challenge: Challenge, at: URL) -> URL:
-    """Where tokens are given out. A password goes there, so a stranger does not choose just any place."""
+    """The URL of the token server. It gets the password, so it may not be just anywhere: see also ssrf_guard.py."""
     realm = resolve(at, challenge.get("realm") or "")
     forbid_downgrade(at, realm, what="its login")
     return realm
@@ -88,19 +88,19 @@ def _refresh(realm: URL, service: str | None, scopes: Iterable[str], credential:
     return Request("POST", realm, headers, urlencode(form).encode())
 
 
-def _ask(realm: URL, service: str | None, scopes: Iterable[str], credential: Credential | None) -> Request:
-    wanted = [*([("service", service)] if service else []), *(("scope", scope) for scope in scopes)]
-    replaced = {key for key, _ in wanted}
+def _get_token(realm: URL, service: str | None, scopes: Iterable[str], credential: Credential | None) -> Request:
+    parameters = [*([("service", service)] if service else []), *(("scope", scope) for scope in scopes)]
+    replaced = {key for key, _ in parameters}
     kept = [pair for pair in parse_qsl(realm.raw_query_string, keep_blank_values=True) if pair[0] not in replaced]
-    # urlencode also encodes colons, which Aliyun's service name is full of.
-    url = URL(f"{realm.with_query(None).with_fragment(None)}?{urlencode([*kept, *wanted])}", encoded=True)
+    # urlencode also encodes colons, which the service names of Aliyun contain.
+    url = URL(f"{realm.with_query(None).with_fragment(None)}?{urlencode([*kept, *parameters])}", encoded=True)
     return Request("GET", url).authorised(basic(credential) if credential else None)
 
 
 def _granted(spec: RequestSpec, answer: Answer, credential: Credential | None, clock: Clock) -> Grant:
     if not answer.ok:
         raise _refused(spec, answer, credential, clock)
-    about = spec.speaker(answer.url)
+    about = spec.answered_by(answer.url)
     try:
         document = json.loads(answer.body)
         token = document.get("token") or document.get("access_token")
@@ -122,5 +122,5 @@ def _refused(spec: RequestSpec, answer: Answer, credential: Credential | None, c
     if error.temporary:
         return error
     return Unsupported(
-        f"{spec.speaker(answer.url)}: its token server answered {answer.status}", registry=spec.host.name
+        f"{spec.answered_by(answer.url)}: its token server answered {answer.status}", registry=spec.host.name
     )

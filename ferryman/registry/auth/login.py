@@ -1,6 +1,6 @@
-"""Logging in: what each origin wants of a request, and what it is given.
+"""Authentication: answers challenges (401) with Basic or a Bearer token, and remembers what each origin requires.
 
-Credentials belong to a registry's own endpoint. Every other origin that a redirect leads to is asked as a stranger.
+Credentials belong to a registry's own endpoint. Requests to any other origin, such as after a redirect, are anonymous.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from ferryman.registry.http.messages import Answer, Flow, Request, RequestSpec, 
 Origin = tuple[str, str, int | None]
 Ask = Callable[[RequestSpec, Request], Awaitable[Answer]]
 
-_CHALLENGES = 2  # the first, and one more that asks for another scope
+_CHALLENGES = 2  # the first, and one more for another scope
 _TOKEN_BODY = 1024 * 1024
 
 
 class Refusals:
-    """Logins that were refused, so that the same one is not tried again: too many lock an account."""
+    """Logins that were refused, so that they are not tried again: too many failures lock an account."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Credential, str]] = {}
@@ -38,7 +38,7 @@ class Refusals:
         self._known[registry] = credential, str(error)
 
     def check(self, registry: str, credential: Credential | None) -> None:
-        """Raises LoginRefused where just this credential was refused before."""
+        """Raises LoginRefused if this credential was refused before."""
         known = self._known.get(registry)
         if known is not None and known[0] == credential:
             raise LoginRefused(known[1], registry=registry)
@@ -51,13 +51,13 @@ class Refusals:
 
 
 @dataclass(slots=True)
-class _Visit:
-    """One request at one origin: who asks, and what was tried."""
+class _Exchange:
+    """One request to one origin: its credential, and the scopes that were tried."""
 
     spec: RequestSpec
     at: URL
-    own: bool  # the origin that the credentials belong to
-    credential: Credential | None = None  # the one that the last header was made of
+    own: bool  # it is the origin that the credentials belong to
+    credential: Credential | None = None  # used in the last header
     tried: set[frozenset[str]] = field(default_factory=set)  # scopes that a token was fetched for
 
     @property
@@ -66,7 +66,7 @@ class _Visit:
 
 
 class Logins:
-    """Sends requests with what their origin wants."""
+    """Sends requests with the Authorization header that their origin requires."""
 
     def __init__(self, *, credentials: CredentialStore, refusals: Refusals, clock: Clock, ask: Ask) -> None:
         self.credentials = credentials
@@ -74,118 +74,124 @@ class Logins:
         self._clock = clock
         self._ask = ask
         self._tokens = Tokens(clock=clock)
-        self._challenges: dict[Origin, Challenge] = {}  # what an origin wanted last
-        self._scopes: dict[tuple[Origin, tuple[str, ...]], frozenset[str]] = {}  # what it wanted for these
+        self._challenges: dict[Origin, Challenge] = {}  # the last challenge of an origin
+        # The scopes that an origin asked for, by those of the request.
+        self._scopes: dict[tuple[Origin, tuple[str, ...]], frozenset[str]] = {}
         self._accepted: set[tuple[Origin, Credential]] = set()
-        self._trials: dict[Origin, asyncio.Lock] = {}
+        self._login_locks: dict[Origin, asyncio.Lock] = {}
 
     async def send(self, spec: RequestSpec, request: Request) -> Answer:
-        """Send the request and answer up to two challenges. Raises LoginRefused or Denied for what remains."""
-        visit = _Visit(spec, at=request.url, own=origin(request.url) == origin(spec.host.endpoint))
-        header = await self._beforehand(visit)
-        answer = await self._try(visit, request, header)
+        """Send the request and answer up to two challenges. Raises LoginRefused or Denied if it is still refused."""
+        exchange = _Exchange(spec, at=request.url, own=origin(request.url) == origin(spec.host.endpoint))
+        header = await self._known_header(exchange)
+        answer = await self._try(exchange, request, header)
         for _ in range(_CHALLENGES):
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 break
-            renewed = await self._respond(visit, answer, refused=header)
+            renewed = await self._respond(exchange, answer, refused=header)
             if renewed is None or renewed == header:
                 break
             header = renewed
-            answer = await self._try(visit, request, header)
+            answer = await self._try(exchange, request, header)
         refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer)
         if refused and not spec.expects(answer):
-            raise self._refusal(visit, answer, header)
+            raise self._refusal(exchange, answer, header)
         return answer
 
     async def credential(self, host: Host, repository: str = "") -> Credential | None:
-        """The registry's login. Raises LoginRefused for one that it refused already."""
+        """The credential for the registry. Raises LoginRefused for one that was refused before."""
         credential = await self.credentials.find(host, repository)
         self._refusals.check(host.name, credential)
         return credential
 
     def forget(self, registry: str) -> None:
-        """Show the login again at the next request: neither a refusal nor a token is remembered."""
+        """Forget refused logins and tokens of the registry: the next request logs in again."""
         self._refusals.forget(registry)
         self._tokens.forget(registry)
 
-    def asked(self, host: Host) -> bool:
-        """Whether the registry has ever asked for a login."""
+    def was_challenged(self, host: Host) -> bool:
+        """Whether the registry has ever sent a challenge."""
         return origin(host.endpoint) in self._challenges
 
-    async def _beforehand(self, visit: _Visit) -> str | None:
-        """What the origin is known to want; a stranger is asked first."""
-        challenge = self._challenges.get(visit.origin)
+    async def _known_header(self, exchange: _Exchange) -> str | None:
+        """The header for the origin's known challenge; None: it has sent none yet."""
+        challenge = self._challenges.get(exchange.origin)
         if challenge is None:
             return None
-        scopes = self._scopes.get((visit.origin, visit.spec.scopes), frozenset(visit.spec.scopes))
-        return await self._header(visit, challenge, scopes)
+        scopes = self._scopes.get((exchange.origin, exchange.spec.scopes), frozenset(exchange.spec.scopes))
+        return await self._header(exchange, challenge, scopes)
 
-    async def _respond(self, visit: _Visit, answer: Answer, *, refused: str | None) -> str | None:
-        """A header that answers a 401; None: there is nothing new to try."""
+    async def _respond(self, exchange: _Exchange, answer: Answer, *, refused: str | None) -> str | None:
+        """The header that answers a 401; None: there is nothing new to try."""
         challenge = _challenge(answer)
         if challenge is None:
             return None
-        self._challenges[visit.origin] = challenge
-        scopes = frozenset(visit.spec.scopes) | frozenset((challenge.get("scope") or "").split())
-        if scopes in visit.tried:
+        self._challenges[exchange.origin] = challenge
+        scopes = frozenset(exchange.spec.scopes) | frozenset((challenge.get("scope") or "").split())
+        if scopes in exchange.tried:
             return None
-        visit.tried.add(scopes)
-        self._scopes[visit.origin, visit.spec.scopes] = scopes
-        return await self._header(visit, challenge, scopes, refused=refused)
+        exchange.tried.add(scopes)
+        self._scopes[exchange.origin, exchange.spec.scopes] = scopes
+        return await self._header(exchange, challenge, scopes, refused=refused)
 
     async def _header(
-        self, visit: _Visit, challenge: Challenge, scopes: frozenset[str], *, refused: str | None = None
+        self, exchange: _Exchange, challenge: Challenge, scopes: frozenset[str], *, refused: str | None = None
     ) -> str | None:
-        host = visit.spec.host
-        visit.credential = await self.credential(host, visit.spec.repository) if visit.own else None
+        host = exchange.spec.host
+        exchange.credential = await self.credential(host, exchange.spec.repository) if exchange.own else None
         if challenge.scheme == "basic":
-            return basic(visit.credential) if visit.credential else None
+            return basic(exchange.credential) if exchange.credential else None
         realm, service = challenge.get("realm"), challenge.get("service")
         token = await self._tokens.get(
-            (host.name, visit.origin, realm, service, scopes, visit.credential),
-            lambda: self._fetch(visit, challenge, scopes),
+            (host.name, exchange.origin, realm, service, scopes, exchange.credential),
+            lambda: self._fetch(exchange, challenge, scopes),
             other_than=refused.removeprefix("Bearer ") if refused else None,
-            lasting=visit.spec.flow is Flow.UPLOAD,
+            lasting=exchange.spec.flow is Flow.UPLOAD,
         )
         return f"Bearer {token}"
 
-    async def _fetch(self, visit: _Visit, challenge: Challenge, scopes: frozenset[str]) -> Grant:
-        # No place: those who hold all of them may be the ones that wait for the token.
+    async def _fetch(self, exchange: _Exchange, challenge: Challenge, scopes: frozenset[str]) -> Grant:
+        # Without a slot: the requests that hold all slots may be waiting for this token.
         spec = replace(
-            visit.spec, thing=f"{visit.spec.thing}: its token", limit=_TOKEN_BODY, flow=Flow.SMALL, placed=True
+            exchange.spec,
+            subject=f"{exchange.spec.subject}: its token",
+            limit=_TOKEN_BODY,
+            flow=Flow.SMALL,
+            holds_slot=True,
         )
         handshake = token_handshake(
-            spec, challenge, at=visit.at, scopes=sorted(scopes), credential=visit.credential, clock=self._clock
+            spec, challenge, at=exchange.at, scopes=sorted(scopes), credential=exchange.credential, clock=self._clock
         )
-        async with self._trial(visit):
+        async with self._present_login(exchange):
             try:
                 request = next(handshake)
                 while True:
-                    request = handshake.send(await self._ask(spec, replace(request, led_by=visit.at)))
+                    request = handshake.send(await self._ask(spec, replace(request, linked_from=exchange.at)))
             except StopIteration as finished:
                 grant: Grant = finished.value
                 return grant
 
-    async def _try(self, visit: _Visit, request: Request, header: str | None) -> Answer:
+    async def _try(self, exchange: _Exchange, request: Request, header: str | None) -> Answer:
         authorised = request.authorised(header)
         if header is None or not header.startswith("Basic "):
-            return await self._ask(visit.spec, authorised)
-        async with self._trial(visit):
-            answer = await self._ask(visit.spec, authorised)
-            wanted = _challenge(answer) if answer.status == HTTPStatus.UNAUTHORIZED else None
-            if wanted is not None and wanted.scheme == "basic" and visit.credential is not None:
-                raise login_refused(visit.spec, answer, account=visit.credential.username)
+            return await self._ask(exchange.spec, authorised)
+        async with self._present_login(exchange):
+            answer = await self._ask(exchange.spec, authorised)
+            challenge = _challenge(answer) if answer.status == HTTPStatus.UNAUTHORIZED else None
+            if challenge is not None and challenge.scheme == "basic" and exchange.credential is not None:
+                raise login_refused(exchange.spec, answer, account=exchange.credential.username)
             return answer
 
     @asynccontextmanager
-    async def _trial(self, visit: _Visit) -> AsyncIterator[None]:
-        """Show a login. One that was never taken here goes alone: many at once, all wrong, would lock the account."""
-        name, credential = visit.spec.host.name, visit.credential
+    async def _present_login(self, exchange: _Exchange) -> AsyncIterator[None]:
+        """Present a login; one never accepted here goes alone: many failures at once would lock the account."""
+        name, credential = exchange.spec.host.name, exchange.credential
         if credential is None:
             yield
             return
-        shown = (visit.origin, credential)
-        alone = nullcontext() if shown in self._accepted else self._trials.setdefault(visit.origin, asyncio.Lock())
+        shown = (exchange.origin, credential)
+        lock = self._login_locks.setdefault(exchange.origin, asyncio.Lock())
+        alone = nullcontext() if shown in self._accepted else lock
         async with alone:
             self._refusals.check(name, credential)
             try:
@@ -196,22 +202,22 @@ class Logins:
                 raise
             self._accepted.add(shown)
 
-    def _refusal(self, visit: _Visit, answer: Answer, header: str | None) -> TransferError:
-        """What a 401 or 403 means that is left when everything was tried."""
-        credential = visit.credential if header else None
+    def _refusal(self, exchange: _Exchange, answer: Answer, header: str | None) -> TransferError:
+        """The error for a 401 or 403 that is left after everything was tried."""
+        credential = exchange.credential if header else None
         challenge = _challenge(answer)
         if credential is None:
-            return denied(visit.spec, answer, account=None, elsewhere=not visit.own)
+            return denied(exchange.spec, answer, account=None, elsewhere=not exchange.own)
         if (
             answer.status == HTTPStatus.UNAUTHORIZED
             and challenge is not None
             and challenge.get("error") == "invalid_token"
         ):
-            refused = login_refused(visit.spec, answer, account=credential.username)
-            self._refusals.remember(visit.spec.host.name, credential, refused)
+            refused = login_refused(exchange.spec, answer, account=credential.username)
+            self._refusals.remember(exchange.spec.host.name, credential, refused)
             return refused
-        # The token server took the login and granted less than was asked: this repository is what is refused.
-        return denied(visit.spec, answer, account=credential.username)
+        # The token server accepted the login and granted less than requested: access to this repository is denied.
+        return denied(exchange.spec, answer, account=credential.username)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

@@ -1,4 +1,4 @@
-"""A blob on its way out of a registry: checked while it comes, and gone on with where it was cut.
+"""Downloads of blobs: verified by digest while they arrive, resumed by range requests after a broken connection.
 
 Source: distribution specification, "Pulling blobs"; RFC 9110, 14 (ranges).
 """
@@ -15,14 +15,14 @@ from ferryman.registry.http.messages import Answer, Content
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
-_RESUMES = 5  # cuts in a row after which a blob is given up; the queue tries again
-_PROGRESS = 1024 * 1024  # bytes between two cuts that are not in a row
-_WAIT = 0.5  # seconds before the first resumption; it doubles
+_RESUMES = 5  # broken connections in a row before the download fails; the queue retries
+_PROGRESS = 1024 * 1024  # bytes of progress after which the count starts again
+_WAIT = 0.5  # seconds of backoff before the first resumption; doubles each time
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")
 
 
 class Download:
-    """One blob, taken in order, in a place that the caller holds. What an upload takes; close it."""
+    """One blob, read in order, in a slot that the caller holds. Uploads accept it as a Blob. The owner closes it."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class Download:
         name: str,
         digest: str,
         size: int,
-        tell: Callable[[int], None],
+        on_progress: Callable[[int], None],
         window: float,
     ) -> None:
-        """`size` is what the manifest promises; `tell` is told how many bytes have come; `window`: LeastRate's."""
+        """`size`: by the manifest; `on_progress` gets the bytes received so far; `window`: of the LeastRate."""
         self.size = size
         self.failure: Exception | None = None
         self._sender = sender
@@ -44,32 +44,32 @@ class Download:
         self._clock = clock
         self._name = name
         self._digest = digest
-        self._tell = tell
+        self._on_progress = on_progress
         self._content: Content | None = None
         self._position = 0  # in the source
-        self._ahead = b""  # came with what was passed over
-        self._rest = b""  # was taken, and not given out yet
-        self._pace = LeastRate(rate=requests.host.least_rate, window=window)  # one for all cuts
-        self._keeps_to_ranges = True
+        self._ahead = b""  # received, not yet processed
+        self._rest = b""  # processed, not yet returned
+        self._pace = LeastRate(rate=requests.host.least_rate, window=window)  # one for all resumptions
+        self._honours_ranges = True
         self._cuts = 0
         self._cut_at = 0
-        self._sum = hashlib.new(digest.partition(":")[0])
-        self._summed = 0  # bytes that the sum is over
+        self._hash = hashlib.new(digest.partition(":")[0])
+        self._hashed = 0  # bytes that the hash covers
 
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
-        """So many bytes from `start` on, which is at most where the last call ended.
+        """`size` bytes from `start` on; `start` is at most where the last call ended.
 
-        The blob's last piece is given out only when all of it was right. Raises WrongContent and other TransferErrors.
+        The last piece is returned only after the whole blob was verified. Raises WrongContent and other TransferErrors.
         """
         self.failure = None
         try:
             if start != self._position - len(self._rest) or start == 0:
-                self._go_back(start)
+                self._rewind(start)
             left = size
             if not self.size:
-                self._check()
+                self._verify()
             while left:
-                piece = self._rest or await self._arrived()
+                piece = self._rest or await self._next_piece()
                 piece, self._rest = piece[:left], piece[left:]
                 left -= len(piece)
                 yield piece
@@ -79,24 +79,24 @@ class Download:
             raise
 
     def close(self) -> None:
-        """Give the connection back. Idempotent."""
+        """Release the connection. Idempotent."""
         if self._content is not None:
             self._content.close()
             self._content, self._ahead = None, b""
 
-    def _go_back(self, position: int) -> None:
+    def _rewind(self, position: int) -> None:
         self.close()
         self._position, self._rest = position, b""
         if position == 0:
-            self._sum, self._summed = hashlib.new(self._sum.name), 0
+            self._hash, self._hashed = hashlib.new(self._hash.name), 0
 
-    async def _arrived(self) -> bytes:
-        """The next piece; cuts are mended on the way."""
+    async def _next_piece(self) -> bytes:
+        """The next piece; resumes with backoff after a broken connection."""
         while True:
             try:
                 if self._content is None:
-                    self._content = await self._opened()
-                piece, self._ahead = self._ahead or await self._more(self._content), b""
+                    self._content = await self._open()
+                piece, self._ahead = self._ahead or await self._receive(self._content), b""
             except TooSlow:
                 raise
             except Unreachable:
@@ -107,64 +107,64 @@ class Download:
                     raise
                 await self._clock.sleep(_WAIT * 2 ** (self._cuts - 1))
             else:
-                await self._take(piece)
+                await self._process(piece)
                 return piece
 
-    async def _opened(self) -> Content:
+    async def _open(self) -> Content:
         """The body from the position on."""
-        begin = self._position if self._keeps_to_ranges else 0
+        begin = self._position if self._honours_ranges else 0
         answer = await self._sender.send(
             self._requests.download(self._name, self._digest, offset=begin, pace=self._pace)
         )
         content = answer.content
         if begin and not _begins_at(answer, begin):
-            # Some servers ignore Range, or mean something else by it: take it all, and pass over what is known.
+            # Some servers ignore Range, or misread it: download all of it, and skip what was received before.
             if content is not None:
                 content.close()
-            self._keeps_to_ranges = False
-            return await self._opened()
+            self._honours_ranges = False
+            return await self._open()
         if content is None:
             raise self._wrong(f"was answered {answer.status}")
         try:
-            self._demand_length(answer, self.size - begin)
-            await self._pass_over(content, self._position - begin)
+            self._check_length(answer, self.size - begin)
+            await self._skip(content, self._position - begin)
         except BaseException:
             content.close()
             raise
         return content
 
-    def _demand_length(self, answer: Answer, expected: int) -> None:
-        told = answer.headers.get("Content-Length")
-        if told is not None and told != str(expected):
-            raise self._wrong(f"should have {expected} bytes, and is said to have {told[:20]}")
+    def _check_length(self, answer: Answer, expected: int) -> None:
+        length = answer.headers.get("Content-Length")
+        if length is not None and length != str(expected):
+            raise self._wrong(f"should have {expected} bytes, and is said to have {length[:20]}")
 
-    async def _pass_over(self, content: Content, count: int) -> None:
+    async def _skip(self, content: Content, count: int) -> None:
         while count > 0:
-            piece = await self._more(content)
+            piece = await self._receive(content)
             self._ahead = piece[count:]
             count -= len(piece)
 
-    async def _more(self, content: Content) -> bytes:
+    async def _receive(self, content: Content) -> bytes:
         piece = await content.read()
         if not piece:
             raise Unreachable(f"{self._about} ended early", registry=self._requests.host.name)
         return piece
 
-    async def _take(self, piece: bytes) -> None:
+    async def _process(self, piece: bytes) -> None:
         begin, self._position = self._position, self._position + len(piece)
         if self._position > self.size:
             raise self._wrong(f"should have {self.size} bytes, and has more")
-        fresh = piece[max(self._summed - begin, 0) :]  # after a step back, some of it was counted in already
-        self._summed += len(fresh)
-        self._sum.update(fresh)  # not in a thread: a piece has 256 KiB at most, and handing it over costs as much
-        self._tell(self._position)
+        fresh = piece[max(self._hashed - begin, 0) :]  # after a rewind, a part is in the hash already
+        self._hashed += len(fresh)
+        self._hash.update(fresh)  # not in a thread: for at most 256 KiB, the handover would cost as much
+        self._on_progress(self._position)
         await self._sender.limits.throttle(self._requests.host.name, len(piece))
         if self._position == self.size:
-            self._check()
+            self._verify()
 
-    def _check(self) -> None:
+    def _verify(self) -> None:
         self.close()
-        found = f"{self._sum.name}:{self._sum.hexdigest()}"
+        found = f"{self._hash.name}:{self._hash.hexdigest()}"
         if found != self._digest:
             raise self._wrong(f"should be {self._digest}, and what arrived is {found}")
 
@@ -178,6 +178,6 @@ class Download:
 
 
 def _begins_at(answer: Answer, position: int) -> bool:
-    """Whether the answer is the part that was asked for."""
+    """Whether the answer is the requested range."""
     found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip().lower())
     return answer.status == HTTPStatus.PARTIAL_CONTENT and found is not None and int(found[1]) == position

@@ -1,4 +1,4 @@
-"""A foreign layer: a blob that its registry need not have, because its manifest says where in the web it is.
+"""Foreign layers: blobs that a registry need not have, because the manifest names their URLs in the web.
 
 Source: OCI image specification 1.1, "Descriptors" (`urls`); Docker image manifest version 2, schema 2.
 """
@@ -16,19 +16,19 @@ from ferryman.registry.http.requests import RequestBuilder
 
 @dataclass(frozen=True, slots=True)
 class ForeignLayerRequests(RequestBuilder):
-    """The requests for one foreign layer, on behalf of the registry whose manifest names the URL. It gets no login."""
+    """The requests for one foreign layer, at a URL in a manifest of the registry `host`. They carry no login."""
 
     url: URL
 
     @classmethod
     def to(cls, host: Host, url: str) -> "ForeignLayerRequests":
-        """Raises Unsupported for an address that the registry must not lead to."""
+        """Raises Unsupported for a URL that must not be followed."""
         target = resolve(host.endpoint, url)
         forbid_downgrade(host.endpoint, target, what="a foreign layer")
         return cls(host, needs_login=False, url=target)
 
     def download(self, name: str, digest: str, *, offset: int, pace: LeastRate) -> RequestSpec:
-        """As of any blob, from elsewhere."""
+        """As for any blob, but from the URL."""
         found = RequestBuilder.download(self, name, digest, offset=offset, pace=pace)
-        request = replace(found.request, url=self.url, led_by=self.host.endpoint)
-        return replace(found, request=request, thing=f"foreign layer {digest}", scopes=(), logs_in=False)
+        request = replace(found.request, url=self.url, linked_from=self.host.endpoint)
+        return replace(found, request=request, subject=f"foreign layer {digest}", scopes=(), logs_in=False)

@@ -1,6 +1,11 @@
-"""A blob on its way into a registry: as one request where that is taken, in chunks where it isn't.
+"""Uploads of blobs: in one request if the registry accepts that, else as a chunked upload.
 
-Source: distribution specification, "Pushing blobs"; what registries do instead stands where it is met.
+An upload session is opened (POST), filled (PATCH, PUT) and, after an error, cancelled (DELETE). After a broken
+connection the session is asked for its position and resumed; a lost or damaged one starts again, at most three times.
+A 429 during an upload is not retried here: the session is cancelled, RateLimited is raised with its `Retry-After`,
+which holds the registry (limits/host_limits.py), and the job is retried later (ferryman/retry.py).
+
+Source: distribution specification, "Pushing blobs"; deviations of registries are noted where they are handled.
 """
 
 import asyncio
@@ -24,38 +29,38 @@ from ferryman.registry.http.messages import Answer, Body
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
-_TRIES = 3  # uploads begun for one blob
-_WAIT = 0.5  # seconds before the second; it doubles
-_PATIENCE = 5.0  # seconds for a registry to take note that an upload is given up
+_TRIES = 3  # upload sessions for one blob
+_WAIT = 0.5  # seconds of backoff before the second; doubles
+_ABORT_TIMEOUT = 5.0  # seconds for cancelling a session
 _RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})")
 _LEAST = re.compile(r"[0-9]{1,9}")
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-_OUT_OF_STEP = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE  # or too large: ghcr.io says this to a chunk above 4 MiB
+_OUT_OF_STEP = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE  # also for a chunk above 4 MiB at ghcr.io
 _LOST = frozenset({HTTPStatus.NOT_FOUND, _OUT_OF_STEP})
 _NO_PATCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"})
-_KNOWS_PATCH = _DAMAGED | {"BLOB_UPLOAD_UNKNOWN"}  # a 400 with one of these is about this upload alone
+_KNOWS_PATCH = _DAMAGED | {"BLOB_UPLOAD_UNKNOWN"}  # a 400 with one of these is about this session only
 
 
 class Blob(Protocol):
-    """What is uploaded, of which any part can be had again."""
+    """Content to upload, any part of which can be read again."""
 
     @property
     def size(self) -> int: ...
 
     @property
     def failure(self) -> Exception | None:
-        """Why the last part could not be had."""
+        """The error of its source in the last part; None: there was none."""
         ...
 
     def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
-        """So many bytes from `start` on."""
+        """`size` bytes from `start` on."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """A Blob of bytes that are here."""
+    """A Blob in memory."""
 
     data: bytes
 
@@ -73,7 +78,7 @@ class InMemory:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of a blob, as the body of a request."""
+    """A part of a blob, as a request body."""
 
     blob: Blob
     start: int
@@ -92,14 +97,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An upload that a registry has begun."""
+    """An upload session."""
 
-    location: URL  # where to go on; answers name another each time
+    location: URL  # for the next request; every answer may name another
     least_chunk: int  # bytes
 
 
 class Uploader:
-    """Brings one blob into one repository. Made for one `run`."""
+    """Uploads one blob to one repository. Made for one `run`."""
 
     def __init__(
         self,
@@ -110,29 +115,29 @@ class Uploader:
         capabilities: Capabilities,
         name: str,
         digest: str,
-        placed: bool,
+        holds_slot: bool,
     ) -> None:
-        """`placed`: the caller holds a place for requests at the registry."""
+        """`holds_slot`: the caller holds a request slot at the registry."""
         self._sender = sender
         self._requests = requests
         self._clock = clock
         self._capabilities = capabilities
         self._name = name
         self._digest = digest
-        self._placed = placed
+        self._placed = holds_slot
         self._session: Session | None = None
-        self._refused: int | None = None  # bytes of the smallest request that was refused as too large
-        self._cut: Unreachable | None = None  # why the last chunk broke off
-        self._tells_chunks = False  # the registry tells how much of the last chunk it has, not of the blob
+        self._refused: int | None = None  # bytes of the smallest request that was too large
+        self._cut: Unreachable | None = None  # the error that cut the last chunk
+        self._reports_chunks = False  # the registry reports the range of the last chunk, not of the blob
 
     async def run(self, blob: Blob, session: Session | None) -> None:
-        """Upload it, in the `session` of a mount that was not made or in one of its own. Raises TransferError.
+        """Upload it, in the `session` that a refused mount left, or in a new one. Raises TransferError.
 
-        A session that comes to nothing is given up at the registry, also when this is cancelled.
+        After an error, and when this is cancelled, the session is cancelled at the registry.
         """
         for number in range(1, _TRIES + 1):
             try:
-                self._session, session = session or await self._started(), None
+                self._session, session = session or await self._start(), None
                 await self._attempt(blob, last=number == _TRIES)
             except (Unreachable, WrongContent) as error:
                 if isinstance(error, TooSlow) or blob.failure is not None or number == _TRIES:
@@ -141,13 +146,13 @@ class Uploader:
             else:
                 return
 
-    async def give_up(self, session: Session) -> None:
-        """End a session in which nothing was sent."""
+    async def cancel(self, session: Session) -> None:
+        """Cancel a session in which nothing was sent."""
         self._session = session
         await self._abort()
 
     async def _attempt(self, blob: Blob, *, last: bool) -> None:
-        # A proxy may cut what is too large for it without a word: so the last try goes in chunks.
+        # A proxy may silently cut requests that are too large for it: so the last try is chunked.
         largest = SMALLEST if last else self._plan().size
         in_chunks = blob.size > largest and (last or not self._capabilities.takes_large_bodies)
         try:
@@ -165,17 +170,17 @@ class Uploader:
         try:
             answer = await self._put(self._part(blob, 0, blob.size), accepts=frozenset({_TOO_LARGE}))
         except Unreachable as error:
-            cannot_go_on = isinstance(error, TooSlow) or blob.failure is not None
-            arrived = None if cannot_go_on else await self._arrived()
+            cannot_resume = isinstance(error, TooSlow) or blob.failure is not None
+            arrived = None if cannot_resume else await self._stored()
             if not arrived:
                 raise
             await self._send_chunks(blob, arrived)
             return
         if answer.status == _TOO_LARGE:
             self._refused = min(blob.size, self._refused or blob.size)
-            await self._begin_again()
+            await self._restart()
             await self._send_chunks(blob, 0, whole_refused=True)
-            self._capabilities.takes_large_bodies = False  # only now: a quota is answered in the same way
+            self._capabilities.takes_large_bodies = False  # only after success: an exceeded quota gives the same answer
 
     async def _send_chunks(self, blob: Blob, offset: int, *, whole_refused: bool = False) -> None:
         plan = self._plan()
@@ -183,7 +188,7 @@ class Uploader:
             size = min(plan.size, blob.size - offset)
             position = await self._send_chunk(blob, offset, size, plan, whole_refused=whole_refused)
             if position is None:
-                continue  # too large: the next one is smaller, down to a limit
+                continue  # too large: the next one is smaller, down to a minimum
             if position < offset:
                 raise self._broken(f"was at byte {offset}, and is said to be at {position} now")
             if not plan.stepped(sent=size, taken=position - offset):
@@ -196,14 +201,14 @@ class Uploader:
     async def _send_chunk(
         self, blob: Blob, offset: int, size: int, plan: ChunkPlan, *, whole_refused: bool
     ) -> int | None:
-        """Where the registry is after it; None: it was too large, and the plan has a smaller one."""
+        """The position of the registry after it; None: it was too large, and the plan has a smaller size."""
         headers = {"Content-Range": f"{offset}-{offset + size - 1}"}  # without "bytes": it is not RFC 9110's
         accepts = _LOST | _NO_PATCH | {_TOO_LARGE}
         try:
             answer = await self._send("PATCH", self._at.location, self._part(blob, offset, size), headers, accepts)
         except Unreachable as error:
-            cannot_go_on = isinstance(error, TooSlow) or blob.failure is not None
-            arrived = None if cannot_go_on else await self._arrived()
+            cannot_resume = isinstance(error, TooSlow) or blob.failure is not None
+            arrived = None if cannot_resume else await self._stored()
             if arrived is None or arrived > offset + size:
                 raise
             self._cut = error
@@ -213,7 +218,7 @@ class Uploader:
         if answer.ok:
             return await self._position(answer, offset, size)
         if answer.status == _OUT_OF_STEP:
-            arrived = await self._arrived()
+            arrived = await self._stored()
             position = _end_of(answer) if arrived is None else arrived
             if position is not None and (position != offset or plan.settle()):
                 return min(position, offset + size)
@@ -228,35 +233,35 @@ class Uploader:
         raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._requests.host.name)
 
     async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:
-        """Take it that a chunk is too large. Raises Unsupported where no smaller one can be tried."""
+        """Treat a chunk as too large. Raises Unsupported if no smaller one can be tried."""
         self._refused = min(size, self._refused or size)
         if not plan.refused(size):
             wanted = f", and wants chunks of {plan.least} bytes at least" if plan.least >= size else ""
             message = f"{self._about}: a chunk of {size} bytes was refused as too large ({answer.status}){wanted}"
             raise Unsupported(message, registry=self._requests.host.name)
         if not offset:
-            await self._begin_again()  # what a refused request leaves of an upload is uncertain
+            await self._restart()  # the state of the session after a refused request is uncertain
 
     async def _position(self, answer: Answer, offset: int, size: int) -> int:
-        """Where the registry is after a chunk that it took: it tells the whole's range, the chunk's, or none."""
-        end, told = offset + size, _range_of(answer)
-        if told is None or (offset and told[0] == offset):
-            return end if told is None else min(told[1], end)
-        if told[1] >= end:
+        """The position after an accepted chunk: `Range` in the answer is of the whole, of the chunk, or missing."""
+        end, reported = offset + size, _range_of(answer)
+        if reported is None or (offset and reported[0] == offset):
+            return end if reported is None else min(reported[1], end)
+        if reported[1] >= end:
             return end
-        is_chunk = offset > 0 and told[1] == size
-        if is_chunk and self._tells_chunks:
+        is_chunk = offset > 0 and reported[1] == size
+        if is_chunk and self._reports_chunks:
             return end
-        arrived = await self._arrived()
+        arrived = await self._stored()
         if arrived is not None and arrived >= end:
-            self._tells_chunks = is_chunk
+            self._reports_chunks = is_chunk
             return end
-        if is_chunk and arrived in {None, size}:  # a chunk's range, or one that stands still: what comes next shows it
+        if is_chunk and arrived in {None, size}:  # the chunk's range, or no progress: the next answer decides
             return end
-        return min(told[1] if arrived is None else arrived, end)
+        return min(reported[1] if arrived is None else arrived, end)
 
     async def _put(self, body: bytes | Body, accepts: frozenset[int] = frozenset()) -> Answer:
-        """The request that ends the upload."""
+        """The request that completes the upload."""
         location = self._at.location
         separator = "&" if location.raw_query_string else "?"
         url = URL(f"{location}{separator}digest={quote(self._digest, safe='')}", encoded=True)
@@ -270,12 +275,12 @@ class Uploader:
             raise refusal(spec, answer, now=self._clock.now())
         return answer
 
-    async def _started(self) -> Session:
-        spec = self._requests.start_upload(self._name, self._digest, placed=self._placed)
+    async def _start(self) -> Session:
+        spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._placed)
         return session_of(await self._sender.send(spec), self._requests.host.name)
 
-    async def _arrived(self) -> int | None:
-        """How much of it the registry says to have; None: it cannot be gone on with."""
+    async def _stored(self) -> int | None:
+        """How many bytes of the blob the registry has; None: the session cannot be resumed."""
         with suppress(TransferError):
             if self._capabilities.takes_chunks:
                 answer = await self._send("GET", self._at.location, None, {}, _LOST | _NO_PATCH)
@@ -283,9 +288,9 @@ class Uploader:
                     return _end_of(answer)
         return None
 
-    async def _begin_again(self) -> None:
+    async def _restart(self) -> None:
         await self._abort()
-        self._session = await self._started()
+        self._session = await self._start()
 
     def _plan(self) -> ChunkPlan:
         largest, least = self._capabilities.largest_chunk, self._at.least_chunk
@@ -293,14 +298,14 @@ class Uploader:
 
     async def _abort(self) -> None:
         with suppress(TransferError, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ABORT_TIMEOUT):
                 await self._send("DELETE", self._at.location, None, {}, _LOST | _NO_PATCH)
 
     async def _send(
         self, method: str, url: URL, body: bytes | Body | None, headers: Mapping[str, str], accepts: frozenset[int]
     ) -> Answer:
         spec = self._requests.upload(
-            method, url, self._name, self._digest, headers=headers, body=body, placed=self._placed
+            method, url, self._name, self._digest, headers=headers, body=body, holds_slot=self._placed
         )
         answer = await self._sender.send(replace(spec, accepts=accepts))
         if answer.ok and method in {"PATCH", "GET"} and "Location" in answer.headers:
@@ -318,7 +323,7 @@ class Uploader:
     @property
     def _at(self) -> Session:
         if self._session is None:
-            raise RuntimeError("no upload was begun")
+            raise RuntimeError("there is no upload session")
         return self._session
 
     @property
@@ -327,20 +332,20 @@ class Uploader:
 
 
 def session_of(answer: Answer, registry: str) -> Session:
-    """The upload that an answer says was begun. Raises WrongContent, and Unsupported for where it must not lead."""
+    """The session that an answer opened. Raises WrongContent, and Unsupported for a forbidden `Location`."""
     least = _LEAST.fullmatch(answer.headers.get("OCI-Chunk-Min-Length", ""))
     return Session(_location_of(answer, registry), int(least[0]) if least else 0)
 
 
 def _location_of(answer: Answer, registry: str) -> URL:
-    """Where an upload goes on: relative or absolute, perhaps at another host, and its query is vital."""
+    """The URL for the next request: relative or absolute, perhaps at another host; its query must be kept."""
     written = answer.headers.get("Location")
     if written is None:
         raise WrongContent(f"{registry} began an upload without saying where it goes on", registry=registry)
     try:
         location = resolve(answer.url, written)
         if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:
-            location = location.with_scheme("https").with_port(answer.url.explicit_port)  # it is behind a proxy
+            location = location.with_scheme("https").with_port(answer.url.explicit_port)  # behind a TLS proxy
         forbid_downgrade(answer.url, location, what="an upload")
     except Unsupported as error:
         error.registry = registry
@@ -349,7 +354,7 @@ def _location_of(answer: Answer, registry: str) -> URL:
 
 
 def _range_of(answer: Answer) -> tuple[int, int] | None:
-    """`Range: 0-999` as where it begins and where the next byte goes. `0-0` is how an empty upload is written."""
+    """`Range: 0-999` as (start, end), end exclusive. `0-0` means an empty upload."""
     found = _RANGE.fullmatch(answer.headers.get("Range", "").strip())
     if found is None:
         return None
@@ -358,6 +363,6 @@ def _range_of(answer: Answer) -> tuple[int, int] | None:
 
 
 def _end_of(answer: Answer) -> int | None:
-    """How many bytes of the blob an answer tells of; None: it tells nothing that can be understood."""
-    told = _range_of(answer)
-    return told[1] if told is not None and told[0] == 0 else None
+    """How many bytes of the blob the registry reports; None: nothing usable."""
+    reported = _range_of(answer)
+    return reported[1] if reported is not None and reported[0] == 0 else None

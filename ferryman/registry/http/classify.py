@@ -1,8 +1,12 @@
-"""What an answer that is no success means: the one table that says what is worth trying again.
+"""Maps an unsuccessful HTTP answer to an error class: the table that decides what is retried.
 
-A status alone does not tell: registries put a decision ("this manifest is invalid") into a 500, and gateways put an
-outage into a 403. So a row looks at the status, at the codes that the body names, and at what was being done.
-Source: distribution specification, "Error Codes"; RFC 9110, 15; what else is sent stands in the row that is for it.
+A status alone is not enough: registries send a decision ("this manifest is invalid") as 500, and gateways an outage as
+403. So a row matches the status, the error codes in the body, and the phase (what was being done).
+
+A 429 is RateLimited in every phase, during an upload too: `Retry-After` holds the registry (limits/host_limits.py), the
+upload session is cancelled and not repeated (blobs/uploads.py), and the job is retried later (ferryman/retry.py).
+
+Source: distribution specification, "Error Codes"; RFC 9110, 15; other known answers are explained at their rows.
 """
 
 from collections.abc import Collection
@@ -19,10 +23,10 @@ from ferryman.errors import (
     WrongContent,
 )
 
-# upload: of a blob; manifest: one is pushed; elsewhere: answered by a host that the registry redirected to.
+# upload: of a blob; manifest: pushing one; elsewhere: the answer of a host that the registry redirected to.
 Phase = Literal["read", "upload", "manifest", "elsewhere"]
 
-WEB_PAGE = "<web page>"  # stands among the codes for a body that is HTML, which no registry sends
+WEB_PAGE = "<web page>"  # added to the codes if the body is HTML, which no registry sends
 _ANY = range(400, 600)
 _SERVER = range(500, 600)
 _GONE = ("*_UNKNOWN",)
@@ -31,13 +35,13 @@ _DECIDED = ("MANIFEST_*", "BLOB_*", "TAG_*", "NAME_*", "UNSUPPORTED")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; the first that fits decides."""
+    """One row of the table; the first that fits counts."""
 
     statuses: range | frozenset[int]
     error: type[TransferError]
-    codes: tuple[str, ...] = ()  # one of them is named; `*` stands for anything; none: whatever is named
+    codes: tuple[str, ...] = ()  # at least one of them; `*` matches anything; empty: any codes or none
     phases: tuple[Phase, ...] = ("read", "upload", "manifest", "elsewhere")
-    names_none: bool = False  # only where no code is named
+    names_none: bool = False  # only if the body has no code
 
     def fits(self, status: int, codes: Collection[str], phase: Phase) -> bool:
         if status not in self.statuses or phase not in self.phases or (self.names_none and codes):
@@ -47,19 +51,19 @@ class Row:
 
 TABLE = (
     Row(_ANY, RateLimited, ("TOOMANYREQUESTS",)),
-    Row(frozenset({429}), RateLimited),
-    # What was sent arrived damaged, or the upload is lost: it is sent again.
+    Row(frozenset({429}), RateLimited),  # in every phase; see the head of this file for a 429 during an upload
+    # The content was damaged on its way, or the upload session is lost: the upload starts again.
     Row(_ANY, WrongContent, ("DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"), ("upload", "manifest")),
     Row(_ANY, Unreachable, ("BLOB_UPLOAD_UNKNOWN",), ("upload",)),
-    # A decision about what was asked for, whatever the status: MANIFEST_UNKNOWN comes as 400 and as 500 too.
+    # A decision about the request, whatever the status: MANIFEST_UNKNOWN comes as 400 and as 500 too.
     Row(frozenset({400, *_SERVER}), NotFound, _GONE),
     Row(_SERVER, Unsupported, _DECIDED),
     Row(frozenset({501, 505}), Unsupported),  # not implemented; a version of HTTP
-    Row(_SERVER, Unreachable),  # also 507, a full disk: somebody will make room
-    # Busy, in conflict with another upload, locked: it passes.
+    Row(_SERVER, Unreachable),  # also 507, a full disk: space will be freed
+    # Busy, in conflict with another upload, locked: temporary.
     Row(frozenset({409}), Unsupported, phases=("manifest",)),  # a tag that may not be overwritten
     Row(frozenset({408, 409, 421, 423, 424, 425, 499}), Unreachable),
-    # A firewall or a network's login page says this, and storage to a signed URL that has run out. Not the registry.
+    # From a firewall or a login page of a network, or from storage for an expired signed URL. Not from the registry.
     Row(frozenset({403}), Unreachable, (WEB_PAGE,)),
     Row(frozenset({403}), Unreachable, phases=("elsewhere",), names_none=True),
     Row(frozenset({401, 402, 403, 451}), Denied),
@@ -69,7 +73,7 @@ TABLE = (
 
 
 def classify(status: int, codes: Collection[str], phase: Phase) -> type[TransferError]:
-    """The error that an answer means. WrongContent for what is no refusal, where content was expected."""
+    """The error class of an answer. WrongContent for a status below 400, where content was expected."""
     return next((row.error for row in TABLE if row.fits(status, codes, phase)), WrongContent)
 
 

@@ -1,7 +1,6 @@
-"""What an answer that is no success means: one error of the program, in one sentence.
+"""Turns an unsuccessful answer into an error: class by the table in `classify.py`, sentence and `Retry-After` here.
 
-Source: distribution specification, "Error Codes". What an answer means is decided by the table in `classify.py`;
-its body is quoted here, as `quoted` does it.
+Source: distribution specification, "Error Codes". Bodies are quoted without secrets (`quoted`).
 """
 
 import json
@@ -23,14 +22,14 @@ from ferryman.errors import (
 from ferryman.registry.http.classify import WEB_PAGE, Phase, classify
 from ferryman.registry.http.messages import Answer, RequestSpec
 
-_QUOTED = 300  # characters of a body
-_READ = 4096  # characters of it that are looked at: a signed URL may stand before what matters
-_PAUSE = timedelta(seconds=60)  # what "too many requests" means where nothing more is said
+_QUOTED = 300  # characters of a body in an error
+_READ = 4096  # characters that are searched: a long signed URL may precede the reason
+_PAUSE = timedelta(seconds=60)  # the hold for a 429 without Retry-After
 _LONGEST_PAUSE = timedelta(days=1)
 _TARGET_LOGIN = "TARGET_USER and TARGET_PASSWORD"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
-# What signs a URL stands in its query. The query of one without a host is known by its "=".
+# The signature of a URL is in its query. In a URL without a host, the query is recognised by its "=".
 _QUERY = re.compile(r"(?P<url>://[^\s\"'<>?#]*+)[?#][^\s\"'<>]*|\?[^\s\"'<>?=]*+=[^\s\"'<>]*")
 _GHCR_WAIT = re.compile(r"retry-after:\s*((?:[0-9.]+(?:h|ms|m|µs|μs|us|ns|s))+)")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|µs|μs|us|ns|s)")
@@ -38,8 +37,8 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e
 
 
 def refusal(spec: RequestSpec, answer: Answer, *, now: datetime) -> TransferError:
-    """The error for any answer that is no success, with its status and codes."""
-    kind = classify(answer.status, _told_codes(answer), _phase(spec))
+    """The error for an unsuccessful answer, with its status and codes."""
+    kind = classify(answer.status, _codes_or_page(answer), _phase(spec))
     if kind is Denied or (kind is Unreachable and answer.status == HTTPStatus.FORBIDDEN):
         return denied(spec, answer, account=None)
     error = _refusal(spec, answer, kind, now=now)
@@ -55,23 +54,23 @@ def _phase(spec: RequestSpec) -> Phase:
 
 def _refusal(spec: RequestSpec, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:
     name, status = spec.host.name, answer.status
-    about = f"{spec.speaker(answer.url)}: {spec.thing}"
-    said = _said(answer)
+    about = f"{spec.answered_by(answer.url)}: {spec.subject}"
+    reported = _message_of(answer)
     if kind is RateLimited:
         until = retry_at(answer, now=now) or now + _PAUSE
-        message = f"{about}: too many requests{said}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
-        return RateLimited(message, registry=spec.place, retry_at=until)
+        message = f"{about}: too many requests{reported}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
+        return RateLimited(message, registry=spec.rate_limited_host, retry_at=until)
     if kind is Unreachable:
-        return Unreachable(f"{about}: answered {status}{said}", registry=name, retry_at=retry_at(answer, now=now))
+        return Unreachable(f"{about}: answered {status}{reported}", registry=name, retry_at=retry_at(answer, now=now))
     if kind is NotFound:
-        return NotFound(f"{about} not found{said}{_must_exist(spec)}", registry=name, reported=said)
+        return NotFound(f"{about} not found{reported}{_must_exist(spec)}", registry=name, reported=reported)
     if status >= HTTPStatus.BAD_REQUEST:
-        return kind(f"{about}: answered {status}{said}", registry=name, reported=f"{status}{said}")
+        return kind(f"{about}: answered {status}{reported}", registry=name, reported=f"{status}{reported}")
     return kind(f"{about}: answered {status} where content was expected", registry=name)
 
 
 def denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool = False) -> TransferError:
-    """The error for a 401 or 403 that no login mends. `account` None: asked as a stranger.
+    """The error for a final 401 or 403. `account` None: the request was anonymous.
 
     `elsewhere`: it comes from a host that the registry redirected to.
     """
@@ -82,46 +81,48 @@ def denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere:
 
 def _denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool) -> TransferError:
     name = spec.host.name
-    about = f"{spec.speaker(answer.url)}: {spec.thing}"
-    said = _said(answer)
-    kind = classify(answer.status, _told_codes(answer), "elsewhere" if elsewhere else "read")
+    about = f"{spec.answered_by(answer.url)}: {spec.subject}"
+    reported = _message_of(answer)
+    kind = classify(answer.status, _codes_or_page(answer), "elsewhere" if elsewhere else "read")
     if kind is Unreachable:
         what = "storage that it redirected to refuses" if elsewhere else "by something before the registry"
-        return Unreachable(f"{about}: answered {answer.status}, {what}{said}", registry=name)
-    mend = _login_for(spec)
+        return Unreachable(f"{about}: answered {answer.status}, {what}{reported}", registry=name)
+    hint = _login_for(spec)
     if account is not None:
         may_not = "may not push to it" if spec.pushes else "may not read it"
-        return Denied(f"{about}: {account} {may_not}{said}{_must_exist(spec)}", registry=name, reported=said)
+        return Denied(f"{about}: {account} {may_not}{reported}{_must_exist(spec)}", registry=name, reported=reported)
     if spec.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
-        return LoginRefused(f"{about}: a login is wanted and there is none{said}: {mend}", registry=name)
+        return LoginRefused(f"{about}: a login is wanted and there is none{reported}: {hint}", registry=name)
     return Denied(
-        f"{about}: denied{said}: it is private, or missing; if it is private, {mend}", registry=name, reported=said
+        f"{about}: denied{reported}: it is private, or missing; if it is private, {hint}",
+        registry=name,
+        reported=reported,
     )
 
 
 def login_refused(spec: RequestSpec, answer: Answer, *, account: str) -> LoginRefused:
-    """The error for credentials that were presented and not taken."""
-    about = spec.speaker(answer.url)
-    mend = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if spec.needs_login else ""
-    message = f"{about}: the login of {account!r} was refused{_said(answer)}{mend}"
+    """The error for a login that was refused."""
+    about = spec.answered_by(answer.url)
+    hint = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if spec.needs_login else ""
+    message = f"{about}: the login of {account!r} was refused{_message_of(answer)}{hint}"
     return LoginRefused(message, registry=spec.host.name)
 
 
 def _login_for(spec: RequestSpec) -> str:
-    """How to give the registry a login, as it reads in an error."""
+    """The hint on how to configure a login for the registry."""
     name = spec.host.name
-    mend = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
-    return f"set {_TARGET_LOGIN}, or {mend}" if spec.needs_login else mend
+    hint = f"give {name} a username and password under `registries:` in items.yml, or run `docker login {name}`"
+    return f"set {_TARGET_LOGIN}, or {hint}" if spec.needs_login else hint
 
 
 def is_refusal(answer: Answer) -> bool:
-    """Whether it is a 401 or 403 of the server itself: a firewall before it answers with a web page."""
+    """Whether it is a 401 or 403 of the server itself, not of a firewall before it, which answers with a web page."""
     refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return refused and classify(answer.status, _told_codes(answer), "read") is Denied
+    return refused and classify(answer.status, _codes_or_page(answer), "read") is Denied
 
 
 def is_limit(answer: Answer) -> bool:
-    """Whether the registry says that it was asked too often."""
+    """Whether it is a rate limit: 429, or the code TOOMANYREQUESTS."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     failed = answer.status >= HTTPStatus.BAD_REQUEST
@@ -129,42 +130,43 @@ def is_limit(answer: Answer) -> bool:
 
 
 def error_codes(answer: Answer) -> frozenset[str]:
-    """The codes of the distribution specification that the body names."""
+    """The error codes of the distribution specification in the body."""
     return frozenset(code for error in _errors(answer) for code in _strings(error, "code"))
 
 
-def _told_codes(answer: Answer) -> frozenset[str]:
-    """The codes, or that the body is a web page."""
+def _codes_or_page(answer: Answer) -> frozenset[str]:
+    """The error codes, or WEB_PAGE for HTML."""
     codes = error_codes(answer)
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return codes if codes or kind not in _PAGES else frozenset({WEB_PAGE})
 
 
 def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
-    """When the registry wants to be asked again: seconds, a date, unix time, or a message. At most a day off."""
+    """The moment of `Retry-After`: seconds, a date, Unix time, or ghcr's message. At most a day away; None: none."""
     headers = answer.headers
     try:
-        moment = _unix(headers.get("X-Retry-After")) or _after(headers.get("Retry-After"), now) or _told(answer, now)
+        moment = _unix(headers.get("X-Retry-After")) or _after(headers.get("Retry-After"), now)
+        moment = moment or _ghcr_retry_after(answer, now)
     except (ValueError, OverflowError, OSError):
         return None
     return None if moment is None else min(max(moment, now), now + _LONGEST_PAUSE)
 
 
 def quoted(text: str) -> str:
-    """What a stranger wrote, fit for one line of a log: cut, and without control characters and URLs' queries."""
+    """Text of a server, made fit for a log line: cut, without control characters and without queries of URLs."""
     line = _QUERY.sub(r"\g<url>", _CONTROL.sub(" ", text[:_READ])).strip()
     return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
 
 
-def _said(answer: Answer) -> str:
-    """What the body tells, as " (…)"; empty where it tells nothing."""
-    told = filter(None, map(_sentence, _errors(answer)))
-    text = quoted("; ".join(told) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
+def _message_of(answer: Answer) -> str:
+    """The message in the body, as " (…)"; empty if there is none."""
+    sentences = filter(None, map(_sentence, _errors(answer)))
+    text = quoted("; ".join(sentences) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
     return f" ({text})" if text else ""
 
 
 def _sentence(error: dict[str, Any]) -> str:
-    """Code, message and detail: many registries have the reason in the detail alone."""
+    """Code, message and detail: in many registries only the detail has the reason."""
     parts = [part for part in _strings(error, "code", "message") if part]
     detail = error.get("detail")
     text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False) if detail else ""
@@ -174,7 +176,7 @@ def _sentence(error: dict[str, Any]) -> str:
 
 
 def _errors(answer: Answer) -> Iterator[dict[str, Any]]:
-    """The errors of a distribution registry; of another server, what looks like one."""
+    """The errors in the body by the distribution specification, or what looks like a message of another server."""
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -208,9 +210,9 @@ def _after(header: str | None, now: datetime) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _told(answer: Answer, now: datetime) -> datetime | None:
+def _ghcr_retry_after(answer: Answer, now: datetime) -> datetime | None:
     """ghcr: `retry-after: 880µs, allowed: 44000/minute` in the error's message."""
-    found = _GHCR_WAIT.search(_said(answer))
+    found = _GHCR_WAIT.search(_message_of(answer))
     if found is None:
         return None
     return now + timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(found[1])))

@@ -1,13 +1,13 @@
-"""The least rate at which the other side must send, or take, what flows."""
+"""The least rate: the lowest speed of a download or upload before it is given up as stalled."""
 
-WINDOW = 60.0  # seconds that may pass without a byte; what is faster than the least rate earns them back
+WINDOW = 60.0  # seconds that may pass without a byte; bytes above the least rate earn them back
 
 
 class LeastRate:
-    """Counts only the time that is spent waiting for the other side: our own limits are not its fault.
+    """Counts only the time spent waiting for the server: our own bandwidth limits do not count.
 
-    Waiting spends seconds of the window; each byte earns back what it may take at the least rate, up to the window.
-    So silence ends after a window, half the least rate after two, and what keeps to it goes on for as long as it takes.
+    Waiting spends seconds of the window; each byte earns back its time at the least rate, up to the window.
+    So silence is given up after one window, half the least rate after two, and the least rate never.
     """
 
     def __init__(self, *, rate: float, window: float = WINDOW) -> None:
@@ -17,7 +17,7 @@ class LeastRate:
         self.left = window  # seconds that may be waited now
 
     def waited(self, seconds: float, count: int) -> None:
-        """So many bytes flowed after that time."""
+        """Note that `count` bytes came after so many seconds."""
         self.left = max(0.0, min(self.window, self.left - seconds + count / self.rate))
 
     def __str__(self) -> str:

@@ -1,15 +1,15 @@
-"""The Link header as registries write it, which is not always as RFC 8288 does."""
+"""Parses the Link header (RFC 8288), leniently: registries deviate from it."""
 
 import re
 from collections.abc import Iterator
 
 _TARGET = re.compile(r"[\s,;]*(?:<(?P<bracketed>[^<>]+)>|(?P<bare>(?:[^\s<>;,\"]|,(?!\s))+))")
-_ADDRESS = re.compile(r"[/?]|^[a-z]+://", re.IGNORECASE)  # what a bare target has that is no mere word
+_ADDRESS = re.compile(r"[/?]|^[a-z]+://", re.IGNORECASE)  # a bare target must look like an address
 _PARAMETER = re.compile(r"\s*;\s*(?P<name>[^\s=;,]*)(?:\s*=\s*(?:\"(?P<quoted>(?:[^\"\\]|\\.)*)\"?|(?P<bare>[^;,]*)))?")
 
 
 def parse(header: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each link's target, and its relations in lower case. Raises ValueError for what cannot be read."""
+    """Each link's target, and its relations in lower case. Raises ValueError for a malformed header."""
     position = 0
     while header[position:].strip(" \t,;"):
         target = _TARGET.match(header, position)

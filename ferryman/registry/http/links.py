@@ -1,4 +1,4 @@
-"""Where an answer points to: the next page, a redirect."""
+"""Links in answers: the next page, redirects, and which of them must not be followed."""
 
 from collections.abc import Iterable
 
@@ -7,28 +7,28 @@ from yarl import URL
 from ferryman.addresses import NO_HOSTS, HostList
 from ferryman.errors import Unsupported
 from ferryman.registry.http import link_header
-from ferryman.registry.http.messages import Answer, Request, origin, place
+from ferryman.registry.http.messages import Answer, Request, authority, origin
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
 
 
 def next_page(links: Iterable[str], at: URL) -> URL | None:
-    """Where the page after the one at `at` is; None: it was the last.
+    """The URL of the page after the one at `at`; None: it was the last.
 
-    A list that ends too soon would look like tags that are gone: what can be meant as a next page is followed. An
-    address at another origin that has the path of this list is taken for the registry's own, as it knows itself
-    behind a proxy, and read at `at`'s origin. Raises Unsupported for any other, and for a `Link` that cannot be read.
+    A list that ends too early would look like deleted tags: any link that may be a next page is followed. A URL at
+    another origin with the path of this list is the registry's internal address behind a proxy: it is read at `at`'s
+    origin. Raises Unsupported for any other origin, and for a `Link` header that cannot be parsed.
     """
     try:
         found = [link for header in links for link in link_header.parse(header)]
     except ValueError:
-        raise Unsupported(f"{place(at)}: where the next page is cannot be read from its Link header") from None
+        raise Unsupported(f"{authority(at)}: where the next page is cannot be read from its Link header") from None
     named = [target for target, relations in found if "next" in relations]
-    # Written by those who know of one relation only. One with another relation leads elsewhere.
+    # Some registries write no relation for the next page. A link with another relation is not one.
     unnamed = [target for target, relations in found if not relations]
     if not named and len(set(unnamed)) > 1:
-        raise Unsupported(f"{place(at)}: which of its links leads to the next page cannot be told")
+        raise Unsupported(f"{authority(at)}: which of its links leads to the next page cannot be told")
     target = next(iter(named or unnamed), None)
     return None if target is None else _at_home(resolve(at, target), at)
 
@@ -36,16 +36,16 @@ def next_page(links: Iterable[str], at: URL) -> URL | None:
 def _at_home(page: URL, at: URL) -> URL:
     if origin(page) == origin(at):
         return page
-    if not page.raw_path.endswith(at.raw_path):  # a proxy may have taken away what stands before it
-        raise Unsupported(f"{place(at)}: the next page is said to be at {place(page)}: not followed")
+    if not page.raw_path.endswith(at.raw_path):  # a proxy may have stripped a prefix
+        raise Unsupported(f"{authority(at)}: the next page is said to be at {authority(page)}: not followed")
     query = f"?{page.raw_query_string}" if page.raw_query_string else ""
     return URL(f"{at.origin()}{at.raw_path}{query}", encoded=True)
 
 
 def redirect(answer: Answer, request: Request, *, allowed: HostList = NO_HOSTS) -> URL | None:
-    """Where a redirect leads; None: the answer is none. Raises Unsupported for one that must not be followed.
+    """The target of a redirect; None: the answer is no redirect. Raises Unsupported for a forbidden one.
 
-    To one of the `allowed` it may lead without TLS: what comes is checked by its digest.
+    A target in `allowed` may be without TLS: content is verified by digest.
     """
     location = answer.headers.get("Location")
     if answer.status not in _FOLLOWED or location is None:
@@ -59,22 +59,22 @@ def redirect(answer: Answer, request: Request, *, allowed: HostList = NO_HOSTS) 
 
 
 def resolve(base: URL, target: str) -> URL:
-    """`target`, relative or absolute, seen from `base`. Raises Unsupported for what is no web address."""
+    """Resolve `target`, relative or absolute, against `base`. Raises Unsupported for anything but http(s) URLs."""
     target = target.strip()
     try:
-        # Signed URLs must arrive as they were written: nothing is quoted again.
+        # Signed URLs must stay byte for byte: nothing is quoted again.
         resolved = base.join(URL(target, encoded=True))
-        # A name in the address would make aiohttp send it as a login.
+        # aiohttp would send a user in the URL as a login.
         known = resolved.scheme in {"http", "https"} and bool(resolved.host) and resolved.user is None
-        known = known and target.isprintable() and " " not in target  # or it is no line of a request
+        known = known and target.isprintable() and " " not in target  # it goes into the request line
     except ValueError:
         known = False
     if not known:
-        raise Unsupported(f"{place(base)}: points to what is no web address")
+        raise Unsupported(f"{authority(base)}: points to what is no web address")
     return resolved
 
 
 def forbid_downgrade(source: URL, target: URL, *, what: str) -> None:
-    """Raises Unsupported where `target` is less protected than `source`. Whose network it is in, `guard` judges."""
+    """Raises Unsupported for a link from https to http. Its network zone is checked in `ssrf_guard.py`."""
     if source.scheme == "https" and target.scheme == "http":
-        raise Unsupported(f"{place(source)}: {what} leads from https to http ({place(target)}): not followed")
+        raise Unsupported(f"{authority(source)}: {what} leads from https to http ({authority(target)}): not followed")

@@ -1,4 +1,7 @@
-"""Which HTTP proxy a request goes through, as Go's tools and curl read the environment; what a proxy says itself."""
+"""HTTP proxies: which one a request uses (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), and errors of the proxy itself.
+
+The environment is read as curl and Go programs read it.
+"""
 
 import re
 import urllib.request
@@ -10,17 +13,17 @@ from yarl import URL
 from ferryman.addresses import HostList, is_loopback
 from ferryman.errors import TransferError, Unreachable, Unsupported
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.messages import place
+from ferryman.registry.http.messages import authority
 
 _SEPARATORS = re.compile(r"[\s,]+")
-# What proxies put into an answer of their own, and registries do not.
+# Headers of answers that come from a proxy, not from a registry.
 _OWN_HEADERS = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
 
 
 def proxy_for(url: URL, host: Host | None = None) -> URL | None:
-    """The proxy that the registry's entry names, or the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+    """The proxy in the registry's options, or in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
 
-    The environment's is never used to this machine. Raises Unsupported for a proxy of another kind.
+    The environment's proxy is never used for loopback. Raises Unsupported for other kinds, such as SOCKS.
     """
     if host is not None and host.proxy is not None:
         return URL(host.proxy) if isinstance(host.proxy, str) else None
@@ -42,19 +45,19 @@ def proxy_for(url: URL, host: Host | None = None) -> URL | None:
 
 
 def refusal(proxy: URL, about: str, *, status: int, registry: str) -> TransferError:
-    """The error for what a proxy answered itself. The registry did not say it, and its login is not to blame."""
-    who = f"{about}: the proxy {place(proxy)}"
+    """The error for an answer of the proxy itself. It says nothing about the registry or its login."""
+    who = f"{about}: the proxy {authority(proxy)}"
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        mend = "put it into the proxy's URL, http://user:password@host"
-        return Unsupported(f"{who} wants another login (407): {mend}", registry=registry, status=status)
+        hint = "put it into the proxy's URL, http://user:password@host"
+        return Unsupported(f"{who} wants another login (407): {hint}", registry=registry, status=status)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        mend = "it has to allow this host, or NO_PROXY to name it"
-        return Unsupported(f"{who} refused ({status}): {mend}", registry=registry, status=status)
+        hint = "it has to allow this host, or NO_PROXY to name it"
+        return Unsupported(f"{who} refused ({status}): {hint}", registry=registry, status=status)
     return Unreachable(f"{who} answered {status}", registry=registry)
 
 
 def is_own(response: aiohttp.ClientResponse) -> bool:
-    """Whether an answer to plain HTTP through a proxy is the proxy's own, as far as that can be told."""
+    """Whether an answer to plain HTTP through a proxy comes from the proxy itself, as far as headers show."""
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return True
     refused = response.status >= HTTPStatus.BAD_REQUEST

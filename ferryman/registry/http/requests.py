@@ -1,4 +1,4 @@
-"""What can be asked of one registry: each a URL, a scope for its token server, and words for errors."""
+"""Builds the requests to one registry: URL, token scope, timeout class, and the subject for error messages."""
 
 import json
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from ferryman.reference import Reference
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.least_rate import LeastRate
-from ferryman.registry.http.messages import SMALL, Body, Flow, Patience, Request, RequestSpec
+from ferryman.registry.http.messages import SMALL, Body, Flow, Request, RequestSpec, TimeoutClass
 
-_LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository at once
+_LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository in one page
 _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
-_NO_HEAD = frozenset({400, 405, 501})  # what registries say to a HEAD that they do not know
+_NO_HEAD = frozenset({400, 405, 501})  # answers of registries that do not support HEAD
 _LOGIN_REFUSED = frozenset({401})
 _ABSENT = _NO_HEAD | {404}
-# Storage that a HEAD was redirected to: the URL may be signed for GET alone, or the host may not know HEAD.
+# Storage that a HEAD was redirected to: the URL may be signed for GET only, or the host may not support HEAD.
 _NO_HEAD_ELSEWHERE = frozenset(range(400, 600)) - {429}
 _NO_RANGE = frozenset({416})
-_NO_MOUNT = frozenset({400, 404, 405, 501})  # what registries say that do not mount, or not from there
+_NO_MOUNT = frozenset({400, 404, 405, 501})  # answers of registries that do not mount, or not from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class RequestBuilder:
     """The requests to one registry."""
 
     host: Host
-    needs_login: bool  # it is pushed to, so a stranger's 401 is a missing login
+    needs_login: bool  # a target: a 401 without a login means a missing login
 
     def base(self) -> RequestSpec:
-        """Whether it is a registry, and takes the login."""
+        """The API's base (`/v2/`): whether it is a registry and accepts the login."""
         return RequestSpec(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
     def head_manifest(self, reference: Reference) -> RequestSpec:
@@ -55,37 +55,43 @@ class RequestBuilder:
             scopes=_pushing(name),
             pushes=True,
             needs_login=True,
-            patience=Patience.COMMIT,
+            timeout_class=TimeoutClass.COMMIT,
         )
 
     def get_blob(self, name: str, digest: str) -> RequestSpec:
         return replace(self._read(name, f"blobs/{digest}", f"blob {name}@{digest}"), digest=digest)
 
     def head_blob(self, name: str, digest: str) -> RequestSpec:
-        """Asked where something is pushed to: with the scope of a push, so that one token does for all."""
+        """Whether a target has the blob: with the scope of a push, so that the same token serves for both."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
         return replace(found, scopes=_pushing(name), needs_login=True, accepts_elsewhere=_NO_HEAD_ELSEWHERE)
 
     def download(self, name: str, digest: str, *, offset: int, pace: LeastRate) -> RequestSpec:
-        """The blob from a byte on; the caller holds a place for it."""
+        """A range request for the blob from byte `offset` on; the caller holds a slot for it."""
         found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", accepts=_NO_RANGE)
-        found = replace(found, flow=Flow.DOWNLOAD, placed=True, patience=Patience.FETCH, pace=pace)
+        found = replace(found, flow=Flow.DOWNLOAD, holds_slot=True, timeout_class=TimeoutClass.FETCH, pace=pace)
         if not offset:
             return found
         headers = {**found.request.headers, "Range": f"bytes={offset}-"}
         return replace(found, request=replace(found.request, headers=headers))
 
     def mount(self, name: str, digest: str, *, source: str) -> RequestSpec:
-        """Let the registry take the blob over from another of its repositories. A refusal is no error."""
+        """Cross-repository mount of a blob from the repository `source`. A refusal is no error."""
         query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
         started = self.start_upload(name, digest, query=f"?{query}", accepts=_NO_MOUNT)
-        reading = () if source == name else (f"repository:{source}:pull",)  # whoever pushes may read as well
+        reading = () if source == name else (f"repository:{source}:pull",)  # push access includes pull
         return replace(started, scopes=(*_pushing(name), *reading))
 
     def start_upload(
-        self, name: str, digest: str, *, query: str = "", accepts: frozenset[int] = frozenset(), placed: bool = False
+        self,
+        name: str,
+        digest: str,
+        *,
+        query: str = "",
+        accepts: frozenset[int] = frozenset(),
+        holds_slot: bool = False,
     ) -> RequestSpec:
-        started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, placed=placed)
+        started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, holds_slot=holds_slot)
         return replace(started, accepts=accepts, request=replace(started.request, headers={"Content-Length": "0"}))
 
     def upload(
@@ -97,43 +103,48 @@ class RequestBuilder:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
-        placed: bool = False,
+        holds_slot: bool = False,
     ) -> RequestSpec:
-        """One request of an upload that is under way: its URL is what the registry named last."""
+        """One request of an upload session, to the URL in the registry's last `Location`.
+
+        It is not repeated (`repeats`): after a 429 or an error the session has to be asked first, see blobs/uploads.py.
+        """
         described = dict(headers or {})
         if body is not None:
             size = len(body) if isinstance(body, bytes) else body.size
             described |= {"Content-Type": "application/octet-stream", "Content-Length": f"{size}"}
         return RequestSpec(
             self.host,
-            Request(method, url, described, body, led_by=self.host.endpoint),
+            Request(method, url, described, body, linked_from=self.host.endpoint),
             f"blob {name}@{digest}",
             repository=name,
             scopes=_pushing(name),
             pushes=True,
             needs_login=True,
             flow=Flow.UPLOAD if body is not None else Flow.SMALL,
-            patience=Patience.COMMIT if body is not None else Patience.ANSWER,
-            placed=placed,
+            timeout_class=TimeoutClass.COMMIT if body is not None else TimeoutClass.ANSWER,
+            holds_slot=holds_slot,
             repeats=False,
         )
 
     def list_tags(self, name: str, *, page_size: int | None, bounds: Bounds) -> RequestSpec:
         size = f"?n={page_size}" if page_size else ""
         spec = self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_LIST)
-        return replace(spec, patience=Patience.LIST, bounds=bounds)
+        return replace(spec, timeout_class=TimeoutClass.LIST, bounds=bounds)
 
     def list_referrers(self, subject: Reference, *, bounds: Bounds) -> RequestSpec:
         name, digest = subject.repository.name, subject.selector
-        thing = f"referrers of {name}@{digest}"
-        spec = self._read(name, f"referrers/{digest}", thing, accept=f"{OCI_INDEX}, */*")
-        return replace(spec, patience=Patience.LIST, bounds=bounds)
+        listed = f"referrers of {name}@{digest}"
+        spec = self._read(name, f"referrers/{digest}", listed, accept=f"{OCI_INDEX}, */*")
+        return replace(spec, timeout_class=TimeoutClass.LIST, bounds=bounds)
 
     def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None, bounds: Bounds | None) -> RequestSpec:
         url = self._api(f"{path}?{urlencode(query)}" if query else path)
         request = Request("GET", url, {"Accept": "application/json"}).authorised(f"Bearer {bearer}" if bearer else None)
-        thing = f"its API ({path})"
-        return RequestSpec(self.host, request, thing, logs_in=False, limit=_API, patience=Patience.LIST, bounds=bounds)
+        subject = f"its API ({path})"
+        return RequestSpec(
+            self.host, request, subject, logs_in=False, limit=_API, timeout_class=TimeoutClass.LIST, bounds=bounds
+        )
 
     def post_api(self, path: str, body: Mapping[str, str]) -> RequestSpec:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -151,7 +162,7 @@ class RequestBuilder:
         self,
         name: str,
         path: str,
-        thing: str,
+        subject: str,
         *,
         method: str = "GET",
         accept: str = "*/*",
@@ -161,7 +172,7 @@ class RequestBuilder:
         return RequestSpec(
             self.host,
             Request(method, self._v2(f"{name}/{path}"), {"Accept": accept}),
-            thing,
+            subject,
             repository=name,
             scopes=(f"repository:{name}:pull",),
             needs_login=self.needs_login,

@@ -1,4 +1,7 @@
-"""One request, one answer: the only place that knows aiohttp. No redirect, no login, no second try."""
+"""Sends one HTTP request by aiohttp, with its timeouts. No redirects, no login, no retry.
+
+The only module with an aiohttp session: its exceptions become errors of ours here.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -17,50 +20,50 @@ from ferryman.registry.http import content_encoding as packed
 from ferryman.registry.http import proxies
 from ferryman.registry.http.connection_errors import meaning
 from ferryman.registry.http.least_rate import WINDOW, LeastRate
-from ferryman.registry.http.messages import Answer, Body, Flow, Patience, Request, RequestSpec, place
+from ferryman.registry.http.messages import Answer, Body, Flow, Request, RequestSpec, TimeoutClass, authority
 from ferryman.registry.http.proxies import proxy_for
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
-_ERROR_BODY = 64 * 1024  # bytes of an unsuccessful answer that are read
+_ERROR_BODY = 64 * 1024  # bytes that are read of an unsuccessful answer
 _CHUNK = 64 * 1024
-_PIECE = 256 * 1024  # bytes that are handed over at once: larger ones would be long on their way even at a fair rate
-_PAGES_IN_TIME = 4  # that each take all the time that `timeout:` allows
+_PIECE = 256 * 1024  # bytes passed to aiohttp at once: larger pieces would take long even at a normal rate
+_PAGES_IN_TIME = 4  # pages of a list that may each take the whole `timeout:`
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long each part of a request may take, in seconds."""
+    """The timeouts of a request, in seconds."""
 
     connect: float = 30
-    read: float = WINDOW  # without a byte, either way: the window of the least rate
-    total: float = 120  # of a small answer's body: a server that sends a byte now and then is cut by this
-    # From the request's last byte to the answer's complete headers, whatever comes in between; by Patience.
+    read: float = WINDOW  # without a byte, in either direction: the window of the least rate
+    total: float = 120  # of a small answer's body, however slowly bytes arrive
+    # From the request's last byte to the answer's complete headers, whatever comes in between; by TimeoutClass.
     answer: float = 60
     page: float = 300
     fetch: float = 300
     commit: float = 900
-    listing: float = 600  # of waiting for a whole list, in all its pages
+    listing: float = 600  # of waiting for a whole list, all pages together
 
     def of_answer(self, spec: RequestSpec) -> float:
-        """How long the answer may take to begin."""
+        """Seconds until the answer has to begin."""
         if spec.host.timeout is not None:
             return spec.host.timeout
         return {
-            Patience.ANSWER: self.answer, Patience.LIST: self.page, Patience.FETCH: self.fetch,
-            Patience.COMMIT: self.commit,
-        }[spec.patience]  # fmt: skip
+            TimeoutClass.ANSWER: self.answer, TimeoutClass.LIST: self.page, TimeoutClass.FETCH: self.fetch,
+            TimeoutClass.COMMIT: self.commit,
+        }[spec.timeout_class]  # fmt: skip
 
     def of_body(self, spec: RequestSpec) -> float:
-        """How long the body of an answer may take that is kept in memory."""
-        return max(self.total, self.of_answer(spec)) if spec.patience is Patience.LIST else self.total
+        """Seconds for the body of an answer that is read into memory."""
+        return max(self.total, self.of_answer(spec)) if spec.timeout_class is TimeoutClass.LIST else self.total
 
     def of_list(self, host: Host) -> float:
-        """How long a whole list may take."""
+        """Seconds of waiting for a whole list."""
         return max(self.listing, _PAGES_IN_TIME * (host.timeout or 0))
 
 
 class Http:
-    """An aiohttp session whose exceptions stay here."""
+    """The aiohttp session, and with it the connection pool."""
 
     def __init__(self, *, timeouts: Timeouts, user_agent: str) -> None:
         self._timeouts = timeouts
@@ -69,16 +72,16 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, spec: RequestSpec, request: Request) -> Answer:
-        """Send one request on behalf of a request.
+        """Send `request`, which belongs to `spec`, and return the answer.
 
-        Raises Unreachable, TlsFailed, and WrongContent for a body over the limit.
-        Where the request's own body cannot be made, its failure is raised.
+        Raises Unreachable, TlsFailed, and WrongContent for a body over the limit. If the source of the request's body
+        fails, its error is raised unchanged.
         """
         send = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}[spec.flow]
         try:
             return await send(spec, request)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            if _is_made(request.body) and request.body.failure is not None:
+            if _is_streamed(request.body) and request.body.failure is not None:
                 raise request.body.failure from None
             raise failed(spec, request.url, error) from None
 
@@ -100,7 +103,7 @@ class Http:
         return answer
 
     async def _upload(self, spec: RequestSpec, request: Request) -> Answer:
-        if not _is_made(request.body):
+        if not _is_streamed(request.body):
             return await self._small(spec, request)
         limit = asyncio.timeout(None)
         pace = LeastRate(rate=spec.host.least_rate, window=self._timeouts.read)
@@ -112,13 +115,13 @@ class Http:
             return await self._whole(response, spec, request.url)
 
     async def _answered(self, spec: RequestSpec, request: Request) -> aiohttp.ClientResponse:
-        """The answer, once its headers are complete: `100 Continue` without end, or a header now and then, is none."""
+        """The answer, once its headers are complete: endless `100 Continue`, or a trickle of headers, time out too."""
         seconds = self._timeouts.of_answer(spec)
         async with _within(seconds, spec, lambda: _no_answer(spec, request.url, seconds)):
             return await self._request(spec, request, data=request.body)
 
     async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Answer:
-        """The answer with its body."""
+        """Read the body into memory."""
         seconds = self._timeouts.of_body(spec)
         message = f"{_about(spec, url)}: what it answers does not arrive in time ({seconds:g} s)"
         async with _within(seconds, spec, lambda: TooSlow(message, registry=spec.host.name)):
@@ -134,7 +137,7 @@ class Http:
         try:
             response = await self._send(spec, request, data, proxy)
         except aiohttp.ClientConnectorError:
-            if guard.refused and guard.dialled is None:
+            if guard.refused and guard.connected is None:
                 raise guard.refusal(spec.host.name) from None
             raise
         finally:
@@ -154,7 +157,7 @@ class Http:
                 allow_redirects=False,
                 ssl=spec.host.tls,
                 proxy=proxy,
-                timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the rest is limited here
+                timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the other timeouts are in this module
             )
         except aiohttp.ClientHttpProxyError as error:
             if proxy is None:
@@ -163,7 +166,7 @@ class Http:
                 proxy, _about(spec, request.url), status=error.status, registry=spec.host.name
             ) from None
         except aiohttp.ClientProxyConnectionError as error:
-            about = f"{_about(spec, request.url)}: the proxy {place(proxy or request.url)}"
+            about = f"{_about(spec, request.url)}: the proxy {authority(proxy or request.url)}"
             raise Unreachable(f"{about}: cannot connect: {error.strerror}", registry=spec.host.name) from None
         if proxy is not None and request.url.scheme == "http" and proxies.is_own(response):
             response.close()
@@ -171,16 +174,16 @@ class Http:
         return response
 
     def _opened(self) -> aiohttp.ClientSession:
-        """The session; made at the first request, because it belongs to the running loop."""
+        """The session, created at the first request: it belongs to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=GuardedConnector(),
-                # Digests are over the bytes as they are sent.
+                # Digests are of the bytes as they are sent.
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
                 auto_decompress=False,
                 requote_redirect_url=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Not trust_env: it also sends what stands in ~/.netrc. Proxies are looked up here.
+                # Not trust_env: it would also send logins of ~/.netrc. See proxies.py for the environment's proxies.
                 trust_env=False,
             )
         return self._session
@@ -191,16 +194,16 @@ class Http:
 
 
 class Incoming:
-    """A Content of aiohttp's."""
+    """A streamed body of an answer (Content), by aiohttp."""
 
     def __init__(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL, window: float) -> None:
         self._response = response
-        self._errand = spec
+        self._spec = spec
         self._url = url
         self._pace = spec.pace or LeastRate(rate=spec.host.least_rate, window=window)
 
     async def read(self) -> bytes:
-        """As it was received: pieces are not joined, which would copy them. Raises TooSlow below the least rate."""
+        """A piece as it was received: joining them would copy. Raises TooSlow below the least rate."""
         loop, piece = asyncio.get_running_loop(), b""
         began = loop.time()
         limit = asyncio.timeout(self._pace.left)
@@ -210,7 +213,7 @@ class Incoming:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             if limit.expired():
                 raise self._too_slow() from None
-            raise failed(self._errand, self._url, error) from None
+            raise failed(self._spec, self._url, error) from None
         finally:
             self._pace.waited(loop.time() - began, len(piece))
         return piece
@@ -224,17 +227,17 @@ class Incoming:
         return b""
 
     def _too_slow(self) -> TooSlow:
-        return _below_least_rate(f"{_about(self._errand, self._url)}: sends {self._pace}", self._errand)
+        return _below_least_rate(f"{_about(self._spec, self._url)}: sends {self._pace}", self._spec)
 
     def close(self) -> None:
-        self._response.close()  # one that was read to its end has given its connection back already
+        self._response.close()  # a response that was read completely has released its connection already
 
 
 class _Outgoing:
-    """A body on its way out, against a limit of time that fits what is waited for."""
+    """A streamed request body, whose timeout is adapted to what is waited for."""
 
     def __init__(self, body: Body, limit: asyncio.Timeout, pace: LeastRate, *, then: float) -> None:
-        """`then`: seconds from the last byte to the answer."""
+        """`then`: the timeout from the last byte to the answer."""
         self.is_answered = False
         self._body = body
         self._limit = limit
@@ -247,19 +250,19 @@ class _Outgoing:
         async for whole in self._body.pieces():
             for piece in _parts(whole):
                 began = loop.time()
-                self._wait(self._pace.left)
+                self._set_timeout(self._pace.left)
                 yield piece
                 self._pace.waited(loop.time() - began, len(piece))
-            self._wait(None)  # the next piece is waited for at its source
+            self._set_timeout(None)  # its source has timeouts of its own
         self._is_sent = True
-        self._wait(self._then)
+        self._set_timeout(self._then)
 
     def too_slow(self, spec: RequestSpec, url: URL) -> TooSlow:
         if self._is_sent:
             return TooSlow(str(_no_answer(spec, url, self._then)), registry=spec.host.name)
         return _below_least_rate(f"{_about(spec, url)}: takes {self._pace}", spec)
 
-    def _wait(self, seconds: float | None) -> None:
+    def _set_timeout(self, seconds: float | None) -> None:
         if not self.is_answered:  # a server may answer before it has read everything
             self._limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
@@ -273,7 +276,7 @@ def _parts(whole: bytes) -> Iterable[bytes | memoryview]:
 
 @asynccontextmanager
 async def _within(seconds: float, spec: RequestSpec, late: Callable[[], Exception]) -> AsyncIterator[None]:
-    """Limit what is done in it, also by what is left of the list that it is a part of. Raises what `late` makes."""
+    """Apply a timeout, or the remaining time of the list (`spec.bounds`) if that is shorter. Raises `late()`."""
     bounds, loop = spec.bounds, asyncio.get_running_loop()
     by_list = bounds is not None and bounds.seconds < seconds
     began = loop.time()
@@ -289,7 +292,7 @@ async def _within(seconds: float, spec: RequestSpec, late: Callable[[], Exceptio
 
 @asynccontextmanager
 async def _limited(limit: asyncio.Timeout, late: Callable[[], Exception]) -> AsyncIterator[None]:
-    """Raise what `late` makes where this limit is met: a TimeoutError may have come from elsewhere too."""
+    """Raise `late()` if this timeout expires; a TimeoutError of another origin is raised unchanged."""
     try:
         async with limit:
             yield
@@ -300,33 +303,33 @@ async def _limited(limit: asyncio.Timeout, late: Callable[[], Exception]) -> Asy
 
 
 def _no_answer(spec: RequestSpec, url: URL, seconds: float) -> Unreachable:
-    """Only where it had merely to look something up is another try at once worth it: that connection may be dead."""
-    kind = Unreachable if spec.patience is Patience.ANSWER else TooSlow
-    mend = "`timeout:` under `registries:` allows more"
-    return kind(f"{_about(spec, url)}: no answer in time ({seconds:g} s); {mend}", registry=spec.host.name)
+    """Unreachable, which is retried at once, only for a mere look-up: its pooled connection may be dead."""
+    kind = Unreachable if spec.timeout_class is TimeoutClass.ANSWER else TooSlow
+    hint = "`timeout:` under `registries:` allows more"
+    return kind(f"{_about(spec, url)}: no answer in time ({seconds:g} s); {hint}", registry=spec.host.name)
 
 
 def _below_least_rate(message: str, spec: RequestSpec) -> TooSlow:
-    mend = "tried again later; `least_rate:` under `registries:` allows less"
-    return TooSlow(f"{message}: {mend}", registry=spec.host.name)
+    hint = "tried again later; `least_rate:` under `registries:` allows less"
+    return TooSlow(f"{message}: {hint}", registry=spec.host.name)
 
 
 def _about(spec: RequestSpec, url: URL) -> str:
-    return f"{spec.speaker(url)}: {spec.thing}"
+    return f"{spec.answered_by(url)}: {spec.subject}"
 
 
 def failed(spec: RequestSpec, url: URL, error: Exception) -> Unreachable | TlsFailed:
-    """No cause goes with it: aiohttp's errors quote URLs, and a signed one is a secret."""
+    """The error for an exception of aiohttp. It gets no cause: aiohttp quotes URLs, and a signed URL is a secret."""
     kind, text = meaning(error)
     return kind(f"{_about(spec, url)}: {text}", registry=spec.host.name)
 
 
-def _is_made(body: bytes | Body | None) -> TypeGuard[Body]:
+def _is_streamed(body: bytes | Body | None) -> TypeGuard[Body]:
     return body is not None and not isinstance(body, bytes)
 
 
 async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
-    """The body, counted while it comes: Content-Length may be missing, or a lie."""
+    """The body, limited while it arrives: Content-Length may be missing or wrong."""
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
     limit = spec.limit if ok else _ERROR_BODY
     body = bytearray()
@@ -341,7 +344,7 @@ async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
 
 
 async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: bytes) -> bytes:
-    """The body as it was before it was packed on its way; digests are over that. A blob may be a packed file itself."""
+    """Undo Content-Encoding: digests are of the content. A blob that matches its digest is a compressed file itself."""
     encodings = packed.encodings(response.headers.get("Content-Encoding"))
     if not (encodings and body) or (spec.digest and digest_of(body, spec.digest.partition(":")[0]) == spec.digest):
         return body

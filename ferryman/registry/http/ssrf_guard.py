@@ -1,7 +1,7 @@
-"""Where a request may go: judged by the address that is really dialled, since a stranger's name may resolve to any.
+"""SSRF guard: which addresses a request may connect to. Checked at connect time, since a name may resolve to anything.
 
-What the user named may be anywhere. What an answer points to may be no nearer to this machine than the answer's own
-sender was, or than `redirects:` allows.
+URLs that the user configured may be anywhere. A URL from an answer (redirect, upload, token server) may not lead
+further inward (public, private, loopback, link-local) than the server that sent it, unless `redirects:` allows it.
 """
 
 import errno
@@ -16,32 +16,32 @@ from yarl import URL
 from ferryman.addresses import Address, HostList, Zone, literal, zone_of, zone_of_host
 from ferryman.errors import Unsupported
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.messages import Request, origin, place
+from ferryman.registry.http.messages import Request, authority, origin
 
 _KNOWN = 1000  # origins whose zone is remembered
 
 
 @dataclass(slots=True)
 class Guard:
-    """Judges every address that one request is about to be sent to."""
+    """Checks every address that one request connects to."""
 
     url: URL
-    led_by: URL | None = None  # who pointed to `url`; None: the user did
-    zone: Zone = Zone.PUBLIC  # of who pointed there
+    linked_from: URL | None = None  # the URL whose answer named `url`; None: the user did
+    zone: Zone = Zone.PUBLIC  # of `linked_from`
     allowed: HostList = field(default_factory=HostList)
-    dialled: Zone | None = None  # where the connection leads that was made; None: to a proxy
-    refused: str = ""  # the address that was not dialled
+    connected: Zone | None = None  # the zone of the connection that was made; None: to a proxy
+    refused: str = ""  # the address that was refused
 
     def admit(self, address: Address) -> None:
-        """Raises PermissionError for an address that the request must not be sent to."""
+        """Raises PermissionError for an address that the request must not connect to."""
         zone = zone_of(address)
         if not self._may_reach(zone, address):
             self.refused = f"{zone.value} address {address}"
-            raise PermissionError(errno.EACCES, "not dialled")
-        self.dialled = zone
+            raise PermissionError(errno.EACCES, "refused by the SSRF guard")
+        self.connected = zone
 
     def admit_by_name(self) -> None:
-        """For who goes through a proxy, which alone knows the address. Raises Unsupported."""
+        """For a request through a proxy, which resolves the name itself. Raises Unsupported."""
         zone = zone_of_host(self.url.host)
         if zone is not None and not self._may_reach(zone, None):
             self.refused = f"{zone.value} address {self.url.host}"
@@ -49,42 +49,42 @@ class Guard:
 
     def refusal(self, registry: str) -> Unsupported:
         """The error for an address that was refused."""
-        by = place(self.led_by) if self.led_by else registry
+        by = authority(self.linked_from) if self.linked_from else registry
         message = (
-            f"{by}: leads to {place(self.url)}, the {self.refused}: not followed; "
+            f"{by}: leads to {authority(self.url)}, the {self.refused}: not followed; "
             f"`redirects:` under `registries:` may allow it"
         )
         return Unsupported(message, registry=registry)
 
     def _may_reach(self, zone: Zone, address: Address | None) -> bool:
-        if self.led_by is None or self.zone.may_lead_to(zone):
+        if self.linked_from is None or self.zone.may_lead_to(zone):
             return True
-        if self.zone is zone and self.led_by.host == self.url.host:
-            return True  # itself, though that may be at a link-local address
+        if self.zone is zone and self.linked_from.host == self.url.host:
+            return True  # the same host, even at a link-local address
         return self.allowed.matches(self.url.host, self.url.port, address)
 
 
 class Zones:
-    """Where the origins are that answered; makes the guards of what they point to."""
+    """The zones of origins that have answered; makes the guards for URLs in their answers."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, int | None], Zone] = {}
 
     def guard(self, request: Request, host: Host) -> Guard:
-        """The guard for one request on behalf of a registry."""
+        """The guard for one request to, or on behalf of, a registry."""
         named = {origin(host.endpoint), *([origin(host.api)] if host.api else [])}
-        if request.led_by is None or {origin(request.led_by), origin(request.url)} <= named:
-            return Guard(request.url)  # the registry points to itself
-        # One that only a proxy reaches is taken for a public one.
-        zone = self._known.get(origin(request.led_by)) or zone_of_host(request.led_by.host) or Zone.PUBLIC
-        return Guard(request.url, request.led_by, zone, host.redirects)
+        if request.linked_from is None or {origin(request.linked_from), origin(request.url)} <= named:
+            return Guard(request.url)  # the registry links to itself
+        # An origin that is reached through a proxy counts as public.
+        zone = self._known.get(origin(request.linked_from)) or zone_of_host(request.linked_from.host) or Zone.PUBLIC
+        return Guard(request.url, request.linked_from, zone, host.redirects)
 
     def learn(self, guard: Guard) -> None:
-        """The request of this guard was answered."""
+        """Note that the request of this guard was answered."""
         key = origin(guard.url)
         self._known.pop(key, None)
-        if guard.dialled is not None:
-            self._known[key] = guard.dialled
+        if guard.connected is not None:
+            self._known[key] = guard.connected
         if len(self._known) > _KNOWN:
             del self._known[next(iter(self._known))]
 
@@ -93,10 +93,10 @@ GUARD: ContextVar[Guard | None] = ContextVar("guard", default=None)  # of the re
 
 
 class GuardedConnector(aiohttp.TCPConnector):
-    """Asks the present guard before it dials, and before it uses a connection that was made for another request."""
+    """Checks the current guard before it connects, and before it reuses a pooled connection of another request."""
 
     def __init__(self) -> None:
-        super().__init__(limit=0, socket_factory=_socket)  # `limits` counts
+        super().__init__(limit=0, socket_factory=_socket)  # limits/ limits the number of connections
 
     async def connect(self, req: Any, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:  # noqa: ASYNC109
         connection = await super().connect(req, traces, timeout)

@@ -1,6 +1,7 @@
-"""How much one host is asked at once: as much as it bears, by its own answers.
+"""Adaptive concurrency limit: how many requests one host gets at once, by its own answers (429, 503).
 
-Additive increase, multiplicative decrease, as TCP has it: a refusal halves the number, a round of answers adds one.
+Additive increase, multiplicative decrease (AIMD), as in TCP: a 429 or 503 halves the limit, a round of successes adds
+one.
 """
 
 import asyncio
@@ -11,23 +12,23 @@ from contextlib import asynccontextmanager
 
 
 class ConcurrencyLimit:
-    """Places that are given in the order of asking: at least one, at most `ceiling`."""
+    """A semaphore of adaptive size, first come, first served: at least one slot, at most `ceiling`."""
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
-        self._bearable = float(ceiling)
-        self._round = 0  # goes on with each decrease
-        self._taken = 0
+        self._allowed = float(ceiling)
+        self._round = 0  # counts the decreases
+        self._in_use = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def limit(self) -> int:
-        """How many may be taken at once, now."""
-        return max(1, int(min(self._bearable, self.ceiling)))
+        """How many slots there are now."""
+        return max(1, int(min(self._allowed, self.ceiling)))
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator["ConcurrencySlot"]:
-        """One place; its holder may tell how it went."""
+    async def acquire(self) -> AsyncIterator["ConcurrencySlot"]:
+        """Wait for a slot. The holder reports success or throttling to it."""
         await self._acquire()
         try:
             yield ConcurrencySlot(self, self._round)
@@ -35,24 +36,24 @@ class ConcurrencyLimit:
             self._release()
 
     @asynccontextmanager
-    async def stand(self) -> AsyncIterator["ConcurrencySlot"]:
-        """For who goes in another's place: none is taken."""
+    async def without_slot(self) -> AsyncIterator["ConcurrencySlot"]:
+        """For a request within a slot that its caller holds: acquires none, but adjusts the limit."""
         yield ConcurrencySlot(self, self._round)
 
     def decrease(self, of_round: int) -> None:
-        """Halve the limit. What began before the last decrease says nothing new."""
+        """Halve the limit. Requests from before the last decrease do not count: they only confirm it."""
         if of_round == self._round:
-            self._bearable = max(1.0, self.limit / 2)
+            self._allowed = max(1.0, self.limit / 2)
             self._round += 1
 
     def increase(self, of_round: int) -> None:
-        """A step on the way up: as many steps as there are places make one more."""
+        """A step up: as many successes as there are slots add one slot."""
         if of_round == self._round:
-            self._bearable = min(float(self.ceiling), self._bearable + 1 / self._bearable)
+            self._allowed = min(float(self.ceiling), self._allowed + 1 / self._allowed)
 
     async def _acquire(self) -> None:
-        if not self._waiting and self._taken < self.limit:
-            self._taken += 1
+        if not self._waiting and self._in_use < self.limit:
+            self._in_use += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -60,32 +61,32 @@ class ConcurrencyLimit:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with contextlib.suppress(ValueError):  # it was passed over already
+                with contextlib.suppress(ValueError):  # `_release` removed it already
                     self._waiting.remove(turn)
-            else:  # it was this one's turn in that very moment
+            else:  # it got the slot in the same moment: give it back
                 self._release()
             raise
 
     def _release(self) -> None:
-        self._taken -= 1
-        while self._waiting and self._taken < self.limit:
+        self._in_use -= 1
+        while self._waiting and self._in_use < self.limit:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                self._taken += 1
+                self._in_use += 1
 
 
 class ConcurrencySlot:
-    """One place that is taken, and what its holder learns of the host."""
+    """A slot, through which its holder reports how the host answered."""
 
-    def __init__(self, places: ConcurrencyLimit, of_round: int) -> None:
-        self._places = places
+    def __init__(self, limit: ConcurrencyLimit, of_round: int) -> None:
+        self._limit = limit
         self._round = of_round
 
     def succeeded(self) -> None:
-        """The host did what was asked."""
-        self._places.increase(self._round)
+        """The host answered normally."""
+        self._limit.increase(self._round)
 
     def throttled(self) -> None:
-        """The host says that it is asked too much."""
-        self._places.decrease(self._round)
+        """The host answered 429 or 503: too many requests."""
+        self._limit.decrease(self._round)

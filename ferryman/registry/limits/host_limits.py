@@ -1,6 +1,8 @@
-"""How hard each host may be asked: places, requests a second, bandwidth, holds, and its own limit on pulls.
+"""Rate limits of each host: concurrency, requests a second, bandwidth, 429 and `Retry-After`, and its pull quota.
 
-Everything is kept by name, so that all users of a host share it.
+A 429 or 503 halves the concurrency of the host (`concurrency.py`). `Retry-After` becomes a hold: until it ends, no
+request is sent to the host. Backoff of single requests is in `sender.py`, that of whole jobs in `ferryman/retry.py`.
+Limits are kept by host name, so that all tasks share them.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -16,9 +18,9 @@ from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySl
 from ferryman.registry.limits.quota import PullQuotas, Quota
 from ferryman.registry.limits.token_bucket import TokenBucket
 
-PATIENCE = timedelta(seconds=60)  # how long a request waits for a hold to end before it gives up
-_LONGEST_HOLD = timedelta(days=1)  # no registry means to be left alone for longer
-_TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+PATIENCE = timedelta(seconds=60)  # the longest hold that a request waits for; it raises RateLimited for a longer one
+_LONGEST_HOLD = timedelta(days=1)  # a later Retry-After is taken for a mistake
+_THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503
 
 
 class HostLimits:
@@ -26,23 +28,26 @@ class HostLimits:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._holds: dict[str, float] = {}  # until when, by the monotonic clock
-        self._shaper = BandwidthLimiter(clock=clock)
+        self._holds: dict[str, float] = {}  # the end of each, by the monotonic clock
+        self._bandwidth = BandwidthLimiter(clock=clock)
         self.pulls = PullQuotas()
-        # Copies and requests have places of their own: a copy that holds one makes requests to the same host.
+        # Copies and requests have separate slots: a copy that holds one sends requests to the same host.
         self._requests: dict[str, ConcurrencyLimit] = {}
         self._copies: dict[str, ConcurrencyLimit] = {}
         self._rates: dict[str, int | None] = {}  # requests a second
-        self._paces: dict[str, TokenBucket] = {}
+        self._rate_buckets: dict[str, TokenBucket] = {}
 
     def hold(self, host: str, until: datetime) -> None:
-        """Leave a host alone until then, for a day at most. No hold is shortened, nor moved by setting the clock."""
+        """Send no requests to a host before `until`, at most a day away. An earlier moment does not shorten a hold.
+
+        A hold lasts as long as it was meant to even if the system clock is set meanwhile.
+        """
         seconds = min(until - self._clock.now(), _LONGEST_HOLD).total_seconds()
         ends_at = self._clock.monotonic() + seconds
         self._holds[host] = max(ends_at, self._holds.get(host, ends_at))
 
     def held_until(self, host: str) -> datetime | None:
-        """By the clock as it is set now; None: it may be asked."""
+        """The end of the hold, by the present system clock; None: there is no hold."""
         if host not in self._holds:
             return None
         left = self._holds[host] - self._clock.monotonic()
@@ -53,70 +58,71 @@ class HostLimits:
 
     @asynccontextmanager
     async def request(
-        self, host: str, places: int, per_second: int | None = None, *, placed: bool = False
+        self, host: str, slots: int, per_second: int | None = None, *, holds_slot: bool = False
     ) -> AsyncIterator["RequestPermit"]:
-        """A request that may be made at once: in one of the host's places, or (`placed`) in one that is held already.
+        """Acquire permission for one request: a slot, the end of a hold, and the rate limit (`per_second`).
 
-        Raises RateLimited for a hold that lasts too long. Tell the turn what the host answers.
+        `slots`: the most at once. `holds_slot`: the caller holds one already. Raises RateLimited for a hold that lasts
+        longer than PATIENCE. Call `observe` on the permit with the answer.
         """
-        known = _places(self._requests, host, places)
-        async with known.stand() if placed else known.take() as place:
-            await self._wait(host)
+        limit = _limit(self._requests, host, slots)
+        async with limit.without_slot() if holds_slot else limit.acquire() as slot:
+            await self._wait_for_hold(host)
             if per_second is not None:
-                await self._pace(host, per_second)
-                await self._wait(host)
-            yield RequestPermit(self, host, place)
+                await self._wait_for_rate(host, per_second)
+                await self._wait_for_hold(host)
+            yield RequestPermit(self, host, slot)
 
     @asynccontextmanager
     async def transfer(self, hosts: Mapping[str, int]) -> AsyncIterator[None]:
-        """One of the places for requests at each of the hosts (name: places), for as long as bytes flow between them.
+        """Hold a request slot at each of the hosts (name: slots) while bytes flow between them.
 
-        What is asked meanwhile goes in it: as a `placed` request.
+        Requests inside use that slot: send them with `holds_slot`.
         """
         async with AsyncExitStack() as stack:
-            for host, places in sorted(hosts.items()):
-                await stack.enter_async_context(_places(self._requests, host, places).take())
+            for host, slots in sorted(hosts.items()):
+                await stack.enter_async_context(_limit(self._requests, host, slots).acquire())
             yield
 
     @asynccontextmanager
     async def copy(self, hosts: Mapping[str, int]) -> AsyncIterator[None]:
-        """One of the places for a copy at each of the hosts (name: places). A copy that is refused makes them fewer."""
+        """Hold a copy slot at each of the hosts (name: slots). A copy that ends in RateLimited halves their number."""
         async with AsyncExitStack() as stack:
-            # Always in one order: a copy from A to B and one from B to A must not wait for each other.
-            taken = {
-                host: await stack.enter_async_context(_places(self._copies, host, places).take())
-                for host, places in sorted(hosts.items())
+            # In sorted order, so that a copy from A to B and one from B to A cannot deadlock.
+            slots = {
+                host: await stack.enter_async_context(_limit(self._copies, host, count).acquire())
+                for host, count in sorted(hosts.items())
             }
             for host in hosts:
-                await self._wait(host)
+                await self._wait_for_hold(host)
             try:
                 yield
             except RateLimited as error:
-                if error.registry in taken:
-                    taken[error.registry].throttled()
+                if error.registry in slots:
+                    slots[error.registry].throttled()
                 raise
-            for place in taken.values():
-                place.succeeded()
+            for slot in slots.values():
+                slot.succeeded()
 
-    def shape(self, *, total: Bandwidth, each: Mapping[str, Bandwidth]) -> None:
+    def set_bandwidth(self, *, total: Bandwidth, each: Mapping[str, Bandwidth]) -> None:
         """Set the bandwidth of registries, by name, and that of all of them together."""
-        self._shaper.configure(total=total, each=each)
+        self._bandwidth.configure(total=total, each=each)
 
     async def throttle(self, registry: str, count: int, *, up: bool = False) -> None:
         """Wait until `count` bytes may pass: `up` to the registry, or down from it. Await it for every piece.
 
-        Returns without suspending where nothing limits it.
+        Returns without suspending if no bandwidth is set.
         """
-        await self._shaper.throttle(registry, count, up=up)
+        await self._bandwidth.throttle(registry, count, up=up)
 
-    def read(self, host: str, headers: Mapping[str, str]) -> None:
-        """Note what an answer says of the limit on pulls."""
+    def observe_quota(self, host: str, headers: Mapping[str, str]) -> None:
+        """Note the pull quota in the headers of an answer."""
         self.pulls.read(host, headers, now=self._clock.now())
 
     def quota(self, host: str) -> Quota | None:
         return self.pulls.quota(host)
 
-    async def _wait(self, host: str) -> None:
+    async def _wait_for_hold(self, host: str) -> None:
         while (until := self.held_until(host)) is not None:
             left = until - self._clock.now()
             if left > PATIENCE:
@@ -124,31 +130,31 @@ class HostLimits:
                 raise RateLimited(message, registry=host, retry_at=until)
             await self._clock.sleep(left.total_seconds())
 
-    async def _pace(self, host: str, per_second: int) -> None:
+    async def _wait_for_rate(self, host: str, per_second: int) -> None:
         self._rates[host] = per_second
-        if host not in self._paces:
-            self._paces[host] = TokenBucket(lambda _: self._rates[host], clock=self._clock, least=1)
-        await self._paces[host].take(1)
+        if host not in self._rate_buckets:
+            self._rate_buckets[host] = TokenBucket(lambda _: self._rates[host], clock=self._clock, least=1)
+        await self._rate_buckets[host].acquire(1)
 
 
 class RequestPermit:
-    """One request that may be made now."""
+    """Permission for one request."""
 
-    def __init__(self, limits: HostLimits, host: str, place: ConcurrencySlot) -> None:
+    def __init__(self, limits: HostLimits, host: str, slot: ConcurrencySlot) -> None:
         self._limits = limits
         self._host = host
-        self._place = place
+        self._slot = slot
 
     def observe(self, status: int, headers: Mapping[str, str]) -> None:
-        """What the host answered: it may be asked more at once, or less. Tell it once, when the answer begins."""
-        self._limits.read(self._host, headers)
-        if status in _TOO_MUCH:
-            self._place.throttled()
+        """Adjust the limits by an answer; 429 and 503 halve the concurrency. Call it once, when the answer begins."""
+        self._limits.observe_quota(self._host, headers)
+        if status in _THROTTLED:
+            self._slot.throttled()
         else:
-            self._place.succeeded()
+            self._slot.succeeded()
 
 
-def _places(known: dict[str, ConcurrencyLimit], host: str, ceiling: int) -> ConcurrencyLimit:
-    places = known.setdefault(host, ConcurrencyLimit(ceiling))
-    places.ceiling = ceiling  # items.yml may have been read anew
-    return places
+def _limit(known: dict[str, ConcurrencyLimit], host: str, ceiling: int) -> ConcurrencyLimit:
+    limit = known.setdefault(host, ConcurrencyLimit(ceiling))
+    limit.ceiling = ceiling  # items.yml may have been reloaded
+    return limit

@@ -1,8 +1,8 @@
-"""A registry's limit on pulls, as Docker Hub has it, and how to live with what is left of it.
+"""Pull quota of a registry (Docker Hub's pull rate limit), and how the remaining pulls are spread over time.
 
-Hub tells both numbers on every answer: `ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 76;w=21600`. A pull is a
-GET of a manifest; a HEAD is free and tells the numbers, too. The window slides: a pull comes back when it is as old
-as the window is long.
+Docker Hub sends both numbers with every answer: `ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 76;w=21600`. A
+pull is a GET of a manifest; a HEAD is free and sends the numbers too. The window slides: a pull is returned once it is
+as old as the window is long.
 """
 
 import re
@@ -10,38 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-PULLS = 2  # that a tag costs: its index, and the manifest of one platform. One for a single image: a guess too high
-_AMPLE = 0.2  # of the limit: above it nobody has to wait
-_RESERVE = 0.02  # of the limit, and at least 1: left to whoever else pulls from this address
+PULLS = (
+    2  # per tag: its index, and the manifest of one platform. A single image takes one; the estimate is then too high
+)
+_AMPLE = 0.2  # of the limit: with more left, nothing waits
+_RESERVE = 0.02  # of the limit, and at least 1: left for other clients with this IP address
 _HEADER = re.compile(r"\s*([0-9]{1,18})\s*(?:;\s*w\s*=\s*([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A registry's pull limit, as its last answer told it."""
+    """The pull quota in the last answer of a registry."""
 
     limit: int
     remaining: int
-    window: timedelta | None  # None: it does not tell, so nothing can be planned
+    window: timedelta | None  # None: not named, so pulls cannot be planned
     seen_at: datetime
-    since: datetime  # since when what remains has only become less: what was pulled then comes back a window later
+    since: datetime  # the start of the present decrease: pulls from then are returned a window later
 
     def __str__(self) -> str:
         return f"{self.remaining} of {self.limit} pulls are left"
 
     def tags_left(self, granted: int = 0) -> int:
-        """How many tags the rest is good for, if `granted` are on their way, besides those that were counted."""
+        """How many tags can still be pulled; `granted`: tags under way that `remaining` does not include yet."""
         reserve = max(1, int(self.limit * _RESERVE))
         return max(0, (self.remaining - reserve) // PULLS - granted)
 
     def next_tag(self, *, now: datetime, granted: int = 0, last_at: datetime | None = None) -> datetime:
-        """When the next tag may be pulled: `now`, or later. `last_at`: when the last one was let go.
+        """When the next tag may be pulled: `now`, or later. `last_at`: when the last tag was granted.
 
-        What is left is spread evenly over the rest of the window. With nothing left it is when the slowest
-        regular pulling would have brought one tag back.
+        The remaining pulls are spread evenly over the rest of the window. With none left, it is the moment when pulls
+        at an even rate would have returned one tag.
         """
         if self.window is None or self.limit == 0 or not self.seen_at <= now < self.seen_at + self.window:
-            return now  # nothing is known; so it is when the clock was set back since
+            return now  # nothing is known, or the clock was set back
         if self.remaining - granted * PULLS > self.limit * _AMPLE:
             return now
         left = self.tags_left()
@@ -53,30 +55,30 @@ class Quota:
 
 
 class PullQuotas:
-    """The pull limits of all registries, and the pulls that were let go since their last answers."""
+    """The pull quotas of all registries, and the tags granted since their last answers."""
 
     def __init__(self) -> None:
         self._quotas: dict[str, Quota] = {}
         self._granted: dict[str, int] = {}  # tags, since the quota was seen
-        self._last: dict[str, datetime] = {}  # when the last tag was let go
+        self._last: dict[str, datetime] = {}  # when the last tag was granted
 
     def read(self, registry: str, headers: Mapping[str, str], *, now: datetime) -> None:
-        """Note what an answer says."""
+        """Note the quota in the headers of an answer."""
         limit = _HEADER.match(headers.get("ratelimit-limit", ""))
         remaining = _HEADER.match(headers.get("ratelimit-remaining", ""))
         if not (limit and remaining):
             return
         window = timedelta(seconds=int(limit[2])) if limit[2] else None
-        told = Quota(int(limit[1]), int(remaining[1]), window, seen_at=now, since=now)
-        self._quotas[registry] = _continued(told, self._quotas.get(registry))
+        reported = Quota(int(limit[1]), int(remaining[1]), window, seen_at=now, since=now)
+        self._quotas[registry] = _continued(reported, self._quotas.get(registry))
         self._granted[registry] = 0
 
     def quota(self, registry: str) -> Quota | None:
-        """What the registry last said."""
+        """The last known quota."""
         return self._quotas.get(registry)
 
     def is_outdated(self, registry: str, *, now: datetime) -> bool:
-        """Whether nothing was left, so long ago that it is worth a free question."""
+        """Whether no pulls were left, long enough ago to ask again by a HEAD, which is free."""
         quota = self._quotas.get(registry)
         granted = self._granted.get(registry, 0)
         return (
@@ -88,7 +90,7 @@ class PullQuotas:
         )
 
     def grant(self, registry: str, *, now: datetime) -> datetime | None:
-        """Let one tag go, and count it: None. Or the moment until which it has to wait."""
+        """Grant one tag, and count it: None. Or the moment until which it has to wait."""
         quota = self._quotas.get(registry)
         if quota is None:
             return None
@@ -101,10 +103,10 @@ class PullQuotas:
         return None
 
 
-def _continued(told: Quota, before: Quota | None) -> Quota:
-    """Keep `since` as long as pulls only get fewer, within one window."""
-    if before is None or before.limit != told.limit or before.remaining < told.remaining or told.window is None:
-        return told
-    if not before.since <= told.seen_at < before.since + told.window:
-        return told
-    return Quota(told.limit, told.remaining, told.window, told.seen_at, since=before.since)
+def _continued(new: Quota, before: Quota | None) -> Quota:
+    """Keep `since` as long as the remaining pulls only decrease, within one window."""
+    if before is None or before.limit != new.limit or before.remaining < new.remaining or new.window is None:
+        return new
+    if not before.since <= new.seen_at < before.since + new.window:
+        return new
+    return Quota(new.limit, new.remaining, new.window, new.seen_at, since=before.since)

@@ -1,20 +1,20 @@
-"""So many units a second, evenly: bytes, or requests."""
+"""Token bucket: so many units (bytes, requests) a second, evenly."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from ferryman.clock import Clock
 
-BURST = 0.1  # seconds' worth that an idle moment leaves to be made up for at once
-_LOOK_AGAIN = 1.0  # seconds after which who waits asks for the rate anew: it changes with the time of day
-_SHORTEST = 0.001  # seconds; no loop sleeps more exactly
+BURST = 0.1  # seconds' worth of units that may pass at once after an idle time
+_POLL = 1.0  # seconds after which a waiting task reads the rate again: it changes with the time of day
+_SHORTEST = 0.001  # seconds; event loops do not sleep more precisely
 
 
 class TokenBucket:
-    """Lets through what `rate` (units a second, by the time; None: all) allows, in the order of asking.
+    """Lets through as many units as `rate` allows (units a second, by time; None: no limit), first come, first served.
 
-    In any stretch of time that is the rate times its length, and at most one bucket more: BURST seconds' worth, or
-    `least`, or the largest single piece.
+    Any stretch of time gets the rate times its length, and at most one bucket more: BURST seconds' worth, or
+    `least`, or the largest single acquisition.
     """
 
     def __init__(self, rate: Callable[[datetime], float | None], *, clock: Clock, least: float = 0) -> None:
@@ -22,23 +22,23 @@ class TokenBucket:
         self._clock = clock
         self._least = least
         self._asked = 0.0  # units, ever
-        self._allowed = 0.0  # units, ever: up to here everybody may pass
-        self._last: tuple[datetime, float] | None = None  # when the bucket was filled up last, and the rate then
+        self._allowed = 0.0  # units, ever
+        self._last: tuple[datetime, float] | None = None  # when the bucket was last filled, and the rate then
 
-    async def take(self, count: float) -> None:
-        """Wait until `count` more may pass. Does not suspend where they may at once.
+    async def acquire(self, count: float) -> None:
+        """Wait until `count` more units may pass. Does not suspend if they may at once.
 
-        Who is cancelled while waiting leaves a gap behind: what was asked for is counted.
+        A cancelled caller leaves a gap: its units stay counted.
         """
         rate = self._fill()
         self._asked += count
-        place = self._asked
-        while rate is not None and (missing := place - self._allowed) > 0:
-            await self._clock.sleep(max(_SHORTEST, min(missing / rate, _LOOK_AGAIN)))
+        position = self._asked
+        while rate is not None and (missing := position - self._allowed) > 0:
+            await self._clock.sleep(max(_SHORTEST, min(missing / rate, _POLL)))
             rate = self._fill()
 
     def _fill(self) -> float | None:
-        """Allow what the time since the last call is worth; the rate that is in force now."""
+        """Add the units for the time since the last call; returns the present rate."""
         now = self._clock.now()
         rate = self._rate(now)
         if rate is None:
@@ -49,8 +49,8 @@ class TokenBucket:
             self._allowed = full
         else:
             filled_at, before = self._last
-            passed = max(0.0, (now - filled_at).total_seconds())  # a clock may be set back
-            # When in between the rate changed nobody knows: the lower one never gives too much.
+            passed = max(0.0, (now - filled_at).total_seconds())  # the clock may have been set back
+            # The rate may have changed at any moment in between: the lower one never allows too much.
             self._allowed = min(full, self._allowed + passed * min(rate, before))
         self._last = now, rate
         return rate

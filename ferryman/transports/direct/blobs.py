@@ -182,9 +182,9 @@ class BlobMover:
             async with self._aborting_upload_on_failure(blob, session):
                 await stack.enter_async_context(self.registry.transfer(self.source.registry, self.target.registry))
             if url is None:
-                download = self.registry.download(self.source, blob.digest, blob.size, tell=report)
+                download = self.registry.download(self.source, blob.digest, blob.size, on_progress=report)
             else:
-                download = self.registry.download_from(url, self.source, blob.digest, blob.size, tell=report)
+                download = self.registry.download_from(url, self.source, blob.digest, blob.size, on_progress=report)
             try:
                 await self.registry.upload_blob(self.target, blob.digest, download, session=session)
             finally:
@@ -197,7 +197,7 @@ class BlobMover:
             yield
         except BaseException:
             if session is not None:
-                await self.registry.give_up_upload(self.target, blob.digest, session)
+                await self.registry.cancel_upload(self.target, blob.digest, session)
             raise
 
 

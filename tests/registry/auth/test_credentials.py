@@ -379,7 +379,7 @@ async def test_a_helper_that_fails(home: Home, script: str, says: str) -> None:
 async def test_a_helper_that_hangs_is_killed(home: Home) -> None:
     home.helper("slow", f"echo $$ > {home.folder}/pid; exec sleep 600")
     with pytest.raises(HelperFailed, match="did not answer within 1 s"):
-        await ask_helper("slow", "quay.io", environment=home.environment, patience=1)
+        await ask_helper("slow", "quay.io", environment=home.environment, time_limit=1)
     pid = int((home.folder / "pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

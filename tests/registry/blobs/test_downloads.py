@@ -43,7 +43,7 @@ def part(
 
 def download(client: RegistryClient, server: Faulty, *, size: int = len(BLOB), told: Told | None = None) -> Download:
     tell: Callable[[int], None] = (lambda _: None) if told is None else told.append
-    return client.download(Repository(server.host, "a/b"), DIGEST, size, tell=tell)
+    return client.download(Repository(server.host, "a/b"), DIGEST, size, on_progress=tell)
 
 
 async def taken(blob: Download, start: int = 0, size: int | None = None) -> bytes:

@@ -388,7 +388,9 @@ async def test_streams_what_is_downloaded_and_goes_on_with_both_ends_cut(
     faulty.interrupt(f"PUT {UPLOAD}", cuts_after(9 * MIB, keeping=uploads))
     client = connect()
     async with client.transfer(elsewhere.host, faulty.host):
-        download = client.download(Repository(elsewhere.host, "c/d"), digest_of(LARGE), len(LARGE), tell=lambda _: None)
+        download = client.download(
+            Repository(elsewhere.host, "c/d"), digest_of(LARGE), len(LARGE), on_progress=lambda _: None
+        )
         await client.upload_blob(at(faulty), digest_of(LARGE), download)
         download.close()
 
@@ -403,7 +405,9 @@ async def test_a_source_that_fails_is_what_is_told(
     elsewhere.on(f"GET /v2/c/d/blobs/{digest_of(LARGE)}", says(body=changed))
     client = connect()
     async with client.transfer(elsewhere.host, faulty.host):
-        download = client.download(Repository(elsewhere.host, "c/d"), digest_of(LARGE), len(LARGE), tell=lambda _: None)
+        download = client.download(
+            Repository(elsewhere.host, "c/d"), digest_of(LARGE), len(LARGE), on_progress=lambda _: None
+        )
         with pytest.raises(WrongContent, match="what arrived is") as raised:
             await client.upload_blob(at(faulty), digest_of(LARGE), download)
         download.close()

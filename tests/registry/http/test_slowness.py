@@ -77,7 +77,7 @@ def drips(piece: bytes = b"x", every: float = 0.01) -> Handler:
 
 async def test_a_dripping_blob_is_given_up_and_not_resumed(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", drips())
-    blob = connect(timeouts=IMPATIENT).download(repository(faulty.host), DIGEST, len(BLOB), tell=lambda _: None)
+    blob = connect(timeouts=IMPATIENT).download(repository(faulty.host), DIGEST, len(BLOB), on_progress=lambda _: None)
     with pytest.raises(TooSlow, match=r"sends less than 10 KiB/s over 0.4 s: .*least_rate"):
         [piece async for piece in blob.pieces(0, len(BLOB))]
     assert faulty.times("GET", PATH) == 1
@@ -96,7 +96,7 @@ async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connec
 
     async def take(least_rate: float) -> bytes:
         client = connect(timeouts=IMPATIENT, hosts={faulty.host: RegistryOptions(least_rate=least_rate)})
-        blob = client.download(repository(faulty.host), DIGEST, len(BLOB), tell=lambda _: None)
+        blob = client.download(repository(faulty.host), DIGEST, len(BLOB), on_progress=lambda _: None)
         return b"".join([piece async for piece in blob.pieces(0, len(BLOB))])
 
     assert await take(1000) == BLOB
@@ -107,7 +107,7 @@ async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connec
 async def test_time_in_which_nothing_is_asked_for_is_not_the_sources(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(200, BLOB))
     client = connect(timeouts=Timeouts(read=0.05), hosts={faulty.host: RegistryOptions(least_rate=10**6)})
-    blob = client.download(repository(faulty.host), DIGEST, len(BLOB), tell=lambda _: None)
+    blob = client.download(repository(faulty.host), DIGEST, len(BLOB), on_progress=lambda _: None)
     arrived = b""
     async for piece in blob.pieces(0, len(BLOB)):
         await asyncio.sleep(0.1)  # the target's turn, longer than the window
@@ -169,7 +169,7 @@ async def test_headers_without_end_are_no_answer(connect: Connect, talk: Convers
         client = connect(timeouts=IMPATIENT)
         with pytest.raises(Unreachable, match=r"no answer in time \(0.4 s\).*timeout:"):
             await client.head_manifest(Reference(repository(host), tag="1"))
-        blob = client.download(repository(host), DIGEST, len(BLOB), tell=lambda _: None)
+        blob = client.download(repository(host), DIGEST, len(BLOB), on_progress=lambda _: None)
         with pytest.raises(TooSlow, match="no answer in time"):
             [piece async for piece in blob.pieces(0, len(BLOB))]
 

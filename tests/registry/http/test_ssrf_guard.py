@@ -173,8 +173,8 @@ async def test_requests_side_by_side_have_guards_of_their_own(servers: dict[Zone
 
 
 def test_one_address_of_many_may_be_refused() -> None:
-    guard = Guard(URL("http://x.example/"), led_by=URL("http://a.example/"), zone=Zone.PUBLIC)
+    guard = Guard(URL("http://x.example/"), linked_from=URL("http://a.example/"), zone=Zone.PUBLIC)
     guard.admit(ip_address("8.8.8.8"))
     with pytest.raises(PermissionError):
         guard.admit(ip_address("10.0.0.1"))
-    assert guard.dialled is Zone.PUBLIC
+    assert guard.connected is Zone.PUBLIC

@@ -19,61 +19,61 @@ from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, says
 
 
-async def one(places: ConcurrencyLimit, *, refused: bool) -> None:
+async def one(slots: ConcurrencyLimit, *, refused: bool) -> None:
     """One request, alone."""
-    async with places.take() as place:
-        place.throttled() if refused else place.succeeded()
+    async with slots.acquire() as slot:
+        slot.throttled() if refused else slot.succeeded()
 
 
 async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
-    places = ConcurrencyLimit(8)
-    limits = [places.limit]
+    slots = ConcurrencyLimit(8)
+    limits = [slots.limit]
     for refused in (True, True, True, True):
-        await one(places, refused=refused)
-        limits.append(places.limit)
+        await one(slots, refused=refused)
+        limits.append(slots.limit)
     assert limits == [8, 4, 2, 1, 1]
-    for size, steps in [(1, 1), (2, 3), (3, 4), (4, 5)]:  # about as many steps as there are places
-        assert places.limit == size
+    for size, steps in [(1, 1), (2, 3), (3, 4), (4, 5)]:  # about as many steps as there are slots
+        assert slots.limit == size
         for _ in range(steps):
-            await one(places, refused=False)
-    assert places.limit == 5
+            await one(slots, refused=False)
+    assert slots.limit == 5
     for _ in range(100):
-        await one(places, refused=False)
-    assert places.limit == 8
+        await one(slots, refused=False)
+    assert slots.limit == 8
 
 
 async def test_one_round_halves_once() -> None:
-    places = ConcurrencyLimit(8)
+    slots = ConcurrencyLimit(8)
     async with AsyncExitStack() as stack:
-        sent = [await stack.enter_async_context(places.take()) for _ in range(8)]
-        for place in sent:
-            place.throttled()
-        assert places.limit == 4
+        sent = [await stack.enter_async_context(slots.acquire()) for _ in range(8)]
+        for slot in sent:
+            slot.throttled()
+        assert slots.limit == 4
     async with AsyncExitStack() as stack:
-        sent = [await stack.enter_async_context(places.take()) for _ in range(4)]
-        for place in sent:
-            place.throttled()
-        assert places.limit == 2
+        sent = [await stack.enter_async_context(slots.acquire()) for _ in range(4)]
+        for slot in sent:
+            slot.throttled()
+        assert slots.limit == 2
 
 
 async def test_an_answer_from_before_the_refusal_says_nothing_new() -> None:
-    places = ConcurrencyLimit(2)
-    async with places.take() as early:
-        await one(places, refused=True)
+    slots = ConcurrencyLimit(2)
+    async with slots.acquire() as early:
+        await one(slots, refused=True)
         early.succeeded()
-        assert places.limit == 1
+        assert slots.limit == 1
 
 
 async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
-    places, order = ConcurrencyLimit(2), list[int]()
+    slots, order = ConcurrencyLimit(2), list[int]()
     ends = [asyncio.Event() for _ in range(6)]
 
     async def work(number: int) -> None:
-        async with places.take() as place:
+        async with slots.acquire() as slot:
             order.append(number)
             await ends[number].wait()
             if number == 0:
-                place.throttled()
+                slot.throttled()
 
     async with asyncio.TaskGroup() as group:
         for number in range(6):
@@ -89,23 +89,23 @@ async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
 
 
 async def test_a_raised_limit_lets_in_who_waits() -> None:
-    places, inside = ConcurrencyLimit(4), list[int]()
+    slots, inside = ConcurrencyLimit(4), list[int]()
     for _ in range(2):
-        await one(places, refused=True)
+        await one(slots, refused=True)
     gate = asyncio.Event()
 
     async def work(number: int) -> None:
-        async with places.take():
+        async with slots.acquire():
             inside.append(number)
             await gate.wait()
 
     async with asyncio.TaskGroup() as group:
-        async with places.take() as place:
+        async with slots.acquire() as slot:
             for number in range(4):
                 group.create_task(work(number))
             await turns()
             assert inside == []
-            place.succeeded()
+            slot.succeeded()
             group.create_task(work(4))
             await turns()
             assert inside == []  # not before those that came earlier
@@ -116,37 +116,37 @@ async def test_a_raised_limit_lets_in_who_waits() -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["while it waits", "in the moment of its turn"])
 async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
-    places = ConcurrencyLimit(1)
+    slots = ConcurrencyLimit(1)
 
     async def work() -> None:
-        async with places.take():
+        async with slots.acquire():
             pass
 
-    async with places.take():
+    async with slots.acquire():
         waiting = asyncio.create_task(work())
         await turns()
         if not late:
             waiting.cancel()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(30), places.take():
+    async with asyncio.timeout(30), slots.acquire():
         pass
 
 
 @given(st.integers(1, 12), st.lists(st.sampled_from(["succeeded", "throttled", "cancel", "nothing"]), max_size=60))
 def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, script: list[str]) -> None:
-    places, inside, most = ConcurrencyLimit(ceiling), 0, 0
+    slots, inside, most = ConcurrencyLimit(ceiling), 0, 0
 
     async def work(act: str) -> None:
         nonlocal inside, most
-        async with places.take() as place:
+        async with slots.acquire() as slot:
             inside += 1
             most = max(most, inside)
             try:
                 await asyncio.sleep(0)
                 if act in {"succeeded", "throttled"}:
-                    getattr(ConcurrencySlot, act)(place)
-                assert 1 <= places.limit <= ceiling
+                    getattr(ConcurrencySlot, act)(slot)
+                assert 1 <= slots.limit <= ceiling
             finally:
                 inside -= 1
 
@@ -159,8 +159,8 @@ def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, 
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [result for result in results if result and not isinstance(result, asyncio.CancelledError)] == []
         async with asyncio.timeout(30), AsyncExitStack() as stack:
-            for _ in range(places.limit):  # none was lost
-                await stack.enter_async_context(places.take())
+            for _ in range(slots.limit):  # none was lost
+                await stack.enter_async_context(slots.acquire())
 
     asyncio.run(run())
     assert most <= ceiling
@@ -187,8 +187,8 @@ async def test_a_transfer_holds_a_place_that_its_requests_go_in() -> None:
     async with (
         asyncio.timeout(30),
         limits.transfer({"a": 1, "b": 1}),
-        limits.request("a", 1, placed=True),
-        limits.request("b", 1, placed=True),
+        limits.request("a", 1, holds_slot=True),
+        limits.request("b", 1, holds_slot=True),
     ):
         other = asyncio.create_task(limits.request("a", 1).__aenter__())
         await turns()

@@ -38,7 +38,7 @@ def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> di
 )
 def test_reading(told: dict[str, str], expected: Quota | None) -> None:
     limits = HostLimits(clock=ManualClock(NOON))
-    limits.read(HUB, told)
+    limits.observe_quota(HUB, told)
     assert limits.quota(HUB) == expected
 
 

@@ -58,7 +58,7 @@ def test_no_stretch_of_time_has_more_than_the_rate_and_a_bucket(rate: int, asked
     async def send() -> None:
         for pause, size in asked:
             clock.advance(pause / 1000)
-            await bucket.take(size)
+            await bucket.acquire(size)
             line.arrive(size)
 
     asyncio.run(send())
@@ -73,7 +73,7 @@ def test_nor_with_several_at_once(rate: int, streams: list[list[tuple[int, int]]
     async def send(asked: Sequence[tuple[int, int]]) -> None:
         for pause, size in asked:
             await clock.sleep(pause / 1000)
-            await bucket.take(size)
+            await bucket.acquire(size)
             line.arrive(size)
 
     asyncio.run(clock.run(*(send(asked[:8]) for asked in streams)))
@@ -87,7 +87,7 @@ def test_who_always_has_something_to_send_gets_the_whole_rate(rate: int, sizes: 
 
     async def send() -> None:
         for size in sizes:
-            await bucket.take(size)
+            await bucket.acquire(size)
 
     asyncio.run(send())
     assert (clock.now() - START).total_seconds() <= sum(sizes) / rate + ROUNDING * len(sizes)
@@ -105,7 +105,7 @@ def test_a_changed_rate_is_kept_to_as_well(before: int, after: int, changes: int
 
     async def send() -> None:
         for size in sizes:
-            await bucket.take(size)
+            await bucket.acquire(size)
             line.arrive(size)
 
     asyncio.run(send())
@@ -120,18 +120,18 @@ async def test_one_second_after_a_limit_ends_nobody_waits_for_it() -> None:
     clock = ManualClock(START)
     ends = START + timedelta(minutes=1)
     bucket = TokenBucket(lambda moment: 1 if moment < ends else None, clock=clock)
-    await bucket.take(1_000_000)
+    await bucket.acquire(1_000_000)
     assert clock.now() - ends <= timedelta(seconds=1)
-    await bucket.take(1_000_000)
+    await bucket.acquire(1_000_000)
     assert clock.now() - ends <= timedelta(seconds=1)
 
 
 async def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
     clock = ManualClock(START)
     bucket = TokenBucket(lambda _: 1000, clock=clock)
-    await bucket.take(100)
+    await bucket.acquire(100)
     clock.advance(-3600)
-    await bucket.take(100)
+    await bucket.acquire(100)
     assert 0.1 - ROUNDING <= sum(clock.slept) <= 0.1 + ROUNDING
 
 
@@ -140,7 +140,7 @@ async def test_who_leaves_while_waiting_holds_nobody_up_for_longer_than_its_piec
     bucket, line = TokenBucket(lambda _: 1000, clock=clock), Line(clock)
 
     async def send(size: int) -> None:
-        await bucket.take(size)
+        await bucket.acquire(size)
         line.arrive(size)
 
     await send(100)
@@ -168,7 +168,7 @@ async def seconds_for(limits: HostLimits, clock: ManualClock, *sent: tuple[str, 
 async def test_each_registry_and_all_of_them_together() -> None:
     clock = ManualClock(START)
     limits = HostLimits(clock=clock)
-    limits.shape(total=Bandwidth(2_000_000), each={"quay.io": Bandwidth(1_000_000)})
+    limits.set_bandwidth(total=Bandwidth(2_000_000), each={"quay.io": Bandwidth(1_000_000)})
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False)) < 0.95
     clock.advance(60)
     assert 0.35 < await seconds_for(limits, clock, ("gcr.io", False)) < 0.45
@@ -179,13 +179,13 @@ async def test_each_registry_and_all_of_them_together() -> None:
 async def test_what_goes_up_is_not_counted_with_what_comes_down() -> None:
     clock = ManualClock(START)
     limits = HostLimits(clock=clock)
-    limits.shape(total=Bandwidth(1_000_000), each={})
+    limits.set_bandwidth(total=Bandwidth(1_000_000), each={})
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False), ("r.io", True)) < 0.95
 
 
 async def test_without_a_limit_nothing_is_waited_for() -> None:
     limits = HostLimits(clock=ManualClock(START))
-    limits.shape(total=Bandwidth(), each={"quay.io": Bandwidth(), "gcr.io": Bandwidth(1)})
+    limits.set_bandwidth(total=Bandwidth(), each={"quay.io": Bandwidth(), "gcr.io": Bandwidth(1)})
     with_nothing_to_wait_for = limits.throttle("quay.io", 10**12)
     try:
         with_nothing_to_wait_for.send(None)
