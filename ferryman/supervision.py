@@ -43,4 +43,4 @@ async def _outcome(name: str, work: Coroutine[Any, Any, object]) -> BaseExceptio
         await asyncio.wait([task])
     finally:
         await cancel_and_wait([task])
-    return asyncio.CancelledError("nobody stopped it") if task.cancelled() else task.exception()
+    return asyncio.CancelledError("cancelled from inside") if task.cancelled() else task.exception()

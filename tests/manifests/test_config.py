@@ -33,7 +33,7 @@ def test_platform(document: dict[str, Any], expected: str | None) -> None:
 
 
 @pytest.mark.parametrize("document", [None, "linux/amd64", 5, ["os"]])
-def test_what_is_no_object_names_no_platform(document: Any) -> None:
+def test_anything_but_an_object_has_no_platform(document: Any) -> None:
     assert platform_in(document) is None
 
 

@@ -116,7 +116,7 @@ def test_finds_the_config_and_the_packing() -> None:
     assert not index.has_zstd_layers(read)
 
 
-def test_tells_the_types_apart() -> None:
+def test_media_types() -> None:
     assert index.is_index(OCI_INDEX)
     assert index.is_index(DOCKER_LIST)
     assert not index.is_index(OCI_MANIFEST)

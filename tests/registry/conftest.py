@@ -1,4 +1,4 @@
-"""Clients with a clock of their own and short patience, and servers that misbehave."""
+"""Clients with a manual clock and short timeouts, and misbehaving servers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Lists that are too much: more names, more pages, more values than anybody has."""
+"""Limits of lists: too many names, pages or values."""
 
 import json
 from typing import Any
@@ -110,7 +110,7 @@ async def test_a_large_repository_is_read_whole(
     assert await all_names(lister_for(faulty.host, client=client, override=lister), faulty) == names(0, 25_000)
 
 
-async def test_pages_that_bring_nothing_new_end(faulty: Faulty, connect: Connect) -> None:
+async def test_pages_without_new_entries_end_the_list(faulty: Faulty, connect: Connect) -> None:
     async def nothing(request: web.Request) -> web.StreamResponse:
         number = int(request.query.get("last", "0")) + 1
         return web.json_response({"tags": ["no tag!"]}, headers={"Link": f'<?last={number}>; rel="next"'})
@@ -123,7 +123,7 @@ async def test_pages_that_bring_nothing_new_end(faulty: Faulty, connect: Connect
 
 
 @pytest.mark.parametrize("value", ["[]", "{}", "0", '""', "null", '{"a":1}', "[[]]"])
-async def test_small_values_are_counted_before_they_are_made(faulty: Faulty, connect: Connect, value: str) -> None:
+async def test_small_values_are_counted_before_parsing(faulty: Faulty, connect: Connect, value: str) -> None:
     faulty.on(f"GET {TAGS}", says(200, f'{{"tags": [], "more": [{",".join([value] * 20_000)}]}}'.encode()))
     client = at(faulty, connect, most_tags=1000)
     with pytest.raises(Unsupported, match="more than 1,000 tags"):

@@ -1,15 +1,15 @@
-"""What is written down of a registry's capabilities comes back as it was."""
+"""Missing capabilities of a registry, stored and restored."""
 
 import pytest
 
 from ferryman.registry.capabilities import Capabilities
 
 
-def test_nothing_is_written_down_of_a_registry_that_can_do_everything() -> None:
+def test_a_registry_with_all_capabilities_has_none_missing() -> None:
     assert Capabilities().missing_capabilities() == {}
 
 
-def test_what_was_written_down_comes_back() -> None:
+def test_missing_capabilities_round_trip() -> None:
     found = Capabilities(mounts=False, largest_chunk=524_288)
 
     known = Capabilities()
@@ -25,7 +25,7 @@ def test_what_was_written_down_comes_back() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("flies", None), ("largest_chunk", None), ("largest_chunk", "-1"), ("largest_chunk", "much")]
 )
-def test_what_makes_no_sense_is_left_out(name: str, value: str | None) -> None:
+def test_unknown_capabilities_are_ignored(name: str, value: str | None) -> None:
     known = Capabilities()
     known.restrict(name, value)
     known.lift("flies")

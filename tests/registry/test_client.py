@@ -1,4 +1,4 @@
-"""The calls, against servers that cut, stall and lie."""
+"""The client, against servers that cut connections, stall and lie."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def repository(server: Faulty) -> Repository:
 # Manifests
 
 
-async def test_head_tells_all(faulty: Faulty, connect: Connect) -> None:
+async def test_head_describes_a_manifest(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"HEAD {PATH}", FOUND)
     assert await connect().head_manifest(reference(faulty)) == Described(DIGEST, OCI_MANIFEST, len(BODY))
     asked = faulty.asked[0]
@@ -66,14 +66,14 @@ async def test_head_tells_all(faulty: Faulty, connect: Connect) -> None:
 @pytest.mark.parametrize(
     "head", [says(405), says(400), says(501), says(200), says(200, Docker_Content_Digest="nonsense")]
 )
-async def test_head_that_tells_nothing_becomes_a_get(faulty: Faulty, connect: Connect, head: Handler) -> None:
+async def test_head_without_a_digest_becomes_a_get(faulty: Faulty, connect: Connect, head: Handler) -> None:
     faulty.on(f"HEAD {PATH}", head)
     faulty.on(f"GET {PATH}", FOUND)
     assert await connect().head_manifest(reference(faulty)) == Described(DIGEST, OCI_MANIFEST, len(BODY))
     assert faulty.asked[0].headers["Accept"] == faulty.asked[-1].headers["Accept"]
 
 
-async def test_head_of_nothing_is_not_asked_again(faulty: Faulty, connect: Connect) -> None:
+async def test_head_that_is_not_found_is_not_repeated(faulty: Faulty, connect: Connect) -> None:
     with pytest.raises(NotFound, match="manifest team/app:1 not found"):
         await connect().head_manifest(reference(faulty))
     assert len(faulty.asked) == 1
@@ -92,7 +92,7 @@ async def test_head_of_nothing_is_not_asked_again(faulty: Faulty, connect: Conne
         (502, "", Unreachable),
     ],
 )
-async def test_what_a_put_manifest_is_refused_with(
+async def test_errors_of_put_manifest(
     faulty: Faulty, connect: Connect, status: int, code: str, kind: type[TransferError]
 ) -> None:
     faulty.on(f"PUT {PATH}", says(status, {"errors": [{"code": code, "message": "no"}]}))
@@ -120,7 +120,7 @@ async def test_a_head_that_does_not_find_what_is_expected_becomes_a_get_for_a_da
     assert faulty.asked[-1].method == "HEAD"
 
 
-async def test_what_neither_head_nor_get_finds_is_not_there(faulty: Faulty, connect: Connect) -> None:
+async def test_a_manifest_that_neither_head_nor_get_finds(faulty: Faulty, connect: Connect) -> None:
     client = connect()
     with pytest.raises(NotFound):
         await client.head_manifest(reference(faulty), expected=True)
@@ -129,7 +129,7 @@ async def test_what_neither_head_nor_get_finds_is_not_there(faulty: Faulty, conn
     assert [asked.method for asked in faulty.asked] == ["HEAD", "GET", "HEAD"]
 
 
-async def test_docker_hub_is_not_asked_by_get_for_what_head_does_not_find(faulty: Faulty, connect: Connect) -> None:
+async def test_docker_hub_is_not_asked_by_get_after_a_404(faulty: Faulty, connect: Connect) -> None:
     client = connect(hosts={"docker.io": RegistryOptions(endpoint=faulty.url)})
     with pytest.raises(NotFound):
         await client.head_manifest(Repository("docker.io", "team/app").tagged("1"), expected=True)
@@ -183,7 +183,7 @@ async def test_the_media_type_of_a_manifest(
         says(200, {"x": 1}, Content_Type="application/vnd.docker.distribution.manifest.v1+prettyjws"),
     ],
 )
-async def test_schema_1_is_told_apart(faulty: Faulty, connect: Connect, answer: Handler) -> None:
+async def test_schema_1_is_unsupported(faulty: Faulty, connect: Connect, answer: Handler) -> None:
     faulty.on(f"GET {PATH}", answer)
     with pytest.raises(Unsupported, match="is of schema 1"):
         await connect().get_manifest(reference(faulty))
@@ -199,7 +199,7 @@ async def test_schema_1_is_told_apart(faulty: Faulty, connect: Connect, answer: 
         says(200, b" " * (4 * 1024 * 1024 + 1)),
     ],
 )
-async def test_lies_are_noticed(faulty: Faulty, connect: Connect, answer: Handler) -> None:
+async def test_wrong_digests_are_noticed(faulty: Faulty, connect: Connect, answer: Handler) -> None:
     faulty.on(f"GET {PATH}", answer)
     with pytest.raises(WrongContent, match="manifest team/app:1"):
         await connect().get_manifest(reference(faulty))
@@ -249,13 +249,13 @@ async def test_a_push_that_stores_something_else_is_noticed(faulty: Faulty, conn
 # Trouble on the way
 
 
-async def test_trouble_that_passes_is_tried_through(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_temporary_errors_are_retried(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"GET {PATH}", says(500), cuts(), FOUND)
     assert (await connect().get_manifest(reference(faulty))).body == BODY
     assert clock.slept == [0.5, 1.0]
 
 
-async def test_a_put_is_tried_again_and_a_post_not(faulty: Faulty, connect: Connect) -> None:
+async def test_a_put_is_retried_and_a_post_not(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"PUT {PATH}", says(502), says(201))
     faulty.on("POST /login", says(502))
     client = connect(hosts={faulty.host: RegistryOptions(api=faulty.url)})
@@ -274,9 +274,7 @@ async def test_a_put_is_tried_again_and_a_post_not(faulty: Faulty, connect: Conn
         (trickles(), "does not arrive in time", 1),  # it would only take as long again
     ],
 )
-async def test_trouble_that_stays(
-    faulty: Faulty, connect: Connect, answer: Handler, says_what: str, times: int
-) -> None:
+async def test_lasting_errors(faulty: Faulty, connect: Connect, answer: Handler, says_what: str, times: int) -> None:
     faulty.on(f"GET {PATH}", answer)
     with pytest.raises(Unreachable, match=says_what) as raised:
         await connect(timeouts=SHORT).get_manifest(reference(faulty))
@@ -292,7 +290,7 @@ async def test_trouble_that_stays(
         (b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n", "no HTTP"),
     ],
 )
-async def test_what_is_no_registry(connect: Connect, answers: bytes, says_what: str) -> None:
+async def test_a_server_that_is_no_registry(connect: Connect, answers: bytes, says_what: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answers)
@@ -304,7 +302,7 @@ async def test_what_is_no_registry(connect: Connect, answers: bytes, says_what: 
             await connect().head_manifest(Repository(f"127.0.0.1:{port}", "a").tagged("1"))
 
 
-async def test_nobody_there_and_no_tls(faulty: Faulty, connect: Connect) -> None:
+async def test_no_connection_and_no_tls(faulty: Faulty, connect: Connect) -> None:
     client = connect(hosts={faulty.host: RegistryOptions(tls=True)})
     with pytest.raises(TlsFailed, match="`tls: false`"):
         await client.head_manifest(reference(faulty))
@@ -312,7 +310,7 @@ async def test_nobody_there_and_no_tls(faulty: Faulty, connect: Connect) -> None
         await client.head_manifest(Repository("127.0.0.1:1", "a").tagged("1"))
 
 
-async def test_redirects_that_never_end(faulty: Faulty, connect: Connect) -> None:
+async def test_endless_redirects(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(307, Location=PATH))
     with pytest.raises(Unsupported, match="too many redirects"):
         await connect().get_manifest(reference(faulty))
@@ -322,7 +320,7 @@ async def test_redirects_that_never_end(faulty: Faulty, connect: Connect) -> Non
 # Limits
 
 
-async def test_a_limit_holds_the_host(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_a_429_holds_the_host(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"GET {PATH}", says(429, {"errors": [{"code": "TOOMANYREQUESTS"}]}, Retry_After="300"))
     client = connect()
     for _ in range(3):
@@ -334,7 +332,7 @@ async def test_a_limit_holds_the_host(faulty: Faulty, connect: Connect, clock: M
         await client.slot(faulty.host).__aenter__()
 
 
-async def test_a_server_that_is_down_for_long_is_left_alone(faulty: Faulty, connect: Connect) -> None:
+async def test_a_503_with_a_long_retry_after_holds_the_host(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(503, Retry_After="300"))
     client = connect()
     with pytest.raises(Unreachable):
@@ -344,7 +342,7 @@ async def test_a_server_that_is_down_for_long_is_left_alone(faulty: Faulty, conn
     assert len(faulty.asked) == 1
 
 
-async def test_a_moments_limit_is_waited_for(faulty: Faulty, connect: Connect) -> None:
+async def test_a_short_retry_after_is_waited_for(faulty: Faulty, connect: Connect) -> None:
     message = "retry-after: 880µs, allowed: 44000/minute"
     faulty.on(f"GET {PATH}", says(429, {"errors": [{"code": "TOOMANYREQUESTS", "message": message}]}), FOUND)
     assert (await connect().get_manifest(reference(faulty))).digest == DIGEST
@@ -358,7 +356,7 @@ async def test_the_quota_is_read_from_every_answer(faulty: Faulty, connect: Conn
     assert client.quota(faulty.host) == Quota(100, 76, timedelta(hours=6), clock.now(), clock.now())
 
 
-async def test_an_apis_limit_is_its_own(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
+async def test_the_rate_limit_of_an_api_is_separate(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
     elsewhere.on("GET /tags", says(429, Retry_After="300"))
     faulty.on(f"GET {PATH}", FOUND)
     client = connect(hosts={faulty.host: RegistryOptions(api=elsewhere.url)})
@@ -399,7 +397,7 @@ async def tags(server: Faulty, connect: Connect) -> list[list[str]]:
     return [names async for names in connect().list_tags(repository(server))]
 
 
-async def test_pages_are_followed_to_where_none_follows(faulty: Faulty, connect: Connect) -> None:
+async def test_pages_are_followed_to_the_last_one(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", page(["1"], "?n=1000&last=1"), page([], f"{TAGS}?last=2"), page(["3", "1"]))
     assert await tags(faulty, connect) == [["1"], [], ["3"]]
     assert [asked.query for asked in faulty.asked] == [{"n": "1000"}, {"n": "1000", "last": "1"}, {"last": "2"}]
@@ -417,7 +415,7 @@ async def test_a_repeated_page_ends_the_list(faulty: Faulty, connect: Connect, p
     assert await tags(faulty, connect) == [["1", "2"]]
 
 
-async def test_full_pages_that_repeat_are_no_whole_list(faulty: Faulty, connect: Connect) -> None:
+async def test_full_pages_that_repeat_are_an_error(faulty: Faulty, connect: Connect) -> None:
     full = [f"1.{number}" for number in range(1000)]
     faulty.on(f"GET {TAGS}", page(full, "?n=1000&last=1.999"))
     with pytest.raises(Unsupported, match="its pages repeat"):
@@ -431,13 +429,13 @@ async def test_no_tags(faulty: Faulty, connect: Connect, names: list[str] | None
     assert await tags(faulty, connect) == [[]]
 
 
-async def test_names_that_are_no_tags_are_left_out(faulty: Faulty, connect: Connect) -> None:
+async def test_invalid_tags_are_left_out(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", page(["ok", "../../etc/passwd", "a\tb", "a\n", "", "x" * 129, 7, None, {}, "ok"]))
     assert await tags(faulty, connect) == [["ok"]]
 
 
 @pytest.mark.parametrize("body", [b"<html>", [], "tags", b"\xff"])
-async def test_what_is_no_list(faulty: Faulty, connect: Connect, body: Any) -> None:
+async def test_an_answer_that_is_no_list(faulty: Faulty, connect: Connect, body: Any) -> None:
     faulty.on(f"GET {TAGS}", says(200, body))
     with pytest.raises(WrongContent):
         await tags(faulty, connect)
@@ -450,7 +448,7 @@ async def test_a_link_to_another_host_is_not_followed(faulty: Faulty, elsewhere:
     assert elsewhere.asked == []
 
 
-async def test_a_next_page_under_another_name_is_read_where_the_first_was(
+async def test_a_next_page_at_an_internal_address_is_read_at_the_endpoint(
     faulty: Faulty, elsewhere: Faulty, connect: Connect
 ) -> None:
     faulty.on(f"GET {TAGS}", page(["1"], f"{elsewhere.url}{TAGS}?last=1&n=9"), page(["2"]))
@@ -459,7 +457,7 @@ async def test_a_next_page_under_another_name_is_read_where_the_first_was(
     assert elsewhere.asked == []
 
 
-async def test_a_link_that_cannot_be_read_ends_no_list(faulty: Faulty, connect: Connect) -> None:
+async def test_a_malformed_link_is_an_error(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", says(200, {"tags": ["1"]}, Link="<?last=1; rel=next"))
     with pytest.raises(Unsupported, match="Link header"):
         await tags(faulty, connect)
@@ -478,7 +476,7 @@ def up_to(most: int, status: int) -> Handler:
 
 
 @pytest.mark.parametrize(("most", "status", "sizes"), [(999, 400, ["1000", "100"]), (10, 405, ["1000", "100", None])])
-async def test_a_page_size_that_is_refused_is_asked_for_smaller(
+async def test_a_refused_page_size_is_retried_smaller(
     faulty: Faulty, connect: Connect, *, most: int, status: int, sizes: list[str | None]
 ) -> None:
     faulty.on(f"GET {TAGS}", up_to(most, status))
@@ -489,7 +487,7 @@ async def test_a_page_size_that_is_refused_is_asked_for_smaller(
         faulty.asked.clear()
 
 
-async def test_a_list_that_is_refused_whatever_its_page_size_is_an_error(faulty: Faulty, connect: Connect) -> None:
+async def test_a_list_that_is_refused_at_every_page_size_is_an_error(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", says(400, {"errors": [{"code": "UNSUPPORTED"}]}))
     with pytest.raises(Unsupported, match="answered 400"):
         await tags(faulty, connect)
@@ -503,9 +501,7 @@ async def test_a_later_page_that_is_refused_is_an_error(faulty: Faulty, connect:
     assert len(faulty.asked) == 2
 
 
-async def test_a_list_that_never_ends_is_ended(
-    faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_endless_list_is_an_error(faulty: Faulty, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferryman.registry.bounds._MOST_PAGES", 5)
     faulty.on(f"GET {TAGS}", *(page([str(number)], f"?last={number}") for number in range(10)))
     with pytest.raises(WrongContent, match="more than 5 pages"):
@@ -528,7 +524,7 @@ async def test_googles_document_behind_a_redirect_and_over_pages(
     assert {asked.authorization for asked in elsewhere.asked} == {None}
 
 
-async def test_quay_is_asked_for_no_more_than_it_gives(faulty: Faulty, connect: Connect) -> None:
+async def test_the_page_size_of_quay(faulty: Faulty, connect: Connect) -> None:
     faulty.on("GET /v2/coreos/flannel/tags/list", page(["v1"]))
     client = connect(hosts={"quay.io": RegistryOptions(endpoint=faulty.url)})
     assert [names async for names in client.list_tags(Repository("quay.io", "coreos/flannel"))] == [["v1"]]
@@ -557,7 +553,7 @@ async def test_the_api(faulty: Faulty, connect: Connect) -> None:
         (says(200, b"<"), WrongContent),
     ],
 )
-async def test_the_apis_refusals(faulty: Faulty, connect: Connect, answer: Handler, error: type[TransferError]) -> None:
+async def test_errors_of_the_api(faulty: Faulty, connect: Connect, answer: Handler, error: type[TransferError]) -> None:
     faulty.on("GET /x", answer)
     with pytest.raises(error):
         await connect(hosts={"docker.io": RegistryOptions(api=faulty.url)}).get_api("docker.io", "/x", query={})
@@ -577,7 +573,9 @@ async def test_a_refused_sign_in_is_remembered(faulty: Faulty, connect: Connect)
 # Around
 
 
-async def test_no_secret_is_told(faulty: Faulty, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_in_errors_or_logs(
+    faulty: Faulty, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
     """Every error along a login, with all that led to it, and everything that is logged meanwhile."""
     caplog.set_level(logging.DEBUG)
     challenge = f'Bearer realm="{faulty.url}/token?key=s3cr3t"'

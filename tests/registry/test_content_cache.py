@@ -1,4 +1,4 @@
-"""What discovery has read is had once more without a request."""
+"""The cache of manifests and configs between discovery and a copy."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from tests.support.processes import RegistryServer
 from tests.support.workplace import tiny
 
 
-def test_is_had_once() -> None:
+def test_content_is_returned_once() -> None:
     kept = ContentCache[bytes]()
     kept.put("a", b"content", size=7)
     assert (kept.pop("a"), kept.pop("a")) == (b"content", None)
 
 
-def test_what_was_kept_first_goes_first() -> None:
+def test_the_oldest_content_is_evicted_first() -> None:
     kept, size = ContentCache[str](), 3 * 1024 * 1024
     for name in ("a", "b", "b", "c"):
         kept.put(name, name, size=size)
     assert [kept.pop(name) for name in ("a", "b", "c")] == [None, "b", "c"]
 
 
-def test_what_is_too_large_is_not_kept() -> None:
+def test_content_that_is_too_large_is_not_cached() -> None:
     kept = ContentCache[str]()
     kept.put("large", "content", size=1 << 30)
     assert kept.pop("large") is None
 
 
-async def test_the_next_one_who_asks_needs_no_request(
+async def test_the_next_caller_needs_no_request(
     start_registry: Callable[..., RegistryServer], connect: Connect
 ) -> None:
     server, client, made = start_registry(), connect(), tiny("kept")

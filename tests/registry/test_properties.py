@@ -1,4 +1,4 @@
-"""What holds for any cut, any range, any link: blobs arrive as they are or not at all, and no page is elsewhere."""
+"""Properties for any cut, range and link: blobs arrive intact or not at all, no page is at another origin."""
 
 import asyncio
 import hashlib
@@ -137,7 +137,7 @@ interruptions = st.lists(st.tuples(st.sampled_from(["PUT", "PATCH"]), lengths, l
 @settings(max_examples=40)
 @given(interruptions, st.booleans())
 @example([("PUT", 5 * MIB, 5 * MIB, None), ("PATCH", MIB, 100, None)], True)
-def test_an_upload_that_is_broken_off_anywhere_leaves_the_right_blob_or_none(
+def test_an_upload_cut_anywhere_leaves_the_right_blob_or_none(
     interruptions: list[tuple[str, int, int, str | None]], takes_large_bodies: bool
 ) -> None:
     async def work(client: RegistryClient, stack: AsyncExitStack) -> None:
@@ -169,7 +169,7 @@ odd_links = st.lists(words, max_size=12).map("".join) | st.text(max_size=40)
 
 @given(odd_links)
 @example("<https://evil.example/>; rel=next")
-def test_no_link_leads_to_another_origin(link: str) -> None:
+def test_no_next_page_is_at_another_origin(link: str) -> None:
     try:
         page = next_page([link, f'<{link}>; rel="next"'], PAGE)
     except Unsupported:

@@ -1,4 +1,4 @@
-"""The calls against a real docker-registry, with and without a login."""
+"""The client against a real docker-registry, with and without a login."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,7 +61,7 @@ async def test_with_a_login(start_registry: StartRegistry, connect: Connect) -> 
     assert "wr0ng" not in str(raised.value)
 
 
-async def test_a_registry_that_is_gone(start_registry: StartRegistry, connect: Connect) -> None:
+async def test_a_registry_that_was_stopped(start_registry: StartRegistry, connect: Connect) -> None:
     server = start_registry()
     server.stop()
     with pytest.raises(Unreachable, match="cannot connect"):

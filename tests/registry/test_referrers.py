@@ -1,4 +1,4 @@
-"""What refers to a manifest, as registries list it: by their API, or under a tag."""
+"""Lists of referrers: by the API, or under a referrers tag."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ async def test_all_pages_are_read_and_nothing_is_filtered(faulty: Faulty, connec
 
 
 @pytest.mark.parametrize("status", [404, 400, 405])
-async def test_a_registry_without_the_api_says_nothing(faulty: Faulty, connect: Connect, status: int) -> None:
+async def test_a_registry_without_the_api_gives_none(faulty: Faulty, connect: Connect, status: int) -> None:
     faulty.on(f"GET {PATH}", says(status, b"404 page not found"))
     assert await connect().list_referrers(image(faulty).pinned(SUBJECT)) is None
 
@@ -62,13 +62,13 @@ async def test_an_empty_list_is_an_answer(faulty: Faulty, connect: Connect) -> N
     assert await connect().list_referrers(image(faulty).pinned(SUBJECT)) == []
 
 
-async def test_half_a_list_is_none(faulty: Faulty, connect: Connect) -> None:
+async def test_an_incomplete_list_is_an_error(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(200, index(ONE), Link='<http://elsewhere.example.com/>; rel="next"'))
     with pytest.raises(Unsupported, match="not followed"):
         await connect().list_referrers(image(faulty).pinned(SUBJECT))
 
 
-async def test_what_may_not_be_read_is_no_missing_api(faulty: Faulty, connect: Connect) -> None:
+async def test_a_denied_list_is_no_missing_api(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(403))
     with pytest.raises(Denied):
         await connect().list_referrers(image(faulty).pinned(SUBJECT))
@@ -85,12 +85,14 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("answer", NO_LISTS)
-async def test_what_is_no_list_is_no_api(faulty: Faulty, connect: Connect, answer: str) -> None:
+async def test_an_answer_that_is_no_list_means_no_api(faulty: Faulty, connect: Connect, answer: str) -> None:
     faulty.on(f"GET {PATH}", NO_LISTS[answer])
     assert await connect().list_referrers(image(faulty).pinned(SUBJECT)) is None
 
 
-async def test_what_is_no_list_is_a_fault_of_a_registry_that_has_answered(faulty: Faulty, connect: Connect) -> None:
+async def test_an_answer_that_is_no_list_is_an_error_of_a_registry_with_the_api(
+    faulty: Faulty, connect: Connect
+) -> None:
     client = connect()
     faulty.on(f"GET {PATH}", says(200, index(ONE)), NO_LISTS["a web page"])
     await client.list_referrers(image(faulty).pinned(SUBJECT))
@@ -98,7 +100,7 @@ async def test_what_is_no_list_is_a_fault_of_a_registry_that_has_answered(faulty
         await client.list_referrers(image(faulty).pinned(SUBJECT))
 
 
-async def test_a_second_page_that_is_no_list_makes_no_shorter_one(faulty: Faulty, connect: Connect) -> None:
+async def test_a_second_page_that_is_no_list_is_an_error(faulty: Faulty, connect: Connect) -> None:
     following = says(200, index(ONE), Link=f'<{PATH}?token=x>; rel="next"')
     faulty.on(f"GET {PATH}", following, NO_LISTS["a greeting"])
     with pytest.raises(WrongContent, match="no list"):
@@ -125,7 +127,7 @@ async def test_a_registry_without_the_api_is_asked_once_a_day(
     assert len(faulty.asked) == 3
 
 
-async def test_a_refusal_of_one_image_is_not_of_the_api(faulty: Faulty, connect: Connect) -> None:
+async def test_a_refusal_for_one_image_is_no_missing_api(faulty: Faulty, connect: Connect) -> None:
     client = connect()
     faulty.on(f"GET {PATH}", says(200, index(ONE)), says(404), says(200, index(TWO)))
     found = [await client.list_referrers(image(faulty).pinned(SUBJECT)) for _ in range(3)]
@@ -148,7 +150,7 @@ async def test_a_referrers_tag_that_names_an_image_lists_nothing(faulty: Faulty,
     assert await connect().tagged_referrers(image(faulty).tagged(TAG.rpartition("/")[2])) == []
 
 
-async def test_a_tag_lists_them_too(faulty: Faulty, connect: Connect) -> None:
+async def test_a_referrers_tag_lists_them_too(faulty: Faulty, connect: Connect) -> None:
     tag = image(faulty).tagged(SUBJECT.replace(":", "-"))
     assert await connect().tagged_referrers(tag) == []
     faulty.on(f"GET {TAG}", says(200, index(ONE), Content_Type=OCI_INDEX))
@@ -170,16 +172,16 @@ async def test_a_push_shows_whether_a_registry_lists_referrers(
 
 
 @pytest.mark.parametrize("listed", [None, 1, {}, [1], [{}], [{"digest": 1}], [{"digest": "sha256:x"}], [None]])
-def test_entries_that_make_no_sense_are_left_out(listed: object) -> None:
+def test_malformed_entries_are_left_out(listed: object) -> None:
     assert referrers_in({"manifests": listed}) == []
 
 
-def test_a_list_that_has_everything_stays_byte_for_byte() -> None:
+def test_a_complete_list_stays_byte_for_byte() -> None:
     written = manifest(index(ONE, TWO, annotations={"a": "b"}))
     assert with_more(written, [Referrer(TWO, entry(TWO))]) is written
 
 
-def test_what_is_missing_is_added_and_all_else_kept() -> None:
+def test_missing_referrers_are_added_and_the_rest_kept() -> None:
     joined = with_more(
         manifest(index(ONE, annotations={"a": "b"})), [Referrer(each, entry(each)) for each in (ONE, TWO)]
     )
@@ -188,7 +190,7 @@ def test_what_is_missing_is_added_and_all_else_kept() -> None:
     assert [each.digest for each in listed_in(with_more(None, listed_in(joined, tag="x")), tag="x")] == [ONE, TWO]
 
 
-def test_the_fingerprint_is_that_of_a_set() -> None:
+def test_the_fingerprint_ignores_the_order() -> None:
     one, two = Referrer(ONE, {}), Referrer(TWO, {})
     assert referrers_fingerprint([]) == ""
     assert referrers_fingerprint([one, two]) == referrers_fingerprint([two, one])

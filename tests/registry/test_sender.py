@@ -1,4 +1,4 @@
-"""What is told of each HTTP exchange: the registry that is asked, how long it took, and no secret."""
+"""The event of each HTTP exchange: registry, method, status and duration, and no secret."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ def told(events: Events) -> list[tuple[str, str, int | None]]:
     return seen
 
 
-async def test_a_login_and_a_redirect_are_told_as_the_registrys_own(
+async def test_a_login_and_a_redirect_are_reported_for_the_registry(
     faulty: Faulty, elsewhere: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
 ) -> None:
     challenge = f'Bearer realm="{elsewhere.url}/token",service="x"'
@@ -46,7 +46,7 @@ async def test_a_login_and_a_redirect_are_told_as_the_registrys_own(
     assert told == [(faulty.host, "GET", status) for status in (401, 200, 307, 200)]
 
 
-async def test_every_try_is_told_also_one_without_an_answer(
+async def test_every_try_is_reported_even_without_an_answer(
     faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
 ) -> None:
     faulty.on(f"GET {PATH}", says(503), cuts(), FOUND)
@@ -60,7 +60,7 @@ async def test_nobody_there(connect: Connect, events: Events, told: list[tuple[s
     assert set(told) == {("127.0.0.1:9", "HEAD", None)}
 
 
-async def test_the_time_is_that_of_the_exchange(
+async def test_the_reported_time_is_that_of_the_exchange(
     faulty: Faulty, connect: Connect, clock: ManualClock, events: Events
 ) -> None:
     async def slow(_: web.Request) -> web.StreamResponse:
@@ -74,7 +74,7 @@ async def test_the_time_is_that_of_the_exchange(
     assert took == [RequestDone(faulty.host, "GET", 200, 2.0)]
 
 
-async def test_what_is_cancelled_is_not_told(
+async def test_a_cancelled_request_is_not_reported(
     faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
 ) -> None:
     asked = asyncio.Event()

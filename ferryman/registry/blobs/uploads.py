@@ -2,8 +2,9 @@
 
 An upload session is opened (POST), filled (PATCH, PUT) and, after an error, cancelled (DELETE). After a broken
 connection the session is asked for its position and resumed; a lost or damaged one starts again, at most three times.
-A 429 during an upload is not retried here: the session is cancelled, RateLimited is raised with its `Retry-After`,
-which holds the registry (limits/host_limits.py), and the job is retried later (ferryman/retry.py).
+A 429 during an upload is not retried here: RateLimited is raised with its `Retry-After`, which holds the registry
+(limits/host_limits.py), and the job is retried later (ferryman/retry.py). The DELETE would have to wait for that hold:
+the session is left to the registry to expire.
 
 Source: distribution specification, "Pushing blobs"; deviations of registries are noted where they are handled.
 """
@@ -229,7 +230,7 @@ class Uploader:
             raise self._broken(f"broke off: answered {answer.status}")
         self._capabilities.takes_chunks = False
         if self._capabilities.takes_large_bodies and not whole_refused:
-            raise self._broken("cannot be gone on with")
+            raise self._broken("cannot be resumed")
         raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._requests.host.name)
 
     async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:

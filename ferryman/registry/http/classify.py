@@ -4,7 +4,7 @@ A status alone is not enough: registries send a decision ("this manifest is inva
 403. So a row matches the status, the error codes in the body, and the phase (what was being done).
 
 A 429 is RateLimited in every phase, during an upload too: `Retry-After` holds the registry (limits/host_limits.py), the
-upload session is cancelled and not repeated (blobs/uploads.py), and the job is retried later (ferryman/retry.py).
+upload is not repeated (blobs/uploads.py), and the job is retried later, not before `Retry-After` (ferryman/retry.py).
 
 Source: distribution specification, "Error Codes"; RFC 9110, 15; other known answers are explained at their rows.
 """

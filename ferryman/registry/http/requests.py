@@ -107,7 +107,7 @@ class RequestBuilder:
     ) -> RequestSpec:
         """One request of an upload session, to the URL in the registry's last `Location`.
 
-        It is not repeated (`repeats`): after a 429 or an error the session has to be asked first, see blobs/uploads.py.
+        It is never repeated by itself (`repeats`): blobs/uploads.py handles errors, and what a 429 does.
         """
         described = dict(headers or {})
         if body is not None:

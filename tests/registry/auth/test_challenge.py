@@ -1,4 +1,4 @@
-"""WWW-Authenticate, as registries really write it."""
+"""Parsing WWW-Authenticate, as real registries write it."""
 
 import pytest
 from hypothesis import given
@@ -46,7 +46,7 @@ HUB = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",
         ("", []),
     ],
 )
-def test_reads_what_registries_write(header: str, expected: list[tuple[str, dict[str, str]]]) -> None:
+def test_real_headers(header: str, expected: list[tuple[str, dict[str, str]]]) -> None:
     assert parse_challenges([header]) == [Challenge(scheme, parameters) for scheme, parameters in expected]
 
 
@@ -65,7 +65,7 @@ values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size
 
 
 @given(st.lists(st.tuples(words, st.dictionaries(words.map(str.lower), values, min_size=1, max_size=4)), max_size=4))
-def test_reads_back_what_was_written(challenges: list[tuple[str, dict[str, str]]]) -> None:
+def test_round_trip(challenges: list[tuple[str, dict[str, str]]]) -> None:
     def quote(value: str) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -1,4 +1,4 @@
-"""Where logins come from: every spelling of config.json, helpers as scripts on PATH, and the order of all."""
+"""Sources of credentials: config.json in every form, helpers as scripts on PATH, and their order."""
 
 import asyncio
 import base64
@@ -168,7 +168,7 @@ async def test_a_changed_file_is_read_again(home: Home) -> None:
         (json.dumps({"credHelpers": {"quay.io": "locked"}}), "docker-credential-locked failed: the vault is locked"),
     ],
 )
-async def test_what_is_wrong_is_told_in_a_sentence(home: Home, text: str, says: str) -> None:
+async def test_a_malformed_entry_is_an_error_with_a_sentence(home: Home, text: str, says: str) -> None:
     home.helper("locked", "echo the vault is locked; exit 1")
     home.write(text)
     with pytest.raises(LoginRefused, match=says) as raised:
@@ -187,7 +187,7 @@ async def test_what_is_wrong_is_told_in_a_sentence(home: Home, text: str, says: 
         ({"credsStore": ["s3cr3t"]}, "`credsStore` is not the name of a helper"),
     ],
 )
-async def test_what_is_wrong_with_another_entry_is_told_once(
+async def test_a_malformed_entry_of_another_host_is_a_warning_once(
     home: Home, capsys: pytest.CaptureFixture[str], document: dict[str, Any], says: str
 ) -> None:
     home.write(document)
@@ -198,9 +198,7 @@ async def test_what_is_wrong_with_another_entry_is_told_once(
     assert "s3cr3t" not in told
 
 
-async def test_what_docker_writes_and_means_nothing_by_is_no_mistake(
-    home: Home, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_empty_entries_of_docker_are_no_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     nothing = {
         "auths": {"quay.io": {}, "gcr.io": None, "ghcr.io": {"auth": ""}},
         "credHelpers": None,
@@ -229,14 +227,14 @@ async def test_a_helper_is_asked_over_pipes(home: Home) -> None:
     assert asked.read_text() == "get quay.io\n" * 2
 
 
-async def test_the_hub_is_asked_for_by_dockers_key(home: Home) -> None:
+async def test_a_helper_is_asked_for_docker_hub_by_its_key(home: Home) -> None:
     asked = home.helper("all", """echo '{"Username":"<token>","Secret":"t"}'""")
     home.write({"credsStore": "all"})
     assert await home.docker().find("docker.io") == Credential("<token>", "t", is_identity_token=True)
     assert asked.read_text() == f"get {HUB}\n"
 
 
-async def test_a_helper_that_has_none_leaves_it_to_the_file(home: Home) -> None:
+async def test_without_a_login_in_the_helper_the_file_is_used(home: Home) -> None:
     home.helper("none", "echo credentials not found in native keychain; exit 1")
     home.write({"credsStore": "none", "auths": {"quay.io": packed("file:1")}})
     assert await home.docker().find("quay.io") == Credential("file", "1")
@@ -254,7 +252,7 @@ async def test_a_helper_that_has_none_leaves_it_to_the_file(home: Home) -> None:
     ],
 )
 @pytest.mark.parametrize("section", [{"credsStore": "x"}, {"credHelpers": {"gcr.io": "x", "quay.io": "x"}}])
-async def test_a_helper_that_has_no_login_says_so_in_many_words(
+async def test_the_wordings_of_helpers_without_a_login(
     home: Home, capsys: pytest.CaptureFixture[str], section: dict[str, Any], script: str
 ) -> None:
     home.helper("x", script)
@@ -273,7 +271,7 @@ async def test_a_helper_that_has_no_login_says_so_in_many_words(
         ("echo s3cr3t", "something other than a login"),
     ],
 )
-async def test_a_broken_helper_for_all_hosts_is_done_without(
+async def test_a_broken_credsstore_is_skipped(
     home: Home, capsys: pytest.CaptureFixture[str], script: str | None, says: str
 ) -> None:
     if script is not None:
@@ -331,7 +329,7 @@ async def test_an_empty_file_holds_no_login(home: Home, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("text", "says"), [("{", "is no JSON"), ("[5]", "is no JSON object"), (None, "cannot be read by")]
 )
-async def test_a_file_that_cannot_be_read_is_told_and_done_without(
+async def test_an_unreadable_file_is_a_warning_and_skipped(
     home: Home, capsys: pytest.CaptureFixture[str], text: str | None, says: str
 ) -> None:
     if text is None:
@@ -353,7 +351,7 @@ async def test_docker_config_may_name_the_file(home: Home, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE"])
-async def test_a_named_file_that_is_missing_is_told(home: Home, capsys: pytest.CaptureFixture[str], name: str) -> None:
+async def test_a_missing_named_file_is_a_warning(home: Home, capsys: pytest.CaptureFixture[str], name: str) -> None:
     home.environment[name] = "/nowhere"
     assert await home.docker().find("quay.io") is None
     assert "/nowhere" in capsys.readouterr().out
@@ -412,12 +410,12 @@ async def test_a_mirror_gets_its_own_login_and_the_api_the_hubs(home: Home) -> N
     assert await explicit.find_for_api(host("docker.io")) == Credential("explicit", "1")
 
 
-def test_the_engine_gets_what_it_takes() -> None:
+def test_the_form_of_a_login_for_the_engine() -> None:
     assert Credential("me", "p").for_engine() == {"username": "me", "password": "p"}
     assert Credential("<token>", "t", is_identity_token=True).for_engine() == {"identitytoken": "t"}
 
 
-def test_a_fingerprint_tells_logins_apart_and_nothing_else() -> None:
+def test_a_fingerprint_identifies_a_login_and_reveals_nothing() -> None:
     mine = identify(Credential("me", "s3cr3t"))
     known = credential_fingerprint(mine)
     assert matches(mine, known)

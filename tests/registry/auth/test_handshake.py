@@ -1,4 +1,4 @@
-"""The token handshake, with no server at all."""
+"""Token authentication, without a server."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ def query(request: Request) -> list[tuple[str, str]]:
     return parse_qsl(request.url.raw_query_string)
 
 
-def test_a_stranger_asks_without_a_login() -> None:
+def test_an_anonymous_request_has_no_login() -> None:
     going = handshake()
     request = next(going)
     assert (request.method, str(request.url.with_query(None))) == ("GET", "https://auth.example/token")
@@ -63,20 +63,20 @@ def test_a_stranger_asks_without_a_login() -> None:
     assert finish(going, answer(200, {"token": "t"})) == Grant("t", timedelta(seconds=60))
 
 
-def test_a_login_goes_as_basic_with_one_scope_each() -> None:
+def test_a_login_is_sent_as_basic_with_one_parameter_a_scope() -> None:
     request = next(handshake(scopes=("repository:a/b:pull", "repository:c/d:pull"), credential=ROBOT))
     assert [value for key, value in query(request) if key == "scope"] == ["repository:a/b:pull", "repository:c/d:pull"]
     packed = request.headers["Authorization"].removeprefix("Basic ")
     assert base64.b64decode(packed) == b"ns+robot:s3cr3t:with:colons"
 
 
-def test_a_realm_keeps_its_query_and_aliyuns_colons_are_encoded() -> None:
+def test_a_realm_keeps_its_query_and_colons_are_encoded() -> None:
     request = next(handshake("https://auth.example/t?tenant=7&service=old", "registry.aliyuncs.com:cn-shenzhen:26842"))
     assert query(request)[:2] == [("tenant", "7"), ("service", "registry.aliyuncs.com:cn-shenzhen:26842")]
     assert "registry.aliyuncs.com%3Acn-shenzhen%3A26842" in request.url.raw_query_string
 
 
-def test_a_relative_realm_is_the_registrys_own() -> None:
+def test_a_relative_realm_is_at_the_registry() -> None:
     assert str(next(handshake("/service/token", None, ())).url).startswith("https://registry.example/service/token")
 
 
@@ -132,7 +132,7 @@ def test_refusals(status: int, credential: Credential | None, error: type[Transf
 
 
 @pytest.mark.parametrize(("alone", "error"), [(403, LoginRefused), (401, LoginRefused), (200, Denied)])
-def test_a_403_is_asked_again_without_a_scope(alone: int, error: type[TransferError]) -> None:
+def test_a_403_is_retried_without_a_scope(alone: int, error: type[TransferError]) -> None:
     going = handshake(credential=ROBOT)
     next(going)
     again = going.send(answer(403))
@@ -142,7 +142,7 @@ def test_a_403_is_asked_again_without_a_scope(alone: int, error: type[TransferEr
 
 
 @pytest.mark.parametrize("body", [[], {}, {"token": 3}, {"token": ""}, {"token": "a\r\nb"}, "x", None])
-def test_what_is_no_token(body: Any) -> None:
+def test_answers_without_a_token(body: Any) -> None:
     going = handshake()
     next(going)
     with pytest.raises(WrongContent):
@@ -152,7 +152,7 @@ def test_what_is_no_token(body: Any) -> None:
 @pytest.mark.parametrize(
     "body", [b"<html>sign in</html>", b"", b"\xff\xfe", b"[" * 200_000, b'{"token":"t","expires_in":' + b"9" * 5000]
 )
-def test_what_is_no_json(body: bytes) -> None:
+def test_answers_without_json(body: bytes) -> None:
     going = handshake()
     next(going)
     with pytest.raises(WrongContent):
@@ -160,7 +160,7 @@ def test_what_is_no_json(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("lifetime", [None, 0, -5, "soon", 10**30, 1e300, float("nan"), float("-inf"), [], {}])
-def test_a_lifetime_that_is_missing_or_mad(lifetime: Any) -> None:
+def test_a_missing_or_absurd_lifetime(lifetime: Any) -> None:
     going = handshake()
     next(going)
     assert finish(going, answer(200, {"token": "t", "expires_in": lifetime})).lifetime == timedelta(seconds=60)
@@ -174,7 +174,7 @@ def test_bearer_is_chosen_before_basic() -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>Request blocked</html>", {"errors": [{"code": "TOOMANYREQUESTS"}]}])
-def test_a_firewall_or_a_limit_before_a_token_server_refuses_no_login(body: Any) -> None:
+def test_a_firewall_or_a_rate_limit_is_no_refused_login(body: Any) -> None:
     going = handshake(credential=ROBOT)
     next(going)
     kind = "text/html" if isinstance(body, str) else "application/json"

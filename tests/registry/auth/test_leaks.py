@@ -1,4 +1,4 @@
-"""Over real HTTP: a login goes to the origin that it belongs to, and to no other one that an answer points to."""
+"""Over real HTTP: a login goes to its own origin only, whatever redirects, links and challenges say."""
 
 import base64
 import json

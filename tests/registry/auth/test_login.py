@@ -1,4 +1,4 @@
-"""Logging in at servers that want it, and where the password does not go."""
+"""Authentication by Basic and Bearer, and where the password must not go."""
 
 import asyncio
 import base64
@@ -53,7 +53,7 @@ def basic(answer: Handler = FOUND, wants: str = BASIC) -> Handler:
     return check
 
 
-async def test_a_strangers_token(faulty: Faulty, connect: Connect) -> None:
+async def test_an_anonymous_token(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", bearer(faulty))
     faulty.on("GET /token", says(200, {"token": "token", "expires_in": 300}))
     client = connect()
@@ -84,7 +84,7 @@ async def test_many_at_once_share_one_token(faulty: Faulty, connect: Connect) ->
     assert faulty.times("GET", "/token") == 1
 
 
-async def test_a_token_that_died_early_is_renewed(faulty: Faulty, connect: Connect) -> None:
+async def test_a_token_that_expired_early_is_renewed(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", bearer(faulty, wants="first"))
     faulty.on("GET /token", says(200, {"token": "first"}), says(200, {"token": "second"}))
     client = connect()
@@ -93,7 +93,7 @@ async def test_a_token_that_died_early_is_renewed(faulty: Faulty, connect: Conne
     assert await client.get_manifest(reference(faulty)) == MANIFEST
 
 
-async def test_a_scope_of_the_registrys_own_is_learnt(faulty: Faulty, connect: Connect) -> None:
+async def test_a_different_scope_in_the_challenge_is_remembered(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", bearer(faulty, scope="repository:vhost/team/app:pull"))
     faulty.on("GET /token", says(200, {"token": "token"}))
     client = connect()
@@ -102,7 +102,7 @@ async def test_a_scope_of_the_registrys_own_is_learnt(faulty: Faulty, connect: C
     assert [asked.path for asked in faulty.asked] == [PATH, "/token", PATH, PATH, PATH]
 
 
-async def test_a_second_challenge_for_more_is_answered_and_a_third_not(faulty: Faulty, connect: Connect) -> None:
+async def test_a_second_challenge_is_answered_and_a_third_not(faulty: Faulty, connect: Connect) -> None:
     challenges = [
         says(401, WWW_Authenticate=f'Bearer realm="{faulty.url}/token",scope="repository:x:{number}"')
         for number in range(5)
@@ -122,7 +122,7 @@ async def test_basic(faulty: Faulty, connect: Connect) -> None:
     assert [asked.authorization for asked in faulty.asked] == [None, BASIC, BASIC]
 
 
-async def test_a_wrong_password_is_tried_once_by_all_together(faulty: Faulty, connect: Connect) -> None:
+async def test_a_wrong_password_is_tried_once_by_concurrent_requests(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", basic())
     client = connect(logins={faulty.host: ("robot$me", "wr0ng")})
     errors = await asyncio.gather(*(client.get_manifest(reference(faulty)) for _ in range(8)), return_exceptions=True)
@@ -132,7 +132,7 @@ async def test_a_wrong_password_is_tried_once_by_all_together(faulty: Faulty, co
     assert "wr0ng" not in str(errors)
 
 
-async def test_a_wrong_password_is_shown_once_for_all_repositories(faulty: Faulty, connect: Connect) -> None:
+async def test_a_wrong_password_is_tried_once_for_all_repositories(faulty: Faulty, connect: Connect) -> None:
     names = [f"team/app{number}" for number in range(8)]
     for name in names:
         faulty.on(f"GET /v2/{name}/manifests/1", bearer(faulty, scope=f"repository:{name}:pull"))
@@ -162,7 +162,7 @@ async def test_a_token_server_refuses_the_login_once(faulty: Faulty, connect: Co
     assert faulty.times("GET", "/token") == (1 if status == 401 else 2)
 
 
-async def test_a_refusal_ends_with_new_credentials_or_when_forgotten(
+async def test_a_refused_login_is_tried_again_after_a_change_or_when_forgotten(
     faulty: Faulty, connect: Connect, clock: ManualClock
 ) -> None:
     faulty.on(f"GET {PATH}", basic())
@@ -179,7 +179,7 @@ async def test_a_refusal_ends_with_new_credentials_or_when_forgotten(
     assert await client.get_manifest(reference(faulty)) == MANIFEST
 
 
-async def test_less_than_was_asked_is_a_denied_repository_not_a_refused_login(faulty: Faulty, connect: Connect) -> None:
+async def test_a_token_without_the_scope_is_denied_access_not_a_refused_login(faulty: Faulty, connect: Connect) -> None:
     faulty.on(
         f"GET {PATH}", says(401, WWW_Authenticate=f'Bearer realm="{faulty.url}/token",error="insufficient_scope"')
     )
@@ -198,7 +198,9 @@ async def test_a_registry_that_refuses_its_own_tokens_refuses_the_login(faulty: 
     assert faulty.times("GET", "/token") == 1
 
 
-async def test_a_stranger_reads_denied_and_pushes_refused(faulty: Faulty, connect: Connect) -> None:
+async def test_an_anonymous_read_is_denied_and_an_anonymous_push_a_missing_login(
+    faulty: Faulty, connect: Connect
+) -> None:
     for method in ("GET", "PUT"):
         faulty.on(f"{method} {PATH}", basic())
     client = connect()
@@ -210,7 +212,7 @@ async def test_a_stranger_reads_denied_and_pushes_refused(faulty: Faulty, connec
         await connect(targets=frozenset({faulty.host})).get_manifest(reference(faulty))
 
 
-async def test_a_push_asks_for_the_right_to_push(faulty: Faulty, connect: Connect) -> None:
+async def test_a_push_requests_the_push_scope(faulty: Faulty, connect: Connect) -> None:
     stored = says(201, Docker_Content_Digest=MANIFEST.digest)
     faulty.on(f"PUT {PATH}", bearer(faulty, answer=stored, scope="repository:team/app:pull,push"))
     faulty.on("GET /token", says(200, {"token": "token"}))
@@ -220,7 +222,9 @@ async def test_a_push_asks_for_the_right_to_push(faulty: Faulty, connect: Connec
     assert (faulty.asked[2].body, faulty.asked[2].headers["Content-Type"]) == (BODY, OCI_MANIFEST)
 
 
-async def test_the_token_servers_limit_holds_the_registry(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_a_429_of_the_token_server_holds_the_registry(
+    faulty: Faulty, connect: Connect, clock: ManualClock
+) -> None:
     faulty.on(f"GET {PATH}", bearer(faulty))
     faulty.on("GET /token", says(429, Retry_After="300"))
     client = connect()
@@ -240,15 +244,13 @@ async def test_a_redirect_does_not_take_the_password_along(faulty: Faulty, elsew
     assert elsewhere.asked[0].query == {"sig": "a+b="}
 
 
-async def test_a_redirect_on_the_same_origin_does(faulty: Faulty, connect: Connect) -> None:
+async def test_a_redirect_on_the_same_origin_takes_the_password_along(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", basic(says(302, Location="/elsewhere")))
     faulty.on("GET /elsewhere", basic())
     assert await connect(logins={faulty.host: LOGIN}).get_manifest(reference(faulty)) == MANIFEST
 
 
-async def test_where_a_redirect_leads_a_stranger_asks_for_a_token(
-    faulty: Faulty, elsewhere: Faulty, connect: Connect
-) -> None:
+async def test_after_a_redirect_the_token_is_anonymous(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", basic(says(307, Location=f"{elsewhere.url}{PATH}")))
     elsewhere.on(f"GET {PATH}", bearer(elsewhere))
     elsewhere.on("GET /token", says(200, {"token": "token"}))
@@ -256,7 +258,7 @@ async def test_where_a_redirect_leads_a_stranger_asks_for_a_token(
     assert [asked.authorization for asked in elsewhere.asked] == [None, None, "Bearer token"]
 
 
-async def test_where_a_redirect_leads_basic_gets_nothing(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
+async def test_after_a_redirect_basic_gets_no_password(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", basic(says(307, Location=f"{elsewhere.url}{PATH}")))
     elsewhere.on(f"GET {PATH}", basic())
     client = connect(logins={faulty.host: LOGIN, elsewhere.host: LOGIN})

@@ -1,4 +1,4 @@
-"""How large chunks are, and when there is no use in another one."""
+"""Chunk sizes of an upload, and when it is given up."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_chunks_shrink_to_half_a_mebibyte_and_no_further() -> None:
     assert chunks.proven == SMALLEST
 
 
-def test_chunks_do_not_shrink_below_what_the_registry_wants() -> None:
+def test_chunks_do_not_shrink_below_the_registrys_minimum() -> None:
     chunks = plan(least=3 * MIB)
     assert chunks.refused(chunks.size)
     assert chunks.size == 4 * MIB
@@ -46,13 +46,13 @@ def test_chunks_do_not_shrink_below_what_the_registry_wants() -> None:
     assert not chunks.refused(chunks.size)
 
 
-def test_the_last_chunk_that_is_refused_makes_the_next_one_smaller_than_it() -> None:
+def test_the_next_chunk_is_smaller_than_a_refused_last_chunk() -> None:
     chunks = plan()
     assert chunks.refused(3 * MIB)
     assert chunks.size == 2 * MIB
 
 
-def test_a_cut_makes_chunks_smaller_only_where_nothing_arrived() -> None:
+def test_a_cut_shrinks_chunks_only_if_nothing_arrived() -> None:
     chunks = plan()
     chunks.cut(taken=MIB)
     assert chunks.size == LARGEST
@@ -61,20 +61,20 @@ def test_a_cut_makes_chunks_smaller_only_where_nothing_arrived() -> None:
     assert chunks.proven is None  # it may have been the network
 
 
-def test_what_the_registry_takes_of_a_chunk_is_the_next_ones_size() -> None:
+def test_the_stored_part_of_a_chunk_is_the_next_size() -> None:
     chunks = plan()
     assert chunks.stepped(sent=LARGEST, taken=3 * MIB)
     assert chunks.size == 3 * MIB
 
 
 @pytest.mark.parametrize("taken", [0, 1, 1000])
-def test_no_upload_goes_on_for_ever(taken: int) -> None:
+def test_every_plan_ends(taken: int) -> None:
     chunks, steps = plan(), 1
     while chunks.stepped(sent=chunks.size, taken=taken):
         steps += 1
     assert steps < 20
 
 
-def test_full_chunks_go_on_for_as_long_as_they_like() -> None:
+def test_full_chunks_never_end_a_plan() -> None:
     chunks = plan()
     assert all(chunks.stepped(sent=LARGEST, taken=LARGEST) for _ in range(10_000))

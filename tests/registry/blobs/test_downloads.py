@@ -1,4 +1,4 @@
-"""Blobs on their way out of a registry, against servers that cut, lie and ignore what they are asked."""
+"""Downloads, against servers that cut connections, lie and ignore ranges."""
 
 import hashlib
 import random
@@ -50,7 +50,7 @@ async def taken(blob: Download, start: int = 0, size: int | None = None) -> byte
     return b"".join([piece async for piece in blob.pieces(start, blob.size - start if size is None else size)])
 
 
-async def test_gives_out_what_is_there(faulty: Faulty, connect: Connect) -> None:
+async def test_downloads_a_blob(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", part(0, status=200))
     told: Told = []
 
@@ -59,7 +59,9 @@ async def test_gives_out_what_is_there(faulty: Faulty, connect: Connect) -> None
     assert told[-1] == len(BLOB)
 
 
-async def test_goes_on_where_it_was_cut(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_an_interrupted_download_is_resumed_by_range(
+    faulty: Faulty, connect: Connect, clock: ManualClock
+) -> None:
     faulty.on(f"GET {PATH}", part(0, 100_000, status=200), part(100_000, 250_000), part(250_000))
 
     assert await taken(download(connect(), faulty)) == BLOB
@@ -76,7 +78,7 @@ async def test_goes_on_where_it_was_cut(faulty: Faulty, connect: Connect, clock:
     ],
     ids=["range ignored", "another range", "no range"],
 )
-async def test_starts_anew_where_the_server_does_not_keep_to_the_range(
+async def test_an_interrupted_download_starts_again_if_the_server_ignores_the_range(
     faulty: Faulty, connect: Connect, second: Handler
 ) -> None:
     faulty.on(f"GET {PATH}", part(0, 100_000, status=200), second, part(0, status=200))
@@ -85,7 +87,7 @@ async def test_starts_anew_where_the_server_does_not_keep_to_the_range(
     assert [asked.headers.get("Range") for asked in faulty.asked] == [None, "bytes=100000-", None]
 
 
-async def test_gives_up_where_nothing_comes(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_gives_up_after_too_many_resumptions(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"GET {PATH}", part(0, 1000, status=200), part(1000, 1000))
     blob = download(connect(), faulty)
 
@@ -96,7 +98,7 @@ async def test_gives_up_where_nothing_comes(faulty: Faulty, connect: Connect, cl
     assert sum(clock.slept) < 60
 
 
-async def test_withholds_the_end_of_what_is_wrong(faulty: Faulty, connect: Connect) -> None:
+async def test_the_last_piece_of_a_wrong_blob_is_withheld(faulty: Faulty, connect: Connect) -> None:
     changed = BLOB[:-1] + bytes([BLOB[-1] ^ 1])
     faulty.on(f"GET {PATH}", says(body=changed))
     pieces = download(connect(), faulty).pieces(0, len(BLOB))
@@ -113,14 +115,14 @@ async def test_withholds_the_end_of_what_is_wrong(faulty: Faulty, connect: Conne
 
 
 @pytest.mark.parametrize("size", [0, 1, len(BLOB) - 1, len(BLOB) + 1, 1 << 40])
-async def test_refuses_another_length_than_was_promised(faulty: Faulty, connect: Connect, size: int) -> None:
+async def test_a_wrong_content_length_is_refused(faulty: Faulty, connect: Connect, size: int) -> None:
     faulty.on(f"GET {PATH}", part(0, status=200))
 
     with pytest.raises(WrongContent):
         await taken(download(connect(), faulty, size=size))
 
 
-async def test_refuses_more_than_was_promised_where_no_length_is_told(faulty: Faulty, connect: Connect) -> None:
+async def test_more_bytes_than_the_manifest_says_are_refused(faulty: Faulty, connect: Connect) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
@@ -134,7 +136,7 @@ async def test_refuses_more_than_was_promised_where_no_length_is_told(faulty: Fa
         await taken(download(connect(), faulty))
 
 
-async def test_steps_back_and_counts_nothing_twice(faulty: Faulty, connect: Connect) -> None:
+async def test_a_rewind_hashes_nothing_twice(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", part(0, status=200), part(70_000))
     blob = download(connect(), faulty)
 
@@ -152,7 +154,9 @@ async def test_a_missing_blob(faulty: Faulty, connect: Connect) -> None:
     assert isinstance(blob.failure, NotFound)
 
 
-async def test_follows_to_a_store_without_the_login(faulty: Faulty, elsewhere: Faulty, connect: Connect) -> None:
+async def test_a_redirect_to_storage_is_followed_without_the_login(
+    faulty: Faulty, elsewhere: Faulty, connect: Connect
+) -> None:
     signed = "/store/blob?X-Amz-Signature=a%2Fb%3D&x=%7Ey+z"
     faulty.on(f"GET {PATH}", says(401, WWW_Authenticate='Basic realm="x"'), says(307, Location=elsewhere.url + signed))
     raw: list[str] = []

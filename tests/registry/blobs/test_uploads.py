@@ -1,13 +1,14 @@
-"""Blobs on their way into a registry, against one that does each thing in another way than the specification says."""
+"""Uploads, against a registry that deviates from the specification in every way."""
 
 import asyncio
 import hashlib
 import random
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
 
-from ferryman.errors import Denied, Unreachable, Unsupported, WrongContent
+from ferryman.errors import Denied, RateLimited, Unreachable, Unsupported, WrongContent
 from ferryman.reference import Repository
 from ferryman.registry.client import Mount
 from ferryman.registry.http.session import Timeouts
@@ -114,7 +115,7 @@ def cuts_after(count: int, *, keeping: Uploads | None = None) -> Handler:
     return answer
 
 
-async def test_one_request_brings_it(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_one_request_uploads_a_blob(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     for content in (SMALL, b"", LARGE):
         await connect().upload_blob(at(faulty), digest_of(content), content)
 
@@ -125,7 +126,7 @@ async def test_one_request_brings_it(faulty: Faulty, uploads: Uploads, connect: 
 
 
 @pytest.mark.parametrize("where", ["relative", "absolute", "another host"])
-async def test_goes_on_where_it_is_told(faulty: Faulty, elsewhere: Faulty, connect: Connect, where: str) -> None:
+async def test_the_location_is_followed(faulty: Faulty, elsewhere: Faulty, connect: Connect, where: str) -> None:
     uploads = Uploads(faulty)
     if where == "another host":
         there = Uploads(elsewhere)
@@ -143,7 +144,7 @@ async def test_goes_on_where_it_is_told(faulty: Faulty, elsewhere: Faulty, conne
     assert (host.asked[-1].authorization is None) == (where == "another host")
 
 
-async def test_a_body_that_is_too_large_goes_in_chunks_and_so_do_the_next(
+async def test_after_a_413_this_and_the_next_uploads_are_chunked(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     client = connect()
@@ -158,9 +159,7 @@ async def test_a_body_that_is_too_large_goes_in_chunks_and_so_do_the_next(
     assert not client.capabilities(faulty.host).takes_large_bodies
 
 
-async def test_chunks_are_as_large_as_the_registry_wants_them(
-    faulty: Faulty, uploads: Uploads, connect: Connect
-) -> None:
+async def test_the_minimum_chunk_size_is_respected(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     async def start(request: web.Request) -> web.StreamResponse:
         await uploads.start(request)
         return uploads.answer(202, OCI_Chunk_Min_Length=str(12 * MIB))
@@ -175,7 +174,7 @@ async def test_chunks_are_as_large_as_the_registry_wants_them(
     assert sizes == [12 * MIB, 8 * MIB]
 
 
-async def test_goes_on_after_a_cut_where_the_registry_kept_something(
+async def test_an_interrupted_upload_is_resumed_if_the_registry_kept_something(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     faulty.interrupt(f"PUT {UPLOAD}", cuts_after(5 * MIB, keeping=uploads))
@@ -186,7 +185,7 @@ async def test_goes_on_after_a_cut_where_the_registry_kept_something(
     assert uploads.requests == ["POST", "PUT", "GET", "PATCH", "PATCH", "PUT"]
 
 
-async def test_starts_anew_after_a_cut_where_the_registry_kept_nothing(
+async def test_an_interrupted_upload_starts_again_if_the_registry_kept_nothing(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     faulty.interrupt(f"PUT {UPLOAD}", cuts_after(5 * MIB))
@@ -197,7 +196,7 @@ async def test_starts_anew_after_a_cut_where_the_registry_kept_nothing(
     assert uploads.requests == ["POST", "PUT", "GET", "DELETE", "POST", "PUT"]
 
 
-async def test_a_chunk_that_is_out_of_step_is_sent_again_from_where_the_registry_is(
+async def test_after_a_416_a_chunk_is_sent_from_the_registrys_position(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     client = connect()
@@ -210,7 +209,7 @@ async def test_a_chunk_that_is_out_of_step_is_sent_again_from_where_the_registry
     assert uploads.requests == ["POST", "PATCH", "GET", "PATCH", "GET", "PATCH", "PATCH", "PATCH", "PUT"]
 
 
-async def test_where_chunks_are_refused_a_cut_upload_starts_anew(
+async def test_without_chunked_uploads_an_interrupted_upload_starts_again(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     client = connect()
@@ -223,7 +222,7 @@ async def test_where_chunks_are_refused_a_cut_upload_starts_anew(
     assert not client.capabilities(faulty.host).takes_chunks
 
 
-async def test_what_is_taken_neither_whole_nor_in_chunks_is_an_error(
+async def test_a_blob_that_is_refused_whole_and_in_chunks_is_an_error(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     faulty.interrupt(f"PUT {UPLOAD}", says(413))
@@ -234,9 +233,7 @@ async def test_what_is_taken_neither_whole_nor_in_chunks_is_an_error(
     assert raised.value.registry == faulty.host
 
 
-async def test_a_proxy_that_cuts_large_bodies_without_a_word(
-    faulty: Faulty, uploads: Uploads, connect: Connect
-) -> None:
+async def test_a_proxy_that_silently_cuts_large_bodies(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     faulty.interrupt(f"PUT {UPLOAD}", cuts_after(MIB), cuts_after(MIB))
 
     await connect().upload_blob(at(faulty), digest_of(LARGE), LARGE)
@@ -245,9 +242,7 @@ async def test_a_proxy_that_cuts_large_bodies_without_a_word(
     assert uploads.requests[-5:] == ["POST", "PATCH", "PATCH", "PATCH", "PUT"]
 
 
-async def test_a_blob_that_was_damaged_on_the_way_is_sent_again(
-    faulty: Faulty, uploads: Uploads, connect: Connect
-) -> None:
+async def test_a_damaged_blob_is_uploaded_again(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     async def damaged(request: web.Request) -> web.StreamResponse:
         await request.content.read()
         return web.json_response({"errors": [{"code": "DIGEST_INVALID"}]}, status=400)
@@ -261,7 +256,7 @@ async def test_a_blob_that_was_damaged_on_the_way_is_sent_again(
         await connect().upload_blob(at(faulty), digest_of(SMALL), SMALL)
 
 
-async def test_a_login_in_the_middle(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_a_401_during_an_upload(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     client = connect(logins={faulty.host: ("me", "secret")})
     client.capabilities(faulty.host).takes_large_bodies = False
     for request in (f"POST {START}", f"PATCH {UPLOAD}", f"PUT {UPLOAD}"):
@@ -272,7 +267,7 @@ async def test_a_login_in_the_middle(faulty: Faulty, uploads: Uploads, connect: 
         client.capabilities(faulty.host).takes_large_bodies = False
 
 
-async def test_a_refusal_ends_it(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_a_403_ends_the_upload(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     faulty.interrupt(f"PUT {UPLOAD}", says(403, {"errors": [{"code": "DENIED", "message": "over quota"}]}))
 
     with pytest.raises(Denied, match="over quota"):
@@ -280,7 +275,24 @@ async def test_a_refusal_ends_it(faulty: Faulty, uploads: Uploads, connect: Conn
     assert uploads.requests == ["POST", "PUT", "DELETE"]
 
 
-async def test_a_registry_that_stops_taking_bytes_is_not_waited_for(
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_a_429_during_an_upload_holds_the_registry_and_is_not_retried_here(
+    faulty: Faulty, uploads: Uploads, connect: Connect, clock: ManualClock, method: str
+) -> None:
+    client = connect()
+    client.capabilities(faulty.host).takes_large_bodies = method != "PATCH"  # or it is a chunked upload
+    faulty.interrupt(f"{method} {START if method == 'POST' else UPLOAD}", says(429, Retry_After="120"))
+
+    with pytest.raises(RateLimited, match="too many requests") as raised:
+        await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
+
+    assert raised.value.retry_at == clock.now() + timedelta(seconds=120)
+    assert client.held_until(faulty.host) == raised.value.retry_at
+    assert uploads.requests == (["POST"] if method == "POST" else ["POST", method])
+    assert uploads.stored == {}
+
+
+async def test_a_registry_that_stops_reading_times_out(
     faulty: Faulty, uploads: Uploads, connect: Connect, clock: ManualClock
 ) -> None:
     async def deaf(request: web.Request) -> web.StreamResponse:
@@ -296,7 +308,7 @@ async def test_a_registry_that_stops_taking_bytes_is_not_waited_for(
         )
 
 
-async def test_cancelling_gives_the_upload_up(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_cancelling_cancels_the_upload_session(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     reached = asyncio.Event()
 
     async def deaf(request: web.Request) -> web.StreamResponse:
@@ -341,7 +353,7 @@ async def test_a_mount_from_the_repository_itself_needs_no_other_token(
     assert [asked.path for asked in faulty.asked].count("/token") == 1
 
 
-async def test_a_mount_that_is_not_made_leaves_an_upload(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_a_refused_mount_leaves_an_upload_session(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     client = connect()
     mount = await client.mount_blob(at(faulty), digest_of(SMALL), source="c/d")
     assert mount.session is not None
@@ -352,7 +364,7 @@ async def test_a_mount_that_is_not_made_leaves_an_upload(faulty: Faulty, uploads
     assert uploads.stored == {digest_of(SMALL): SMALL}
 
 
-async def test_an_upload_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
+async def test_an_upload_location_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"POST {START}", says(202, Location="http://169.254.169.254/up"))
 
     with pytest.raises(Unsupported, match="link-local address") as raised:
@@ -360,7 +372,7 @@ async def test_an_upload_that_leads_inward_is_not_followed(faulty: Faulty, conne
     assert raised.value.registry == faulty.host
 
 
-async def test_a_redirect_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
+async def test_an_upload_redirect_that_leads_inward_is_not_followed(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"POST {START}", says(307, Location="http://169.254.169.254/up"))
 
     with pytest.raises(Unsupported, match="link-local address") as raised:
@@ -368,7 +380,7 @@ async def test_a_redirect_that_leads_inward_is_not_followed(faulty: Faulty, conn
     assert raised.value.registry == faulty.host
 
 
-async def test_streams_what_is_downloaded_and_goes_on_with_both_ends_cut(
+async def test_a_download_is_streamed_into_an_upload_and_both_are_resumed(
     faulty: Faulty, uploads: Uploads, elsewhere: Faulty, connect: Connect
 ) -> None:
     async def blob(request: web.Request) -> web.StreamResponse:
@@ -398,7 +410,7 @@ async def test_streams_what_is_downloaded_and_goes_on_with_both_ends_cut(
     assert uploads.begun == 1
 
 
-async def test_a_source_that_fails_is_what_is_told(
+async def test_an_error_of_the_source_is_raised_unchanged(
     faulty: Faulty, uploads: Uploads, elsewhere: Faulty, connect: Connect
 ) -> None:
     changed = b"!" + LARGE[1:]
@@ -441,7 +453,7 @@ def chunk_sizes(server: Faulty) -> list[int]:
     ("limit", "status", "found"),
     [(5 * MIB, 416, 4 * MIB), (2 * MIB, 413, 2 * MIB), (700_000, 413, MIB // 2), (700_000, 416, MIB // 2)],
 )
-async def test_chunks_shrink_until_they_are_taken_and_the_size_is_remembered(
+async def test_chunks_shrink_until_accepted_and_the_size_is_remembered(
     faulty: Faulty, uploads: Uploads, connect: Connect, *, limit: int, status: int, found: int
 ) -> None:
     takes_at_most(uploads, limit, status)
@@ -457,9 +469,7 @@ async def test_chunks_shrink_until_they_are_taken_and_the_size_is_remembered(
     assert "PUT" not in uploads.requests[:-1]
 
 
-async def test_a_medium_blob_is_sent_in_smaller_chunks_than_what_was_refused(
-    faulty: Faulty, uploads: Uploads, connect: Connect
-) -> None:
+async def test_chunks_are_smaller_than_the_refused_request(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     takes_at_most(uploads, MIB, 413)
 
     await connect().upload_blob(at(faulty), digest_of(LARGE[: 3 * MIB]), LARGE[: 3 * MIB])
@@ -468,7 +478,7 @@ async def test_a_medium_blob_is_sent_in_smaller_chunks_than_what_was_refused(
     assert chunk_sizes(faulty) == [2 * MIB, MIB, MIB, MIB]
 
 
-async def test_what_refuses_the_smallest_chunk_is_not_asked_for_ever(
+async def test_a_registry_that_refuses_the_smallest_chunk_is_an_error(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     takes_at_most(uploads, 1000, 413)
@@ -482,7 +492,7 @@ async def test_what_refuses_the_smallest_chunk_is_not_asked_for_ever(
     assert client.capabilities(faulty.host).largest_chunk is None
 
 
-async def test_a_registry_that_wants_larger_chunks_than_it_takes_is_told_as_that(
+async def test_a_minimum_above_the_maximum_chunk_size_is_an_error(
     faulty: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     takes_at_most(uploads, 4 * MIB, 413)
@@ -498,7 +508,7 @@ async def test_a_registry_that_wants_larger_chunks_than_it_takes_is_told_as_that
     assert chunk_sizes(faulty) == [8 * MIB, 5 * MIB]
 
 
-async def test_a_proxy_that_cuts_even_chunks_without_a_word(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
+async def test_a_proxy_that_silently_cuts_chunks(faulty: Faulty, uploads: Uploads, connect: Connect) -> None:
     patch = uploads.patch
 
     async def cut_if_large(request: web.Request) -> web.StreamResponse:
@@ -552,7 +562,7 @@ async def test_the_range_of_a_chunk_is_understood(
 
 
 @pytest.mark.parametrize("keeps", [0, 1, 5 * MIB])
-async def test_chunks_that_are_taken_and_not_kept_come_to_an_end(
+async def test_chunks_that_are_accepted_and_not_stored_end_in_an_error(
     faulty: Faulty, uploads: Uploads, connect: Connect, keeps: int
 ) -> None:
     async def drop(request: web.Request) -> web.StreamResponse:
@@ -570,7 +580,7 @@ async def test_chunks_that_are_taken_and_not_kept_come_to_an_end(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 405, 501, 503])
-async def test_storage_that_refuses_a_head_says_nothing_of_a_blob(
+async def test_a_head_that_storage_refuses_is_no_missing_blob(
     faulty: Faulty, elsewhere: Faulty, connect: Connect, status: int
 ) -> None:
     blob = f"/v2/a/b/blobs/{digest_of(SMALL)}"
@@ -585,7 +595,7 @@ async def test_storage_that_refuses_a_head_says_nothing_of_a_blob(
     assert await client.has_blob(at(faulty), digest_of(SMALL)) is True
 
 
-async def test_a_registry_that_refuses_a_head_itself_is_believed(faulty: Faulty, connect: Connect) -> None:
+async def test_what_the_registrys_own_answers_to_head_mean(faulty: Faulty, connect: Connect) -> None:
     blob = f"/v2/a/b/blobs/{digest_of(SMALL)}"
     faulty.on(f"HEAD {blob}", says(403), says(405), says(404))
     client = connect()

@@ -1,4 +1,4 @@
-"""The table of answers, line by line: what passes by itself, and what somebody has to mend."""
+"""The table of unsuccessful answers, row by row."""
 
 import pytest
 
@@ -39,24 +39,24 @@ def deciding(status: int, code: str, phase: Phase) -> Row | None:
     return next((row for row in TABLE if row.fits(status, codes(code), phase)), None)
 
 
-def test_every_line_of_the_table_is_tested() -> None:
+def test_every_row_of_the_table_is_tested() -> None:
     assert [row.error for row in TABLE] == [error for error, _ in LINES]
 
 
 @pytest.mark.parametrize("number", range(len(LINES)))
-def test_a_line(number: int) -> None:
+def test_a_row(number: int) -> None:
     error, answers = LINES[number]
     for status, code, phase in answers:
         assert deciding(status, code, phase) is TABLE[number], (status, code, phase)
         assert classify(status, codes(code), phase) is error
 
 
-def test_every_refusal_is_decided_by_the_table() -> None:
+def test_every_unsuccessful_status_has_a_row() -> None:
     phases: list[Phase] = ["read", "upload", "manifest", "elsewhere"]
     for status in range(400, 600):
         assert all(deciding(status, "", phase) for phase in phases), status
 
 
 @pytest.mark.parametrize("status", [200, 304, 302])
-def test_what_is_no_refusal_is_no_content(status: int) -> None:
+def test_a_status_below_400_is_wrong_content(status: int) -> None:
     assert classify(status, (), "read") is WrongContent

@@ -1,4 +1,4 @@
-"""What a connection that fails means: the table line by line, and real connections."""
+"""Connection errors: the table row by row, and real connections."""
 
 import asyncio
 import ssl
@@ -54,12 +54,12 @@ LINES: list[tuple[Callable[[], Exception], type[TransferError], str]] = [
 ]
 
 
-def test_every_line_of_the_table_is_tested() -> None:
+def test_every_row_of_the_table_is_tested() -> None:
     assert [row.error for row in TABLE] == [error for _, error, _ in LINES]
 
 
 @pytest.mark.parametrize("number", range(len(LINES)))
-def test_a_line(number: int) -> None:
+def test_a_row(number: int) -> None:
     make, error, text = LINES[number]
     kind, told = meaning(make())
     assert (kind, text in told) == (error, True)
@@ -92,20 +92,20 @@ async def failure(connect: Connect, host: str) -> TransferError:
     return raised.value
 
 
-async def test_a_certificate_that_nobody_signed_is_not_tried_again(unsigned: ssl.SSLContext, connect: Connect) -> None:
+async def test_an_untrusted_certificate_is_not_retried(unsigned: ssl.SSLContext, connect: Connect) -> None:
     async with listening(unsigned) as host:
         error = await failure(connect, host)
     assert (error.kind, error.temporary, error.registry) == ("tls", False, host)
     assert "its certificate is refused" in str(error)
 
 
-async def test_tls_to_a_plain_server_is_not_tried_again(faulty: Faulty, connect: Connect) -> None:
+async def test_tls_to_a_plain_server_is_not_retried(faulty: Faulty, connect: Connect) -> None:
     error = await failure(connect, faulty.host)
     assert (error.kind, error.temporary) == ("tls", False)
     assert faulty.asked == []
 
 
-async def test_plain_http_to_a_server_that_speaks_tls_is_not_tried_again(connect: Connect) -> None:
+async def test_plain_http_to_a_tls_server_is_not_retried(connect: Connect) -> None:
     async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(b"\x15\x03\x01\x00\x02\x02\x46")
@@ -119,11 +119,11 @@ async def test_plain_http_to_a_server_that_speaks_tls_is_not_tried_again(connect
             await connect().head_manifest(Repository(host, "a/b").tagged("1"))
 
 
-async def test_a_handshake_that_is_cut_passes(connect: Connect) -> None:
+async def test_a_broken_handshake_is_temporary(connect: Connect) -> None:
     async with listening(None) as host:
         assert (await failure(connect, host)).temporary
 
 
-async def test_a_name_that_nobody_knows_passes(connect: Connect) -> None:
+async def test_an_unknown_name_is_temporary(connect: Connect) -> None:
     error = await failure(connect, "registry.invalid")
     assert (type(error), "no such host" in str(error)) == (Unreachable, True)

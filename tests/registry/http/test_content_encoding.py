@@ -1,4 +1,4 @@
-"""Documents that are packed on their way, although they are asked for as they are."""
+"""Answers with a Content-Encoding that was not requested."""
 
 import gzip
 import hashlib
@@ -44,7 +44,7 @@ PACKED = [
 
 
 @pytest.mark.parametrize(("encoding", "pack"), PACKED)
-async def test_documents_are_unpacked(
+async def test_documents_are_decompressed(
     faulty: Faulty, connect: Connect, encoding: str, pack: Callable[[bytes], bytes]
 ) -> None:
     headers = {"Content_Encoding": encoding}
@@ -58,14 +58,14 @@ async def test_documents_are_unpacked(
     assert await client.get_blob(repository, DIGEST) == BODY
 
 
-async def test_a_blob_that_is_a_packed_file_stays_one(faulty: Faulty, connect: Connect) -> None:
+async def test_a_blob_that_is_a_compressed_file_stays_compressed(faulty: Faulty, connect: Connect) -> None:
     blob = gzip.compress(b"a layer")
     digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
     faulty.on(f"GET /v2/a/b/blobs/{digest}", says(200, blob, Content_Encoding="gzip"))
     assert await connect().get_blob(Repository(faulty.host, "a/b"), digest) == blob
 
 
-async def test_a_head_of_a_packed_document_tells_no_length(faulty: Faulty, connect: Connect) -> None:
+async def test_a_head_with_a_content_encoding_has_no_length(faulty: Faulty, connect: Connect) -> None:
     headers = {"Docker_Content_Digest": DIGEST, "Content_Type": OCI_MANIFEST, "Content_Encoding": "gzip"}
     faulty.on("HEAD /v2/a/b/manifests/1", says(200, gzip.compress(BODY), **headers))
     found = await connect().head_manifest(Repository(faulty.host, "a/b").tagged("1"))
@@ -73,7 +73,7 @@ async def test_a_head_of_a_packed_document_tells_no_length(faulty: Faulty, conne
 
 
 @pytest.mark.parametrize("nested", [1, 2])
-async def test_a_bomb_is_refused(faulty: Faulty, connect: Connect, nested: int) -> None:
+async def test_a_decompression_bomb_is_refused(faulty: Faulty, connect: Connect, nested: int) -> None:
     bomb = bytes(80 * 1024 * 1024)
     for _ in range(nested):
         bomb = gzip.compress(bomb)
@@ -83,7 +83,7 @@ async def test_a_bomb_is_refused(faulty: Faulty, connect: Connect, nested: int) 
         await connect().get_manifest(Repository(faulty.host, "a/b").tagged("1"))
 
 
-def test_no_more_is_unpacked_than_is_allowed() -> None:
+def test_no_more_is_decompressed_than_the_limit() -> None:
     assert len(unpack(gzip.compress(bytes(10**7)), "gzip", limit=1000)) == 1001
     assert len(unpack(gzip.compress(bytes(600)) * 10, "gzip", limit=1000)) == 1001
 
@@ -98,7 +98,7 @@ def test_no_more_is_unpacked_than_is_allowed() -> None:
         ("gzip", gzip.compress(BODY, mtime=0)[:30] + b"x" * 30, "cannot be unpacked"),
     ],
 )
-async def test_what_cannot_be_unpacked(
+async def test_broken_compressed_data(
     faulty: Faulty, connect: Connect, encoding: str, body: bytes, says_what: str
 ) -> None:
     faulty.on("GET /v2/a/b/manifests/1", says(200, body, Content_Encoding=encoding))
@@ -107,7 +107,7 @@ async def test_what_cannot_be_unpacked(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
-async def test_refusals_are_read_all_the_same(faulty: Faulty, connect: Connect, encoding: str) -> None:
+async def test_compressed_errors_are_read(faulty: Faulty, connect: Connect, encoding: str) -> None:
     said = json.dumps({"errors": [{"code": "DENIED", "message": "no entry"}]}).encode()
     body = gzip.compress(said) if encoding == "gzip" else said
     faulty.on("GET /v2/a/b/manifests/1", says(403, body, Content_Encoding=encoding))

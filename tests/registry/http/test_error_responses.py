@@ -1,4 +1,4 @@
-"""Answers that are no success, as errors."""
+"""Unsuccessful answers, as errors."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -67,7 +67,7 @@ def test_kinds(got: Answer, kind: type[TransferError]) -> None:
     assert error.registry == "docker.io"
 
 
-def test_a_message_quotes_what_the_registry_says() -> None:
+def test_a_message_quotes_the_registrys_message() -> None:
     assert "(MANIFEST_UNKNOWN: manifest unknown)" in str(
         refusal(ERRAND, answer(404, coded("MANIFEST_UNKNOWN", "manifest unknown")), now=NOW)
     )
@@ -88,7 +88,7 @@ def test_any_body_makes_a_printable_message(body: bytes) -> None:
     assert "\x1b" not in message
 
 
-def test_who_asked_decides_what_a_401_means() -> None:
+def test_a_401_means_different_things_with_and_without_a_login() -> None:
     stranger = denied(ERRAND, answer(401), account=None)
     assert type(stranger) is Denied
     assert "docker login docker.io" in str(stranger)
@@ -115,21 +115,21 @@ def test_who_asked_decides_what_a_401_means() -> None:
         (answer(429, Retry_After="Fri, 01 May 2099 12:00:30 GMT"), 86400),
     ],
 )
-def test_when_to_come_back(got: Answer, seconds: float) -> None:
+def test_retry_after(got: Answer, seconds: float) -> None:
     assert retry_at(got, now=NOW) == NOW + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("header", ["soon", "", "1e400", "²"])
-def test_no_readable_moment(header: str) -> None:
+def test_a_malformed_retry_after_is_ignored(header: str) -> None:
     assert retry_at(answer(429, Retry_After=header), now=NOW) is None
     assert retry_at(answer(429, X_Retry_After=header), now=NOW) is None
 
 
-def test_too_many_without_a_moment_means_a_minute() -> None:
+def test_a_429_without_retry_after_means_a_minute() -> None:
     assert refusal(ERRAND, answer(429), now=NOW).retry_at == NOW + timedelta(minutes=1)
 
 
-def test_a_refused_login_of_a_target_names_where_it_comes_from() -> None:
+def test_a_refused_login_of_a_target_names_its_source() -> None:
     assert "check TARGET_USER and TARGET_PASSWORD" in str(login_refused(PUSH, answer(401), account="me"))
     assert "TARGET_USER" not in str(login_refused(ERRAND, answer(401), account="me"))
 
@@ -157,14 +157,14 @@ def test_a_message_quotes_the_detail(detail: Any, told: str) -> None:
     assert (error.status, error.codes) == (400, frozenset({"MANIFEST_INVALID"}))
 
 
-def test_a_web_page_that_refuses_is_not_the_registry() -> None:
+def test_a_403_with_a_web_page_is_not_from_the_registry() -> None:
     page = answer(403, b"<html>Request blocked</html>", Content_Type="text/html; charset=UTF-8")
     for error in (refusal(ERRAND, page, now=NOW), denied(ERRAND, page, account="robot")):
         assert type(error) is Unreachable
         assert "by something before the registry" in str(error)
 
 
-def test_storage_that_refuses_a_signed_url_is_not_the_registry() -> None:
+def test_a_403_of_storage_is_not_from_the_registry() -> None:
     refused = answer(403, b"<Error><Code>AccessDenied</Code></Error>", Content_Type="application/xml")
     assert type(denied(ERRAND, refused, account=None, elsewhere=True)) is Unreachable
     assert type(denied(ERRAND, refused, account=None)) is Denied

@@ -1,4 +1,4 @@
-"""Where answers may point to."""
+"""Redirects and links in answers."""
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -12,7 +12,7 @@ from ferryman.registry.http.messages import Answer, Request
 PAGE = URL("https://quay.example/v2/a/b/tags/list?n=2")
 
 
-def test_a_redirect_keeps_to_tls_unless_it_is_allowed_elsewhere() -> None:
+def test_a_redirect_must_not_leave_tls_unless_it_is_allowed() -> None:
     source, target = URL("https://a.example/"), URL("http://storage.corp/")
     with pytest.raises(Unsupported, match=r"from https to http .storage.corp.: not followed"):
         forbid_downgrade(source, target, what="a redirect")
@@ -22,7 +22,7 @@ def test_a_redirect_keeps_to_tls_unless_it_is_allowed_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("target", ["ftp://x/", "http://user@x/", "http://", "http://x/a b", "//[::1"])
-def test_what_is_no_web_address(target: str) -> None:
+def test_invalid_addresses(target: str) -> None:
     with pytest.raises(Unsupported, match="no web address"):
         resolve(URL("https://a.example/"), target)
 

@@ -1,4 +1,4 @@
-"""Where the next page is, in every way in which registries write it."""
+"""The next page, in every form of the Link header."""
 
 import pytest
 from yarl import URL
@@ -48,12 +48,12 @@ def test_several_headers_are_read_together() -> None:
 
 
 @pytest.mark.parametrize("link", ["nonsense", "<>; rel=next", "</v2/x?last=1; rel=next", "next", '"/v2/x"; rel=next'])
-def test_what_cannot_be_read_is_no_last_page(link: str) -> None:
+def test_a_malformed_link_is_an_error_not_the_last_page(link: str) -> None:
     with pytest.raises(Unsupported, match="cannot be read"):
         next_page([link], PAGE)
 
 
-def test_which_of_two_is_meant_is_not_guessed() -> None:
+def test_two_links_without_relation_are_ambiguous() -> None:
     with pytest.raises(Unsupported, match="cannot be told"):
         next_page(["</v2/x?last=1>, </v2/x?last=2>"], PAGE)
     assert str(next_page(["</v2/x?last=1>, </v2/x?last=1>"], PAGE)) == "https://quay.example/v2/x?last=1"
@@ -70,7 +70,7 @@ def test_which_of_two_is_meant_is_not_guessed() -> None:
         "http://a/api/docker/x",
     ],
 )
-def test_a_registry_that_does_not_know_its_own_address_is_read_at_ours(origin: str) -> None:
+def test_an_internal_address_of_the_registry_is_read_at_its_endpoint(origin: str) -> None:
     page = next_page([f'<{origin}/v2/a/b/tags/list?last=a%2Bb&n=2>; rel="next"'], PAGE)
     assert str(page) == f"{LIST}?last=a%2Bb&n=2"
 

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, and what a proxy says itself."""
+"""Which proxy a request uses, and answers of the proxy itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -108,7 +108,7 @@ async def test_a_request_through_a_registrys_own_proxy(faulty: Faulty, connect: 
         (403, {}, "denied"),  # the registry's, for all that can be told
     ],
 )
-async def test_what_a_proxy_says_to_plain_http(
+async def test_answers_of_a_proxy_to_plain_http(
     faulty: Faulty, connect: Connect, status: int, headers: dict[str, str], says_what: str
 ) -> None:
     faulty.on(f"HEAD {PATH}", says(status, **headers))
@@ -139,7 +139,7 @@ async def proxy_that_says(status: bytes) -> AsyncIterator[str]:
         (b"502 Bad Gateway", Unreachable, "answered 502"),
     ],
 )
-async def test_what_a_proxy_says_to_connect(
+async def test_answers_of_a_proxy_to_connect(
     connect: Connect, status: bytes, error: type[TransferError], says_what: str
 ) -> None:
     async with proxy_that_says(status) as proxy:
@@ -149,6 +149,6 @@ async def test_what_a_proxy_says_to_connect(
 
 
 @pytest.mark.parametrize("tls", [False, True])
-async def test_a_proxy_that_is_not_there(connect: Connect, *, tls: bool) -> None:
+async def test_an_unreachable_proxy(connect: Connect, *, tls: bool) -> None:
     with pytest.raises(Unreachable, match=r"the proxy 127.0.0.1:1: cannot connect"):
         await ask(through(connect, "http://me:s3cr3t@127.0.0.1:1", tls=tls))

@@ -1,4 +1,4 @@
-"""Strangers that go on for ever, a little at a time: each gives its place up, and what is merely slow is waited for."""
+"""Timeouts and the least rate: endless trickles are given up, slow servers are waited for."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ def repository(host: str) -> Repository:
 # The least rate, as arithmetic
 
 
-def test_only_waiting_for_the_other_side_uses_the_window_up() -> None:
+def test_only_waiting_for_the_server_uses_the_window() -> None:
     pace = LeastRate(rate=100, window=60)
     pace.waited(59, 0)
     assert pace.left == 1
@@ -45,7 +45,7 @@ def test_only_waiting_for_the_other_side_uses_the_window_up() -> None:
 
 
 @pytest.mark.parametrize(("a_second", "lasts"), [(0, 60), (50, 120), (75, 240), (99, 6000)])
-def test_what_is_below_the_least_rate_ends(a_second: int, lasts: int) -> None:
+def test_a_transfer_below_the_least_rate_ends(a_second: int, lasts: int) -> None:
     pace = LeastRate(rate=100, window=60)
     seconds = 0
     while pace.left > 1e-9:
@@ -54,7 +54,7 @@ def test_what_is_below_the_least_rate_ends(a_second: int, lasts: int) -> None:
     assert seconds == pytest.approx(lasts, abs=1)
 
 
-def test_what_keeps_to_the_least_rate_goes_on() -> None:
+def test_a_transfer_at_the_least_rate_goes_on() -> None:
     pace = LeastRate(rate=100, window=60)
     for _ in range(10_000):  # 50 seconds of silence at a time
         pace.waited(50, 5000)
@@ -83,7 +83,7 @@ async def test_a_dripping_blob_is_given_up_and_not_resumed(faulty: Faulty, conne
     assert faulty.times("GET", PATH) == 1
 
 
-async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connect) -> None:
+async def test_a_lower_least_rate_may_be_set(faulty: Faulty, connect: Connect) -> None:
     async def slowly(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(BLOB))})
         await response.prepare(request)
@@ -104,7 +104,7 @@ async def test_a_registry_may_be_allowed_to_drip(faulty: Faulty, connect: Connec
         await take(10**7)
 
 
-async def test_time_in_which_nothing_is_asked_for_is_not_the_sources(faulty: Faulty, connect: Connect) -> None:
+async def test_time_without_a_read_does_not_count(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {PATH}", says(200, BLOB))
     client = connect(timeouts=Timeouts(read=0.05), hosts={faulty.host: RegistryOptions(least_rate=10**6)})
     blob = client.download(repository(faulty.host), DIGEST, len(BLOB), on_progress=lambda _: None)
@@ -164,7 +164,7 @@ async def hints_without_end(_: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 @pytest.mark.parametrize("talk", [a_header_now_and_then, one_continue_after_another, hints_without_end])
-async def test_headers_without_end_are_no_answer(connect: Connect, talk: Conversation) -> None:
+async def test_endless_headers_time_out(connect: Connect, talk: Conversation) -> None:
     async with talking(talk) as host:
         client = connect(timeouts=IMPATIENT)
         with pytest.raises(Unreachable, match=r"no answer in time \(0.4 s\).*timeout:"):
@@ -177,7 +177,7 @@ async def test_headers_without_end_are_no_answer(connect: Connect, talk: Convers
 # Uploads
 
 
-async def test_a_target_that_takes_a_little_at_a_time_is_given_up(connect: Connect) -> None:
+async def test_a_target_that_reads_too_slowly_is_given_up(connect: Connect) -> None:
     data = bytes(64 * 1024 * 1024)  # more than any buffer on the way
     begun: list[str] = []
 
@@ -197,7 +197,7 @@ async def test_a_target_that_takes_a_little_at_a_time_is_given_up(connect: Conne
     assert begun.count("POST") == 1  # it is not begun anew
 
 
-async def test_a_commit_is_waited_for_longer_than_anything_else(faulty: Faulty, connect: Connect) -> None:
+async def test_a_commit_has_the_longest_timeout(faulty: Faulty, connect: Connect) -> None:
     async def puts_it_together(request: web.Request) -> web.StreamResponse:
         await request.read()
         await asyncio.sleep(1)
@@ -225,26 +225,26 @@ async def listed(client: object, host: str) -> list[str]:
     return [name async for names in client.list_tags(repository(host)) for name in names]  # type: ignore[attr-defined]
 
 
-async def test_slow_pages_without_end_are_too_slow_together(faulty: Faulty, connect: Connect) -> None:
+async def test_endless_slow_pages_are_too_slow_together(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", *(slow_page(0.2, [f"v{number}"], f"?last={number}") for number in range(50)))
     with pytest.raises(TooSlow, match=r"tags of a/b: not listed within 0.6 s"):
         await listed(connect(timeouts=IMPATIENT), faulty.host)
     assert len(faulty.asked) < 10
 
 
-async def test_a_page_that_is_slow_to_begin_is_waited_for(faulty: Faulty, connect: Connect) -> None:
+async def test_a_slow_page_is_waited_for(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", slow_page(1, ["v1"]))
     client = connect(timeouts=Timeouts(read=0.2, answer=0.2, fetch=0.2, total=0.2, page=20))
     assert await listed(client, faulty.host) == ["v1"]
 
 
-async def test_a_registry_may_be_given_more_time_for_anything(faulty: Faulty, connect: Connect) -> None:
+async def test_the_option_timeout_allows_more(faulty: Faulty, connect: Connect) -> None:
     faulty.on(f"GET {TAGS}", slow_page(1, ["v1"]))
     client = connect(timeouts=IMPATIENT, hosts={faulty.host: RegistryOptions(timeout=20)})
     assert await listed(client, faulty.host) == ["v1"]
 
 
-async def test_waiting_for_our_own_limits_is_not_the_lists_time(
+async def test_waiting_for_a_rate_limit_does_not_count_as_time_of_the_list(
     faulty: Faulty, connect: Connect, clock: ManualClock
 ) -> None:
     faulty.on(f"GET {TAGS}", says(429, Retry_After="5"), slow_page(0, ["v1"]))

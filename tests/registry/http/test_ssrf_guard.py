@@ -1,4 +1,4 @@
-"""Where requests may go, by the address that is really dialled. Loopback addresses stand for other networks here."""
+"""SSRF guard: where requests may connect to. Loopback addresses stand for other networks here."""
 
 import asyncio
 import hashlib
@@ -66,7 +66,7 @@ FORBIDDEN = [(one, other) for one in Zone for other in Zone if not one.may_lead_
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize(("source", "storage"), ALLOWED)
-async def test_a_redirect_outward_or_to_its_like(
+async def test_a_redirect_outward_or_within_a_zone_is_followed(
     servers: dict[Zone, Faulty], connect: Connect, source: Zone, storage: Zone, *, named: bool
 ) -> None:
     url = by_name(servers[storage], storage) if named else servers[storage].url
@@ -78,7 +78,7 @@ async def test_a_redirect_outward_or_to_its_like(
 
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize(("source", "storage"), FORBIDDEN)
-async def test_a_redirect_inward_is_not_dialled(
+async def test_a_redirect_inward_is_not_followed(
     servers: dict[Zone, Faulty], connect: Connect, source: Zone, storage: Zone, *, named: bool
 ) -> None:
     url = by_name(servers[storage], storage) if named else servers[storage].url
@@ -90,7 +90,7 @@ async def test_a_redirect_inward_is_not_dialled(
 
 
 @pytest.mark.parametrize("allowed", ["private.example", "*.example", "127.0.2.0/24", "127.0.2.1"])
-async def test_more_may_be_allowed(servers: dict[Zone, Faulty], connect: Connect, allowed: str) -> None:
+async def test_the_option_redirects_allows_more(servers: dict[Zone, Faulty], connect: Connect, allowed: str) -> None:
     public, private = servers[Zone.PUBLIC], servers[Zone.PRIVATE]
     public.on(f"GET {PATH}", says(307, Location=f"{by_name(private, Zone.PRIVATE)}/blob"))
     private.on("GET /blob", says(200, BLOB))
@@ -98,7 +98,9 @@ async def test_more_may_be_allowed(servers: dict[Zone, Faulty], connect: Connect
     assert await client.get_blob(Repository(public.host, "a/b"), DIGEST) == BLOB
 
 
-async def test_a_connection_that_another_made_is_not_used(servers: dict[Zone, Faulty], connect: Connect) -> None:
+async def test_a_pooled_connection_of_another_request_is_checked_too(
+    servers: dict[Zone, Faulty], connect: Connect
+) -> None:
     public, private = servers[Zone.PUBLIC], servers[Zone.PRIVATE]
     private.on(f"GET {PATH}", says(200, BLOB))
     public.on(f"GET {PATH}", says(307, Location=f"{private.url}{PATH}"))
@@ -110,7 +112,7 @@ async def test_a_connection_that_another_made_is_not_used(servers: dict[Zone, Fa
     assert len(private.asked) == 2
 
 
-async def test_the_second_of_two_redirects_is_judged_by_the_first(
+async def test_the_second_of_two_redirects_is_checked_against_the_first(
     servers: dict[Zone, Faulty], connect: Connect
 ) -> None:
     private, public = servers[Zone.PRIVATE], servers[Zone.PUBLIC]
@@ -120,7 +122,7 @@ async def test_the_second_of_two_redirects_is_judged_by_the_first(
         await at(connect, private.host).get_blob(Repository(private.host, "a/b"), DIGEST)
 
 
-async def test_a_login_is_sent_to_no_inner_place(servers: dict[Zone, Faulty], connect: Connect) -> None:
+async def test_no_login_is_sent_inward(servers: dict[Zone, Faulty], connect: Connect) -> None:
     public, link_local = servers[Zone.PUBLIC], servers[Zone.LINK_LOCAL]
     realm = f"{by_name(link_local, Zone.LINK_LOCAL)}/token"
     public.on(f"GET {PATH}", says(401, WWW_Authenticate=f'Bearer realm="{realm}",service="x"'))
@@ -131,7 +133,7 @@ async def test_a_login_is_sent_to_no_inner_place(servers: dict[Zone, Faulty], co
 
 
 @pytest.mark.parametrize(("inner", "reached"), [(Zone.LOOPBACK, False), (Zone.PRIVATE, True), (Zone.PUBLIC, True)])
-async def test_an_upload_goes_on_where_it_may(
+async def test_an_upload_location_is_checked_too(
     servers: dict[Zone, Faulty], connect: Connect, inner: Zone, *, reached: bool
 ) -> None:
     registry, storage = servers[Zone.PRIVATE], servers[inner]
@@ -145,7 +147,9 @@ async def test_an_upload_goes_on_where_it_may(
     assert (storage.times("PUT", "/up/1") > 0) is reached
 
 
-async def test_through_a_proxy_only_what_is_written_is_judged(servers: dict[Zone, Faulty], connect: Connect) -> None:
+async def test_through_a_proxy_only_literal_addresses_are_checked(
+    servers: dict[Zone, Faulty], connect: Connect
+) -> None:
     proxy = servers[Zone.LOOPBACK]
     proxy.on(f"GET {PATH}", says(307, Location="http://private.example/blob"), says(307, Location="http://127.0.2.1/x"))
     proxy.on("GET /blob", says(200, BLOB))
@@ -156,7 +160,7 @@ async def test_through_a_proxy_only_what_is_written_is_judged(servers: dict[Zone
     assert len(proxy.asked) == 3
 
 
-async def test_requests_side_by_side_have_guards_of_their_own(servers: dict[Zone, Faulty], connect: Connect) -> None:
+async def test_concurrent_requests_have_separate_guards(servers: dict[Zone, Faulty], connect: Connect) -> None:
     public, private = servers[Zone.PUBLIC], servers[Zone.PRIVATE]
     private.on(f"GET {PATH}", says(200, BLOB))
     public.on(f"GET {PATH}", says(307, Location=f"{private.url}{PATH}"))

@@ -1,4 +1,4 @@
-"""Places at a host: as many as it bears."""
+"""Adaptive concurrency: slots at a host, halved by 429 and 503."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ async def one(slots: ConcurrencyLimit, *, refused: bool) -> None:
         slot.throttled() if refused else slot.succeeded()
 
 
-async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
+async def test_throttling_halves_the_limit_and_a_round_of_successes_adds_one() -> None:
     slots = ConcurrencyLimit(8)
     limits = [slots.limit]
     for refused in (True, True, True, True):
@@ -42,7 +42,7 @@ async def test_a_refusal_halves_and_a_round_of_answers_adds_one() -> None:
     assert slots.limit == 8
 
 
-async def test_one_round_halves_once() -> None:
+async def test_one_round_halves_the_limit_once() -> None:
     slots = ConcurrencyLimit(8)
     async with AsyncExitStack() as stack:
         sent = [await stack.enter_async_context(slots.acquire()) for _ in range(8)]
@@ -56,7 +56,7 @@ async def test_one_round_halves_once() -> None:
         assert slots.limit == 2
 
 
-async def test_an_answer_from_before_the_refusal_says_nothing_new() -> None:
+async def test_an_answer_from_before_the_last_decrease_does_not_count() -> None:
     slots = ConcurrencyLimit(2)
     async with slots.acquire() as early:
         await one(slots, refused=True)
@@ -64,7 +64,7 @@ async def test_an_answer_from_before_the_refusal_says_nothing_new() -> None:
         assert slots.limit == 1
 
 
-async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
+async def test_slots_are_given_first_come_first_served() -> None:
     slots, order = ConcurrencyLimit(2), list[int]()
     ends = [asyncio.Event() for _ in range(6)]
 
@@ -88,7 +88,7 @@ async def test_nobody_gets_a_place_before_who_asked_earlier() -> None:
     assert order == [0, 1, 2, 3, 4, 5]
 
 
-async def test_a_raised_limit_lets_in_who_waits() -> None:
+async def test_a_raised_limit_admits_waiting_callers() -> None:
     slots, inside = ConcurrencyLimit(4), list[int]()
     for _ in range(2):
         await one(slots, refused=True)
@@ -115,7 +115,7 @@ async def test_a_raised_limit_lets_in_who_waits() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["while it waits", "in the moment of its turn"])
-async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
+async def test_a_cancelled_wait_takes_no_slot(late: bool) -> None:
     slots = ConcurrencyLimit(1)
 
     async def work() -> None:
@@ -134,7 +134,7 @@ async def test_a_cancelled_wait_takes_no_place(late: bool) -> None:
 
 
 @given(st.integers(1, 12), st.lists(st.sampled_from(["succeeded", "throttled", "cancel", "nothing"]), max_size=60))
-def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, script: list[str]) -> None:
+def test_there_are_at_least_one_slot_and_at_most_the_ceiling(ceiling: int, script: list[str]) -> None:
     slots, inside, most = ConcurrencyLimit(ceiling), 0, 0
 
     async def work(act: str) -> None:
@@ -169,7 +169,7 @@ def test_there_are_never_more_than_the_ceiling_nor_fewer_than_one(ceiling: int, 
 # Copies, and requests
 
 
-async def test_a_copy_that_is_refused_makes_copies_at_that_host_fewer() -> None:
+async def test_a_rate_limited_copy_halves_the_copies_at_that_host() -> None:
     limits = HostLimits(clock=ManualClock())
     hosts = {"quay.io": 2, "r.io": 2}
     with pytest.raises(RateLimited):
@@ -182,7 +182,7 @@ async def test_a_copy_that_is_refused_makes_copies_at_that_host_fewer() -> None:
     await waiting
 
 
-async def test_a_transfer_holds_a_place_that_its_requests_go_in() -> None:
+async def test_a_transfer_holds_a_slot_for_its_requests() -> None:
     limits = HostLimits(clock=ManualClock())
     async with (
         asyncio.timeout(30),
@@ -197,7 +197,7 @@ async def test_a_transfer_holds_a_place_that_its_requests_go_in() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_registry_that_says_too_much_is_asked_less_at_once(
+async def test_429_and_503_halve_the_concurrency(
     faulty: Faulty, connect: Connect, clock: ManualClock, status: int
 ) -> None:
     crowd = Crowd()
@@ -220,7 +220,7 @@ async def test_a_registry_that_says_too_much_is_asked_less_at_once(
     assert 8 < await ask() <= 16
 
 
-async def test_too_much_is_waited_out_by_everybody(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_all_requests_wait_for_retry_after(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"HEAD {PATH}", says(429, Retry_After="7"), FOUND)
     client = connect(hosts={faulty.host: RegistryOptions(concurrency=1)})
     await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(3)))
@@ -228,7 +228,7 @@ async def test_too_much_is_waited_out_by_everybody(faulty: Faulty, connect: Conn
     assert len(faulty.asked) == 4
 
 
-async def test_requests_a_second_count_at_the_registry(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
+async def test_requests_a_second_are_limited(faulty: Faulty, connect: Connect, clock: ManualClock) -> None:
     faulty.on(f"HEAD {PATH}", FOUND)
     client = connect(hosts={faulty.host: RegistryOptions(requests_per_second=2)})
     began = clock.now()

@@ -1,4 +1,4 @@
-"""Places and holds of a host; tokens that several wait for."""
+"""Slots and holds of a host; the token cache."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -47,7 +47,7 @@ async def test_a_hold_is_never_shortened(limits: HostLimits, clock: ManualClock)
     assert limits.held_until("quay.io") == until
 
 
-async def test_no_more_than_its_places_at_once(limits: HostLimits) -> None:
+async def test_no_more_requests_at_once_than_slots(limits: HostLimits) -> None:
     inside, most = 0, 0
 
     async def ask() -> None:
@@ -67,7 +67,7 @@ async def test_a_copy_may_make_requests(limits: HostLimits) -> None:
         pass
 
 
-async def test_copies_in_both_directions_do_not_lock(limits: HostLimits) -> None:
+async def test_copies_in_both_directions_do_not_deadlock(limits: HostLimits) -> None:
     async def copy(*hosts: str) -> None:
         async with limits.copy(dict.fromkeys(hosts, 1)):
             await asyncio.sleep(0)
@@ -78,7 +78,7 @@ async def test_copies_in_both_directions_do_not_lock(limits: HostLimits) -> None
         )
 
 
-async def test_a_cancelled_wait_gives_its_place_back(limits: HostLimits) -> None:
+async def test_a_cancelled_wait_releases_its_slot(limits: HostLimits) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(limits.copy({"b": 1}))
         waiting = asyncio.create_task(limits.copy({"a": 1, "b": 1}).__aenter__())
@@ -104,7 +104,7 @@ class Server:
         return Grant(f"t{self.given}", self._lifetime)
 
 
-async def test_a_token_is_kept_until_shortly_before_its_end(clock: ManualClock) -> None:
+async def test_a_token_is_cached_until_shortly_before_its_expiry(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     assert await tokens.get(("key",), server.fetch) == "t1"
     clock.advance(54)
@@ -113,14 +113,14 @@ async def test_a_token_is_kept_until_shortly_before_its_end(clock: ManualClock) 
     assert await tokens.get(("key",), server.fetch) == "t2"
 
 
-async def test_a_refused_token_is_not_given_out_again(clock: ManualClock) -> None:
+async def test_a_refused_token_is_not_used_again(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     assert await tokens.get(("key",), server.fetch) == "t1"
     assert await tokens.get(("key",), server.fetch, other_than="t1") == "t2"
     assert await tokens.get(("key",), server.fetch, other_than="t1") == "t2"  # somebody else renewed it
 
 
-async def test_one_flight_serves_all_even_if_its_first_passenger_leaves(clock: ManualClock) -> None:
+async def test_one_fetch_serves_all_even_if_its_first_caller_is_cancelled(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     server.open.clear()
     first, *others = (asyncio.create_task(tokens.get(("key",), server.fetch)) for _ in range(8))
@@ -132,7 +132,7 @@ async def test_one_flight_serves_all_even_if_its_first_passenger_leaves(clock: M
     await tokens.aclose()
 
 
-async def test_all_share_a_failure_and_the_next_one_tries_again(clock: ManualClock) -> None:
+async def test_concurrent_callers_share_a_failure_and_the_next_one_retries(clock: ManualClock) -> None:
     tokens, flights = Tokens(clock=clock), 0
 
     async def fail() -> Grant:
@@ -147,7 +147,7 @@ async def test_all_share_a_failure_and_the_next_one_tries_again(clock: ManualClo
     assert await tokens.get(("key",), Server().fetch) == "t1"
 
 
-async def test_closing_ends_flights(clock: ManualClock) -> None:
+async def test_closing_cancels_fetches(clock: ManualClock) -> None:
     tokens, server = Tokens(clock=clock), Server()
     server.open.clear()
     waiting = asyncio.create_task(tokens.get(("key",), server.fetch))
@@ -161,7 +161,7 @@ async def test_closing_ends_flights(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("hours", [-400, -8, 8, 400])
-async def test_a_hold_lasts_as_long_however_the_clock_is_set(hours: int) -> None:
+async def test_setting_the_clock_does_not_change_a_hold(hours: int) -> None:
     clock = ManualClock()
     limits = HostLimits(clock=clock)
     limits.hold("quay.io", clock.now() + timedelta(seconds=30))

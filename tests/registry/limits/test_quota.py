@@ -1,4 +1,4 @@
-"""What is left of a limit on pulls, and when the next tag may go."""
+"""Pull quota: what is left, and when the next tag may be pulled."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,18 +36,18 @@ def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> di
         ({}, None),
     ],
 )
-def test_reading(told: dict[str, str], expected: Quota | None) -> None:
+def test_reading_the_headers(told: dict[str, str], expected: Quota | None) -> None:
     limits = HostLimits(clock=ManualClock(NOON))
     limits.observe_quota(HUB, told)
     assert limits.quota(HUB) == expected
 
 
 @pytest.mark.parametrize("remaining", [100, 50, 21])
-def test_with_enough_left_nobody_waits(remaining: int) -> None:
+def test_with_enough_pulls_left_nothing_waits(remaining: int) -> None:
     assert quota(remaining).next_tag(now=NOON, last_at=NOON) == NOON
 
 
-def test_what_is_left_is_spread_evenly_over_the_rest_of_the_window() -> None:
+def test_remaining_pulls_are_spread_evenly_over_the_window() -> None:
     left = quota(18, ago=timedelta(hours=2))  # four hours to go; two pulls are kept: eight tags
     assert left.tags_left() == 8
     assert left.next_tag(now=NOON, last_at=NOON) == NOON + timedelta(minutes=30)
@@ -57,27 +57,27 @@ def test_what_is_left_is_spread_evenly_over_the_rest_of_the_window() -> None:
 
 
 @pytest.mark.parametrize("remaining", [0, 1, 2, 3])
-def test_with_nothing_left_it_is_when_one_may_have_come_back(remaining: int) -> None:
+def test_with_no_pulls_left_it_waits_until_one_is_returned(remaining: int) -> None:
     again = WINDOW / 100 * PULLS
     assert quota(remaining).next_tag(now=NOON) == NOON + again
     assert quota(remaining, seen_ago=again).next_tag(now=NOON) == NOON
 
 
-def test_what_was_let_go_since_the_answer_is_counted() -> None:
+def test_tags_granted_since_the_answer_are_counted() -> None:
     assert quota(22).next_tag(now=NOON, granted=1, last_at=NOON) > NOON
     assert quota(5).next_tag(now=NOON, granted=1) > NOON
 
 
 @pytest.mark.parametrize("told", [Quota(100, 0, None, NOON, NOON), Quota(0, 0, WINDOW, NOON, NOON)])
-def test_what_cannot_be_planned_is_not_waited_for(told: Quota) -> None:
+def test_without_a_window_nothing_waits(told: Quota) -> None:
     assert told.next_tag(now=NOON, last_at=NOON) == NOON
 
 
-def test_an_old_answer_says_nothing() -> None:
+def test_an_old_answer_is_ignored() -> None:
     assert quota(0, seen_ago=WINDOW).next_tag(now=NOON, last_at=NOON) == NOON
 
 
-def test_a_window_begins_with_the_first_answer_and_anew_when_pulls_come_back() -> None:
+def test_a_window_starts_with_the_first_answer_and_again_when_pulls_are_returned() -> None:
     pulls = PullQuotas()
     for minutes, remaining in ((0, 100), (10, 40), (20, 12), (30, 30), (40, 29)):
         pulls.read(HUB, headers(remaining), now=NOON + timedelta(minutes=minutes))
@@ -90,14 +90,14 @@ def test_a_window_begins_with_the_first_answer_and_anew_when_pulls_come_back() -
     assert found.since == found.seen_at
 
 
-def test_a_registry_that_tells_nothing_is_not_limited() -> None:
+def test_a_registry_without_quota_headers_is_not_limited() -> None:
     pulls = PullQuotas()
     pulls.read("quay.io", {}, now=NOON)
     assert pulls.grant("quay.io", now=NOON) is None
     assert not pulls.is_outdated("quay.io", now=NOON)
 
 
-def test_several_workers_at_once_do_not_share_one_turn() -> None:
+def test_concurrent_workers_do_not_share_one_pull() -> None:
     pulls = PullQuotas()
     pulls.read(HUB, headers(14), now=NOON)  # six tags in six hours
     assert pulls.grant(HUB, now=NOON) is None
@@ -105,7 +105,7 @@ def test_several_workers_at_once_do_not_share_one_turn() -> None:
 
 
 @given(st.sampled_from([100, 200]), st.integers(0, 400), st.integers(1, PULLS), st.integers(0, 100))
-def test_in_a_window_that_slides_no_pull_is_ever_refused(limit: int, tags: int, cost: int, before: int) -> None:
+def test_no_pull_is_refused_in_a_sliding_window(limit: int, tags: int, cost: int, before: int) -> None:
     """Tags one after the other as soon as they may, a fake Hub that counts; some pulls were made by others before."""
     now, pulls = NOON, PullQuotas()
     made = [NOON - timedelta(minutes=1)] * min(before, limit)
@@ -125,7 +125,7 @@ def test_in_a_window_that_slides_no_pull_is_ever_refused(limit: int, tags: int, 
     assert now - NOON <= tags * WINDOW
 
 
-async def test_an_empty_quota_is_asked_for_by_head_before_a_pull_is_tried(
+async def test_a_used_up_quota_is_asked_for_by_head_before_a_pull(
     faulty: Faulty, connect: Connect, clock: ManualClock
 ) -> None:
     answers = [
@@ -146,7 +146,7 @@ async def test_an_empty_quota_is_asked_for_by_head_before_a_pull_is_tried(
     assert [asked.method for asked in faulty.asked] == ["HEAD"] * 3
 
 
-def test_a_clock_that_is_set_back_leaves_a_quota_of_which_nothing_is_known() -> None:
+def test_setting_the_clock_back_makes_the_quota_unknown() -> None:
     clock = ManualClock(NOON)
     pulls = PullQuotas()
     pulls.read(HUB, headers(0), now=clock.now())

@@ -1,4 +1,4 @@
-"""So many units a second: never more, in whatever stretch of time, and not much less."""
+"""Token bucket: never more than the rate in any period, and not much less."""
 
 import asyncio
 import hashlib
@@ -51,7 +51,7 @@ class Line:
 
 
 @given(rates, pieces)
-def test_no_stretch_of_time_has_more_than_the_rate_and_a_bucket(rate: int, asked: list[tuple[int, int]]) -> None:
+def test_no_period_gets_more_than_the_rate_and_one_bucket(rate: int, asked: list[tuple[int, int]]) -> None:
     clock = ManualClock(START)
     bucket, line = TokenBucket(lambda _: rate, clock=clock), Line(clock)
 
@@ -66,7 +66,7 @@ def test_no_stretch_of_time_has_more_than_the_rate_and_a_bucket(rate: int, asked
 
 
 @given(rates, st.lists(pieces, min_size=2, max_size=5))
-def test_nor_with_several_at_once(rate: int, streams: list[list[tuple[int, int]]]) -> None:
+def test_no_period_gets_more_with_concurrent_callers(rate: int, streams: list[list[tuple[int, int]]]) -> None:
     clock = PatientClock(START)
     bucket, line = TokenBucket(lambda _: rate, clock=clock), Line(clock)
 
@@ -81,7 +81,7 @@ def test_nor_with_several_at_once(rate: int, streams: list[list[tuple[int, int]]
 
 
 @given(rates, st.lists(st.integers(1, 1_000_000), min_size=1, max_size=40))
-def test_who_always_has_something_to_send_gets_the_whole_rate(rate: int, sizes: list[int]) -> None:
+def test_a_busy_caller_gets_the_full_rate(rate: int, sizes: list[int]) -> None:
     clock = ManualClock(START)
     bucket = TokenBucket(lambda _: rate, clock=clock)
 
@@ -94,7 +94,7 @@ def test_who_always_has_something_to_send_gets_the_whole_rate(rate: int, sizes: 
 
 
 @given(rates, rates, st.integers(0, 3_000), st.lists(st.integers(1, 200_000), min_size=1, max_size=40))
-def test_a_changed_rate_is_kept_to_as_well(before: int, after: int, changes: int, sizes: list[int]) -> None:
+def test_a_changed_rate_applies_from_then_on(before: int, after: int, changes: int, sizes: list[int]) -> None:
     clock = ManualClock(START)
     change = changes / 1000
 
@@ -116,7 +116,7 @@ def test_a_changed_rate_is_kept_to_as_well(before: int, after: int, changes: int
         assert late.most_over(after) <= late.bucket(max(before, after))
 
 
-async def test_one_second_after_a_limit_ends_nobody_waits_for_it() -> None:
+async def test_callers_stop_waiting_within_a_second_after_the_limit_ends() -> None:
     clock = ManualClock(START)
     ends = START + timedelta(minutes=1)
     bucket = TokenBucket(lambda moment: 1 if moment < ends else None, clock=clock)
@@ -126,7 +126,7 @@ async def test_one_second_after_a_limit_ends_nobody_waits_for_it() -> None:
     assert clock.now() - ends <= timedelta(seconds=1)
 
 
-async def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
+async def test_setting_the_clock_back_changes_nothing() -> None:
     clock = ManualClock(START)
     bucket = TokenBucket(lambda _: 1000, clock=clock)
     await bucket.acquire(100)
@@ -135,7 +135,7 @@ async def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> Non
     assert 0.1 - ROUNDING <= sum(clock.slept) <= 0.1 + ROUNDING
 
 
-async def test_who_leaves_while_waiting_holds_nobody_up_for_longer_than_its_piece() -> None:
+async def test_a_cancelled_caller_delays_others_by_its_own_units_at_most() -> None:
     clock = PatientClock(START)
     bucket, line = TokenBucket(lambda _: 1000, clock=clock), Line(clock)
 
@@ -165,7 +165,7 @@ async def seconds_for(limits: HostLimits, clock: ManualClock, *sent: tuple[str, 
     return (clock.now() - before).total_seconds()
 
 
-async def test_each_registry_and_all_of_them_together() -> None:
+async def test_bandwidth_of_each_registry_and_of_all_together() -> None:
     clock = ManualClock(START)
     limits = HostLimits(clock=clock)
     limits.set_bandwidth(total=Bandwidth(2_000_000), each={"quay.io": Bandwidth(1_000_000)})
@@ -176,14 +176,14 @@ async def test_each_registry_and_all_of_them_together() -> None:
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False), ("gcr.io", False)) < 0.95
 
 
-async def test_what_goes_up_is_not_counted_with_what_comes_down() -> None:
+async def test_upload_and_download_are_limited_separately() -> None:
     clock = ManualClock(START)
     limits = HostLimits(clock=clock)
     limits.set_bandwidth(total=Bandwidth(1_000_000), each={})
     assert 0.85 < await seconds_for(limits, clock, ("quay.io", False), ("r.io", True)) < 0.95
 
 
-async def test_without_a_limit_nothing_is_waited_for() -> None:
+async def test_without_a_limit_nothing_waits() -> None:
     limits = HostLimits(clock=ManualClock(START))
     limits.set_bandwidth(total=Bandwidth(), each={"quay.io": Bandwidth(), "gcr.io": Bandwidth(1)})
     with_nothing_to_wait_for = limits.throttle("quay.io", 10**12)
@@ -195,7 +195,7 @@ async def test_without_a_limit_nothing_is_waited_for() -> None:
         raise AssertionError
 
 
-async def test_a_reread_limit_holds_for_who_waits_already() -> None:
+async def test_a_reloaded_limit_applies_to_waiting_callers() -> None:
     clock = PatientClock(START)
     shaper = BandwidthLimiter(clock=clock)
     shaper.configure(total=Bandwidth(), each={"quay.io": Bandwidth(1)})
@@ -206,7 +206,7 @@ async def test_a_reread_limit_holds_for_who_waits_already() -> None:
     assert clock.now() - START <= timedelta(seconds=1)
 
 
-async def test_bytes_to_and_from_a_real_registry_take_their_time(
+async def test_bandwidth_limits_transfers_with_a_real_registry(
     start_registry: StartRegistry, connect: Connect, clock: ManualClock
 ) -> None:
     server = start_registry()
