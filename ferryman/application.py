@@ -217,7 +217,7 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         transport = _transport(settings, configuration, record, registry, clock=clock)
         stack.push_async_callback(transport.aclose)
         if engine:
-            log.get().info("tags are copied", how=await transport.connect())
+            log.get().info("transports_ready", message="tags are copied", how=await transport.connect())
             # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
             await record.queue.withdraw_items({str(item.target) for item in configuration.items})
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)

@@ -20,51 +20,59 @@ def write(event: Event) -> None:
         case ItemLooked():
             _item_looked(event)
         case CycleEnded(outcome="done", again=False):
-            log.get().info("cycle done", enqueued=event.enqueued, items_failed=event.items_failed)
+            log.get().info(
+                "cycle_ended", message="cycle done", enqueued=event.enqueued, items_failed=event.items_failed
+            )
         case RegistryPaused():
             _registry_paused(event)
         case RegistryResumed():
-            log.get().info(_RESUMED[event.cause], registry=event.registry, tags=event.tags)
+            log.get().info("registry_resumed", message=_RESUMED[event.cause], registry=event.registry, tags=event.tags)
 
 
 def _job_ended(event: JobEnded) -> None:
     match event.outcome:
         case "synced":
             log.get().info(
-                "synced",
+                "tag_synced",
+                message="synced",
                 digest=event.digest,
                 moved=event.bytes_moved,
                 reused=event.bytes_reused,
                 seconds=round(event.seconds, 1),
             )
             if event.degraded:
-                log.get().warning("copied, but not all of it", left_out=event.degraded)
+                log.get().warning("tag_degraded", message="copied, but not all of it", left_out=event.degraded)
         case "skipped":
-            log.get().info("skipped", reason=event.error)
+            log.get().info("tag_skipped", message="skipped", reason=event.error)
         case "failed" if event.traceback:
-            log.get().error("failed by a defect in Ferryman", exception=event.traceback)
+            log.get().error("tag_failed", message="failed by a defect in Ferryman", exception=event.traceback)
         case "failed":
-            log.get().error("failed", kind=event.error_kind, error=event.error)
+            log.get().error("tag_failed", message="failed", kind=event.error_kind, error=event.error)
         case "again" if event.retry_at:
             at = event.retry_at.isoformat()
-            log.get().warning("will be tried again", at=at, kind=event.error_kind, error=event.error)
+            log.get().warning(
+                "tag_retry_scheduled", message="will be tried again", at=at, kind=event.error_kind, error=event.error
+            )
         case "stopped":
             _job_stopped(event)
 
 
 def _job_stopped(event: JobEnded) -> None:
     if event.error_kind == "unrecorded":
-        log.get().error("cannot record the result: the tag will be copied again", error=event.error)
+        log.get().error(
+            "result_not_recorded", message="cannot record the result: the tag will be copied again", error=event.error
+        )
     elif event.error_kind == "lease-lost":
-        log.get().warning(str(event.error))
+        log.get().warning("lease_lost", message=str(event.error))
     else:
-        log.get().info("handed back")
+        log.get().info("tag_handed_back", message="handed back")
 
 
 def _item_looked(event: ItemLooked) -> None:
     if event.outcome == "looked":
         log.get().info(
-            "looked",
+            "item_listed",
+            message="looked",
             tags=event.tags,
             enqueued=event.enqueued,
             withdrawn=event.withdrawn,
@@ -72,15 +80,29 @@ def _item_looked(event: ItemLooked) -> None:
             complete=event.complete,
         )
     elif event.traceback:
-        log.get().error("cannot look at the source: a defect in Ferryman", exception=event.traceback)
+        log.get().error(
+            "item_failed", message="cannot look at the source: a defect in Ferryman", exception=event.traceback
+        )
     elif event.outcome == "failed":
-        log.get().error("cannot look at the source", source=event.source, kind=event.error_kind, error=event.error)
+        log.get().error(
+            "item_failed",
+            message="cannot look at the source",
+            source=event.source,
+            kind=event.error_kind,
+            error=event.error,
+        )
 
 
 def _registry_paused(event: RegistryPaused) -> None:
     if event.until is None:
         message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
-        log.get().error(message, registry=event.registry)
+        log.get().error("registry_paused", message=message, registry=event.registry)
     else:
         waiting = waits(event.registry, event.tags or 0, event.until)
-        log.get().warning(waiting, registry=event.registry, until=event.until.isoformat(), error=event.error)
+        log.get().warning(
+            "registry_rate_limited",
+            message=waiting,
+            registry=event.registry,
+            until=event.until.isoformat(),
+            error=event.error,
+        )

@@ -192,4 +192,10 @@ class Events:
             return
         self._failed.add((name, type(event)))
         with contextlib.suppress(Exception):  # the log may be what fails
-            log.get().error("an observer failed", observer=name, observed=type(event).__name__, exc_info=error)
+            log.get().error(
+                "observer_failed",
+                message="an observer failed",
+                observer=name,
+                observed=type(event).__name__,
+                exc_info=error,
+            )

@@ -19,7 +19,7 @@ class Finding:
 
     what: str
     works: bool
-    told: str
+    message: str
 
 
 async def inspect(app: Application) -> list[Finding]:
@@ -28,8 +28,8 @@ async def inspect(app: Application) -> list[Finding]:
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
     app.registry.forget_refusals()
-    told = f"{counted(len(items), 'item')}{_destinations(items)}"
-    configuration = Finding(f"configuration {app.settings.items}", True, told)
+    message = f"{counted(len(items), 'item')}{_destinations(items)}"
+    configuration = Finding(f"configuration {app.settings.items}", True, message)
     return [
         configuration,
         *await asyncio.gather(
@@ -70,8 +70,8 @@ async def _engine(app: Application) -> Finding:
 
 async def _registry(app: Application, what: str, registry: str) -> Finding:
     try:
-        told = await app.registry.log_in(registry)
+        message = await app.registry.log_in(registry)
         resumed = await app.pauses.lift_if_taken(registry)
-        return Finding(what, True, f"{told}; it was paused, and goes on" if resumed else told)
+        return Finding(what, True, f"{message}; it was paused, and goes on" if resumed else message)
     except TransferError as error:
         return Finding(what, False, str(error))

@@ -1,4 +1,8 @@
-"""Logs: one line an event, on stderr, as text (logfmt) or JSON. A job's lines carry its item and tag."""
+"""Logs: one line an event, on stderr, as text (logfmt) or JSON. A job's lines carry its item and tag.
+
+`event` is a key that alerts can match and that stays, and `message` is a sentence:
+`log.get().info("tag_synced", message="synced")`. docs/log.md lists the keys. A library's text is its line's event.
+"""
 
 import logging
 import sys
@@ -28,7 +32,7 @@ def configure(*, level: str, form: Format, file: Path | None = None) -> None:
     Raises OSError for a file that cannot be written.
     """
     logfmt = structlog.processors.LogfmtRenderer(
-        key_order=["time", "level", "event", "item", "tag"], drop_missing=True, bool_as_flag=False
+        key_order=["time", "level", "event", "message", "item", "tag"], drop_missing=True, bool_as_flag=False
     )
     renderers: list[Processor] = (
         [structlog.processors.JSONRenderer(ensure_ascii=False)] if form == "json" else [_without_returns, logfmt]
@@ -79,12 +83,13 @@ def _as_sentence(_: WrappedLogger, __: str, fields: EventDict) -> str:
     """`warning: etcd:v3.5: what happened: its details`, and a traceback below it."""
     told = dict(fields)
     level, event, traceback = told.pop("level"), told.pop("event"), told.pop("exception", None)
+    message = told.pop("message", event)
     about = ":".join(str(told.pop(name)) for name in ("item", "tag") if name in told)
     for name in ("time", "attempt", "kind"):
         told.pop(name, None)
     error = told.pop("error", None)
     details = [f"{name}: {value}" for name, value in told.items()] + ([str(error)] if error else [])
-    line = ": ".join(part for part in (str(level), about, str(event), "; ".join(details)) if part)
+    line = ": ".join(part for part in (str(level), about, str(message), "; ".join(details)) if part)
     return f"{line}\n{traceback}" if traceback else line
 
 

@@ -71,7 +71,9 @@ class RegistryPauses:
         except TransferError:  # an account may be locked by another try: the next one is for the next cycle
             return False
         if taken:
-            log.get().warning("a login was refused, and taken a moment later", registry=registry)
+            log.get().warning(
+                "login_unsteady", message="a login was refused, and taken a moment later", registry=registry
+            )
         return taken
 
     async def try_again(self, hosts: Collection[str]) -> None:
@@ -91,12 +93,17 @@ class RegistryPauses:
         except LoginRefused as error:
             again = next_login(replace(state, tried_at=self._clock.now(), tries=state.tries + 1))
             log.get().warning(
-                "the login is still refused; the registry stays paused",
+                "login_still_refused", message="the login is still refused; the registry stays paused",
                 registry=registry, next_try=again.isoformat(timespec="seconds"), error=str(error),
             )  # fmt: skip
         except TransferError as error:
             await self._queue.uncount_login(registry)
-            log.get().warning("a refused login could not be tried again", registry=registry, error=str(error))
+            log.get().warning(
+                "login_retry_failed",
+                message="a refused login could not be tried again",
+                registry=registry,
+                error=str(error),
+            )
         else:
             tags = await self._queue.release(registry)
             self._events.emit(RegistryResumed(registry, tags, "login-accepted" if taken else "login-retried"))

@@ -243,7 +243,12 @@ class Scheduler:
         except (RateLimited, LoginRefused):
             raise
         except TransferError as error:
-            log.get().warning("cannot look into the index: the tag is copied again", tag=tag.name, error=str(error))
+            log.get().warning(
+                "index_unreadable",
+                message="cannot look into the index: the tag is copied again",
+                tag=tag.name,
+                error=str(error),
+            )
             return tag
         return replace(tag, platforms=digests)
 
@@ -267,12 +272,23 @@ class Scheduler:
         for problem in problems.values():
             error = problem.error
             log.get().warning(
-                "cannot read a tag", tag=problem.tag, about=problem.about, kind=error.kind, error=str(error)
+                "tag_unreadable",
+                message="cannot read a tag",
+                tag=problem.tag,
+                about=problem.about,
+                kind=error.kind,
+                error=str(error),
             )
         if looked.absent_pins:
-            log.get().warning("upstream does not have what is pinned", pins=", ".join(looked.absent_pins))
+            log.get().warning(
+                "pins_missing", message="upstream does not have what is pinned", pins=", ".join(looked.absent_pins)
+            )
         if looked.idle_includes and not only_unread:
-            log.get().warning("no tag upstream matches what is included", include=", ".join(looked.idle_includes))
+            log.get().warning(
+                "includes_unmatched",
+                message="no tag upstream matches what is included",
+                include=", ".join(looked.idle_includes),
+            )
         applied = await self._queue.apply(
             _key(item),
             [_seen(tag, problems.get(tag.name)) for tag in looked.survey.tags if tag.name in looked.survey.seen],

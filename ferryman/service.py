@@ -54,7 +54,7 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-        log.get().info("started", role=self._role, items=len(self._app.configuration.items))
+        log.get().info("service_started", message="started", role=self._role, items=len(self._app.configuration.items))
         others = [
             self._kept("timetable", self._timetable),
             self._kept("service heartbeat", self._live),
@@ -65,7 +65,7 @@ class _Service:
         try:
             await asyncio.wait([stop, *others, *pool], return_when=asyncio.FIRST_COMPLETED)
             ended = next((task for task in (*others, *pool) if task.done()), None)
-            log.get().info("stopping")
+            log.get().info("service_stopping", message="stopping")
             await cancel_and_wait(others)
             if self._pool:
                 self._pool.drain()
@@ -75,7 +75,7 @@ class _Service:
         owner = self._app.owner.name
         await self._app.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
         await self._app.record.services.drop(owner)
-        log.get().info("stopped")
+        log.get().info("service_stopped", message="stopped")
         if ended is not None:
             ended.result()  # raises what ended it
 
@@ -122,7 +122,11 @@ class _Service:
             await scheduler.cycle(configuration, configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:
-            log.get().error("the cycle ended early; the next one comes within minutes", error=str(error))
+            log.get().error(
+                "cycle_ended_early",
+                message="the cycle ended early; the next one comes within minutes",
+                error=str(error),
+            )
             return False
         return True
 
@@ -132,7 +136,9 @@ class _Service:
             configuration = self._app.configuration
             await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
         except StoreError as error:
-            log.get().error("cannot take former items out of the queue", error=str(error))
+            log.get().error(
+                "former_items_not_withdrawn", message="cannot take former items out of the queue", error=str(error)
+            )
 
     def _reload(self) -> None:
         """Take a changed items.yml over; a broken one is reported, and the last good one stays in force."""
@@ -140,7 +146,11 @@ class _Service:
             self._app.reload()
         except ConfigurationError as error:
             for problem in error.problems:
-                log.get().error("items.yml is broken; the last good one stays in force", problem=str(problem))
+                log.get().error(
+                    "items_invalid",
+                    message="items.yml is broken; the last good one stays in force",
+                    problem=str(problem),
+                )
 
     async def _live(self) -> None:
         """Send heartbeats."""
@@ -154,7 +164,9 @@ class _Service:
             try:
                 await self._app.pauses.resume_recovered()
             except StoreError as error:
-                log.get().error("cannot look for mended credentials", error=str(error))
+                log.get().error(
+                    "credentials_check_failed", message="cannot look for mended credentials", error=str(error)
+                )
             await self._app.clock.sleep(_HEARTBEAT)
 
     async def _beat(self) -> None:
@@ -164,13 +176,13 @@ class _Service:
         try:
             await record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles)
         except StoreError as error:
-            log.get().error("cannot send the heartbeat", error=str(error))
+            log.get().error("heartbeat_failed", message="cannot send the heartbeat", error=str(error))
 
     def _hangs(self) -> bool:
         """Whether the workers do. Then the process sends no heartbeat, and `health` reports a stale one."""
         stalled = self._pool is not None and self._pool.stalled_for > _LONGEST_STALL
         if stalled and not self._stalled:
-            log.get().error("no worker makes progress; no heartbeat is sent until one does")
+            log.get().error("workers_stalled", message="no worker makes progress; no heartbeat is sent until one does")
         self._stalled = stalled
         return stalled
 

@@ -32,7 +32,13 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, object]
         if len(failures) > _MOST_RESTARTS:
             raise WorkStopped(f"{name} was ended {len(failures)} times within {_WINDOW / 60:.0f} minutes, see the log")
         pause = _FIRST_PAUSE * 2 ** (len(failures) - 1)
-        log.get().error("background work ended; it is started again", work=name, seconds=pause, exc_info=error)
+        log.get().error(
+            "background_task_restarted",
+            message="background work ended; it is started again",
+            work=name,
+            seconds=pause,
+            exc_info=error,
+        )
         await clock.sleep(pause)
 
 

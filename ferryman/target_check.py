@@ -68,7 +68,7 @@ class TargetCheck:
             queued += await self._targets.note(right=found.right, wrong=found.wrong)
             if found.errors:
                 log.get().warning(
-                    "cannot check what the target names; trying again at the next look",
+                    "target_check_failed", message="cannot check what the target names; trying again at the next look",
                     target=str(target), tags=len(found.errors), error=str(found.errors[0]),
                 )  # fmt: skip
             if found.is_over:
@@ -101,6 +101,6 @@ class TargetCheck:
             return
         found.wrong.append(held)
         log.get().warning(
-            "the target does not name what was copied: queued again",
+            "target_changed", message="the target does not name what was copied: queued again",
             tag=held.tag, target=str(target), names=named or "nothing", expected=held.digest,
         )  # fmt: skip

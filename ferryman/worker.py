@@ -151,13 +151,13 @@ class Worker:
 
     async def _give_up(self, job: Job, error: Exception, started_at: datetime) -> bool:
         """Fail a job whose result cannot be recorded for a defect. False: not even that can be recorded."""
-        log.get().error("cannot record the result: a defect in Ferryman", exc_info=error)
+        log.get().error("recording_defect", message="cannot record the result: a defect in Ferryman", exc_info=error)
         message = _defect(error)
         recorded = True
         try:
             await self._queue.fail(job, started_at=started_at, kind="defect", error=message, retry_at=None)
         except Exception as another:  # noqa: BLE001 - the same
-            log.get().error("cannot record that a job failed", exc_info=another)
+            log.get().error("failure_not_recorded", message="cannot record that a job failed", exc_info=another)
             recorded = False
         self._events.emit(JobEnded(job_info(job), "failed", message, "defect"))
         return recorded

@@ -70,7 +70,7 @@ class WorkerPool:
             await self._queue.repair_times(thorough=True)
             await self._rescue()
         except StoreError as error:  # the first heartbeat tries again
-            log.get().error("cannot look for what stopped workers held", error=str(error))
+            log.get().error("reclaim_failed", message="cannot look for what stopped workers held", error=str(error))
         heartbeat = asyncio.create_task(self._kept("heartbeat", self._heartbeat))
         workers = asyncio.create_task(
             gather_or_raise(*(self._kept(f"worker-{number}", self._work) for number in range(self._size)))
@@ -132,11 +132,11 @@ class WorkerPool:
         except StoreError as error:
             if self._store_lost is None:
                 self._store_lost = self._clock.monotonic(), error
-                log.get().error("cannot claim; trying again", error=str(error))
+                log.get().error("claim_failed", message="cannot claim; trying again", error=str(error))
             return None
         if self._store_lost is not None:
             self._store_lost = None
-            log.get().info("the database gives work again")
+            log.get().info("database_recovered", message="the database gives work again")
         return job
 
     def _share(self) -> Share:
@@ -190,7 +190,7 @@ class WorkerPool:
             return
         if self._engine_lost_at is None:
             self._engine_lost_at = self._clock.monotonic()
-            log.get().error("the Docker Engine is away; waiting for it", error=str(error))
+            log.get().error("engine_unavailable", message="the Docker Engine is away; waiting for it", error=str(error))
         await self._rest(_ENGINE_PAUSE)
 
     async def _heartbeat(self) -> None:
@@ -231,7 +231,7 @@ class WorkerPool:
                 return beat.result()
             raise StoreError("the database does not answer")  # noqa: TRY301 - told like its other failures
         except StoreError as error:
-            log.get().error("cannot renew the leases", error=str(error))
+            log.get().error("lease_renewal_failed", message="cannot renew the leases", error=str(error))
             return None
 
     async def _tidy(self) -> None:
@@ -240,7 +240,7 @@ class WorkerPool:
             await self._queue.repair_times()
             await self._rescue()
         except StoreError as error:
-            log.get().error("cannot take over what stopped workers held", error=str(error))
+            log.get().error("reclaim_failed", message="cannot take over what stopped workers held", error=str(error))
 
     async def _give_back(self) -> None:
         """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""
@@ -250,7 +250,12 @@ class WorkerPool:
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - a mistake of ours, over one job: it must not end the heartbeat
-                log.get().error("cannot give a lease back: a defect in Ferryman", tag=job.tag, exc_info=error)
+                log.get().error(
+                    "lease_not_returned",
+                    message="cannot give a lease back: a defect in Ferryman",
+                    tag=job.tag,
+                    exc_info=error,
+                )
             else:
                 self._unrecorded.remove(job)
 
@@ -259,4 +264,4 @@ class WorkerPool:
         rescued = await self._queue.reclaim(dead)
         self._owner.remove(dead)
         if rescued:
-            log.get().warning("queued again what stopped workers held", tags=rescued)
+            log.get().warning("leases_reclaimed", message="queued again what stopped workers held", tags=rescued)

@@ -25,6 +25,7 @@ from ferryman.store.database.database import open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.records import ItemKey
 from ferryman.views.json_documents import finding_document, tag_document
+from tests.support.log_calls import log_calls
 
 ROOT = Path(__file__).parent.parent
 DOCS, CHINESE = ROOT / "docs", ROOT / "docs/zh"
@@ -180,7 +181,7 @@ async def fields(tmp_path: Path) -> set[str]:
     await ledger.import_history(item, [HistoryLine("3.9", "Unknown", None)], now=datetime(2026, 1, 1, tzinfo=UTC))
     [record] = [each async for each in ledger.tags()]
     await database.close()
-    return {*tag_document(record, []), *finding_document(Finding("engine", works=True, told="it answers"))}
+    return {*tag_document(record, []), *finding_document(Finding("engine", works=True, message="it answers"))}
 
 
 @in_both_languages
@@ -189,6 +190,14 @@ def test_every_field_of_the_json_has_a_row(read: Reader, fields: set[str]) -> No
 
     assert {"target_digest", "attempt_log", "works"} <= fields
     assert sorted(name for name in fields if f"`{name}`" not in rows) == []
+
+
+@in_both_languages
+def test_every_key_of_the_log_has_one_row_with_its_level(read: Reader) -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| `(debug|info|warning|error)` \|", read(DOCS / "log.md").text, re.MULTILINE)
+
+    assert sorted(rows) == sorted({(str(call.key), call.level) for call in log_calls()})
+    assert len(dict(rows)) == len(rows), "one key, one level"
 
 
 @in_both_languages

@@ -15,77 +15,113 @@ UNTIL = datetime(2026, 5, 1, 12, 5, tzinfo=UTC)
 SOURCE, TARGET = "quay.io/coreos/etcd", "registry.example.com/etcd"
 
 
+def line(level: str, event: str, message: str, **fields: Any) -> dict[str, Any]:
+    """A line of the log, but for its time."""
+    return {"level": level, "event": event, "message": message, **fields}
+
+
 @pytest.mark.parametrize(
-    ("event", "level", "sentence", "fields"),
+    ("event", "expected"),
     [
         (
             JobEnded(JOB, "synced", digest="sha256:a", bytes_moved=2, bytes_reused=1, seconds=1.26),
-            "info", "synced", {"digest": "sha256:a", "moved": 2, "reused": 1, "seconds": 1.3},
+            line("info", "tag_synced", "synced", digest="sha256:a", moved=2, reused=1, seconds=1.3),
         ),
-        (JobEnded(JOB, "skipped", "windows only", "platform"), "info", "skipped", {"reason": "windows only"}),
+        (
+            JobEnded(JOB, "skipped", "windows only", "platform"),
+            line("info", "tag_skipped", "skipped", reason="windows only"),
+        ),
         (
             JobEnded(JOB, "failed", "not allowed", "denied"),
-            "error", "failed", {"kind": "denied", "error": "not allowed"},
+            line("error", "tag_failed", "failed", kind="denied", error="not allowed"),
         ),
         (
             JobEnded(JOB, "failed", "defect in Ferryman", "defect", "Traceback …"),
-            "error", "failed by a defect in Ferryman", {"exception": "Traceback …"},
+            line("error", "tag_failed", "failed by a defect in Ferryman", exception="Traceback …"),
         ),
         (
             JobEnded(JOB, "again", "cut", "unreachable", retry_at=UNTIL),
-            "warning", "will be tried again", {"at": UNTIL.isoformat(), "kind": "unreachable", "error": "cut"},
+            line(
+                "warning",
+                "tag_retry_scheduled",
+                "will be tried again",
+                at=UNTIL.isoformat(),
+                kind="unreachable",
+                error="cut",
+            ),
         ),
-        (JobEnded(JOB, "stopped"), "info", "handed back", {}),
-        (JobEnded(JOB, "stopped", "lease lost: …", "lease-lost"), "warning", "lease lost: …", {}),
+        (JobEnded(JOB, "stopped"), line("info", "tag_handed_back", "handed back")),
+        (JobEnded(JOB, "stopped", "lease lost: …", "lease-lost"), line("warning", "lease_lost", "lease lost: …")),
         (
             JobEnded(JOB, "stopped", "the disk is full", "unrecorded"),
-            "error", "cannot record the result: the tag will be copied again", {"error": "the disk is full"},
+            line(
+                "error",
+                "result_not_recorded",
+                "cannot record the result: the tag will be copied again",
+                error="the disk is full",
+            ),
         ),
         (
             ItemLooked("etcd", SOURCE, TARGET, "looked", tags=9, enqueued=2, withdrawn=1, gone=3, complete=True),
-            "info", "looked", {"tags": 9, "enqueued": 2, "withdrawn": 1, "gone": 3, "complete": True},
+            line("info", "item_listed", "looked", tags=9, enqueued=2, withdrawn=1, gone=3, complete=True),
         ),
         (
             ItemLooked("etcd", SOURCE, TARGET, "failed", "no route", "unreachable"),
-            "error", "cannot look at the source", {"source": SOURCE, "kind": "unreachable", "error": "no route"},
+            line(
+                "error", "item_failed", "cannot look at the source", source=SOURCE, kind="unreachable", error="no route"
+            ),
         ),
         (
             ItemLooked("etcd", SOURCE, TARGET, "failed", "defect", "defect", "Traceback …"),
-            "error", "cannot look at the source: a defect in Ferryman", {"exception": "Traceback …"},
+            line("error", "item_failed", "cannot look at the source: a defect in Ferryman", exception="Traceback …"),
         ),
-        (CycleEnded("done", 3, enqueued=2, items_failed=1), "info", "cycle done", {"enqueued": 2, "items_failed": 1}),
+        (
+            CycleEnded("done", 3, enqueued=2, items_failed=1),
+            line("info", "cycle_ended", "cycle done", enqueued=2, items_failed=1),
+        ),
         (
             RegistryPaused("docker.io", UNTIL, "slow down", tags=1),
-            "warning", "1 tag waits for Docker Hub's limit; next at 12:05 UTC",
-            {"registry": "docker.io", "until": UNTIL.isoformat(), "error": "slow down"},
+            line(
+                "warning",
+                "registry_rate_limited",
+                "1 tag waits for Docker Hub's limit; next at 12:05 UTC",
+                registry="docker.io",
+                until=UNTIL.isoformat(),
+                error="slow down",
+            ),
         ),
         (
             RegistryPaused("quay.io", None, "wrong password"),
-            "error", "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
-            {"registry": "quay.io"},
+            line(
+                "error",
+                "registry_paused",
+                "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
+                registry="quay.io",
+            ),
         ),
         (
             Resumed("quay.io", 2, "login-accepted"),
-            "info", "the login is taken again: registry resumed", {"registry": "quay.io", "tags": 2},
+            line("info", "registry_resumed", "the login is taken again: registry resumed", registry="quay.io", tags=2),
         ),
         (
             Resumed("quay.io", 2, "login-retried"),
-            "info", "registry resumed, to try it again", {"registry": "quay.io", "tags": 2},
+            line("info", "registry_resumed", "registry resumed, to try it again", registry="quay.io", tags=2),
         ),
-        (Resumed("quay.io", 2, "check"), "info", "registry resumed", {"registry": "quay.io", "tags": 2}),
+        (
+            Resumed("quay.io", 2, "check"),
+            line("info", "registry_resumed", "registry resumed", registry="quay.io", tags=2),
+        ),
         (
             Resumed("quay.io", 2, "credentials-changed"),
-            "info", "credentials changed: registry resumed", {"registry": "quay.io", "tags": 2},
+            line("info", "registry_resumed", "credentials changed: registry resumed", registry="quay.io", tags=2),
         ),
     ],
-)  # fmt: skip
-def test_an_event_is_one_line(
-    event: Event, level: str, sentence: str, fields: dict[str, Any], read_log: ReadLog
-) -> None:
+)
+def test_an_event_is_one_line(event: Event, expected: dict[str, Any], read_log: ReadLog) -> None:
     event_log.write(event)
-    [line] = read_log()
-    del line["time"]
-    assert line == {"level": level, "event": sentence, **fields}
+    [written] = read_log()
+    del written["time"]
+    assert written == expected
 
 
 def test_what_a_target_refuses_is_a_line_of_its_own(read_log: ReadLog) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from ferryman import log
 from ferryman.log import Format
+from tests.support.log_calls import log_calls
 
 pytestmark = pytest.mark.usefixtures("untouched_logging")
 FORMS: list[Format] = ["text", "json"]
@@ -39,11 +41,18 @@ def fields_of(line: str, form: Format) -> dict[str, Any]:
 @pytest.mark.parametrize("form", FORMS)
 def test_an_event_is_one_line_that_can_be_read_back(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(level="INFO", form=form)
-    log.get().info("will be tried again", kind="unreachable", error="no connection: a = b", seconds=1.5)
+    log.get().info(
+        "tag_retry_scheduled",
+        message="will be tried again",
+        kind="unreachable",
+        error="no connection: a = b",
+        seconds=1.5,
+    )
     fields = fields_of(one_line(capsys), form)
     assert fields.pop("time").endswith("Z")
     assert {name: str(value) for name, value in fields.items()} == {
-        "level": "info", "event": "will be tried again", "kind": "unreachable", "error": "no connection: a = b",
+        "level": "info", "event": "tag_retry_scheduled", "message": "will be tried again",
+        "kind": "unreachable", "error": "no connection: a = b",
         "seconds": "1.5",
     }  # fmt: skip
 
@@ -53,7 +62,7 @@ def test_a_traceback_is_a_field(form: Format, capsys: pytest.CaptureFixture[str]
     log.configure(level="INFO", form=form)
     with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("first\nsecond")
-    log.get().error("failed by a defect in Ferryman", exc_info=caught.value)
+    log.get().error("tag_failed", message="failed by a defect in Ferryman", exc_info=caught.value)
     line = one_line(capsys)
     assert "Traceback (most recent call last)" in line
     assert "RuntimeError: first\\nsecond" in line
@@ -100,10 +109,10 @@ def test_a_jobs_lines_carry_its_item_and_tag(form: Format, capsys: pytest.Captur
 def test_text_begins_with_what_people_look_for(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(level="INFO", form="text")
     with structlog.contextvars.bound_contextvars(attempt=1, tag="v3.5.0", item="etcd"):
-        log.get().info("synced", digest="sha256:a")
+        log.get().info("tag_synced", message="synced", digest="sha256:a")
     names = [part.split("=", 1)[0] for part in shlex.split(one_line(capsys))]
-    assert names[:5] == ["time", "level", "event", "item", "tag"]
-    assert set(names[5:]) == {"attempt", "digest"}
+    assert names[:6] == ["time", "level", "event", "message", "item", "tag"]
+    assert set(names[6:]) == {"attempt", "digest"}
 
 
 def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,10 +152,14 @@ def test_off_the_screen_warnings_are_kept_as_sentences(capsys: pytest.CaptureFix
     with log.off_the_screen(told.append) as kept:
         log.get().info("synced")
         with structlog.contextvars.bound_contextvars(item="etcd", tag="v3.5.0", attempt=2):
-            log.get().warning("copied, but not all of it", left_out="attestations")
-            log.get().warning("will be tried again", kind="unreachable", error="cut")  # the record has it, too
+            log.get().warning("tag_degraded", message="copied, but not all of it", left_out="attestations")
+            log.get().warning(
+                "tag_retry_scheduled", message="will be tried again", kind="unreachable", error="cut"
+            )  # the record has it, too
         for _ in range(2):
-            log.get().error("the Docker Engine is away; waiting for it", error="no such file")
+            log.get().error(
+                "engine_unavailable", message="the Docker Engine is away; waiting for it", error="no such file"
+            )
         logging.getLogger("somebody.else").warning("it %s", "broke")
     assert capsys.readouterr().err == ""
     assert kept == [
@@ -165,7 +178,7 @@ def test_off_the_screen_a_defect_keeps_its_traceback() -> None:
     with pytest.raises(KeyError) as caught:
         raise KeyError("x")
     with log.off_the_screen(told.append) as kept:
-        log.get().error("failed by a defect in Ferryman", exc_info=caught.value)
+        log.get().error("tag_failed", message="failed by a defect in Ferryman", exc_info=caught.value)
     assert told == ["error: failed by a defect in Ferryman"]
     assert kept[0].startswith("error: failed by a defect in Ferryman\nTraceback (most recent call last)")
 
@@ -185,3 +198,19 @@ def test_no_more_warnings_are_kept_than_anybody_reads() -> None:
         for number in range(5000):
             log.get().warning("slow", number=number)
     assert len(kept) == 200
+
+
+def test_every_line_of_ours_has_a_key_and_a_message() -> None:
+    calls = list(log_calls())
+    assert [call for call in calls if not re.fullmatch("[a-z]+(_[a-z]+)+", call.key or "")] == []
+    assert [call.place for call in calls if not call.has_message] == []
+    assert len(calls) > 50
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_librarys_line_has_its_text_as_the_event(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form=form)
+    logging.getLogger("somebody.else").warning("it %s", "broke")
+    fields = fields_of(one_line(capsys), form)
+    assert fields["event"] == "it broke"
+    assert "message" not in fields

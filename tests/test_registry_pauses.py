@@ -79,7 +79,7 @@ async def test_every_change_of_a_limit_is_one_line_of_the_log(workplace: Workpla
     for until in (soon, soon, later, soon):
         await workplace.pauses.wait(DOCKER_HUB, until=until, error="slow down")
     await workplace.pauses.wait(QUAY, until=soon, error="slow down")
-    assert [line["event"] for line in read_log()] == [
+    assert [line["message"] for line in read_log()] == [
         "2 tags wait for Docker Hub's limit; next at 12:05 UTC",
         "2 tags wait for Docker Hub's limit; next at 14:05 UTC",
         "1 tag waits for quay.io's limit; next at 12:05 UTC",
@@ -129,7 +129,7 @@ async def test_another_login_lets_the_registry_go(workplace: Workplace, read_log
     assert await workplace.pauses.reason(QUAY) is None
     await workplace.work(ends=2)
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
-    [line] = [line for line in read_log() if "resumed" in line["event"]]
+    [line] = [line for line in read_log() if line["event"] == "registry_resumed"]
     assert (line["registry"], line["tags"]) == (QUAY, 2)
 
 
@@ -254,7 +254,7 @@ async def test_a_refused_login_is_tried_again_at_growing_intervals(
         workplace.clock.advance(60)
     assert tried_after == [0, 1, 3, 7, 15, 31, 63]
     assert await workplace.pauses.reason(QUAY) == "wrong password"
-    told = [line["next_try"] for line in read_log() if "still refused" in line["event"]]
+    told = [line["next_try"] for line in read_log() if line["event"] == "login_still_refused"]
     assert told[0] == "2026-05-01T12:01:00+00:00"
 
 

@@ -394,7 +394,7 @@ async def test_what_refers_to_one_image_cannot_be_told(world: World, google: Goo
     google.referrers[whole] = [made_up_digest("signature")]
     world.clock.advance(DAY)
     assert await world.cycle(both) == Cycle(enqueued=1, failed={})
-    assert any("cannot see what refers to an image" in line["event"] for line in read_log())
+    assert any(line["event"] == "referrers_unreadable" for line in read_log())
 
 
 # How far it walks
@@ -800,7 +800,7 @@ async def test_a_pin_that_upstream_does_not_have_is_told_once_a_look(
     ]
     for _ in range(2):
         await world.cycle(*items)
-        told = [line for line in read_log() if line["event"] == "upstream does not have what is pinned"]
+        told = [line for line in read_log() if line["event"] == "pins_missing"]
         assert sorted((line["item"], line["pins"]) for line in told) == [("flannel", "lastest"), ("nginx", "lastest")]
 
 
@@ -817,7 +817,7 @@ async def test_an_include_that_matches_nothing_is_told_once_a_look(
     ]
     for _ in range(2):
         await world.cycle(*items)
-        told = [line for line in read_log() if line["event"] == "no tag upstream matches what is included"]
+        told = [line for line in read_log() if line["event"] == "includes_unmatched"]
         assert sorted((line["item"], line["include"]) for line in told) == [
             ("flannel", "v2.*, 1.0"),
             ("nginx", "stable"),
@@ -905,7 +905,7 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     assert len(await world.ledger.lookup_failures()) == 3
     [state] = await world.queue.held()
     assert (state.registry, state.until) == ("quay.io", None)
-    assert [line["event"] for line in read_log() if line["level"] == "error"] == [
+    assert [line["message"] for line in read_log() if line["level"] == "error"] == [
         "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
         "cannot look at the source",
     ]  # fmt: skip

@@ -83,7 +83,7 @@ async def test_a_tag_that_somebody_overwrote_is_copied_again(
     record = await workplace.record("2")
     assert (record.status, record.reason, record.attempts) == ("queued", DIFFERS, 0)
     assert (await workplace.record("1")).status == "synced"
-    [told] = [line for line in read_log() if "does not name" in line["event"]]
+    [told] = [line for line in read_log() if line["event"] == "target_changed"]
     assert told["tag"] == "2"
     await workplace.work()
     assert (await workplace.record("2")).status == "synced"
@@ -145,7 +145,7 @@ async def test_what_cannot_be_read_stays_and_is_asked_again_after_the_others(
     try:
         assert await check("1", "2", elapsed=timedelta(days=1)) == 0
         assert (await workplace.record("1")).status == "synced"
-        assert [line["tags"] for line in read_log() if "cannot check" in line["event"]] == [1]
+        assert [line["tags"] for line in read_log() if line["event"] == "target_check_failed"] == [1]
     finally:
         workplace.target.start()
 

@@ -272,7 +272,7 @@ async def test_what_is_left_of_a_limit_on_pulls_is_spread_newest_first(workplace
         await workplace.work(ends=2)
         assert workplace.watcher.outcomes[3:] == [("v3", "synced"), ("v2", "again")]
         await workplace.client.aclose()
-    assert [line["event"] for line in read_log() if line["event"].endswith("UTC")] == [
+    assert [line["message"] for line in read_log() if line["message"].endswith("UTC")] == [
         "3 tags wait for Docker Hub's limit; next at 14:00 UTC",
         "2 tags wait for Docker Hub's limit; next at 16:00 UTC",
     ]
@@ -304,8 +304,8 @@ async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: 
     }
     assert len(workplace.transport.asked) <= 1 + 4  # those that ran already when the first was refused
     lines = read_log()
-    assert [line["registry"] for line in lines if "paused" in line["event"]] == ["quay.io"]
-    assert [line["tag"] for line in lines if line["event"] == "failed"] == [failed.tag]
+    assert [line["registry"] for line in lines if line["event"] == "registry_paused"] == ["quay.io"]
+    assert [line["tag"] for line in lines if line["event"] == "tag_failed"] == [failed.tag]
 
 
 # The lease
@@ -325,7 +325,7 @@ async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(workplace
     record = await workplace.record("v1")
     assert (record.status, record.target_digest, record.synced_at) == ("running", None, None)
     assert [each.outcome for each in await workplace.attempts("v1")] == ["lost"]
-    assert "lease lost: the result is dropped, another worker has this tag" in [line["event"] for line in read_log()]
+    assert "lease lost: the result is dropped, another worker has this tag" in [line["message"] for line in read_log()]
     assert await other.fail(job, started_at=FIRST, kind="denied", error="the other's", retry_at=None)
     assert (await workplace.record("v1")).error == "the other's"
 
@@ -337,7 +337,7 @@ async def test_every_line_of_a_job_tells_its_item_and_tag(workplace: Workplace, 
     await workplace.work(ends=3)
     lines = [line for line in read_log() if "attempt" in line]
     assert [(line["item"], line["tag"], line["event"]) for line in lines] == [
-        ("etcd", "v1", "will be tried again"), ("etcd", "v2", "skipped"), ("etcd", "v3", "synced"),
+        ("etcd", "v1", "tag_retry_scheduled"), ("etcd", "v2", "tag_skipped"), ("etcd", "v3", "tag_synced"),
     ]  # fmt: skip
     assert lines[0]["kind"] == "unreachable"
     assert lines[2]["digest"] == tiny("v3").digest

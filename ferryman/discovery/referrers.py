@@ -26,7 +26,9 @@ async def fingerprints(client: RegistryClient, repository: Repository, digests: 
         except (RateLimited, LoginRefused):
             raise
         except TransferError as error:
-            log.get().warning("cannot see what refers to an image", digest=digest, error=str(error))
+            log.get().warning(
+                "referrers_unreadable", message="cannot see what refers to an image", digest=digest, error=str(error)
+            )
             return
         if listed is not None:
             found[digest] = referrers_fingerprint(listed)

@@ -77,8 +77,8 @@ def _decision_document(decision: Decision) -> dict[str, Any]:
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
-    """One object of `check --json`."""
-    return {"what": finding.what, "works": finding.works, "told": finding.told}
+    """One object of `check --json`. `told` is the former name of `message`: remove it in 1.2."""
+    return {"what": finding.what, "works": finding.works, "message": finding.message, "told": finding.message}
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -41,7 +41,8 @@ class LogView:
             return
         outcomes = self._tally.outcomes
         log.get().info(
-            "progress",
+            "sync_progress",
+            message="progress",
             looked=f"{self._tally.looked}/{self._tally.items}",
             synced=outcomes["synced"],
             failed=outcomes["failed"],

@@ -136,10 +136,10 @@ def _waits_for_login(state: RegistryState) -> str:
 
 def findings_table(findings: Iterable[Finding]) -> Table:
     """What works, and what doesn't."""
-    table = _table("", "what", "told")
+    table = _table("", "what", "message")
     for finding in findings:
         works = Text("ok", style="green") if finding.works else Text("error", style="red")
-        table.add_row(works, Text(finding.what), Text(finding.told))
+        table.add_row(works, Text(finding.what), Text(finding.message))
     return table
 
 

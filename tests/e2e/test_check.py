@@ -18,7 +18,7 @@ def test_all_is_well(ferryman: Ferryman, upstream: RegistryServer, target: Regis
     assert "Docker Engine" in done.out
     assert f"1 item, to {target.host}/m/" in done.out
     found = ferryman.run("check", "--json").json
-    assert [finding.keys() for finding in found] == [{"what", "works", "told"}] * 4
+    assert [finding.keys() for finding in found] == [{"what", "works", "message", "told"}] * 4
     assert all(finding["works"] for finding in found)
     assert held(target) == {}
 
@@ -29,7 +29,8 @@ def test_each_thing_that_does_not_work_is_told(ferryman: Ferryman, target: Regis
     missing = ferryman.folder / "no.sock"
     done = ferryman.run("check", "--json", TARGET_PASSWORD="wrong", DOCKER_HOST=f"unix://{missing}")
     assert done.code == 1, done.err
-    told = {finding["what"]: finding["told"] for finding in done.json if not finding["works"]}
+    assert all(finding["told"] == finding["message"] for finding in done.json)
+    told = {finding["what"]: finding["message"] for finding in done.json if not finding["works"]}
     assert told.keys() == {"engine", f"target {target.host}", f"source {nowhere}"}
     assert str(missing) in told["engine"]
     assert "set DOCKER_HOST" in told["engine"]

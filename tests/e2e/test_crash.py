@@ -34,7 +34,7 @@ items:
     logs = []
     for _ in range(4):
         service = ferryman.start("run")
-        service.tells("synced")
+        service.tells("event=tag_synced")
         time.sleep(random.uniform(0, 1))  # any moment will do, and a failure's log tells which it was
         service.stop(signal.SIGKILL)
         records = ferryman.status()
@@ -57,7 +57,7 @@ items:
 
 
 def synced_in(log: str) -> list[str]:
-    return re.findall(r"event=synced item=(\S+ tag=\S+)", log)
+    return re.findall(r"event=tag_synced message=synced item=(\S+ tag=\S+)", log)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_living_worker_takes_over_what_a_killed_one_held(
     doomed = ferryman.start("worker")
     doomed.until("four copies in flight", lambda: running(ferryman) == 4)
     heir = ferryman.start("worker", FERRYMAN_LEASE="6s")  # it looks for dead ones every third of its lease
-    heir.tells("started")
+    heir.tells("event=service_started")
     assert "queued again" not in heir.log
     doomed.stop(signal.SIGKILL)
     stuck.mend()
@@ -140,8 +140,8 @@ items:
     )
     service = ferryman.start("run", FERRYMAN_LEASE="6s")
     doomed = ferryman.start("worker")
-    doomed.tells("started")
-    service.tells("synced")
+    doomed.tells("event=service_started")
+    service.tells("event=tag_synced")
     doomed.stop(signal.SIGKILL)
     service.until("all of them", lambda: finished(ferryman))
     assert service.stop() == 0

@@ -24,8 +24,8 @@ def test_a_wrong_password_pauses_the_registry_and_the_right_one_resumes_it(
 
     done = ferryman.run("sync", TARGET_PASSWORD="wrong")
     assert done.code == 1
-    assert done.err.count("event=failed") == 1
-    (error,) = [line for line in done.err.splitlines() if "event=failed" in line]
+    assert done.err.count("event=tag_failed") == 1
+    (error,) = [line for line in done.err.splitlines() if "event=tag_failed" in line]
     assert target.host in error
     assert "kind=login" in error
     assert refused(target) < len(TAGS)
@@ -253,7 +253,7 @@ def test_a_stalled_registry_and_ctrl_c(
         proxy.stall(layers(image))
         ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
         sync = ferryman.start("sync")
-        sync.tells("event=looked")
+        sync.tells("event=item_listed")
         sync.until("a stall", proxy.stalled.is_set)
         assert sync.stop(interrupt) == code, sync.log
         assert "queued again" in sync.log

@@ -51,7 +51,7 @@ def test_what_was_queued_for_it_leaves_the_queue(
     images.push(upstream.url, "acme/app", "2", tiny("another 2"))
 
     service = moved.start(*command)
-    service.tells("event=started")
+    service.tells("event=service_started")
     service.until("an empty queue", lambda: states(moved) == {"synced"})
     assert service.stop() == 0
 

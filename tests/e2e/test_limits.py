@@ -49,7 +49,7 @@ def test_a_long_limit_on_discovery_ends_the_look_and_is_told(
     proxy.answer("GET .*/tags/list", 429, TOO_MANY, {"Retry-After": "3600"})
     done = ferryman.run("sync")
     assert done.code == 1
-    assert "event=failed" not in done.err
+    assert "event=tag_failed" not in done.err
     asked = len(proxy.requests)
     again = ferryman.run("sync")
     assert again.code == 1
@@ -74,7 +74,7 @@ def test_a_limit_that_the_engine_meets(ferryman: Ferryman, proxy: FaultyProxy, t
     sync.tells("'s limit; next at")
     sync.until("all of them wait", lambda: {each["status"] for each in ferryman.status().values()} == {"queued"})
     assert sync.stop() == 130
-    assert "event=failed" not in sync.log
+    assert "event=tag_failed" not in sync.log
     assert {each["attempts"] for each in ferryman.status().values()} == {0}
     assert all(each["next_attempt_at"] > each["last_seen_at"] for each in ferryman.status().values())
     assert held(target) == {}

@@ -210,4 +210,4 @@ def test_a_part_that_keeps_ending_ends_the_process(place: Callable[..., Place]) 
     assert done.returncode == 3, done.stderr
     assert done.stderr.count("background work ended; it is started again") == 5
     assert "timetable was ended 6 times within 10 minutes" in done.stderr
-    assert "event=stopped" in done.stderr, "in order"
+    assert "event=service_stopped" in done.stderr, "in order"

@@ -152,6 +152,6 @@ def test_no_secret_on_any_command_line(
     assert target.login[1] not in listed
     assert service.stop() == 0
     lines = [json.loads(line) for line in service.log.splitlines()]
-    assert all({"time", "level", "event"} <= line.keys() for line in lines)
-    (handed_back,) = [line for line in lines if line["event"] == "handed back"]
+    assert all({"time", "level", "event", "message"} <= line.keys() for line in lines)
+    (handed_back,) = [line for line in lines if line["event"] == "tag_handed_back"]
     assert (handed_back["item"], handed_back["tag"]) == ("app", "1")

@@ -69,11 +69,11 @@ def test_the_log_goes_to_a_file_or_shows_on_request(filled: Ferryman) -> None:
     assert "level=" not in sent
     lines = log.read_text().splitlines()
     assert lines[0] == "what stood there"
-    assert sum("event=synced" in line for line in lines) == 3
+    assert sum("event=tag_synced" in line for line in lines) == 3
 
     code, sent = filled.run_on_a_terminal("sync", "--verbose")
     assert code == 0, sent
-    assert "event=looked" in sent
+    assert "event=item_listed" in sent
     assert "\x1b[?25l" in sent
 
 
@@ -83,7 +83,7 @@ def test_stdout_is_a_terminal_as_well(filled: Ferryman) -> None:
     assert code == 0, errors.read_text()
     assert "of 3 tags" in sent
     assert "level=" not in sent
-    assert errors.read_text().count("event=synced") == 3
+    assert errors.read_text().count("event=tag_synced") == 3
 
 
 def test_json_goes_to_no_terminal_with_a_view_on_it(filled: Ferryman) -> None:
@@ -96,7 +96,7 @@ def test_where_no_terminal_is_there_is_no_view_whatever_the_environment_says(fil
     done = filled.run("sync", FORCE_COLOR="1")
     assert done.code == 0
     assert "\x1b[?25l" not in done.out + done.err
-    assert done.err.count("event=synced") == 3
+    assert done.err.count("event=tag_synced") == 3
 
 
 def test_what_matters_is_told_at_the_end(filled: Ferryman, target: RegistryServer) -> None:

@@ -30,7 +30,8 @@ def test_a_line_a_minute_tells_how_far_it_is(read_log: ReadLog) -> None:
         view.queue(left)
         [line] = read_log()
         assert {name: value for name, value in line.items() if name not in {"time", "level"}} == {
-            "event": "progress", "looked": "3/18", "synced": 1, "failed": 1, "skipped": 0, "running": 1, "queued": 5,
+            "event": "sync_progress", "message": "progress",
+            "looked": "3/18", "synced": 1, "failed": 1, "skipped": 0, "running": 1, "queued": 5,
             "waiting": 2, "held": 1, "moved": 3_600_000, "rate": 60_000,
         }  # fmt: skip
         view.queue(left)

@@ -220,7 +220,7 @@ def test_the_keys_of_a_plans_document_are_stable() -> None:
 
 def test_a_findings_document() -> None:
     assert documents.finding_document(Finding("engine", True, "Docker 20.10")) == {
-        "what": "engine", "works": True, "told": "Docker 20.10",
+        "what": "engine", "works": True, "message": "Docker 20.10", "told": "Docker 20.10",
     }  # fmt: skip
 
 

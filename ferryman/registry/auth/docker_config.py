@@ -161,10 +161,10 @@ class DockerConfig:
             self._warn("no logins from a helper", f"{file.name}: `credsStore`: {error}")
             return None
 
-    def _warn(self, event: str, reason: str) -> None:
+    def _warn(self, message: str, reason: str) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
-            log.get().warning(event, reason=reason)
+            log.get().warning("docker_logins_unreadable", message=message, reason=reason)
 
     async def _ask(self, helper: str, server: str) -> Credential | None:
         """Raises HelperFailed. Failures are cached like answers, so that a hanging helper hangs once a minute only."""

@@ -366,7 +366,9 @@ class Queue:
         async with self._database.write(alone=True) as connection:
             number = await clock_repair.repair(connection, now, longest_wait=self._longest_wait)
         if number:
-            log.get().warning("the clock was ahead when tags were queued: they wait no longer", tags=number)
+            log.get().warning(
+                "clock_repaired", message="the clock was ahead when tags were queued: they wait no longer", tags=number
+            )
             self.filled.notify()
 
     async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:

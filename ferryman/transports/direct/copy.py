@@ -82,7 +82,9 @@ class DirectCopy:
             except ManifestRefused as error:
                 if not error.lacks_content:
                     raise
-                log.get().warning("the target lacks what it was believed to hold", error=str(error))
+                log.get().warning(
+                    "target_blobs_missing", message="the target lacks what it was believed to hold", error=str(error)
+                )
                 self._foreign_required = True  # perhaps it lacks those; most targets accept manifests without them
             else:
                 return Copied(
@@ -157,7 +159,12 @@ class DirectCopy:
         Only a manifest that is refused twice shows that the target lacks a capability.
         """
         registry = self._repository.registry
-        log.get().warning("the target refuses an image", told=accepted.kind.value, error=str(refusal.error))
+        log.get().warning(
+            "manifest_refused",
+            message="the target refuses an image",
+            told=accepted.kind.value,
+            error=str(refusal.error),
+        )
         try:
             if await accepts_manifest(self._context.registry, self._request.target, refusal.node.manifest):
                 return await self._push(refused, trust)  # the first refusal was temporary

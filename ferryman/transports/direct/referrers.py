@@ -149,7 +149,9 @@ class CopyWithReferrers:
 
     def _leave_out(self, number: int, why: str) -> None:
         if number:
-            log.get().warning("what belongs to an image is left out", number=number, why=why)
+            log.get().warning(
+                "referrers_left_out", message="what belongs to an image is left out", number=number, why=why
+            )
             self._left_out.append(why)
 
     @property

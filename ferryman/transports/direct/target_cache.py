@@ -74,12 +74,23 @@ class TargetCache:
         for name, value in found.items():
             if name not in stored or stored[name] != value:
                 stored[name] = value
-                log.get().info("found out what a registry cannot do", registry=registry, inability=name, value=value)
+                log.get().info(
+                    "capability_missing",
+                    message="found out what a registry cannot do",
+                    registry=registry,
+                    inability=name,
+                    value=value,
+                )
                 with _store_errors_logged():
                     await self._ledger.note_missing_capability(registry, name, value)
         for name in stored.keys() - found.keys():
             del stored[name]
-            log.get().info("found out what a registry can do after all", registry=registry, ability=name)
+            log.get().info(
+                "capability_found",
+                message="found out what a registry can do after all",
+                registry=registry,
+                ability=name,
+            )
             with _store_errors_logged():
                 await self._ledger.forget_missing_capability(registry, name)
 
@@ -102,4 +113,4 @@ def _store_errors_logged() -> Iterator[None]:
 
 
 def _log_store_error(error: StoreError) -> None:
-    log.get().warning("the record of blobs cannot be used", error=str(error))
+    log.get().warning("target_cache_failed", message="the record of blobs cannot be used", error=str(error))

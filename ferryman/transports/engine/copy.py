@@ -79,7 +79,9 @@ class DockerCopy:
             try:
                 parts.append(await self._push_part(choice))
             except NoSuchPlatform as error:  # upstream's index is wrong about this one
-                log.get().warning("platform left out", platform=str(choice.platform), reason=str(error))
+                log.get().warning(
+                    "platform_left_out", message="platform left out", platform=str(choice.platform), reason=str(error)
+                )
         if not parts:
             raise NoSuchPlatform(
                 f"{self._source}: none of its images matches the platform in its index",

@@ -244,7 +244,7 @@ class DockerEngine:
         try:
             found: Mapping[str, Any] = await self._query_unversioned(docker, "info")
         except Denied as error:
-            log.get().debug("an engine that does not tell its ID", error=str(error))
+            log.get().debug("engine_id_missing", message="an engine that does not tell its ID", error=str(error))
             return {"ID": f"at {self._address.url}", "Driver": "/info is forbidden"}
         return found
 
@@ -256,7 +256,7 @@ class DockerEngine:
         except EngineUnavailable:
             raise
         except TransferError as error:
-            log.get().debug("the engine refuses a ping", error=str(error))
+            log.get().debug("engine_ping_refused", message="the engine refuses a ping", error=str(error))
 
     async def _query_unversioned(self, docker: Docker, path: str) -> Any:
         """Send a GET without an API version, which every engine answers in its own."""

@@ -132,15 +132,21 @@ class ImageCache:
             try:
                 await self._trim()
             except FerrymanError as error:  # no reason to fail a copy
-                log.get().warning("the engine's cache could not be trimmed", error=str(error))
+                log.get().warning(
+                    "engine_cache_trim_failed", message="the engine's cache could not be trimmed", error=str(error)
+                )
             except Exception as error:  # noqa: BLE001 - a defect, which need not affect the next trim
-                log.get().error("the engine's cache could not be trimmed: a defect in Ferryman", exc_info=error)
+                log.get().error(
+                    "engine_cache_trim_defect",
+                    message="the engine's cache could not be trimmed: a defect in Ferryman",
+                    exc_info=error,
+                )
 
     async def _record_pull_quietly(self, reference: str) -> None:
         try:
             await self._record_pull(reference)
         except FerrymanError as error:  # it stays in the ledger without an ID: `recover` completes it
-            log.get().debug("a pull is left unsettled", reference=reference, error=str(error))
+            log.get().debug("pull_unsettled", message="a pull is left unsettled", reference=reference, error=str(error))
 
     async def _record_pull(self, reference: str) -> None:
         image = await self._engine.inspect(reference)
@@ -187,6 +193,8 @@ class ImageCache:
             if image is not None and entry.image_id in {None, image.id}:
                 if image.tags or not await self._engine.remove(entry.reference):
                     return False
-                log.get().debug("removed from the engine's cache", reference=entry.reference)
+                log.get().debug(
+                    "engine_image_removed", message="removed from the engine's cache", reference=entry.reference
+                )
             await self._ledger.forget(self._engine_id, entry.reference)
             return True

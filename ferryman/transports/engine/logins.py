@@ -41,7 +41,9 @@ class EngineLogins:
         except LoginRefused:
             raise
         except TransferError as error:  # the engine may reach the registry by a proxy or mirror of its own
-            log.get().debug("a login could not be tried", registry=registry, error=str(error))
+            log.get().debug(
+                "login_not_tried", message="a login could not be tried", registry=registry, error=str(error)
+            )
         self._verified.add(_key(registry, login))
 
 

@@ -74,7 +74,12 @@ class TargetTags:
         except FerrymanError as error:
             is_restored, why = False, str(error)
         if not is_restored:  # it stays in the ledger: `recover` restores it
-            log.get().warning("a local tag is left behind until the next start", reference=reference, error=why)
+            log.get().warning(
+                "local_tag_left",
+                message="a local tag is left behind until the next start",
+                reference=reference,
+                error=why,
+            )
 
     async def _restore(self, reference: str, image_id: str, previous_id: str | None, known: frozenset[str]) -> None:
         current = await self._engine.inspect(reference)

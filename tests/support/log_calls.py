@@ -1,0 +1,53 @@
+"""Every call in Ferryman's own code that writes a line of the log, read from the source."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "ferryman"
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+@dataclass(frozen=True)
+class LogCall:
+    """One of them. `key` None: it is no literal."""
+
+    place: str
+    level: str
+    key: str | None
+    has_message: bool
+
+
+def log_calls() -> Iterator[LogCall]:
+    """`log.get().warning("tag_unreadable", message=…)`, and whatever else is done with a logger, without a level."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path != PACKAGE / "log.py":
+            tree = ast.parse(path.read_text(), str(path))
+            loggers = [node for node in ast.walk(tree) if is_logger(node)]
+            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called_on(node) in loggers]
+            yield from (described(path, call) for call in calls)
+            called = [called_on(call) for call in calls]
+            yield from (
+                LogCall(f"{path.name}:{node.lineno}", "", None, has_message=False)
+                for node in loggers
+                if isinstance(node, ast.Call) and node not in called
+            )
+
+
+def is_logger(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in {
+        "log.get", "structlog.get_logger", "structlog.stdlib.get_logger", "logging.getLogger",
+    }  # fmt: skip
+
+
+def called_on(call: ast.Call) -> ast.expr | None:
+    return call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr in LEVELS else None
+
+
+def described(path: Path, call: ast.Call) -> LogCall:
+    assert isinstance(call.func, ast.Attribute)
+    first = call.args[0] if len(call.args) == 1 else None
+    key = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    messages = [each for each in call.keywords if each.arg == "message"]
+    return LogCall(f"{path.name}:{call.lineno}", call.func.attr, key, has_message=bool(messages))
