@@ -109,9 +109,9 @@ def attestations(children: Sequence[Child]) -> frozenset[str]:
 def _descriptor(entry: Mapping[str, Any]) -> Descriptor:
     digest, size = entry["digest"], entry["size"]
     if not isinstance(digest, str) or not is_digest(digest):
-        raise ValueError("a digest that is none")
+        raise ValueError("an invalid digest")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
-        raise ValueError("a size that is none")
+        raise ValueError("an invalid size")
     return Descriptor(digest, str(entry.get("mediaType") or ""), size)
 
 

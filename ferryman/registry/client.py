@@ -354,7 +354,7 @@ class RegistryClient:
             answer = await self._sender.send(spec)
             document = await self._json(spec, answer, values=values)
             if not isinstance(document, dict):
-                raise WrongContent(f"{about}: what it answers is no list", registry=registry)
+                raise WrongContent(f"{about}: its answer is no list", registry=registry)
             yield document
             following = next_page(answer.headers.getall("Link", []), answer.url)
             if following is None:
@@ -400,7 +400,7 @@ class RegistryClient:
         async for document in self._documents(spec, bounds, values=_API_VALUES):
             if not is_list(document):  # such as a login page
                 about = f"{spec.host.name}: {spec.subject}"
-                raise WrongContent(f"{about}: what it answers is no list", registry=spec.host.name)
+                raise WrongContent(f"{about}: its answer is no list", registry=spec.host.name)
             yield document
 
     async def tagged_referrers(self, tag: Reference) -> list[Referrer]:
@@ -417,14 +417,14 @@ class RegistryClient:
         if answer.body.count(b",") > values:
             if spec.bounds is not None:
                 raise spec.bounds.too_many()
-            raise WrongContent(f"{about}: what it answers is too much", registry=spec.host.name)
+            raise WrongContent(f"{about}: its answer has too many values", registry=spec.host.name)
         try:
             if len(answer.body) < _LONG:
                 return json.loads(answer.body)
             async with self._reading:
                 return await asyncio.to_thread(json.loads, answer.body, object_hook=_unchanged)
         except (ValueError, RecursionError) as error:
-            raise WrongContent(f"{about}: what it answers is no JSON", registry=spec.host.name) from error
+            raise WrongContent(f"{about}: its answer is no JSON", registry=spec.host.name) from error
 
     # The registry's own API
 

@@ -58,7 +58,7 @@ def describe(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Descri
     if not answer.ok or not is_digest(digest):
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
-        raise _wrong(spec, answer, f"is said to be {digest}")
+        raise _wrong(spec, answer, f"has another digest by its header: {digest}")
     # With a Content-Encoding, it is the compressed length.
     length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
     return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)

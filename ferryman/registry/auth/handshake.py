@@ -106,7 +106,7 @@ def _granted(spec: RequestSpec, answer: Answer, credential: Credential | None, c
         token = document.get("token") or document.get("access_token")
         lifetime = document.get("expires_in")
     except (ValueError, AttributeError, RecursionError) as error:
-        raise WrongContent(f"{about}: what its token server answers is no token", registry=spec.host.name) from error
+        raise WrongContent(f"{about}: the answer of its token server is no token", registry=spec.host.name) from error
     if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
         raise WrongContent(f"{about}: its token server answers without a token", registry=spec.host.name)
     seconds = lifetime if isinstance(lifetime, int) and 0 < lifetime < 10**7 else _LIFETIME

@@ -136,7 +136,7 @@ class Download:
     def _check_length(self, answer: Answer, expected: int) -> None:
         length = answer.headers.get("Content-Length")
         if length is not None and length != str(expected):
-            raise self._wrong(f"should have {expected} bytes, and is said to have {length[:20]}")
+            raise self._wrong(f"should have {expected} bytes, and its Content-Length is {length[:20]}")
 
     async def _skip(self, content: Content, count: int) -> None:
         while count > 0:

@@ -125,7 +125,7 @@ class Uploader:
         self._capabilities = capabilities
         self._name = name
         self._digest = digest
-        self._placed = holds_slot
+        self._holds_slot = holds_slot
         self._session: Session | None = None
         self._refused: int | None = None  # bytes of the smallest request that was too large
         self._cut: Unreachable | None = None  # the error that cut the last chunk
@@ -191,9 +191,11 @@ class Uploader:
             if position is None:
                 continue  # too large: the next one is smaller, down to a minimum
             if position < offset:
-                raise self._broken(f"was at byte {offset}, and is said to be at {position} now")
+                raise self._broken(f"went back from byte {offset} to byte {position}")
             if not plan.stepped(sent=size, taken=position - offset):
-                raise self._cut or self._broken(f"stands still at byte {position}: chunks are taken, and not kept")
+                raise self._cut or self._broken(
+                    f"makes no progress at byte {position}: chunks are accepted and not stored"
+                )
             if position == offset + size and plan.proven:
                 self._capabilities.largest_chunk = plan.proven
             offset = position
@@ -231,7 +233,9 @@ class Uploader:
         self._capabilities.takes_chunks = False
         if self._capabilities.takes_large_bodies and not whole_refused:
             raise self._broken("cannot be resumed")
-        raise Unsupported(f"{self._about}: neither whole nor in chunks", registry=self._requests.host.name)
+        raise Unsupported(
+            f"{self._about} was refused, both in one request and in chunks", registry=self._requests.host.name
+        )
 
     async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:
         """Treat a chunk as too large. Raises Unsupported if no smaller one can be tried."""
@@ -271,13 +275,15 @@ class Uploader:
             raise Unreachable(f"{self._about} was lost: answered {answer.status}", registry=self._requests.host.name)
         if answer.status == HTTPStatus.BAD_REQUEST:
             if error_codes(answer) & _DAMAGED:
-                raise WrongContent(f"{self._about} arrived damaged, it says", registry=self._requests.host.name)
+                raise WrongContent(
+                    f"{self._about} arrived damaged, says the registry", registry=self._requests.host.name
+                )
             spec = self._requests.upload("PUT", url, self._name, self._digest)
             raise refusal(spec, answer, now=self._clock.now())
         return answer
 
     async def _start(self) -> Session:
-        spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._placed)
+        spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._holds_slot)
         return session_of(await self._sender.send(spec), self._requests.host.name)
 
     async def _stored(self) -> int | None:
@@ -306,7 +312,7 @@ class Uploader:
         self, method: str, url: URL, body: bytes | Body | None, headers: Mapping[str, str], accepts: frozenset[int]
     ) -> Answer:
         spec = self._requests.upload(
-            method, url, self._name, self._digest, headers=headers, body=body, holds_slot=self._placed
+            method, url, self._name, self._digest, headers=headers, body=body, holds_slot=self._holds_slot
         )
         answer = await self._sender.send(replace(spec, accepts=accepts))
         if answer.ok and method in {"PATCH", "GET"} and "Location" in answer.headers:
@@ -342,7 +348,7 @@ def _location_of(answer: Answer, registry: str) -> URL:
     """The URL for the next request: relative or absolute, perhaps at another host; its query must be kept."""
     written = answer.headers.get("Location")
     if written is None:
-        raise WrongContent(f"{registry} began an upload without saying where it goes on", registry=registry)
+        raise WrongContent(f"{registry} opened an upload session without a Location", registry=registry)
     try:
         location = resolve(answer.url, written)
         if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:

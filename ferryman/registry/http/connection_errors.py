@@ -53,7 +53,7 @@ TABLE = (
     Row(aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     Row(aiohttp.ClientPayloadError, "the answer was cut off"),
     Row(aiohttp.ClientResponseError, _TLS, TlsFailed, says=r"b'\x15\x03"),  # a TLS alert in answer to plain HTTP
-    Row(aiohttp.ClientResponseError, "what it answers is no HTTP"),
+    Row(aiohttp.ClientResponseError, "its answer is no HTTP"),
     Row(Exception, "the connection failed ({0.__class__.__name__})"),
 )
 

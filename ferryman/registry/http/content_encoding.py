@@ -19,14 +19,14 @@ def unpack(body: bytes, encoding: str, *, limit: int) -> bytes:
     Returns at most one byte more than `limit`. Raises ValueError, with a phrase, for broken compressed data.
     """
     if encoding not in _KNOWN:
-        raise ValueError(f"is packed by {encoding[:20]!r}, although it was asked for as it is")
+        raise ValueError(f"is compressed by {encoding[:20]!r}, although it was requested uncompressed")
     try:
         return _inflated(body, _ANY_HEADER, limit)
     except zlib.error:
         if encoding != "deflate":
             if not body.startswith(_GZIP):
                 return body
-            raise ValueError("cannot be unpacked") from None
+            raise ValueError("cannot be decompressed") from None
     try:
         return _inflated(body, -zlib.MAX_WBITS, limit)  # some servers send deflate without the zlib header
     except zlib.error:

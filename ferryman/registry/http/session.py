@@ -123,7 +123,7 @@ class Http:
     async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Answer:
         """Read the body into memory."""
         seconds = self._timeouts.of_body(spec)
-        message = f"{_about(spec, url)}: what it answers does not arrive in time ({seconds:g} s)"
+        message = f"{_about(spec, url)}: its answer does not arrive in time ({seconds:g} s)"
         async with _within(seconds, spec, lambda: TooSlow(message, registry=spec.host.name)):
             body = await _read(response, spec)
             return Answer(response.status, url, response.headers, await _unpacked(response, spec, body))
@@ -357,7 +357,7 @@ async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: b
                 raise _too_large(spec, response.url)
     except ValueError as error:
         if ok:
-            message = f"{_about(spec, response.url)}: what it answers {error}"
+            message = f"{_about(spec, response.url)}: its answer {error}"
             raise WrongContent(message, registry=spec.host.name) from None
     return body[:limit]
 

@@ -228,7 +228,7 @@ async def test_a_blob_that_is_refused_whole_and_in_chunks_is_an_error(
     faulty.interrupt(f"PUT {UPLOAD}", says(413))
     faulty.interrupt(f"PATCH {UPLOAD}", says(405))
 
-    with pytest.raises(Unsupported, match="neither whole nor in chunks") as raised:
+    with pytest.raises(Unsupported, match="refused, both in one request and in chunks") as raised:
         await connect().upload_blob(at(faulty), digest_of(LARGE), LARGE)
     assert raised.value.registry == faulty.host
 
@@ -574,7 +574,7 @@ async def test_chunks_that_are_accepted_and_not_stored_end_in_an_error(
     client = connect()
     client.capabilities(faulty.host).takes_large_bodies = False
 
-    with pytest.raises((Unreachable, WrongContent), match=r"is said to be at|stands still|arrived damaged"):
+    with pytest.raises((Unreachable, WrongContent), match=r"went back|makes no progress|arrived damaged"):
         await client.upload_blob(at(faulty), digest_of(LARGE), LARGE)
     assert uploads.requests.count("PATCH") <= 18
 

@@ -91,11 +91,11 @@ def test_no_more_is_decompressed_than_the_limit() -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "says_what"),
     [
-        ("br", b"\x0b\x02\x80hello\x03", "is packed by 'br'"),
-        ("zstd", b"x", "is packed by 'zstd'"),
+        ("br", b"\x0b\x02\x80hello\x03", "is compressed by 'br'"),
+        ("zstd", b"x", "is compressed by 'zstd'"),
         # With no time in it: the test's name holds it, and each of pytest-xdist's workers is to find the same tests.
-        ("gzip", gzip.compress(BODY, mtime=0)[:-12], "cannot be unpacked"),
-        ("gzip", gzip.compress(BODY, mtime=0)[:30] + b"x" * 30, "cannot be unpacked"),
+        ("gzip", gzip.compress(BODY, mtime=0)[:-12], "cannot be decompressed"),
+        ("gzip", gzip.compress(BODY, mtime=0)[:30] + b"x" * 30, "cannot be decompressed"),
     ],
 )
 async def test_broken_compressed_data(
