@@ -19,23 +19,23 @@ _CASES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "layers": mirror.layers,
     "unchanged": unchanged.nothing_new,
     "engine": mirror.engine,
-    "listed": unchanged.listed,  # the last: it makes this process large
+    "listed": unchanged.listed,  # last, because it increases this process's memory
 }
 
 
 def main() -> None:
     """Print the table, row by row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small one, whose times mean nothing")
+    parser.add_argument("--quick", action="store_true", help="a small run, whose times are not meaningful")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"one of {', '.join(_CASES)}; default: all")
-    asked = parser.parse_args()
-    if unknown := set(asked.cases) - _CASES.keys():
+    arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - _CASES.keys():
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
-    scale, began, missed = QUICK if asked.quick else FULL, time.monotonic(), 0
-    _tell_of_the_machine()
+    scale, began, missed = QUICK if arguments.quick else FULL, time.monotonic(), 0
+    _print_machine()
     print(head())
     for name, case in _CASES.items():
-        if name in (asked.cases or _CASES):
+        if name in (arguments.cases or _CASES):
             with Stage(scale) as stage:
                 for row in case(stage):
                     print(row, flush=True)
@@ -43,7 +43,7 @@ def main() -> None:
     print(f"\n{time.monotonic() - began:.0f} s; load at the end {_load()}; not reached: {missed}", file=sys.stderr)
 
 
-def _tell_of_the_machine() -> None:
+def _print_machine() -> None:
     skopeo = subprocess.run(["skopeo", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {skopeo}; load at the start {_load()}",

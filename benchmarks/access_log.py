@@ -1,4 +1,4 @@
-"""What a real registry was asked, by its own access log."""
+"""Reads the requests that a registry answered from its access log."""
 
 import re
 from collections import Counter
@@ -20,12 +20,12 @@ class Request:
 
     @property
     def discovers(self) -> bool:
-        """Whether it asks for a list of tags, or for a tag's digest."""
+        """Whether it requests a list of tags, or a tag's digest."""
         return "/tags/list" in self.line or (self.line.startswith("HEAD ") and "/manifests/" in self.line)
 
 
-class Listening:
-    """The requests that a registry answers from now on."""
+class AccessLog:
+    """The requests that a registry answers after this object is created."""
 
     def __init__(self, server: RegistryServer) -> None:
         self._server = server
@@ -36,6 +36,6 @@ class Listening:
         return [Request(f"{method} {path}", int(status)) for method, path, status in lines]
 
     def uploaded(self) -> Counter[str]:
-        """How often each blob was uploaded, by digest: mounts are no uploads."""
+        """How often each blob was uploaded, by digest. Mounts do not count."""
         puts = (_PUT.fullmatch(request.line) for request in self.observe() if request.status == 201)
         return Counter(unquote(put[1]) for put in puts if put)

@@ -1,4 +1,4 @@
-"""Who is measured: Ferryman, and skopeo, each as its users call it, from one registry to another."""
+"""The programs that are compared: Ferryman and skopeo, each run as a user runs it, from registry to registry."""
 
 import itertools
 import os
@@ -22,13 +22,13 @@ class Contestant(Protocol):
 
 
 class Ferryman:
-    """An installation with a database of its own; every setting but the transport is the default."""
+    """An installation with its own database; all settings except the transport are defaults."""
 
     def __init__(
         self, folder: Path, sources: list[Source], target: str, *, transport: str = "direct",
         engine: str = _NO_ENGINE, registries: str = "{}",
     ) -> None:  # fmt: skip
-        """`registries`: what items.yml says of them, in YAML's flow style."""
+        """`registries`: that section of items.yml, in YAML's flow style."""
         installed = ferryman.Ferryman(folder, engine=engine, environment={"FERRYMAN_TRANSPORT": transport})
         names = [f"{source.host}/{name}" for source in sources for name in source.repositories]
         installed.items.write_text(
@@ -43,7 +43,7 @@ class Ferryman:
 
 
 class Skopeo:
-    """`skopeo sync --all`: every platform of an index, as Ferryman copies them."""
+    """`skopeo sync --all`: every platform of an index, as Ferryman copies it."""
 
     def __init__(self, folder: Path, source: Source, target: str) -> None:
         folder.mkdir(parents=True)
@@ -53,12 +53,12 @@ class Skopeo:
         (folder / "images.yml").write_text(f"{source.host}:\n  tls-verify: false\n  images:\n{images}")
 
     def sync(self) -> Measured:
-        # What it remembers of blobs it keeps by registry, host and port: at a new one it has nothing to go by.
+        # skopeo caches blob locations by registry, host and port: for a new registry it has no entries.
         command = ["skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker"]
         to = ["--dest-tls-verify=false", "images.yml", f"{self._target}/{PREFIX}"]
         return measure([*command, *to], folder=self._folder, environment=os.environ)
 
 
 def rounds(count: int) -> list[tuple[int, int]]:
-    """In which order two are measured, `count` times: whoever was second is first the next time."""
+    """The order in which two programs are measured, `count` times: the order alternates."""
     return list(itertools.islice(itertools.cycle([(0, 1), (1, 0)]), count))

@@ -1,4 +1,4 @@
-"""A program run to its end, and what it cost."""
+"""Runs a program to its end, and measures time, CPU and memory."""
 
 import os
 import subprocess
@@ -10,17 +10,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one run of a program took. The kernel counts for its children as well."""
+    """The cost of one run of a program, including its children."""
 
     wall: float  # seconds
     cpu: float  # seconds, user and system
-    rss: int  # bytes of memory, at the most
+    rss: int  # peak memory in bytes
 
 
 def measure(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None) -> Measured:
-    """Run it in `folder`, where its output stays. Raises RuntimeError unless it ends with 0.
+    """Run it in `folder`, and keep its output there. Raises RuntimeError unless it exits with 0.
 
-    The kernel counts its memory from before it is a program of its own: whoever calls this has to be smaller.
+    The peak memory includes the time between fork and exec, so the calling process must be smaller than the program.
     """
     output = folder / "output"
     with output.open("wb") as file:

@@ -1,13 +1,13 @@
-"""Into an empty registry: ordinary images, near and far, and one large layer."""
+"""Cases that mirror into an empty registry: ordinary images with and without latency, and large layers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.access_log import Listening
+from benchmarks.access_log import AccessLog
 from benchmarks.contestants import PREFIX, Contestant, Ferryman, Skopeo, rounds
 from benchmarks.measured import Measured
-from benchmarks.sources import Source, demand_the_same, fill, push_large
+from benchmarks.sources import Source, check_same_digests, fill, push_large
 from benchmarks.stage import Stage
 from benchmarks.table import Row, compared, counted
 from tests.support.processes import RegistryServer
@@ -17,7 +17,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One mirror that was made."""
+    """One completed run of a program."""
 
     cost: Measured
     uploads: Counter[str]  # how often each blob was uploaded, by digest
@@ -28,7 +28,7 @@ Make = Callable[[Source, str], Contestant]  # from a source, to a host
 
 
 def cold(stage: Stage) -> Iterator[Row]:
-    """Ordinary images on loopback, and then with a round trip of 50 ms."""
+    """Ordinary images on loopback, then with a round trip of 50 ms."""
     server = stage.registry()
     source = fill(server, "bench", stage.scale.ordinary)
     case = f"cold mirror of {source.tags} tags in {len(source.repositories)} repositories"
@@ -51,7 +51,7 @@ def large(stage: Stage) -> Iterator[Row]:
 
 
 def layers(stage: Stage) -> Iterator[Row]:
-    """Four of them in flight at once."""
+    """Four large layers transferred concurrently."""
     size = stage.scale.large // 2
     yield from _large(stage, f"four layers of {size / _MIB:,.0f} MiB at once", size, layers=4)
 
@@ -70,7 +70,7 @@ def _large(stage: Stage, case: str, size: int, *, layers: int) -> Iterator[Row]:
 
 
 def engine(stage: Stage) -> Iterator[Row]:
-    """A few images through a Docker Engine, which unpacks every layer and packs it again; and directly."""
+    """A few images through a Docker Engine, which unpacks and repacks every layer; and directly."""
     server = stage.registry()
     source = fill(server, "bench", stage.scale.engine)
     dockerd = stage.engine()
@@ -89,13 +89,13 @@ def _race(
     stage: Stage, server: RegistryServer, source: Source, *, pairs: int, far: bool = False,
     ours: Make | None = None, same: bool = True,
 ) -> Pairs:  # fmt: skip
-    """Both, in turns, each time into a registry that is empty; `same`: the digests must be the source's."""
+    """Run both programs alternately, each time into an empty registry; `same`: the digests must be the source's."""
     makes: tuple[Make, Make] = (
         ours or (lambda source, target: Ferryman(stage.folder(), [source], target)),
         lambda source, target: Skopeo(stage.folder(), source, target),
     )
     measured: list[tuple[Run, Run]] = []
-    warm_ups = 0 if far else stage.scale.warm_ups  # what is far was near before: all is warm
+    warm_ups = 0 if far else stage.scale.warm_ups  # with latency, everything is warm from the runs before
     for order in rounds(warm_ups + pairs):
         runs = {who: _run(stage, server, source, makes[who], far=far, same=same or who == 1) for who in order}
         measured.append((runs[0], runs[1]))
@@ -105,16 +105,16 @@ def _race(
 def _run(stage: Stage, server: RegistryServer, source: Source, make: Make, *, far: bool, same: bool) -> Run:
     with stage.fresh() as target, stage.reach(server, target, far=far) as (source_host, target_host):
         contestant = make(source.at(source_host), target_host)
-        listening = Listening(target)
+        log = AccessLog(target)
         cost = contestant.sync()
-        uploads = listening.uploaded()
+        uploads = log.uploaded()
         if same:
-            demand_the_same(server, target, source, prefix=PREFIX)
+            check_same_digests(server, target, source, prefix=PREFIX)
     return Run(cost, uploads)
 
 
 def _uploads(case: str, source: Source, pairs: Pairs) -> Row:
-    """In bytes; every run's must be exact."""
+    """Uploaded bytes; in every run, each blob must have been uploaded exactly once."""
     unique = sum(source.blobs.values())
     ours, theirs = ([_bytes(pair[who].uploads, source) for pair in pairs] for who in (0, 1))
     exact = all(pair[0].uploads == Counter(source.blobs.keys()) for pair in pairs)

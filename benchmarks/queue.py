@@ -1,7 +1,7 @@
-"""How fast the queue is, against plain sqlite3 doing the same to the same file: `python -m benchmarks.queue`.
+"""Measures the queue's throughput against plain sqlite3 on the same file: `python -m benchmarks.queue`.
 
-The workers copy nothing, so that all of them ask at the same time and share their transactions, as they do when the
-queue is what is slow. A single one has nobody to share with.
+The workers copy nothing, so they use the queue at the same time and share transactions, as they do when the queue is
+the bottleneck. A single worker has nobody to share with.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
 
-_TAGS = 100_000  # that are enqueued at once
-_ITEMS = 10  # of as many tags each, so the table has 1,000,000 rows in the end
+_TAGS = 100_000  # enqueued at once
+_ITEMS = 10  # with as many tags each, so the table has 1,000,000 rows in the end
 _JOBS = 4_000
 _WORKERS = 8
 _NOW = datetime.now(UTC)
@@ -41,7 +41,7 @@ async def main() -> None:
             _fill(connection)
             bare = _bare_jobs(connection)
             for workers in (1, _WORKERS):
-                ours = await _run_job(queue, workers)
+                ours = await _run_jobs(queue, workers)
                 what = f"claim and finish, {_TAGS * _ITEMS:,} rows, workers {workers}"
                 _show(f"{what}: jobs a second", ours.rate, bare.rate)
                 _show("    milliseconds of CPU a job", ours.cpu, bare.cpu)
@@ -82,7 +82,7 @@ def _columns(connection: sqlite3.Connection) -> list[str]:
 
 
 def _bare_insert(connection: sqlite3.Connection) -> float:
-    """The same rows under the same indexes, with nothing between."""
+    """Insert the same rows under the same indexes, without a layer in between."""
     columns = _columns(connection)
     listed = ", ".join(columns)
     first = dict(zip(columns, connection.execute(f"SELECT {listed} FROM tags LIMIT 1").fetchone(), strict=True))
@@ -97,7 +97,7 @@ def _bare_insert(connection: sqlite3.Connection) -> float:
 
 
 def _fill(connection: sqlite3.Connection) -> None:
-    """Copies of the first item, as synced, until the table is as large as it should be."""
+    """Copy the first item's rows as synced ones until the table has its full size."""
     columns = _columns(connection)
     synced = {"target": "?", "status": "'synced'", "mirrored_digest": "source_digest", "synced_at": "first_seen_at"}
     chosen = ", ".join(synced.get(name, name) for name in columns)
@@ -111,7 +111,7 @@ def _fill(connection: sqlite3.Connection) -> None:
 @dataclass(frozen=True)
 class _Jobs:
     rate: float  # jobs a second
-    cpu: float  # milliseconds a job, of all threads: other programs on the machine do not change it much
+    cpu: float  # milliseconds per job, all threads: affected little by other programs on the machine
 
 
 class _Stopwatch:
@@ -123,7 +123,7 @@ class _Stopwatch:
         return _Jobs(_JOBS / seconds, cpu * 1000 / _JOBS)
 
 
-async def _run_job(queue: Queue, workers: int) -> _Jobs:
+async def _run_jobs(queue: Queue, workers: int) -> _Jobs:
     left = iter(range(_JOBS))
 
     async def work() -> None:
@@ -143,7 +143,7 @@ async def _run_job(queue: Queue, workers: int) -> _Jobs:
 
 
 def _bare_jobs(connection: sqlite3.Connection) -> _Jobs:
-    """The same statements, one after the other, with nothing to wait for."""
+    """Run the same statements one after the other."""
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
     watch = _Stopwatch()
     for number in range(_JOBS):

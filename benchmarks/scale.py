@@ -1,4 +1,4 @@
-"""How large the benchmarks are."""
+"""The sizes of the benchmarks."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """All that makes a run long or short."""
+    """Everything that determines how long a run takes."""
 
     ordinary: Shape
-    mirrored: Shape  # where there is nothing new
+    mirrored: Shape  # for the case without new tags
     engine: Shape
     listed: Shape  # of each provider that lists digests and times
     large: int  # bytes of the one large layer

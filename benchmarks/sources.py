@@ -1,4 +1,4 @@
-"""What is mirrored in the benchmarks: images that look like ordinary ones, and one layer that is very large."""
+"""The content that the benchmarks mirror: ordinary images, and very large layers."""
 
 import gzip
 import hashlib
@@ -40,15 +40,15 @@ class Source:
     tags: int  # in all of them together
 
     def at(self, host: str) -> "Source":
-        """The same, reached by another address."""
+        """The same source under another address."""
         return Source(host, self.repositories, self.blobs, self.tags)
 
 
 def fill(server: RegistryServer, prefix: str, shape: Shape) -> Source:
-    """Push images: those of one tag have the same base in every repository."""
+    """Push images. The images of one tag have the same base layers in every repository."""
     repositories = tuple(f"{prefix}/app{number}" for number in range(shape.repositories))
     blobs: dict[str, int] = {}
-    # In processes of their own, so that this one stays small: see `measure`.
+    # In separate processes, so that this one stays small: see `measure`.
     with ProcessPoolExecutor(_PUSHES_AT_ONCE) as pool:
         for pushed in pool.map(partial(_push_tag, server.url, repositories, shape), range(shape.tags)):
             blobs |= pushed
@@ -56,15 +56,15 @@ def fill(server: RegistryServer, prefix: str, shape: Shape) -> Source:
 
 
 def ordinary(shape: Shape, repository: str, tag: int, *, created: str = "2026-01-01T00:00:00Z") -> Image:
-    """The image of a tag that `fill` pushes; made at another time, it has the same layers and another config."""
+    """The image of a tag that `fill` pushes. Another `created` gives the same layers and another config."""
     base = [_layer(f"base-{tag}-{number}", shape.base_size) for number in range(3)]
     own = [_layer(f"{repository}-{tag}-{number}", shape.own_size) for number in range(2)]
     return image([*base, *own], created=created, compresslevel=0)
 
 
 def push_large(server: RegistryServer, repository: str, size: int, *, layers: int) -> Source:
-    """Push an image whose layers have about so many bytes each, without holding one in memory."""
-    # Of another size each: the same would be the same layer.
+    """Push an image with layers of about `size` bytes each, without holding one in memory."""
+    # Each has another size: with the same size, it would be the same layer.
     pushed = [_push_layer(server, repository, size + number * _PIECE) for number in range(layers)]
     config = json.dumps(
         {
@@ -83,20 +83,20 @@ def push_large(server: RegistryServer, repository: str, size: int, *, layers: in
 
 
 def _push_layer(server: RegistryServer, repository: str, size: int) -> tuple[str, int]:
-    """Its digest and length."""
-    # Twice the same: an upload's digest is told at its end, but its length at the beginning.
+    """Push one layer. Returns its digest and length."""
+    # Generated twice: an upload needs the length at its beginning, and the digest at its end.
     length, digest = _weigh(_large_layer(size))
     _upload(server, repository, _large_layer(size), length, digest)
     return digest, length
 
 
-def demand_the_same(server: RegistryServer, target: RegistryServer, source: Source, *, prefix: str) -> None:
+def check_same_digests(server: RegistryServer, target: RegistryServer, source: Source, *, prefix: str) -> None:
     """Raise RuntimeError unless every tag names the same digest at both; at the target below `prefix`."""
     for repository in source.repositories:
         mirrored = f"{prefix}/{repository.rpartition('/')[2]}"
         for tag in tags_of(server.url, repository):
             if digest_at(server.url, repository, tag) != digest_at(target.url, mirrored, tag):
-                raise RuntimeError(f"{mirrored}:{tag} is not what {repository}:{tag} is")
+                raise RuntimeError(f"{mirrored}:{tag} has another digest than {repository}:{tag}")
 
 
 def _push_tag(url: str, repositories: Sequence[str], shape: Shape, tag: int) -> dict[str, int]:
@@ -109,12 +109,12 @@ def _push_tag(url: str, repositories: Sequence[str], shape: Shape, tag: int) -> 
 
 
 def _layer(seed: str, size: int) -> bytes:
-    """A layer that cannot be made smaller: those in registries have been."""
+    """A layer that cannot be compressed further, like those in registries."""
     return layer({"content": random.Random(seed).randbytes(size)})
 
 
 def _large_layer(size: int) -> Iterator[bytes]:
-    """A gzip stream: a client that meets anything else may compress it first, which is not what is measured."""
+    """A gzip stream: a client might compress anything else first, which would distort the measurement."""
     block = random.Random(size).randbytes(_PIECE)
     sink = _Sink()
     with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=0, mtime=0) as packed:
@@ -125,7 +125,7 @@ def _large_layer(size: int) -> Iterator[bytes]:
 
 
 class _Sink:
-    """A file whose contents are taken out while it is written."""
+    """A file whose content is read while it is written."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

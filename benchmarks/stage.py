@@ -1,4 +1,4 @@
-"""Where the contestants run: registries, wires and folders, all of them gone afterwards."""
+"""The environment of a benchmark: registries, latency proxies and folders, all removed afterwards."""
 
 import itertools
 import shutil
@@ -16,7 +16,7 @@ _ONE_WAY = 25  # milliseconds
 
 
 class Stage:
-    """A context manager. What it starts stops with it."""
+    """A context manager. Everything that it starts stops with it."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
@@ -32,18 +32,18 @@ class Stage:
         self._stack.close()
 
     def folder(self) -> Path:
-        """A new one's name."""
+        """The path of a new folder, not created yet."""
         return self._folder / f"{next(self._numbers)}"
 
     def registry(self) -> RegistryServer:
-        """An empty registry, which stays until the end."""
+        """An empty registry that runs until the end."""
         server = RegistryServer(self.folder()).start()
         self._stack.callback(server.stop)
         return server
 
     @contextmanager
     def fresh(self) -> Iterator[RegistryServer]:
-        """An empty registry, whose disk is given back at once."""
+        """An empty registry whose files are removed at once."""
         server = RegistryServer(self.folder()).start()
         try:
             yield server
@@ -52,26 +52,26 @@ class Stage:
             shutil.rmtree(server.folder)
 
     def engine(self) -> Engine:
-        """A Docker Engine without an image."""
+        """A Docker Engine without images."""
         engine = Engine(self.folder()).start()
         self._stack.callback(engine.remove)
         return engine
 
     @contextmanager
     def reach(self, *servers: RegistryServer, far: bool) -> Iterator[list[str]]:
-        """The servers' addresses; `far`: others, a round trip of 50 ms away."""
+        """The servers' addresses; `far`: addresses of proxies with a round trip of 50 ms."""
         if not far:
             yield [server.host for server in servers]
             return
         ports = [free_port() for _ in servers]
         pairs = [f"{port}:{server.port}" for port, server in zip(ports, servers, strict=True)]
-        wires = Process(
+        proxies = Process(
             [sys.executable, "-m", "benchmarks.delay", f"{_ONE_WAY}", *pairs],
-            log=self._folder / "wires.log",
+            log=self._folder / "proxies.log",
             ready=lambda: all(map(is_listening, ports)),
         )
-        wires.start()
+        proxies.start()
         try:
             yield [f"127.0.0.1:{port}" for port in ports]
         finally:
-            wires.stop()
+            proxies.stop()

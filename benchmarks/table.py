@@ -1,4 +1,4 @@
-"""Figures beside what is required of them, as a Markdown table."""
+"""Formats results and their requirements as a Markdown table."""
 
 import statistics
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Row:
     ferryman: str
     skopeo: str = ""
     ratio: str = ""
-    reached: bool | None = None  # None: nothing is required
+    reached: bool | None = None  # None: no requirement
 
     def __str__(self) -> str:
         verdict = {True: "yes", False: "**no**", None: ""}[self.reached]
@@ -36,7 +36,7 @@ def compared(
     case: str, figure: str, pairs: Sequence[tuple[float, float]], *, unit: str, digits: int = 2,
     most: float | None = None, least: float | None = None,
 ) -> Row:  # fmt: skip
-    """Medians, and the median of the pairs' ratios: what disturbs the machine disturbs both of a pair."""
+    """Medians, and the median of the pairs' ratios: other load on the machine affects both runs of a pair."""
     ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
     ratios = [our / their for our, their in pairs]
     ratio = statistics.median(ratios)
@@ -45,11 +45,11 @@ def compared(
         required, reached = f"≤ {most} × skopeo's", ratio <= most
     elif least is not None:
         required, reached = f"≥ {least} × skopeo's", ratio >= least
-    told = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    return Row(case, figure, required, f"{ours:.{digits}f} {unit}", f"{theirs:.{digits}f} {unit}", told, reached)
+    spread = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return Row(case, figure, required, f"{ours:.{digits}f} {unit}", f"{theirs:.{digits}f} {unit}", spread, reached)
 
 
 def counted(case: str, figure: str, ours: int, theirs: int | None, *, most: int, unit: str = "") -> Row:
-    """What has a limit of its own, whatever skopeo needs."""
-    told = "" if theirs is None else f"{theirs:,}{unit}"
-    return Row(case, figure, f"≤ {most:,}{unit}", f"{ours:,}{unit}", told, reached=ours <= most)
+    """A figure with an absolute limit, whatever skopeo's is."""
+    skopeo = "" if theirs is None else f"{theirs:,}{unit}"
+    return Row(case, figure, f"≤ {most:,}{unit}", f"{ours:,}{unit}", skopeo, reached=ours <= most)

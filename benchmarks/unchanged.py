@@ -1,11 +1,11 @@
-"""Where there is nothing to do, or hardly anything: what it costs to find that out."""
+"""Cases with little or nothing to copy: the cost of finding that out."""
 
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.access_log import Listening
+from benchmarks.access_log import AccessLog
 from benchmarks.contestants import Contestant, Ferryman, Skopeo, rounds
 from benchmarks.measured import Measured
 from benchmarks.sources import Source, fill, ordinary
@@ -18,7 +18,7 @@ _CONNECTIONS = 8
 
 
 def nothing_new(stage: Stage) -> Iterator[Row]:
-    """Many tags of a registry that lists names alone, all of them mirrored; and then one new tag."""
+    """Many mirrored tags of a registry that lists only names, without news; then one new tag."""
     server, our_target, their_target = stage.registry(), stage.registry(), stage.registry()
     source = fill(server, "bench", stage.scale.mirrored)
     ferryman = Ferryman(stage.folder(), [source], our_target.host)
@@ -47,8 +47,8 @@ def nothing_new(stage: Stage) -> Iterator[Row]:
 
 
 def listed(stage: Stage) -> Iterator[Row]:
-    """Registries whose lists tell digests and times: stand-ins for Google's, Docker Hub and quay."""
-    # Here, because they make this process large, and it must not be while memory is measured: see `measure`.
+    """Registries whose lists have digests and times: stand-ins for Google's, Docker Hub and quay."""
+    # Imported here, because they increase this process's memory, which must be small: see `measure`.
     from tests.support.upstreams import DockerHub, Google, Quay  # noqa: PLC0415
 
     shape, target = stage.scale.listed, stage.registry()
@@ -65,13 +65,13 @@ def listed(stage: Stage) -> Iterator[Row]:
         ferryman = Ferryman(stage.folder(), sources, target.host, registries=f"{{{entries}}}")
         ferryman.sync()
         before = {kind: upstream.asked() for kind, upstream in kinds.items()}
-        listening = Listening(target)
+        log = AccessLog(target)
         ferryman.sync()
         case = f"nothing new, {shape.tags} tags a repository, lists that tell digests"
         for kind, upstream in kinds.items():
             asked = (upstream.asked() - before[kind]) // shape.repositories
             yield counted(case, f"requests a repository: {kind}", asked, None, most=2)
-        yield counted(case, "requests at the target", len(listening.observe()), None, most=0)
+        yield counted(case, "requests at the target", len(log.observe()), None, most=0)
 
 
 def _pair(ferryman: Contestant, skopeo: Contestant, order: tuple[int, int]) -> tuple[Measured, Measured]:
@@ -80,45 +80,45 @@ def _pair(ferryman: Contestant, skopeo: Contestant, order: tuple[int, int]) -> t
 
 
 def _asked(contestant: Contestant, server: RegistryServer, target: RegistryServer) -> tuple[int, int]:
-    """How many requests one more run makes at either."""
-    source_hears, target_hears = Listening(server), Listening(target)
+    """How many requests one more run sends to the source and to the target."""
+    source_log, target_log = AccessLog(server), AccessLog(target)
     contestant.sync()
-    return len(source_hears.observe()), len(target_hears.observe())
+    return len(source_log.observe()), len(target_log.observe())
 
 
 def _heads(server: RegistryServer, source: Source) -> float:
-    """How long every digest takes, in seconds, who runs already and does nothing but ask for it."""
-    questions = [
+    """Seconds that a running client needs for a HEAD of every tag, and nothing else."""
+    requests = [
         f"HEAD /v2/{name}/manifests/{tag} HTTP/1.1\r\nHost: {server.host}\r\nAccept: {OCI_MANIFEST}\r\n\r\n".encode()
         for name in source.repositories
         for tag in tags_of(server.url, name)
     ]
 
-    def ask(mine: list[bytes]) -> None:
+    def send(own: list[bytes]) -> None:
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-            for question in mine:
-                connection.sendall(question)
+            for request in own:
+                connection.sendall(request)
                 answer = b""
                 while not answer.endswith(b"\r\n\r\n"):
                     answer += connection.recv(4096)
                 if not answer.startswith(b"HTTP/1.1 200 "):
-                    raise RuntimeError(f"{question!r} was answered {answer!r}")
+                    raise RuntimeError(f"{request!r} was answered {answer!r}")
 
     began = time.perf_counter()
     with ThreadPoolExecutor(_CONNECTIONS) as threads:
-        list(threads.map(ask, (questions[number::_CONNECTIONS] for number in range(_CONNECTIONS))))
+        list(threads.map(send, (requests[number::_CONNECTIONS] for number in range(_CONNECTIONS))))
     return time.perf_counter() - began
 
 
 def _one_new_tag(
     stage: Stage, source: Source, server: RegistryServer, ferryman: Contestant, target: RegistryServer
 ) -> Iterator[Row]:
-    """All of its layers are known at the target; its config is new."""
+    """A tag whose layers the target has, with a new config."""
     repository = source.repositories[0]
     push(server.url, repository, "2.0", ordinary(stage.scale.mirrored, repository, 0, created="2026-02-02T00:00:00Z"))
-    source_hears, target_hears = Listening(server), Listening(target)
+    source_log, target_log = AccessLog(server), AccessLog(target)
     ferryman.sync()
     case = "one new tag, whose layers the target has"
-    beyond = sum(not request.discovers for request in source_hears.observe())
+    beyond = sum(not request.discovers for request in source_log.observe())
     yield counted(case, "requests at the source beyond discovery", beyond, None, most=2)
-    yield counted(case, "requests at the target", len(target_hears.observe()), None, most=3)
+    yield counted(case, "requests at the target", len(target_log.observe()), None, most=3)
