@@ -1,4 +1,4 @@
-"""Every transport, one after the other."""
+"""Runs each contract test with every transport."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack

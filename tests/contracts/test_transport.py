@@ -1,4 +1,4 @@
-"""What every transport promises, against real registries."""
+"""The contract of Transport, tested for every transport with real registries."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ LINUX = ("linux/amd64", "linux/arm64")
 
 
 def fresh(*platforms: str, docker: bool = False) -> list[Image]:
-    """Images that no engine has seen before, one a platform."""
+    """Images with random content, which no engine has: one per platform."""
     return [image([layer({"file": os.urandom(2000)})], platform=platform, docker=docker) for platform in platforms]
 
 
@@ -252,10 +252,10 @@ async def test_brings_nothing_of_what_refers_to_an_image_unless_asked(pair: Pair
 async def test_tells_its_progress(pair: Pair) -> None:
     await pair.copy(image([layer({"file": os.urandom(300_000)})]))
 
-    assert pair.progress.told
-    for _, done, total in pair.progress.told:
+    assert pair.progress.reports
+    for _, done, total in pair.progress.reports:
         assert total is None or 0 <= done <= total
-    assert max(done for _, done, _ in pair.progress.told) >= 300_000
+    assert max(done for _, done, _ in pair.progress.reports) >= 300_000
 
 
 async def test_a_missing_source(pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Upstreams on loopback, and the real client to ask them."""
+"""Stand-in upstreams on loopback, and the real registry client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 

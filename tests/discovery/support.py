@@ -1,4 +1,4 @@
-"""What the tests of discovery share: values, and a walk to its end."""
+"""Shared by the tests of discovery: repositories, and a complete walk over a lister's pages."""
 
 from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ from ferryman.errors import ConfigurationError
 def read(
     folder: Path, text: str, *, environ: Mapping[str, str] | None = None, transport: str = "docker"
 ) -> items.Configuration:
-    """What `text` means as an items.yml."""
+    """The Configuration of `text` as an items.yml."""
     path = folder / "items.yml"
     path.write_text(text, encoding="utf-8")
     return items.load(path, environ=environ or {}, transport=transport)

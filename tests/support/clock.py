@@ -1,4 +1,4 @@
-"""Clocks that a test owns."""
+"""Clocks that a test controls."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from ferryman.clock import Clock
 
-_TURNS = 20  # of the loop, in which whoever does not sleep comes to its next sleep
-_ROUNDING = 1e-6  # seconds: what many additions of seconds may be off by
+_TURNS = 20  # iterations of the event loop: after them, every task that runs has reached its next sleep
+_ROUNDING = 1e-6  # seconds: tolerance for the rounding errors of many additions
 
 
 class ManualClock:
-    """Stands still; whoever sleeps moves it on at once."""
+    """Does not advance by itself; a sleep advances it at once."""
 
     def __init__(self, now: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)) -> None:
         self._now = now
@@ -39,7 +39,7 @@ class ManualClock:
 
 
 class Unwaiting:
-    """Another clock's time, on which nobody sleeps."""
+    """Shows another clock's time; sleeping on it is not supported."""
 
     def __init__(self, other: Clock) -> None:
         self.now = other.now
@@ -50,7 +50,7 @@ class Unwaiting:
 
 
 class PatientClock:
-    """Stands still until the test moves it on; whoever sleeps wakes then."""
+    """Does not advance until the test advances it; sleepers wake then."""
 
     def __init__(self, now: datetime = datetime(2026, 5, 1, 12, tzinfo=UTC)) -> None:
         self._now = now
@@ -74,7 +74,7 @@ class PatientClock:
             self._sleepers.pop(alarm, None)
 
     async def asleep(self) -> None:
-        """Until somebody sleeps that nobody has woken yet."""
+        """Wait until a task sleeps on this clock."""
         while not self._sleepers:
             self._somebody_sleeps.clear()
             await self._somebody_sleeps.wait()
@@ -88,11 +88,11 @@ class PatientClock:
         return self._now
 
     def set_by(self, seconds: float) -> None:
-        """Somebody sets the clock forward, or back: no time passes, nobody wakes."""
+        """Set the wall clock forward or back: no time passes, and nobody wakes."""
         self._now += timedelta(seconds=seconds)
 
     async def run(self, *work: Awaitable[object]) -> None:
-        """Do all of it to the end: whenever everybody sleeps, time goes on to the first alarm."""
+        """Run everything to its end: whenever all tasks sleep, advance to the first wake-up."""
         tasks = [asyncio.ensure_future(each) for each in work]
         while not all(task.done() for task in tasks):
             for _ in range(_TURNS):

@@ -1,4 +1,4 @@
-"""Images made from Debian's own packages, for an engine that can reach no registry but ours."""
+"""Images made from Debian's packages, for an engine that can only reach our registry."""
 
 import hashlib
 import platform
@@ -76,7 +76,7 @@ def _build(host: str, name: str, context: Path, dockerfile: str) -> None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder of ours in the cache, so that what is finished can be renamed into place."""
+    """A temporary folder in the cache, from which a finished file can be renamed into place."""
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         yield Path(folder)

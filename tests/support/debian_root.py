@@ -1,4 +1,4 @@
-"""Another Debian release beside this machine's own: its programs, run in a root of their own (as root only)."""
+"""Runs programs of another Debian release in a chroot (as root only)."""
 
 import fcntl
 import hashlib
@@ -53,19 +53,19 @@ class DebianRoot:
 
 
 def debian_13() -> DebianRoot:
-    """Debian 13 with all that any test wants of it: one root, for each is made in minutes and takes a gigabyte."""
+    """Debian 13 with everything that tests need: one root, since each takes minutes to create and a gigabyte."""
     return debian_root("trixie", *_TRIXIE)
 
 
 def debian_root(release: str, *packages: str) -> DebianRoot:
     """A root of `release` (such as trixie) with these packages, made once and kept in the checkout's `.cache`.
 
-    Raises RuntimeError with what debootstrap said: that there is no network, for one.
+    Raises RuntimeError with debootstrap's output, for example that there is no network.
     """
     kept = CACHE / f"root-{release}-{hashlib.sha256(' '.join(sorted(packages)).encode()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "roots.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side: one of them makes it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run at the same time, one creates it
         if not kept.exists():
             _make(kept, release, packages)
     return DebianRoot(kept)
@@ -83,13 +83,13 @@ def _make(kept: Path, release: str, packages: Sequence[str]) -> None:
 def bootstrap(folder: Path, release: str, packages: Sequence[str]) -> None:
     """Make a root at `folder`. Raises RuntimeError."""
     included = [f"--include={','.join(packages)}"] if packages else []
-    # Unshared: what it mounts does not outlive it, and nobody removes the machine's /proc with a root half made.
+    # Unshared: its mounts end with it, so that removing an unfinished root cannot remove the machine's /proc.
     run(*_UNSHARED, "debootstrap", "--variant=minbase", *included, release, str(folder))
     shutil.rmtree(folder / "var/cache/apt/archives", ignore_errors=True)
 
 
 def run(*command: str) -> str:
-    """What the command prints; one that fails raises with both of its streams."""
+    """The command's output. If it fails, raises with both of its streams."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")

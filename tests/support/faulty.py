@@ -1,4 +1,4 @@
-"""A web server on loopback that says what a test makes it say, and remembers what it was asked."""
+"""A scripted web server on loopback that records the requests it gets."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came in."""
+    """One received request."""
 
     method: str
     path: str  # without the query
@@ -29,7 +29,7 @@ class Asked:
 
 
 def says(status: int = 200, body: Any = b"", **headers: str) -> Handler:
-    """Always the same answer; what is not bytes goes as JSON. `Content_Type="…"` is a header."""
+    """Always the same answer; a body that is not bytes is sent as JSON. `Content_Type="…"` is a header."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def answer(_: web.Request) -> web.StreamResponse:
@@ -41,7 +41,7 @@ def says(status: int = 200, body: Any = b"", **headers: str) -> Handler:
 
 
 def cuts(promised: int = 1000) -> Handler:
-    """Breaks off in the middle of a body."""
+    """Closes the connection in the middle of a body."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(promised)})
@@ -55,7 +55,7 @@ def cuts(promised: int = 1000) -> Handler:
 
 
 def stalls() -> Handler:
-    """Takes the request and never answers."""
+    """Reads the request and never answers."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
@@ -65,7 +65,7 @@ def stalls() -> Handler:
 
 
 def trickles() -> Handler:
-    """Sends a byte now and then, for ever."""
+    """Sends a body of single bytes, slowly and without end."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -78,7 +78,7 @@ def trickles() -> Handler:
 
 
 class Faulty:
-    """Serves on a port of its own, over TLS where it gets a context. Use `async with Faulty() as server`."""
+    """Listens on its own port, with TLS if it gets a context. Use `async with Faulty() as server`."""
 
     def __init__(self, address: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         self.host = ""
@@ -93,7 +93,7 @@ class Faulty:
         return f"{'https' if self._tls else 'http'}://{self.host}"
 
     def on(self, request: str, *answers: Handler) -> None:
-        """Answer "METHOD /path" with these in turn; the last one stays."""
+        """Answer "METHOD /path" with these in turn; the last one repeats."""
         self._answers[request] = list(answers)
 
     def interrupt(self, request: str, *answers: Handler) -> None:

@@ -1,4 +1,4 @@
-"""The program as a user calls it: a process of its own, in a folder of its own."""
+"""Runs the program as a user does: as a separate process, in its own folder."""
 
 import contextlib
 import itertools
@@ -21,12 +21,12 @@ from tests.support.processes import undisturbed
 PROGRAM = str(Path(sys.executable).with_name("ferryman"))
 _STRANGERS = ("FERRYMAN_", "DOCKER_", "TARGET_", "_FERRYMAN_")
 _TIDYING = 3.0  # seconds
-_LONGEST_WAIT = 240.0  # seconds; for what hangs: these machines are noisy
+_LONGEST_WAIT = 240.0  # seconds; only a hang takes longer, even on a busy machine
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -38,7 +38,7 @@ class Finished:
 
 
 class Running:
-    """A command that goes on. What it prints and logs stands in one file."""
+    """A running command. Its output and log go to one file."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self._process = process
@@ -57,7 +57,7 @@ class Running:
         return self._process.poll() is not None
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Wait while it works for what can only be asked for, again and again."""
+        """Poll for a condition that cannot be awaited, while the command runs."""
         deadline = time.monotonic() + _LONGEST_WAIT
         while not condition():
             assert not self.ended, f"it ended without {what}:\n{self.log}"
@@ -100,7 +100,7 @@ class Ferryman:
         return self.folder / "data/ferryman.db"
 
     def show(self, *arguments: str) -> int:
-        """Run a command whose output is for whoever looks at ours; its exit code."""
+        """Run a command that writes to our own output. Returns its exit code."""
         sys.stdout.flush()
         with contextlib.ExitStack() as stack:
             with undisturbed():
@@ -109,7 +109,7 @@ class Ferryman:
             return process.wait()
 
     def run(self, *arguments: str, **environment: str) -> Finished:
-        """Run a command to its end, with these variables besides."""
+        """Run a command to its end, with additional environment variables."""
         out, err = self._output("out"), self._output("err")
         with out.open("wb") as stdout, err.open("wb") as stderr:
             done = subprocess.run(
@@ -125,7 +125,7 @@ class Ferryman:
         return Finished(done.returncode, out.read_text(), err.read_text())
 
     def run_all(self, *commands: Sequence[str]) -> list[Finished]:
-        """Run commands that do not mind one another, side by side."""
+        """Run independent commands at the same time."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
@@ -155,21 +155,21 @@ class Ferryman:
                 start_new_session=True,
             )
         os.close(theirs)
-        told = bytearray()
+        received = bytearray()
         with contextlib.suppress(OSError):  # so a terminal says that nobody is at it any more
             while piece := os.read(ours, 65536):
-                told += piece
+                received += piece
                 if watch is not None:
                     watch(piece)
-                if interrupt_at is not None and interrupt_at.encode() in told:
+                if interrupt_at is not None and interrupt_at.encode() in received:
                     os.write(ours, b"\x03")
                     interrupt_at = None
         os.close(ours)
-        self._output("tty").write_bytes(told)
-        return process.wait(timeout=_LONGEST_WAIT), told.decode(errors="replace")
+        self._output("tty").write_bytes(received)
+        return process.wait(timeout=_LONGEST_WAIT), received.decode(errors="replace")
 
     def start(self, *arguments: str, program: str = PROGRAM, **environment: str) -> Running:
-        """Start a command; `close` stops what is left of it. `program`: for one with something changed inside."""
+        """Start a command; `close` stops it if it still runs. `program`: a modified program to run instead."""
         log = self._output("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -193,7 +193,7 @@ class Ferryman:
         return {f"{record['target'].rpartition('/')[2]}:{record['tag']}": record for record in done.json}
 
     def close(self) -> None:
-        """Kill what still runs."""
+        """Kill all commands that still run."""
         for running in self._started:
             running.stop(signal.SIGKILL)
 
@@ -202,7 +202,7 @@ class Ferryman:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for one that the terminal's Ctrl-C has reached as well, so that it can tidy the terminal; else stop it."""
+    """Wait for a command that Ctrl-C has reached too, so that it can restore the terminal; else stop it."""
     for stop in (process.terminate, process.kill):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_TIDYING)

@@ -1,4 +1,4 @@
-"""A test run's own temporary folder: nothing of it stays, and what the tests left running fails the run.
+"""The temporary folder of a test run: it is removed, and processes that tests left running fail the run.
 
 With `pytest -n` the folder is the controller's: each worker works in a folder inside it, and the controller looks at
 what is left once all workers have ended. pytest calls the functions below as hooks; see conftest.py.
@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.processes import mounts_below, unmount_below
 
-_DYING = float(os.environ.get("FERRYMAN_TESTS_PATIENCE", "15"))  # seconds in which what was told to stop may end
+_DYING = float(os.environ.get("FERRYMAN_TESTS_PATIENCE", "15"))  # seconds for stopped processes to end
 _OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")  # end with the run
 _RUN = pytest.StashKey["_Run"]()
 
@@ -47,10 +47,10 @@ class _Run:
         return left
 
     def _processes(self) -> dict[int, str]:
-        """What still runs though it had time to end; it is killed."""
+        """Kill processes that had time to end and still run. Returns them as sentences."""
         deadline = time.monotonic() + _DYING
         while (found := dict(self._running())) and time.monotonic() < deadline:
-            time.sleep(0.1)  # a stranger's end cannot be awaited
+            time.sleep(0.1)  # the end of another program's child cannot be awaited
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -95,5 +95,5 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 def _number_of_worker(config: pytest.Config) -> str | None:
     """Which of pytest-xdist's workers this process is, if any. Not by environment: what a worker starts inherits it."""
-    told: dict[str, str] | None = getattr(config, "workerinput", None)
-    return None if told is None else told["workerid"].removeprefix("gw")
+    worker: dict[str, str] | None = getattr(config, "workerinput", None)
+    return None if worker is None else worker["workerid"].removeprefix("gw")

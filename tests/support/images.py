@@ -1,4 +1,4 @@
-"""Real images made from nothing: layers, configs, manifests and indexes, pushed over plain HTTP."""
+"""Builds real images for tests (layers, configs, manifests, indexes), and pushes them over plain HTTP."""
 
 import gzip
 import hashlib
@@ -120,7 +120,7 @@ def index(
 
 
 def attestation(subject: Image) -> tuple[Image, dict[str, str]]:
-    """What buildkit adds for an image: the attestation, and its descriptor's annotations."""
+    """An attestation as buildkit adds it to an image, and its descriptor's annotations."""
     about = {"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": subject.digest}]}
     statement = json.dumps(about).encode()
     rootfs = {"type": "layers", "diff_ids": [digest_of(statement)]}
@@ -152,7 +152,7 @@ def tags_of(url: str, name: str) -> list[str]:
 
 
 def digest_at(url: str, name: str, tag: str) -> str:
-    """What the registry says that the tag names."""
+    """The digest of the tag, as the registry answers."""
     accept = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
     request = urllib.request.Request(f"{url}/v2/{name}/manifests/{tag}", method="HEAD", headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=60) as answer:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for servers that have to answer while a test blocks."""
+"""An event loop in a separate thread, for servers that have to answer while a test blocks."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ _LONGEST_WAIT = 240.0  # seconds
 
 
 class LoopThread:
-    """Made stopped; `stop` ends it for good."""
+    """Not running when created; `stop` ends it permanently."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -20,11 +20,11 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """What comes of it, run in the loop."""
+        """Run a coroutine in the loop. Returns its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_LONGEST_WAIT)
 
     def stop(self) -> None:
-        """Everything in it ends first."""
+        """Stop the loop, after all of its tasks have ended."""
         self.run(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

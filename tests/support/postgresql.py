@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own, on loopback, as Debian packages it."""
+"""A separate PostgreSQL server on loopback, from Debian's package."""
 
 import os
 import pwd
@@ -51,7 +51,7 @@ class PostgresServer:
         return self
 
     def restart(self) -> None:
-        """Stop without waiting for who is connected, and start again."""
+        """Restart, without waiting for clients to disconnect."""
         self._process.signal(signal.SIGINT)
         self._process.stop()
         self._process.start()
@@ -64,7 +64,7 @@ class PostgresServer:
         )  # fmt: skip
 
     def remove(self) -> None:
-        """Stop, and give the disk back."""
+        """Stop, and remove the files."""
         self._process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -99,7 +99,7 @@ class PostgresServer:
 
 
 def _binary(name: str) -> str:
-    """Debian keeps the server's programs out of PATH, in a folder of each version."""
+    """The folder of the newest server's programs: Debian does not have them in PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     if not found:
         raise FileNotFoundError(f"{name} is not installed: apt-get install postgresql")

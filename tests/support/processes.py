@@ -18,17 +18,16 @@ from types import FrameType
 from tests.support.debian_root import DebianRoot
 
 _PORTS = range(10_000, 30_000)
-_STARTING = 180.0  # seconds; for what hangs: these machines are noisy
+_STARTING = 180.0  # seconds; only a hang takes longer, even on a busy machine
 
 
 def free_port() -> int:
     """A port of 127.0.0.1 that was free a moment ago.
 
-    Below those that the kernel gives to outgoing connections and to whoever asks for any: with tests side by side,
-    one of these could be gone before our server is there.
+    Below the kernel's ephemeral ports: with concurrent tests, one of those could be taken before our server starts.
     """
     for _ in _PORTS:
-        port = secrets.choice(_PORTS)  # not of `random`: hypothesis makes that the same in every process
+        port = secrets.choice(_PORTS)  # not from `random`: hypothesis seeds it equally in every process
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
@@ -36,7 +35,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Whether something on 127.0.0.1 takes connections there."""
+    """Whether something listens on this port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
         return True
     return False
@@ -67,7 +66,7 @@ def undisturbed() -> Iterator[None]:
 
 
 class Process:
-    """A server of ours: started, awaited, and stopped by pid."""
+    """A server process: started, awaited until it is ready, and stopped by its pid."""
 
     def __init__(
         self, command: list[str], *, log: Path, ready: Callable[[], bool], env: dict[str, str] | None = None
@@ -86,9 +85,9 @@ class Process:
         deadline = time.monotonic() + _STARTING
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace")[-4000:]
-                raise RuntimeError(f"{self._command[0]} did not start:\n{said}")
-            time.sleep(0.02)  # another program's readiness cannot be awaited, only asked for
+                output = self._log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"{self._command[0]} did not start:\n{output}")
+            time.sleep(0.02)  # another program's readiness cannot be awaited, only polled
 
     @property
     def pid(self) -> int:
@@ -100,7 +99,7 @@ class Process:
         os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL for one that does not listen. Idempotent."""
+        """Send SIGTERM, and SIGKILL after a timeout. Idempotent."""
         if self._process is None:
             return
         self._process.terminate()
@@ -142,7 +141,7 @@ class RegistryServer:
         self._process.signal(number)
 
     def access_log(self) -> str:
-        """Everything that the server logged: its requests among it."""
+        """The server's whole log, including its requests."""
         return (self.folder / "log").read_text(errors="replace")
 
     def _answers(self) -> bool:
@@ -178,7 +177,7 @@ def _htpasswd(user: str, password: str) -> str:
 
 
 class Engine:
-    """A real dockerd of our own, with its own data."""
+    """A separate dockerd with its own data."""
 
     def __init__(self, folder: Path, *, options: tuple[str, ...] = (), root: DebianRoot | None = None) -> None:
         """`root`: that release's dockerd, instead of the machine's."""
@@ -221,12 +220,12 @@ class Engine:
 
 
 def mounts_below(folder: Path) -> list[str]:
-    """Where something is mounted in the folder, the outermost first."""
+    """The mount points in the folder, the outermost first."""
     places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return [place for place in places if place.startswith(f"{folder}/")]
 
 
 def unmount_below(folder: Path) -> None:
-    """Take away all that is mounted in the folder."""
+    """Unmount everything in the folder."""
     for mounted in reversed(mounts_below(folder)):
         subprocess.run(["umount", "--lazy", mounted], check=True)

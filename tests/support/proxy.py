@@ -1,4 +1,4 @@
-"""A proxy before a real registry, which breaks what a test asks it to break."""
+"""A proxy in front of a real registry that injects faults."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FaultyProxy:
-    """Passes everything on to the registry at `upstream`, except what a fault was set for."""
+    """Forwards everything to the registry at `upstream`, except requests for which a fault is set."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
@@ -36,8 +36,8 @@ class FaultyProxy:
         """Answer the requests whose "METHOD path" the pattern matches with the fault. The last one set wins."""
         self._faults.insert(0, (re.compile(pattern), fault))
 
-    def mend(self) -> None:
-        """Break nothing any more; requests that meet a fault already keep it."""
+    def clear_faults(self) -> None:
+        """Remove all faults; requests that have met a fault already are not changed."""
         self._faults.clear()
 
     def answer(self, pattern: str, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
@@ -51,11 +51,11 @@ class FaultyProxy:
         self.fail(pattern, respond)
 
     def stall(self, pattern: str) -> None:
-        """Begin a large answer, and never go on with it."""
+        """Begin a large answer, and never continue it."""
         self._trickle(pattern, pieces=1)
 
     def drip(self, pattern: str) -> None:
-        """Give a large answer so slowly that it never ends."""
+        """Send a large answer so slowly that it never ends."""
         self._trickle(pattern, pieces=1_000_000)
 
     def _trickle(self, pattern: str, *, pieces: int) -> None:
@@ -75,7 +75,7 @@ class FaultyProxy:
         self.fail(pattern, respond)
 
     def hold(self, pattern: str) -> asyncio.Event:
-        """Keep requests waiting until the event is set, then pass them on."""
+        """Hold requests until the event is set, then forward them."""
         gate = asyncio.Event()
 
         async def respond(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What refers to images: made, pushed, and served by a registry that lists it."""
+"""Creates and pushes referrers, and serves the referrers API in front of a registry that lacks it."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def referrer(subject: Image | Index, content: bytes = b"signed", *, kind: str = 
 
 
 def signature(subject: Image | Index, content: bytes = b"signed") -> tuple[str, Image]:
-    """What cosign pushes: a tag, and a manifest that claims to be an image."""
+    """A signature as cosign pushes it: a tag, and a manifest in the form of an image."""
     config = json.dumps({"architecture": "", "os": "", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
     layer = _descriptor("application/vnd.dev.cosign.simplesigning.v1+json", content)
     document = {
@@ -45,7 +45,7 @@ def list_tag(subject: Image | Index) -> str:
 
 
 def refer(url: str, name: str, subject: Image | Index, *referrers: Image) -> None:
-    """Push what refers to an image, and list it under the referrers tag, as a client without the API does."""
+    """Push a referrer of an image, and add it to the referrers tag, as clients do where there is no API."""
     for each in referrers:
         push(url, name, each.digest, each)
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_described(each) for each in referrers]}
@@ -53,7 +53,7 @@ def refer(url: str, name: str, subject: Image | Index, *referrers: Image) -> Non
 
 
 def listed_at(url: str, name: str, subject: Image | Index) -> list[Any]:
-    """The descriptors that the referrers API tells; all of its pages."""
+    """The descriptors that the referrers API lists, from all of its pages."""
     found: list[Any] = []
     following = f"{url}/v2/{name}/referrers/{subject.digest}"
     while following:
@@ -65,7 +65,7 @@ def listed_at(url: str, name: str, subject: Image | Index) -> list[Any]:
 
 
 class ReferrersApi(FaultyProxy):
-    """A registry, before a real one that cannot, which lists what refers to a manifest: two a page, unfiltered."""
+    """A proxy that adds the referrers API to a registry: two descriptors per page, unfiltered."""
 
     def __init__(self, upstream: str) -> None:
         super().__init__(upstream)
@@ -79,11 +79,11 @@ class ReferrersApi(FaultyProxy):
         name, _, selector = request.path.partition("/manifests/")
         if request.method == "PUT" and selector and answer.status == web.HTTPCreated.status_code:
             body = await request.read()
-            if told := json.loads(body).get("subject"):
+            if subject := json.loads(body).get("subject"):
                 digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
                 made = Image(body, request.headers["Content-Type"], {})
-                self._listed[f"{name}@{told['digest']}"][digest] = _described(made)
-                answer.headers["OCI-Subject"] = told["digest"]
+                self._listed[f"{name}@{subject['digest']}"][digest] = _described(made)
+                answer.headers["OCI-Subject"] = subject["digest"]
         return answer
 
     def _page(self, listed: list[Any], request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What a terminal shows of what it was sent: as much of one as Ferryman uses."""
+"""A terminal emulator with the features that Ferryman uses."""
 
 import re
 
@@ -8,11 +8,11 @@ _SEQUENCE = re.compile(r"\x1b\[(?P<arguments>[?0-9;]*)(?P<command>[A-Za-z])|(?P<
 
 
 class Screen:
-    """Every line that was ever on it, those that have scrolled away included."""
+    """The content of the terminal, including lines that have scrolled off."""
 
     def __init__(self, columns: int) -> None:
         self.lines: list[str] = [""]
-        self.styles: list[list[str]] = [[]]  # by cell: what was last said of colours, as in ESC [ 1;32 m
+        self.styles: list[list[str]] = [[]]  # by cell: the last colour codes, as in ESC [ 1;32 m
         self.wrapped = 0  # how often a line was too long
         self.cursor_is_shown = True
         self._columns = columns

@@ -1,4 +1,4 @@
-"""How the tests' web servers end."""
+"""Stops the tests' web servers cleanly."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from aiohttp import web
 
 
 async def clean_up(runner: web.BaseRunner) -> None:
-    """Stop accepting, let what is being accepted arrive, then close everything.
+    """Stop accepting, wait for connections that are being accepted, then close everything.
 
-    asyncio loses a connection that it is just accepting while its server closes (Python 3.11): the socket stays open,
-    and is told of as a ResourceWarning, in whatever test the garbage is collected.
+    asyncio loses a connection that it is accepting while its server closes (Python 3.11): the socket stays open, and
+    causes a ResourceWarning in the test in which garbage is collected next.
     """
     loop = asyncio.get_running_loop()
     for site in runner.sites:

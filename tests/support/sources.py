@@ -1,4 +1,4 @@
-"""The project's own sources, as somebody gets them who has no git."""
+"""The project's sources as in an archive, without git."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,6 @@ _NOT_SHIPPED = (".git", ".venv", ".cache", ".*_cache", ".hypothesis", ".env", "_
 
 
 def copy_sources(folder: Path) -> Path:
-    """Copy what an archive of the sources holds into `folder`, which must not exist."""
+    """Copy the files of a source archive into `folder`, which must not exist."""
     shutil.copytree(CHECKOUT, folder, ignore=shutil.ignore_patterns(*_NOT_SHIPPED))
     return folder

@@ -1,4 +1,4 @@
-"""Transports as the tests open them, and what they copy between."""
+"""Opens transports for tests, and reads what they copied, independently of Ferryman's own code."""
 
 import json
 import os
@@ -49,16 +49,16 @@ def open_client(
 
 @dataclass
 class Progress:
-    """Takes what a copy tells of itself."""
+    """A ProgressSink that records everything."""
 
-    told: list[tuple[str, int, int | None]] = field(default_factory=list)
+    reports: list[tuple[str, int, int | None]] = field(default_factory=list)
 
     def __call__(self, part: str, done: int, total: int | None) -> None:
-        self.told.append((part, done, total))
+        self.reports.append((part, done, total))
 
 
 def fresh_image(size: int = 2000, *, platform: str = "linux/amd64") -> Image:
-    """An image that no engine has seen before."""
+    """An image with random content, which no engine has."""
     return image([layer({"file": os.urandom(size)})], platform=platform)
 
 
@@ -95,7 +95,7 @@ class DockerTransports:
 
 
 class DirectTransports:
-    """Opens transports that need no engine; they are closed together."""
+    """Opens direct transports; they are closed together."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
@@ -130,7 +130,7 @@ def tagged(host: str, name: str, tag: str) -> Reference:
 
 @dataclass(frozen=True)
 class Found:
-    """A manifest as the registry has it."""
+    """A manifest in a registry."""
 
     digest: str
     media_type: str
@@ -143,20 +143,20 @@ class Found:
 
 
 def manifest_at(url: str, name: str, selector: str) -> Found:
-    """What the registry answers, asked without any code of Ferryman's."""
+    """The registry's answer to a plain HTTP request, sent without Ferryman's code."""
     request = urllib.request.Request(f"{url}/v2/{name}/manifests/{selector}", headers={"Accept": _ACCEPT})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return Found(answer.headers["Docker-Content-Digest"], answer.headers["Content-Type"], json.load(answer))
 
 
 def blob_at(url: str, name: str, digest: str) -> Any:
-    """A blob of JSON, asked in the same way."""
+    """A JSON blob, requested in the same way."""
     with urllib.request.urlopen(f"{url}/v2/{name}/blobs/{digest}", timeout=60) as answer:
         return json.load(answer)
 
 
 def tags_at(url: str, name: str) -> list[str]:
-    """The tags of a repository; none of one that does not exist."""
+    """The tags of a repository; empty if it does not exist."""
     try:
         with urllib.request.urlopen(f"{url}/v2/{name}/tags/list", timeout=60) as answer:
             return json.load(answer)["tags"] or []

@@ -21,13 +21,13 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def made_up_digest(text: str) -> str:
-    """The digest of an image that nobody will ever pull."""
+    """A digest without an image, for tags that no test pulls."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
 class Tag:
-    """What upstream holds under a name."""
+    """One tag of a stand-in."""
 
     name: str
     digest: str
@@ -36,7 +36,7 @@ class Tag:
 
 
 class Upstream:
-    """A registry that serves names, HEADs, manifests and blobs; a context manager, started in a thread."""
+    """A registry with tag lists, HEAD, manifests and blobs; a context manager that runs in a thread."""
 
     page_size = 1000  # of /v2/…/tags/list, where `n` asks for no less
 
@@ -71,7 +71,7 @@ class Upstream:
         return self.put(repository, name, pushed_at=pushed_at, digest=what.digest)
 
     def fill(self, repository: str, count: int) -> list[str]:
-        """So many tags, pushed a minute apart; their names, newest first."""
+        """Push this many tags, a minute apart. Returns their names, newest first."""
         names = [f"1.{number}" for number in range(count, 0, -1)]
         for age, name in enumerate(names):
             self.put(repository, name, pushed_at=NOON - timedelta(minutes=age))
@@ -97,7 +97,7 @@ class Upstream:
     # What it was asked
 
     def asked(self, *, beginning: str = "") -> int:
-        """How many requests there were, all or those whose "METHOD path" begins like this."""
+        """How many requests were received; only those whose "METHOD path" begins like this, if given."""
         return sum(count for line, count in self.requests.items() if line.startswith(beginning))
 
     def fail(self, line: str, status: int, **headers: str) -> None:
@@ -212,8 +212,8 @@ class DockerHub(Upstream):
     def __init__(self) -> None:
         super().__init__()
         self.login: tuple[str, str] | None = None  # what POST /v2/auth/token takes
-        self.anonymous_depth: int | None = None  # the offset past which strangers get 403
-        self.private = False  # strangers get 404
+        self.anonymous_depth: int | None = None  # the offset past which anonymous requests get 403
+        self.private = False  # anonymous requests get 404
         self.oldest_first = False
         self.always_page_one = False  # every page is the first, and there is always a next one
         self.before_page: Callable[[int], object] = lambda page: None  # called with the page's number
@@ -229,10 +229,10 @@ class DockerHub(Upstream):
         self.before_page(number)
         tags = self.newest_first(repository)
         start = 0 if self.always_page_one else (number - 1) * size
-        stranger = request.headers.get("Authorization") != "Bearer signed-in"
-        if (self.private and stranger) or start >= max(len(tags), 1) or repository not in self._tags:
+        is_anonymous = request.headers.get("Authorization") != "Bearer signed-in"
+        if (self.private and is_anonymous) or start >= max(len(tags), 1) or repository not in self._tags:
             return web.json_response({"message": "object not found", "errinfo": {}}, status=404)
-        if self.anonymous_depth is not None and stranger and start >= self.anonymous_depth:
+        if self.anonymous_depth is not None and is_anonymous and start >= self.anonymous_depth:
             message = "pagination offset too large for anonymous requests; sign in to page further"
             return web.json_response({"message": message}, status=403)
         if self.oldest_first:
@@ -274,7 +274,7 @@ def _hub_result(tag: Tag) -> dict[str, Any]:
         "id": int(tag.digest[7:15], 16), "name": tag.name, "digest": tag.digest, "content_type": "image",
         "media_type": "application/vnd.docker.container.image.v1+json", "last_updated": at, "tag_last_pushed": at,
         "tag_status": "active", "full_size": 1521559708, "v2": True,
-        "images": [image | dict(told) for told in tag.images] or [image],
+        "images": [image | dict(overrides) for overrides in tag.images] or [image],
     }  # fmt: skip
 
 

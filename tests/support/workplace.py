@@ -1,4 +1,4 @@
-"""Where a pool works in tests: a real database and a real target, and a transport that does what it is told."""
+"""The environment of a worker pool in tests: a real database, a real target, and a scripted transport."""
 
 import asyncio
 from collections import defaultdict
@@ -35,12 +35,12 @@ Act = Callable[[Reference, ProgressSink], Awaitable[Copied]]  # what a transport
 
 
 def tiny(text: str) -> Image:
-    """An image of its own for every text."""
+    """A different image for every text."""
     return image([layer({"file": text.encode()})])
 
 
 class ScriptedTransport:
-    """Pushes a tiny image of its own for every tag, unless it is told to do something else."""
+    """Pushes a small image for every tag, unless the test scripts something else."""
 
     def __init__(self, target: RegistryServer) -> None:
         self.asked: list[str] = []  # the tags, in order
@@ -80,7 +80,7 @@ class ScriptedTransport:
             raise
 
     async def push(self, target: Reference, progress: ProgressSink) -> Copied:
-        """A copy that goes well."""
+        """The result of a successful copy."""
         made = tiny(str(target.tag))
         progress("push:layer", 0, None)
         progress("push:layer", 2000, 2000)
@@ -98,7 +98,7 @@ def raises(error: Exception) -> Act:
 
 
 class Gate:
-    """An act that waits in the middle."""
+    """A scripted copy that waits in the middle."""
 
     def __init__(self, then: Act) -> None:
         self.reached = asyncio.Event()
@@ -141,7 +141,7 @@ class Watcher:
 
 
 class Workplace:
-    """Items are enqueued, pools put to work, and the record read."""
+    """Enqueues items, runs pools, and reads the record."""
 
     def __init__(self, database: Database, target: RegistryServer, client: RegistryClient, name: str) -> None:
         self.database = database
@@ -166,7 +166,7 @@ class Workplace:
         return self.database.file
 
     def queue_of(self, owner: str) -> Queue:
-        """The queue as another process sees it."""
+        """A queue for another process."""
         return Queue(self.database, owner=owner, clock=self.clock, lease=LEASE, max_attempts=POLICY.max_attempts)
 
     def queue_like(self, kind: type[_Q]) -> _Q:
@@ -180,7 +180,7 @@ class Workplace:
         return ItemKey(image, source, f"{self.target.host}/{self._name}/{image}", platforms)
 
     async def enqueue(self, *tags: str, source: str = SOURCE, platforms: str | None = None) -> None:
-        """A walk that wants these copied."""
+        """Apply a walk that queues these tags."""
         now = self.clock.now()
         await self.queue.apply(
             self.item(source, platforms=platforms),
@@ -206,7 +206,7 @@ class Workplace:
         lease: timedelta = LEASE,
         registries: Collection[str] = (),
     ) -> WorkerPool:
-        """A pool that claims nothing more once so many jobs have ended; 0: until it is told to drain."""
+        """A pool that drains after this many jobs have ended; 0: only when `drain` is called."""
         pool = WorkerPool(
             self.worker(queue), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
             targets=targets, registries=lambda: registries,
@@ -216,13 +216,13 @@ class Workplace:
         return pool
 
     async def work(self, *, ends: int = 1, size: int = 1) -> WorkerPool:
-        """Let a pool work until so many jobs have ended."""
+        """Run a pool until this many jobs have ended."""
         pool = self.pool(size=size, ends=ends)
         await pool.run()
         return pool
 
     def start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
-        """Let it go on in the background; it ends with the test."""
+        """Run it in the background until the test ends."""
         self._background.append(asyncio.create_task(work))
         return self._background[-1]
 

@@ -1,4 +1,4 @@
-"""Two real registries, and an engine or direct copies between them."""
+"""Two real registries, and the docker or the direct transport between them."""
 
 import asyncio
 import subprocess
@@ -111,6 +111,6 @@ def ledger() -> InMemoryBlobLedger:
 @pytest.fixture
 def line(stack: AsyncExitStack, start_registry: StartRegistry, ledger: InMemoryBlobLedger) -> Line:
     transports = DirectTransports(stack)
-    transport = transports.open(ledger=ledger, clock=ManualClock())  # no second try is waited for
+    transport = transports.open(ledger=ledger, clock=ManualClock())  # retries do not wait
     assert transports.client is not None
     return Line(transport, transports.client, start_registry(), start_registry())

@@ -1,4 +1,4 @@
-"""Direct copies between two real registries, with a record of every request."""
+"""A direct transport between two real registries, with a record of every request."""
 
 import re
 from urllib.parse import unquote
@@ -44,7 +44,7 @@ class Line:
         source: str | None = None,
         target: str | None = None,
     ) -> Copied:
-        """`source` and `target` are other hosts: proxies before the two."""
+        """Copy a digest. `source` and `target`: other hosts, such as proxies in front of the two registries."""
         return await self.transport.copy(
             pinned(source or self.source.host, name, digest),
             tagged(target or self.target.host, f"m/{name}", tag),
@@ -53,7 +53,7 @@ class Line:
         )
 
     def asked(self, host: str) -> list[str]:
-        """What was asked of a host since the last call: "GET manifest", "PUT blob" …, in alphabetical order."""
+        """The requests sent to a host since the last call: "GET manifest", "PUT blob" …, sorted."""
         found = sorted(request for asked, request in self._requests if asked == host)
         self._requests = [each for each in self._requests if each[0] != host]
         return found

@@ -1,4 +1,4 @@
-"""Which transport a tag goes by."""
+"""The selection of a transport for a tag."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ SOURCE = pinned("quay.io", "a/image", made_up_digest("image"))
 
 
 class Choice:
-    """A choice between two transports that only write down what they were given."""
+    """A TransportSelector between two transports that only record their calls."""
 
     def __init__(self, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken: list[str] = []
@@ -82,10 +82,10 @@ async def test_auto_goes_directly_where_no_engine_answers(nowhere: Choice) -> No
 async def test_auto_goes_through_an_engine_that_answers_but_for_what_none_can_carry(here: Choice) -> None:
     here.transport.configure(default="auto", by_target={ONE: "auto", TWO: "direct"})
 
-    told = await here.transport.connect()
+    description = await here.transport.connect()
 
-    assert told.startswith("through Docker Engine ")
-    assert told.endswith(", and directly where an item says so")
+    assert description.startswith("through Docker Engine ")
+    assert description.endswith(", and directly where an item says so")
     assert await here.way_of(ONE) == "docker"
     assert await here.way_of(ONE, "all") == "direct"
     assert await here.way_of(TWO) == "direct"

@@ -1,4 +1,4 @@
-"""The last request of a copy: tags that may not be written again, and answers that get lost."""
+"""The last request of a copy: immutable tags, and lost answers."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ async def test_an_immutable_tag_that_names_another_image(
 
 
 def after(target: FaultyProxy, *, times: int) -> Fault:
-    """Does what is asked, and breaks off before it answers."""
+    """Forwards the request, then closes the connection instead of answering."""
     left = times
 
     async def lose(request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from ferryman.kinds import ContentKind
 
 
 class InMemoryBlobLedger:
-    """What it is told, and how often it was asked."""
+    """A BlobStore in memory, which counts the calls of `holders`."""
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, ContentKind, str], set[str]] = defaultdict(

@@ -194,9 +194,9 @@ async def test_a_fault_at_every_request_in_turn(road: Road, name: str, lasting: 
             demand(error, kinds, road.proxy.host)
             assert lasting or name != "401"  # a token that ran out is no reason to fail
             assert road.digest(repository) in {None, WHOLE.digest}
-            road.proxy.mend()
+            road.proxy.clear_faults()
             copied = await road.copy(repository, ledger=ledger, timeouts=Timeouts())
-        road.proxy.mend()
+        road.proxy.clear_faults()
         if road.digest(repository) is None:
             assert (
                 not copied.confirmed

@@ -344,11 +344,11 @@ async def test_a_config_of_another_length(strange: Strange, size: int) -> None:
 async def test_all_that_is_to_come_is_told_before_any_of_it_comes(line: Line) -> None:
     layers = [layer({"file": os.urandom(300_000 + number)}) for number in range(3)]
     await line.copy(image(layers))
-    line.progress.told.clear()
+    line.progress.reports.clear()
     made, other = image(layers, created="2026-02-02T00:00:00Z"), fresh("linux/arm64")
     await line.copy(index([made, other]), "all", tag="2")
 
-    told = line.progress.told
+    told = line.progress.reports
     whole = made.blobs.keys() | other.blobs.keys()
     assert {part for part, _, _ in told[: len(whole)]} == {f"copy:{digest[7:19]}" for digest in whole}
     assert {done for _, done, _ in told[: len(whole)]} == {0}

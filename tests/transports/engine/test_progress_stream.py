@@ -40,7 +40,7 @@ def test_counts_what_a_pull_downloaded() -> None:
     )
 
     assert layers.moved == 1000
-    assert told.told == [
+    assert told.reports == [
         ("pull:base", 0, 0), ("pull:top", 0, None),
         ("pull:top", 300, 1000), ("pull:top", 1000, 1000), ("pull:top", 1000, 1000),
     ]  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_layer_that_is_too_small_to_be_told_of_is_done_as_well() -> None:
         progress("Download complete", "tiny"), progress("Pull complete", "tiny"),
     )  # fmt: skip
 
-    assert told.told == [("pull:tiny", 0, None), ("pull:tiny", 0, 0), ("pull:tiny", 0, 0)]
+    assert told.reports == [("pull:tiny", 0, None), ("pull:tiny", 0, 0), ("pull:tiny", 0, 0)]
 
 
 def test_a_layer_that_waited_and_turned_out_to_be_there_waits_no_longer() -> None:
@@ -83,7 +83,7 @@ def test_counts_what_a_push_uploaded() -> None:
     )
 
     assert layers.moved == 4
-    assert told.told == [("push:one", 0, 0), ("push:two", 0, 0), ("push:three", 4, 4), ("push:three", 4, 4)]
+    assert told.reports == [("push:one", 0, 0), ("push:two", 0, 0), ("push:three", 4, 4), ("push:three", 4, 4)]
     assert not layers.ended
 
 

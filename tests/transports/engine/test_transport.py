@@ -375,7 +375,7 @@ async def test_each_of_several_images_is_told_as_a_step(
     wanted = Platforms.parse("linux/amd64,linux/arm64")
     await transports.open().copy(pinned(source.host, "a/b", made.digest), tagged(target.host, "m/b", "1"), wanted, told)
 
-    steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in told.told))
+    steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in told.reports))
     assert steps == ["1/2 pull", "1/2 push", "2/2 pull", "2/2 push"]
 
 
