@@ -1,4 +1,4 @@
-"""Fixtures that every room uses: real registries, a real engine, a place to work, the log."""
+"""Fixtures that many rooms use: real registries, stand-in upstreams, a real engine, a workplace, the log."""
 
 import json
 import logging
@@ -19,6 +19,7 @@ from tests.support.hygiene import pytest_configure, pytest_sessionfinish  # noqa
 from tests.support.markers import pytest_collection_modifyitems  # noqa: F401 - a hook
 from tests.support.processes import Engine, RegistryServer
 from tests.support.transports import open_client
+from tests.support.upstreams import DockerHub, Google, Quay
 from tests.support.workplace import Workplace
 
 ReadLog = Callable[[], list[dict[str, Any]]]
@@ -70,6 +71,24 @@ def target_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regist
 def trixie() -> DebianRoot:
     """Debian 13, with all that any test wants of it."""
     return debian_13()
+
+
+@pytest.fixture
+def hub() -> Iterator[DockerHub]:
+    with DockerHub() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def quay() -> Iterator[Quay]:
+    with Quay() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def google() -> Iterator[Google]:
+    with Google() as upstream:
+        yield upstream
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -176,24 +176,6 @@ class RaisingAtFirst:
         if self._errors:
             raise self._errors.pop()
         return self._other.pages(repository)
-
-
-@pytest.fixture
-def hub() -> Iterator[DockerHub]:
-    with DockerHub() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def quay() -> Iterator[Quay]:
-    with Quay() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def google() -> Iterator[Google]:
-    with Google() as upstream:
-        yield upstream
 
 
 @pytest.fixture

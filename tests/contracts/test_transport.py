@@ -169,7 +169,7 @@ async def test_makes_a_plain_manifest_when_only_one_of_the_wanted_platforms_exis
     assert manifest_at(pair.target.url, "m/a/image", "1").config == by_platform["linux/amd64"].config_digest
 
 
-async def test_finds_the_platforms_that_an_index_does_not_tell(pair: Pair) -> None:
+async def test_finds_the_platforms_that_an_index_leaves_out(pair: Pair) -> None:
     silent = [Image(made.manifest, made.media_type, made.blobs) for made in fresh(*LINUX)]
 
     await pair.copy(index(silent), *LINUX)
@@ -249,7 +249,7 @@ async def test_brings_nothing_of_what_refers_to_an_image_unless_asked(pair: Pair
     assert tags_at(pair.target.url, "m/a/image") == ["1"]
 
 
-async def test_tells_its_progress(pair: Pair) -> None:
+async def test_reports_its_progress(pair: Pair) -> None:
     await pair.copy(image([layer({"file": os.urandom(300_000)})]))
 
     assert pair.progress.reports

@@ -8,27 +8,9 @@ from ferryman.clock import SystemClock
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
-from tests.support.upstreams import DockerHub, Google, Quay, Upstream
+from tests.support.upstreams import Upstream
 
 Connect = Callable[..., Awaitable[RegistryClient]]
-
-
-@pytest.fixture
-def hub() -> Iterator[DockerHub]:
-    with DockerHub() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def quay() -> Iterator[Quay]:
-    with Quay() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def google() -> Iterator[Google]:
-    with Google() as upstream:
-        yield upstream
 
 
 @pytest.fixture

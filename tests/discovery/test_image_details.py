@@ -1,4 +1,4 @@
-"""What manifests and configs tell, from a real registry."""
+"""Details from manifests and configs in a real registry."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -48,13 +48,13 @@ async def test_an_image_is_as_old_as_its_config_says_in_as_many_indexes_as_a_cop
     assert (await read_image_details(client, push(server, images.index([nested])))).created_at is None
 
 
-async def test_an_attestation_that_comes_first_tells_no_age(start_registry: Start, connect: Connect) -> None:
+async def test_an_attestation_that_comes_first_gives_no_age(start_registry: Start, connect: Connect) -> None:
     attestation, annotations = images.attestation(ARM64)
     reference = push(start_registry(), images.index([attestation, ARM64], annotations={0: annotations}))
     assert (await read_image_details(await connect({}), reference)).created_at == datetime(2025, 1, 1, tzinfo=UTC)
 
 
-async def test_what_is_read_for_the_age_tells_the_platforms_too(start_registry: Start, connect: Connect) -> None:
+async def test_what_is_read_for_the_age_gives_the_platforms_too(start_registry: Start, connect: Connect) -> None:
     server, client = start_registry(), await connect({})
     attestation, annotations = images.attestation(AMD64)
     amd64, arm64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")

@@ -1,4 +1,4 @@
-"""What a survey finds, and what it costs: every request is counted."""
+"""The results of a survey, and its cost: every request is counted."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -154,7 +154,7 @@ async def test_pins_that_the_walk_did_not_reach_are_asked_for_by_name(hub: Docke
     assert heads == {f"HEAD /v2/{NGINX.name}/manifests/{name}" for name in ("1.1", "absent")}
 
 
-async def test_only_a_complete_walk_tells_what_is_gone(hub: DockerHub, connect: Connect) -> None:
+async def test_only_a_complete_walk_finds_what_is_gone(hub: DockerHub, connect: Connect) -> None:
     hub.fill(NGINX.name, 300)
     client = await connect({"docker.io": hub})
     known = by_name(await look(client, NGINX))
@@ -184,7 +184,7 @@ async def test_beyond_the_depth_nothing_is_asked_that_the_limit_leaves_out(hub: 
     assert (len(found.tags), hub.asked(beginning="HEAD")) == (1050, 0)
 
 
-async def test_a_tag_whose_digest_is_not_told_is_asked_for_once(hub: DockerHub, connect: Connect) -> None:
+async def test_a_tag_listed_without_digest_is_requested_once(hub: DockerHub, connect: Connect) -> None:
     hub.fill(NGINX.name, 10)
     hub.edit = lambda document: document | {"results": [each | {"digest": None} for each in document["results"]]}
     client = await connect({"docker.io": hub})

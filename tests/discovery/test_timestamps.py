@@ -1,4 +1,4 @@
-"""Every way in which registries tell a time, and what makes no sense."""
+"""All timestamp formats of registries, and implausible values."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -249,7 +249,7 @@ def test_a_wrong_source_does_not_hide_a_wrong_target(tmp_path: Path, target: str
     assert wrong.startswith("3:13: target: ")
 
 
-def test_an_impossible_name_in_the_old_form_is_told_once_for_source_and_target(tmp_path: Path) -> None:
+def test_an_invalid_name_in_the_old_form_is_reported_once_for_source_and_target(tmp_path: Path) -> None:
     (complaint,) = complaints(tmp_path, "Kube: {source: quay.io/a, target: r.io/x/}")
     assert complaint.startswith("1:16: source: ")
 
@@ -288,7 +288,7 @@ items:
     ]
 
 
-def test_a_prefix_that_lost_its_slash_is_told_once(tmp_path: Path) -> None:
+def test_a_prefix_that_lost_its_slash_is_reported_once(tmp_path: Path) -> None:
     text = """\
 defaults: {target: r.io:5000/team/mirror}
 items:
@@ -297,9 +297,9 @@ items:
   - {source: quay.io/c/e, target: r.io/x/}
   - source: docker.io/f
 """
-    [told] = complaints(tmp_path, text)
-    assert told.startswith("3:5: target: 3 items would write to r.io:5000/team/mirror: ")
-    assert "did you mean `r.io:5000/team/mirror/`" in told
+    [message] = complaints(tmp_path, text)
+    assert message.startswith("3:5: target: 3 items would write to r.io:5000/team/mirror: ")
+    assert "did you mean `r.io:5000/team/mirror/`" in message
 
 
 def test_an_image_is_not_copied_onto_itself(tmp_path: Path) -> None:

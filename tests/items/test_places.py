@@ -1,4 +1,4 @@
-"""A mistake is reported where it stands, whatever stands around it."""
+"""A mistake is reported at its position, whatever surrounds it."""
 
 import tempfile
 from pathlib import Path

@@ -40,7 +40,7 @@ def test_the_schema_knows_the_keys_the_defaults_and_no_null() -> None:
     assert '"null"' not in json.dumps(schema)
 
 
-def test_both_forms_are_told_apart() -> None:
+def test_both_forms_are_distinguished() -> None:
     schema = items.schema()
     assert [branch["required"] for branch in schema["if"]["anyOf"]] == [["items"], ["defaults"], ["registries"]]
     assert set(schema["then"]["properties"]) == {"items", "defaults", "registries"} | set(FileKeys.model_fields)

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 from tests.support.debian_root import DebianRoot
 
@@ -111,7 +112,23 @@ class Process:
         self._process = None
 
 
-class RegistryServer:
+class Server:
+    """A Process that serves a host. Subclasses set `_process`."""
+
+    _process: Process
+
+    def start(self) -> Self:
+        self._process.start()
+        return self
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.signal(number)
+
+
+class RegistryServer(Server):
     """A real docker-registry (distribution 2.8) that keeps its blobs under `folder`."""
 
     def __init__(self, folder: Path, *, port: int | None = None, login: tuple[str, str] | None = None) -> None:
@@ -129,16 +146,6 @@ class RegistryServer:
             ready=self._answers,
             env={"OTEL_TRACES_EXPORTER": "none"},
         )
-
-    def start(self) -> "RegistryServer":
-        self._process.start()
-        return self
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.signal(number)
 
     def access_log(self) -> str:
         """The server's whole log, including its requests."""
@@ -176,7 +183,7 @@ def _htpasswd(user: str, password: str) -> str:
     return made.stdout
 
 
-class Engine:
+class Engine(Server):
     """A separate dockerd with its own data."""
 
     def __init__(self, folder: Path, *, options: tuple[str, ...] = (), root: DebianRoot | None = None) -> None:
@@ -193,16 +200,6 @@ class Engine:
         if root is not None:
             command = root.command(*command, sharing=[folder])
         self._process = Process(command, log=folder / "log", ready=self._answers)
-
-    def start(self) -> "Engine":
-        self._process.start()
-        return self
-
-    def stop(self) -> None:
-        self._process.stop()
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.signal(number)
 
     def remove(self) -> None:
         """Stop, and give the disk back."""

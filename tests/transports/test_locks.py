@@ -1,3 +1,5 @@
+"""Locks by key, and work that is shielded from a cancellation."""
+
 import asyncio
 
 import pytest

@@ -18,7 +18,7 @@ _MOST_URLS = 5  # of a foreign layer
 
 
 class Trust(Enum):
-    """Which source of information about the target's content is believed; each member believes less than the last."""
+    """Which information about the target's content is believed: less with each member."""
 
     LEDGER = auto()  # the database's record, and the target
     TARGET = auto()  # the target's own answers

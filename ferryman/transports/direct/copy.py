@@ -27,7 +27,7 @@ from ferryman.transports.tagging import accepts_manifest
 
 @dataclass(frozen=True, slots=True)
 class CopyContext:
-    """What all direct copies share."""
+    """Shared by all direct copies of a process."""
 
     registry: RegistryClient
     targets: TargetCache

@@ -1,4 +1,4 @@
-"""What is known of targets, cached and persisted: a store error costs extra requests, but fails no tag."""
+"""Caches what target registries hold and which capabilities they lack; a store error costs requests, but no tag."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _RELOAD_AFTER = timedelta(hours=1)  # capabilities are read from the ledger agai
 
 
 class TargetCache:
-    """What is remembered of targets: what they hold, and what they cannot do."""
+    """Known content and missing capabilities of targets, persisted in a BlobStore."""
 
     def __init__(self, ledger: BlobStore, registry: RegistryClient, *, clock: Clock) -> None:
         self._ledger = ledger

@@ -28,7 +28,7 @@ HELPER_TAG = "_ferryman"
 
 @dataclass(frozen=True, slots=True)
 class EngineCopyContext:
-    """What all copies through one engine share."""
+    """Shared by all copies through one engine."""
 
     engine: DockerEngine
     identity: EngineIdentity

@@ -1,4 +1,4 @@
-"""Which lister serves which registry."""
+"""The lister of each registry."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Docker Hub: pages, platforms, sign-in, and every way in which its API gives up."""
+"""Docker Hub: pages, platforms, sign-in, and every failure of its API."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ async def test_a_tag_comes_with_digest_time_and_platforms(hub: DockerHub, connec
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("fields", "expected"),
     [
         ({"digest": None}, UpstreamTag("1", None, NOON)),
         ({"digest": "latest"}, UpstreamTag("1", None, NOON)),
@@ -59,14 +59,14 @@ async def test_a_tag_comes_with_digest_time_and_platforms(hub: DockerHub, connec
     ],
 )
 async def test_what_is_missing_or_malformed_is_unknown(
-    hub: DockerHub, connect: Connect, told: dict[str, Any], expected: UpstreamTag | None
+    hub: DockerHub, connect: Connect, fields: dict[str, Any], expected: UpstreamTag | None
 ) -> None:
     whole = {
         "name": "1", "digest": made_up_digest("1"), "images": None,
         "tag_last_pushed": "2026-05-01T12:00:00Z", "last_updated": "2026-04-30T12:00:00Z",
     }  # fmt: skip
     hub.put(NAME, "1")
-    hub.edit = lambda document: document | {"results": [None, 7, "x", whole | told]}
+    hub.edit = lambda document: document | {"results": [None, 7, "x", whole | fields]}
     assert tags_of(await walk(DockerHubLister(await connect({"docker.io": hub})), NGINX)) == (
         [expected] if expected else []
     )
@@ -95,7 +95,7 @@ async def test_an_api_that_repeats_itself_is_left_for_the_plain_list(hub: Docker
     assert hub.requests == {LIST: 2, PLAIN: 1}
 
 
-async def test_a_stranger_at_depth_goes_on_with_names(hub: DockerHub, connect: Connect) -> None:
+async def test_an_anonymous_walk_continues_with_names_past_the_depth_limit(hub: DockerHub, connect: Connect) -> None:
     names = hub.fill(NAME, 1500)
     hub.anonymous_depth = 1000
     pages = await walk(DockerHubLister(await connect({"docker.io": hub})), NGINX)

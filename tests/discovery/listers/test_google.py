@@ -1,4 +1,4 @@
-"""Google: one request, a map turned around, and what is left when the map is not what it was."""
+"""Google: one request, the inverted map, and malformed maps."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ NAME = "google/pause"
 LIST = f"GET /v2/{NAME}/tags/list"
 
 
-async def test_one_request_tells_everything(google: Google, connect: Connect) -> None:
+async def test_one_request_lists_everything(google: Google, connect: Connect) -> None:
     names = google.fill(NAME, 5000)
     found = tags_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE))
     assert sorted(tag.name for tag in found) == sorted(names)

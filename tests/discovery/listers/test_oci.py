@@ -1,4 +1,4 @@
-"""The plain list, from a real registry."""
+"""The tag list of the distribution specification, from a real registry."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""quay: pages, and every way in which its API gives up."""
+"""quay: pages, and every failure of its API."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ LIST = f"GET /api/v1/repository/{NAME}/tag/"
 PLAIN = f"GET /v2/{NAME}/tags/list"
 
 
-async def test_the_api_tells_living_tags_by_the_hundred(quay: Quay, connect: Connect) -> None:
+async def test_the_api_lists_active_tags_in_pages_of_a_hundred(quay: Quay, connect: Connect) -> None:
     names = quay.fill(NAME, 250)
     pages = await walk(QuayLister(await connect({"quay.io": quay})), FLANNEL)
     assert [len(page.tags) for page in pages] == [100, 100, 50]
@@ -27,7 +27,7 @@ async def test_the_api_tells_living_tags_by_the_hundred(quay: Quay, connect: Con
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("fields", "expected"),
     [
         ({"start_ts": None}, UpstreamTag("1", made_up_digest("1"), NOON - timedelta(days=1))),
         ({"start_ts": 0, "last_modified": "yesterday"}, UpstreamTag("1", made_up_digest("1"), None)),
@@ -38,13 +38,13 @@ async def test_the_api_tells_living_tags_by_the_hundred(quay: Quay, connect: Con
     ],
 )
 async def test_what_is_missing_or_malformed_is_unknown(
-    quay: Quay, connect: Connect, told: dict[str, Any], expected: UpstreamTag | None
+    quay: Quay, connect: Connect, fields: dict[str, Any], expected: UpstreamTag | None
 ) -> None:
     whole = {
         "name": "1", "manifest_digest": made_up_digest("1"), "start_ts": int(NOON.timestamp()),
         "last_modified": "Thu, 30 Apr 2026 12:00:00 -0000",
     }  # fmt: skip
-    quay.edit = lambda document: document | {"tags": [None, [], whole | told]}
+    quay.edit = lambda document: document | {"tags": [None, [], whole | fields]}
     assert tags_of(await walk(QuayLister(await connect({"quay.io": quay})), FLANNEL)) == (
         [expected] if expected else []
     )

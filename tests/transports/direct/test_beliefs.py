@@ -1,4 +1,4 @@
-"""What is believed of a target, and what it says of itself, may be wrong: the copy is made in full then."""
+"""Wrong records of a target, and wrong answers of it: the copy is still complete."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Layers through a proxy that takes small requests only, into a real registry; and what a restart knows of it."""
+"""Chunked uploads: layers through a proxy with a request size limit, and the limit that is remembered."""
 
 import os
 from contextlib import AsyncExitStack

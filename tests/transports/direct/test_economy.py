@@ -1,4 +1,4 @@
-"""How few requests a direct copy takes, and that it never moves a byte twice."""
+"""The number of requests of a direct copy, and that no byte is transferred twice."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Each kind of fault at each request in turn: of an index with a layer that is streamed and one that is mounted."""
+"""Every kind of fault at every request of a copy: an index with a layer that is streamed and one that is mounted."""
 
 import asyncio
 import os

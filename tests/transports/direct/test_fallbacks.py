@@ -1,4 +1,4 @@
-"""Targets that take this and not that, in any words: the digest, the requests, and what is believed then."""
+"""Targets that refuse some manifests in various ways: the digest, the requests, and the learned capabilities."""
 
 import itertools
 import json
@@ -144,8 +144,8 @@ class Picky:
         self.hiccups -= 1
         if self.hiccups < 0 and document.get("mediaType", kind) == kind and self.takes(kind, document):
             return await self.target.pass_on(request)
-        status, said = self.says
-        text = said if isinstance(said, str) else json.dumps(said)
+        status, body = self.says
+        text = body if isinstance(body, str) else json.dumps(body)
         return web.Response(status=status, text=text)
 
 
@@ -162,7 +162,7 @@ def manifests_in(what: Image | Index) -> int:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-async def test_every_image_arrives_in_the_first_form_that_is_taken(
+async def test_every_image_arrives_in_the_first_variant_that_is_accepted(
     picky: Picky, ledger: InMemoryBlobLedger, target: str
 ) -> None:
     picky.takes, fates, may_believe = TARGETS[target]
@@ -225,7 +225,7 @@ async def test_a_refusal_in_passing_degrades_nothing(
     assert not ledger.cannot[picky.target.host]
 
 
-async def test_the_first_refusal_is_told_when_nothing_is_taken(picky: Picky) -> None:
+async def test_the_first_refusal_is_raised_when_nothing_is_accepted(picky: Picky) -> None:
     picky.takes, picky.says = takes_nothing, (403, {"errors": [{"code": "DENIED", "message": "not in this project"}]})
 
     with pytest.raises(Denied, match=r"not in this project.*without attestations and in Docker's types") as raised:
@@ -293,7 +293,7 @@ async def test_what_was_taken_before_is_not_believed_to_be_refused(picky: Picky,
     assert not ledger.cannot[picky.target.host]
 
 
-async def test_a_target_that_learns_to_take_oci_types_is_no_longer_told_dockers(
+async def test_a_target_that_begins_to_accept_oci_types_no_longer_gets_dockers(
     picky: Picky, ledger: InMemoryBlobLedger
 ) -> None:
     picky.takes = takes_dockers

@@ -1,4 +1,4 @@
-"""Faults on either side of a direct copy, by a proxy before a real registry."""
+"""Faults at the source and at the target of a direct copy, injected by a proxy in front of a real registry."""
 
 import json
 import os

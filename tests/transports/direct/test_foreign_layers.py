@@ -1,4 +1,4 @@
-"""Foreign layers: left where they are, until a target wants them."""
+"""Foreign layers: not copied, unless the target requires them."""
 
 import json
 import os
@@ -55,8 +55,8 @@ class Wanting:
         document = json.loads(await request.read())
         for each in document["layers"]:
             if not await self.line.client.has_blob(self.line_target, each["digest"]):
-                said = {"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown", "detail": each["digest"]}
-                return web.json_response({"errors": [said]}, status=404)
+                error = {"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown", "detail": each["digest"]}
+                return web.json_response({"errors": [error]}, status=404)
         return await self.proxy.pass_on(request)
 
     @property

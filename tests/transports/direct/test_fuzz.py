@@ -1,4 +1,4 @@
-"""Sources that lie: whatever their manifests hold, a copy ends, with a tag or an error, and takes little for it."""
+"""Malicious sources: whatever their manifests contain, a copy ends with a tag or an error, and with bounded cost."""
 
 import asyncio
 import json
@@ -276,9 +276,9 @@ async def test_what_is_large_eats_no_memory_and_no_time(
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[3],
         )
-        told, _ = await copying.communicate()
+        output, _ = await copying.communicate()
 
-    outcome, memory = told.decode().splitlines()
+    outcome, memory = output.decode().splitlines()
     assert outcome.split()[0] == BOMBS[bomb]
     assert len(outcome) < LONGEST
     assert int(memory) * 1024 < MOST

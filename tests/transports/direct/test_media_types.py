@@ -49,8 +49,8 @@ class Old:
         kind = request.headers["Content-Type"]
         if kind not in self._refused:
             return await self._proxy.pass_on(request)
-        said = {"code": "MANIFEST_INVALID", "message": f"unrecognized manifest content type {kind}"}
-        return web.json_response({"errors": [said]}, status=400)
+        error = {"code": "MANIFEST_INVALID", "message": f"unrecognized manifest content type {kind}"}
+        return web.json_response({"errors": [error]}, status=400)
 
     async def copy(
         self, what: Image | Index, platforms: str | None = None, *, tag: str = "1"
@@ -132,7 +132,7 @@ def packed(kind: str) -> Image:
     [packed("application/vnd.oci.image.layer.v1.tar+zstd"), index([index([AMD64]), ARM64])],
     ids=["zstd", "an index in an index"],
 )
-async def test_what_dockers_types_cannot_tell_is_a_clear_error(old: Old, what: Image | Index) -> None:
+async def test_what_dockers_types_cannot_express_is_a_clear_error(old: Old, what: Image | Index) -> None:
     with pytest.raises(Unsupported, match="unrecognized manifest content type"):
         await old.copy(what)  # whatever else it takes: nothing is known of that yet
     assert tags_at(old.line.target.url, "m/a/image") == []
@@ -143,7 +143,7 @@ async def test_what_dockers_types_cannot_tell_is_a_clear_error(old: Old, what: I
     assert raised.value.registry == old.host
 
 
-async def test_what_only_oci_types_can_tell_is_still_tried(old: Old) -> None:
+async def test_what_only_oci_types_can_express_is_still_tried(old: Old) -> None:
     """One that refuses indexes may well take charts."""
     old.refuse(OCI_INDEX)
     both = index([AMD64, ARM64])

@@ -1,4 +1,4 @@
-"""Large layers flow through: they are never held, whatever their number."""
+"""Memory use: large layers are streamed, never held, whatever their number."""
 
 import hashlib
 import json

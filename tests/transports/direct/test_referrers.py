@@ -1,4 +1,4 @@
-"""What belongs to an image comes along: by the API, by the referrers tag, at any depth, and never at the tag's cost."""
+"""Referrers are copied with an image: by the API, by the referrers tag, at any depth; they never fail the tag."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Passwords and tokens stay with the registry that they are for: another host listens at every step of a copy."""
+"""Passwords and tokens are sent only to their own registry, even if another host is involved in each step of a copy."""
 
 import base64
 import os
@@ -30,7 +30,7 @@ def secrets_in(asked: Asked) -> set[str]:
     return {secret for secret in SECRETS if any(secret in part for part in parts)}
 
 
-def told(server: Faulty) -> set[str]:
+def secrets_received(server: Faulty) -> set[str]:
     return {secret for asked in server.asked for secret in secrets_in(asked)}
 
 
@@ -123,11 +123,11 @@ async def test_a_copy_that_leads_elsewhere_at_every_step(
     assert copied.identical
     assert {asked.method for asked in scene.other.asked} >= {"GET", "PUT"}
     assert any("mount" in asked.query for asked in scene.target.asked)
-    assert told(scene.other) == set()
-    assert told(scene.source) == ({"source-token"} if scheme == "bearer" else {"source-password"})
-    assert told(scene.target) == ({"target-token"} if scheme == "bearer" else {"target-password"})
-    assert told(scene.source_tokens) <= {"source-password"}
-    assert told(scene.target_tokens) <= {"target-password"}
+    assert secrets_received(scene.other) == set()
+    assert secrets_received(scene.source) == ({"source-token"} if scheme == "bearer" else {"source-password"})
+    assert secrets_received(scene.target) == ({"target-token"} if scheme == "bearer" else {"target-password"})
+    assert secrets_received(scene.source_tokens) <= {"source-password"}
+    assert secrets_received(scene.target_tokens) <= {"target-password"}
 
 
 @pytest.mark.parametrize("basic", ["source", "target"])
@@ -151,7 +151,7 @@ async def test_a_host_that_asks_for_the_password_itself_does_not_get_it(
         )
 
     assert not any(secret in str(raised.value) for secret in SECRETS)
-    assert told(scene.other) == set()
+    assert secrets_received(scene.other) == set()
 
 
 async def test_a_next_page_elsewhere_is_not_asked_for(scene: Scene) -> None:

@@ -56,7 +56,7 @@ def days(number: float) -> float:
     return timedelta(days=number).total_seconds()
 
 
-async def test_an_inability_is_tried_again_after_a_month_in_a_running_process(
+async def test_a_missing_capability_is_tried_again_after_a_month_in_a_running_process(
     process: Process, clock: ManualClock
 ) -> None:
     await process.copy(finds_no_mounts=True)
@@ -74,7 +74,9 @@ async def test_an_inability_is_tried_again_after_a_month_in_a_running_process(
     assert not process.client.capabilities(HOST).mounts
 
 
-async def test_a_clock_that_is_set_back_keeps_no_inability_for_ever(process: Process, clock: ManualClock) -> None:
+async def test_a_clock_that_is_set_back_keeps_no_missing_capability_for_ever(
+    process: Process, clock: ManualClock
+) -> None:
     await process.copy(finds_no_mounts=True)
     clock.advance(-days(400))
 
@@ -98,7 +100,7 @@ async def test_what_another_process_learns_is_taken_over(
     assert process.client.capabilities(HOST).largest_chunk == 524_288
 
 
-async def test_what_was_learnt_since_the_last_copy_ended_is_not_overwritten(
+async def test_what_was_learned_since_the_last_copy_is_not_overwritten(
     process: Process, ledger: TargetBlobs, clock: ManualClock
 ) -> None:
     await process.copy()
@@ -111,7 +113,7 @@ async def test_what_was_learnt_since_the_last_copy_ended_is_not_overwritten(
     assert "mounts" in await ledger.missing_capabilities(HOST)
 
 
-async def test_an_ability_that_was_found_after_all_is_written_down(
+async def test_a_capability_that_was_found_after_all_is_saved(
     process: Process, ledger: TargetBlobs, clock: ManualClock
 ) -> None:
     await process.copy(finds_no_mounts=True)

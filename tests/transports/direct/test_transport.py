@@ -1,4 +1,4 @@
-"""What a direct copy leaves at the target: the bytes as they are, or an index of what is wanted."""
+"""The result of a direct copy at the target: unchanged bytes, or an index of the wanted platforms."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def attested(*platforms: str) -> tuple[Index, list[Image], list[Image]]:
     """An index of images and what is attested of each."""
     images = [fresh(platform) for platform in platforms]
     made = [attestation(each) for each in images]
-    annotations = {len(images) + position: told for position, (_, told) in enumerate(made)}
+    annotations = {len(images) + position: described for position, (_, described) in enumerate(made)}
     return index([*images, *(each for each, _ in made)], annotations=annotations), images, [each for each, _ in made]
 
 
@@ -341,17 +341,17 @@ async def test_a_config_of_another_length(strange: Strange, size: int) -> None:
         await strange.copy(strange.serve(json.dumps(body).encode(), OCI_MANIFEST))
 
 
-async def test_all_that_is_to_come_is_told_before_any_of_it_comes(line: Line) -> None:
+async def test_all_blobs_are_announced_before_any_progress(line: Line) -> None:
     layers = [layer({"file": os.urandom(300_000 + number)}) for number in range(3)]
     await line.copy(image(layers))
     line.progress.reports.clear()
     made, other = image(layers, created="2026-02-02T00:00:00Z"), fresh("linux/arm64")
     await line.copy(index([made, other]), "all", tag="2")
 
-    told = line.progress.reports
+    reports = line.progress.reports
     whole = made.blobs.keys() | other.blobs.keys()
-    assert {part for part, _, _ in told[: len(whole)]} == {f"copy:{digest[7:19]}" for digest in whole}
-    assert {done for _, done, _ in told[: len(whole)]} == {0}
-    ended = {part.partition(":")[2]: (done, total) for part, done, total in told}
+    assert {part for part, _, _ in reports[: len(whole)]} == {f"copy:{digest[7:19]}" for digest in whole}
+    assert {done for _, done, _ in reports[: len(whole)]} == {0}
+    ended = {part.partition(":")[2]: (done, total) for part, done, total in reports}
     assert len(ended) == len(whole)
     assert all(done == total for done, total in ended.values())

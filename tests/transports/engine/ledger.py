@@ -16,7 +16,7 @@ class Entry:
 
 
 class InMemoryLedger:
-    """Entries in the order of their last use."""
+    """An ImageStore in memory: entries in the order of their last use. Tests override the two hooks."""
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], Entry] = {}
@@ -30,8 +30,16 @@ class InMemoryLedger:
         image_id: str | None = None,
         previous_id: str | None = None,
     ) -> None:
+        await self.before_remember(role, image_id)
         self.entries.pop((engine, reference), None)
         self.entries[engine, reference] = Entry(engine, reference, role, image_id, previous_id)
+        self.after_remember(role)
+
+    async def before_remember(self, role: ImageRole, image_id: str | None) -> None:
+        """Called before an entry is written."""
+
+    def after_remember(self, role: ImageRole) -> None:
+        """Called after an entry was written."""
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:
         entry = self.entries.pop((engine, reference), None)

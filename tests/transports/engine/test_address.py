@@ -1,3 +1,5 @@
+"""The engine's address from the environment."""
+
 import shutil
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The connection to an engine, with a proxy before it that holds up what a test asks it to hold up."""
+"""The connection to an engine, with a proxy in front of it that injects delays and faults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -93,7 +93,9 @@ async def test_a_proxy_that_forbids_info_is_lived_with(proxy: FaultyProxy, stack
     assert await engine.inspect("nowhere.example/a:1") is None
 
 
-async def test_a_proxy_that_forbids_what_is_needed_is_told_as_that(proxy: FaultyProxy, stack: AsyncExitStack) -> None:
+async def test_a_proxy_that_forbids_a_required_call_is_named_in_the_error(
+    proxy: FaultyProxy, stack: AsyncExitStack
+) -> None:
     proxy.answer("GET /version", 403, PAGE, headers=TEXT)
 
     with pytest.raises(EngineUnavailable, match=r"forbids GET /version \(403 .*administrative rules.*needs GET /_ping"):
@@ -101,7 +103,7 @@ async def test_a_proxy_that_forbids_what_is_needed_is_told_as_that(proxy: Faulty
 
 
 @pytest.mark.parametrize(
-    ("request_line", "status", "said", "path"),
+    ("request_line", "status", "body", "path"),
     [
         ("POST .*/images/create", 403, PAGE, "POST /images/create"),
         ("POST .*/images/create", 405, "Method Not Allowed\n", "POST /images/create"),
@@ -113,9 +115,9 @@ async def test_a_proxy_that_forbids_what_is_needed_is_told_as_that(proxy: Faulty
     ],
 )
 async def test_a_call_that_is_forbidden_is_named(
-    *, proxy: FaultyProxy, stack: AsyncExitStack, request_line: str, status: int, said: str, path: str
+    *, proxy: FaultyProxy, stack: AsyncExitStack, request_line: str, status: int, body: str, path: str
 ) -> None:
-    proxy.answer(request_line, status, said, headers={} if said.startswith("{") else TEXT)
+    proxy.answer(request_line, status, body, headers={} if body.startswith("{") else TEXT)
     engine = await connected(f"tcp://{proxy.host}", stack)
     name = "127.0.0.1:1/a/b:1"
     calls = {

@@ -1,4 +1,4 @@
-"""Texts that engines have really said."""
+"""The classification of error messages that real engines have returned."""
 
 from typing import Literal
 
@@ -139,7 +139,7 @@ def test_blames_the_registry_as_people_write_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             'Get "https://cdn.example/blob/1?expires=9&signature=s3cr3t": dial tcp: i/o timeout',
@@ -150,10 +150,10 @@ def test_blames_the_registry_as_people_write_it() -> None:
         ("\x1b[2J\x1b]0;title\x07broken\r\n2026-01-01 forged line", "([2J ]0;title broken 2026-01-01 forged line)"),
     ],
 )
-def test_quotes_what_may_be_shown(text: str, told: str) -> None:
+def test_quotes_what_may_be_shown(text: str, expected: str) -> None:
     message = str(classify(text, EngineOperation("pull", "r/a:1", "r")))
 
-    assert message.endswith(told)
+    assert message.endswith(expected)
     assert "s3cr3t" not in message
 
 

@@ -1,4 +1,4 @@
-"""What Ferryman pulled stays, up to a budget; what others pulled stays anyhow."""
+"""The cache keeps pulled images up to a limit, and never removes the user's images."""
 
 import asyncio
 from typing import Self
@@ -57,19 +57,10 @@ class HesitantLedger(InMemoryLedger):
         self.hesitates = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def remember(
-        self,
-        engine: str,
-        reference: str,
-        *,
-        role: ImageRole,
-        image_id: str | None = None,
-        previous_id: str | None = None,
-    ) -> None:
+    async def before_remember(self, role: ImageRole, image_id: str | None) -> None:
         if image_id is not None and not self.hesitates.is_set():
             self.hesitates.set()
             await self.gate.wait()
-        await super().remember(engine, reference, role=role, image_id=image_id, previous_id=previous_id)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A wrong login, and how seldom it is shown by all copies together."""
+"""A wrong login: all copies together try it only once."""
 
 import asyncio
 import json

@@ -27,9 +27,9 @@ def take(layers: Layers, *messages: Mapping[str, Any]) -> Layers:
 
 
 def test_counts_what_a_pull_downloaded() -> None:
-    told = Progress()
+    sink = Progress()
     layers = take(
-        Layers("pull", told),
+        Layers("pull", sink),
         {"status": "Pulling from a/b", "id": "1"},
         progress("Already exists", "base"),
         progress("Pulling fs layer", "top"),
@@ -40,7 +40,7 @@ def test_counts_what_a_pull_downloaded() -> None:
     )
 
     assert layers.moved == 1000
-    assert told.reports == [
+    assert sink.reports == [
         ("pull:base", 0, 0), ("pull:top", 0, None),
         ("pull:top", 300, 1000), ("pull:top", 1000, 1000), ("pull:top", 1000, 1000),
     ]  # fmt: skip
@@ -54,14 +54,14 @@ def test_a_pull_ends_with_its_status(status: str) -> None:
     assert take(layers, {"status": status}).ended
 
 
-def test_a_layer_that_is_too_small_to_be_told_of_is_done_as_well() -> None:
-    told = Progress()
+def test_a_layer_too_small_for_progress_messages_is_reported_as_done() -> None:
+    sink = Progress()
     take(
-        Layers("pull", told), progress("Pulling fs layer", "tiny"), progress("Waiting", "tiny"),
+        Layers("pull", sink), progress("Pulling fs layer", "tiny"), progress("Waiting", "tiny"),
         progress("Download complete", "tiny"), progress("Pull complete", "tiny"),
     )  # fmt: skip
 
-    assert told.reports == [("pull:tiny", 0, None), ("pull:tiny", 0, 0), ("pull:tiny", 0, 0)]
+    assert sink.reports == [("pull:tiny", 0, None), ("pull:tiny", 0, 0), ("pull:tiny", 0, 0)]
 
 
 def test_a_layer_that_waited_and_turned_out_to_be_there_waits_no_longer() -> None:
@@ -72,9 +72,9 @@ def test_a_layer_that_waited_and_turned_out_to_be_there_waits_no_longer() -> Non
 
 
 def test_counts_what_a_push_uploaded() -> None:
-    told = Progress()
+    sink = Progress()
     layers = take(
-        Layers("push", told),
+        Layers("push", sink),
         {"status": "The push refers to repository [r/a]"},
         progress("Layer already exists", "one"),
         progress("Mounted from m/x", "two"),
@@ -83,7 +83,7 @@ def test_counts_what_a_push_uploaded() -> None:
     )
 
     assert layers.moved == 4
-    assert told.reports == [("push:one", 0, 0), ("push:two", 0, 0), ("push:three", 4, 4), ("push:three", 4, 4)]
+    assert sink.reports == [("push:one", 0, 0), ("push:two", 0, 0), ("push:three", 4, 4), ("push:three", 4, 4)]
     assert not layers.ended
 
 
@@ -131,7 +131,7 @@ async def test_follows_a_stream_to_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("doing", "told"),
+    ("action", "messages"),
     [
         ("pull", [progress("Downloading", "a", 1, 9)]),
         ("pull", [progress("Pulling fs layer", "a")]),
@@ -142,12 +142,12 @@ async def test_follows_a_stream_to_its_end() -> None:
     ],
 )
 async def test_ends_a_stream_that_fell_silent_while_bytes_should_move(
-    doing: Literal["pull", "push"], told: list[dict[str, Any]]
+    action: Literal["pull", "push"], messages: list[dict[str, Any]]
 ) -> None:
     watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=9)), ping=lives)
 
     with pytest.raises(StreamSilent):
-        await watchdog.follow(speak(*told, then=asyncio.Event()), Layers(doing, Progress()))
+        await watchdog.follow(speak(*messages, then=asyncio.Event()), Layers(action, Progress()))
 
 
 SILENT_WORK: list[tuple[Literal["pull", "push"], list[dict[str, Any]]]] = [
@@ -163,9 +163,9 @@ SILENT_WORK: list[tuple[Literal["pull", "push"], list[dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
+@pytest.mark.parametrize(("action", "messages"), SILENT_WORK)
 async def test_waits_for_silent_work_as_long_as_the_engine_lives(
-    doing: Literal["pull", "push"], told: list[dict[str, Any]]
+    action: Literal["pull", "push"], messages: list[dict[str, Any]]
 ) -> None:
     release, pings = asyncio.Event(), 0
 
@@ -176,16 +176,16 @@ async def test_waits_for_silent_work_as_long_as_the_engine_lives(
             release.set()
 
     watchdog = Watchdog(SilenceLimits(moving=SOON, working=timedelta(minutes=1), ping_after=SOON), ping=ping)
-    await watchdog.follow(speak(*told, then=release), Layers(doing, Progress()))
+    await watchdog.follow(speak(*messages, then=release), Layers(action, Progress()))
 
     assert pings == 3
 
 
-@pytest.mark.parametrize(("doing", "told"), SILENT_WORK)
-async def test_silent_work_has_an_end_too(doing: Literal["pull", "push"], told: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("action", "messages"), SILENT_WORK)
+async def test_silent_work_has_an_end_too(action: Literal["pull", "push"], messages: list[dict[str, Any]]) -> None:
     with pytest.raises(StreamSilent):
         await Watchdog(SilenceLimits(working=SOON), ping=lives).follow(
-            speak(*told, then=asyncio.Event()), Layers(doing, Progress())
+            speak(*messages, then=asyncio.Event()), Layers(action, Progress())
         )
 
 

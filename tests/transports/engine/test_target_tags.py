@@ -1,4 +1,4 @@
-"""An engine pushes only what bears the target's name, which may be a name of the user's."""
+"""Temporary local tags for a push, and the user's own tags of the same name."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What only the way through an engine has: the engine itself, and what it makes of other people's failures."""
+"""Behaviour of the docker transport alone: the engine itself, and the errors that it reports."""
 
 import asyncio
 import json
@@ -43,10 +43,10 @@ async def copy(
 
 
 async def test_says_which_engine_it_found(transports: DockerTransports, engine: Engine) -> None:
-    said = await transports.open().connect()
+    description = await transports.open().connect()
 
-    assert said.startswith("Docker Engine ")
-    assert f"at {engine.host}, linux/amd64, " in said
+    assert description.startswith("Docker Engine ")
+    assert f"at {engine.host}, linux/amd64, " in description
 
 
 async def test_no_socket(transports: DockerTransports, tmp_path: Path) -> None:
@@ -294,16 +294,7 @@ async def test_pulls_again_what_somebody_pruned_before_the_push(
 
         prunings = 1
 
-        async def remember(
-            self,
-            engine: str,
-            reference: str,
-            *,
-            role: ImageRole,
-            image_id: str | None = None,
-            previous_id: str | None = None,
-        ) -> None:
-            await super().remember(engine, reference, role=role, image_id=image_id, previous_id=previous_id)
+        def after_remember(self, role: ImageRole) -> None:
             if role == "target" and self.prunings:
                 self.prunings -= 1
                 docker("image", "rm", f"{source.host}/a/b@{digest}")
@@ -366,16 +357,16 @@ async def test_uses_the_layers_that_the_engine_has(
     assert len(set(blobs)) == len(blobs) == 5  # two configs, two tops, one base
 
 
-async def test_each_of_several_images_is_told_as_a_step(
+async def test_each_of_several_images_is_reported_as_a_step(
     transports: DockerTransports, source: RegistryServer, target: RegistryServer
 ) -> None:
     made = index([fresh_image(platform=platform) for platform in ("linux/amd64", "linux/arm64")])
     push(source.url, "a/b", "1", made)
-    told = Progress()
+    sink = Progress()
     wanted = Platforms.parse("linux/amd64,linux/arm64")
-    await transports.open().copy(pinned(source.host, "a/b", made.digest), tagged(target.host, "m/b", "1"), wanted, told)
+    await transports.open().copy(pinned(source.host, "a/b", made.digest), tagged(target.host, "m/b", "1"), wanted, sink)
 
-    steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in told.reports))
+    steps = list(dict.fromkeys(part.partition(":")[0] for part, _, _ in sink.reports))
     assert steps == ["1/2 pull", "1/2 push", "2/2 pull", "2/2 push"]
 
 
@@ -387,8 +378,8 @@ async def test_an_immutable_tag_that_names_the_image_already(
     proxy = await start_proxy(target)
     push(source.url, "a/b", "1", made)
     first = await copy(transports.open(), source.host, proxy.host, made.digest)
-    said = {"code": "TAG_INVALID", "message": "tag invalid", "detail": "the repository is immutable"}
-    proxy.answer("PUT .*/manifests/", status, json.dumps({"errors": [said]}))
+    error = {"code": "TAG_INVALID", "message": "tag invalid", "detail": "the repository is immutable"}
+    proxy.answer("PUT .*/manifests/", status, json.dumps({"errors": [error]}))
 
     again = await copy(transports.open(), source.host, proxy.host, made.digest)
     assert again.digest == first.digest == manifest_at(target.url, "m/b", "1").digest
