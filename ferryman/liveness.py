@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ferryman.store.services import Service
 
 _FRESH = timedelta(seconds=60)  # an older heartbeat is stale: the process is dead, or hangs
-_CLOCKS_DIFFER = timedelta(seconds=60)  # by which another machine's clock may be ahead of ours
+_CLOCK_SKEW = timedelta(seconds=60)  # by which another machine's clock may be ahead of ours
 _ALLOWANCE = timedelta(minutes=5)  # by which a cycle may begin late
 _LONGEST_CYCLE = timedelta(days=1)
 
@@ -41,7 +41,7 @@ def _verdict(service: Service, now: datetime) -> Liveness:
 
 def _is_fresh(service: Service, now: datetime) -> bool:
     """A heartbeat from the future was sent under a clock that was ahead: a living process soon sends another."""
-    return -_CLOCKS_DIFFER <= now - service.beat_at < _FRESH
+    return -_CLOCK_SKEW <= now - service.beat_at < _FRESH
 
 
 def _problem(service: Service, now: datetime) -> str | None:

@@ -78,7 +78,7 @@ class RegistryPauses:
 
     async def try_again(self, hosts: Collection[str]) -> None:
         """At the beginning of a cycle: try the refused logins of these registries whose time has come, once each."""
-        for state in await self._queue.held():
+        for state in await self._queue.paused_registries():
             if state.until is not None or state.registry not in hosts:
                 continue
             now, due = self._clock.now(), next_login(state)
@@ -105,7 +105,7 @@ class RegistryPauses:
                 error=str(error),
             )
         else:
-            tags = await self._queue.release(registry)
+            tags = await self._queue.resume_on_trial(registry)
             self._events.emit(RegistryResumed(registry, tags, "login-accepted" if taken else "login-retried"))
 
     async def lift_if_taken(self, registry: str) -> bool:
@@ -117,7 +117,7 @@ class RegistryPauses:
         except TransferError:
             return False
         if taken:
-            self._events.emit(RegistryResumed(registry, await self._queue.let_go(registry), "check"))
+            self._events.emit(RegistryResumed(registry, await self._queue.resume(registry), "check"))
         return taken
 
     async def stop(self, registry: str, *, error: str) -> bool:
@@ -126,14 +126,14 @@ class RegistryPauses:
             if await self.reason(registry):
                 return False
             fingerprint = await self._registry.login_fingerprint(registry)
-            await self._queue.hold(registry, until=None, error=error, fingerprint=fingerprint)
+            await self._queue.pause(registry, until=None, error=error, login_fingerprint=fingerprint)
         self._events.emit(RegistryPaused(registry, None, error))
         return True
 
     async def wait(self, registry: str, *, until: datetime, error: str) -> None:
         """Let none of a registry's tags run before `until`. Every change of that is logged once."""
-        if await self._queue.hold(registry, until=until, error=error):
-            tags = await self._queue.waiting(registry)
+        if await self._queue.pause(registry, until=until, error=error):
+            tags = await self._queue.count_waiting(registry)
             self._events.emit(RegistryPaused(registry, until, error, tags=tags))
 
     async def check(self, registry: str) -> None:
@@ -143,7 +143,7 @@ class RegistryPauses:
         """
         async with self._trying[registry]:
             pass  # who comes while a refused login is tried the second time would show it a third time
-        for state in await self._queue.held():
+        for state in await self._queue.paused_registries():
             if state.until is not None:
                 self._registry.hold(state.registry, state.until)  # each: a tag API has a host, and limits, of its own
             elif state.registry == registry:
@@ -151,18 +151,18 @@ class RegistryPauses:
 
     async def reason(self, registry: str) -> str | None:
         """Why a registry is paused for its login; None: it isn't."""
-        for state in await self._queue.held():
+        for state in await self._queue.paused_registries():
             if state.registry == registry and state.until is None:
                 return state.error
         return None
 
     async def resume_recovered(self) -> None:
         """Let go every registry whose credentials are others than those that were refused."""
-        for state in await self._queue.held():
+        for state in await self._queue.paused_registries():
             if state.until is not None:
                 continue
-            refused = await self._queue.fingerprint_of(state.registry)
+            refused = await self._queue.login_fingerprint_of(state.registry)
             if refused is None or not await self._registry.matches(state.registry, refused):
                 self._registry.forget_refusals(state.registry)
-                tags = await self._queue.let_go(state.registry)
+                tags = await self._queue.resume(state.registry)
                 self._events.emit(RegistryResumed(state.registry, tags, "credentials-changed"))

@@ -58,7 +58,9 @@ class SyncLookups:
         if not limited or self._rounds == _MOST_ROUNDS:
             return []
         self._rounds += 1
-        found = await self._ledger.found_lacking([str(item.target) for item in limited], since=self._began_at)
+        found = await self._ledger.targets_lacking_platforms(
+            [str(item.target) for item in limited], since=self._began_at
+        )
         return [item for item in limited if str(item.target) in found]
 
     async def again(self, items: Sequence[Item], cycle: Cycle) -> Cycle:

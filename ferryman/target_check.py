@@ -14,7 +14,7 @@ from ferryman.clock import Clock
 from ferryman.errors import LoginRefused, NotFound, RateLimited, TransferError
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.store.target_checks import HeldTag, TargetChecks
+from ferryman.store.target_checks import MirroredTag, TargetChecks
 from ferryman.tasks import for_each
 
 _BELIEVED = timedelta(days=20)  # for so long a tag is not asked for again,
@@ -28,8 +28,8 @@ _FAILURES = 10  # after which the registry is asked no more in this round
 class _Round:
     """What was found in one look at a target."""
 
-    right: list[HeldTag] = field(default_factory=list)
-    wrong: list[HeldTag] = field(default_factory=list)
+    matching: list[MirroredTag] = field(default_factory=list)
+    differing: list[MirroredTag] = field(default_factory=list)
     errors: list[TransferError] = field(default_factory=list)
 
     @property
@@ -60,12 +60,12 @@ class TargetCheck:
         for start in range(0, len(due), _NOTED):
             found = _Round()
 
-            async def ask(held: HeldTag, found: _Round = found) -> None:
+            async def ask(held: MirroredTag, found: _Round = found) -> None:
                 if not found.is_over:
                     await self._ask(target, held, found)
 
             await for_each(due[start : start + _NOTED], ask, at_once=_AT_ONCE)
-            queued += await self._targets.note(right=found.right, wrong=found.wrong)
+            queued += await self._targets.record(matching=found.matching, differing=found.differing)
             if found.errors:
                 log.get().warning(
                     "target_check_failed", message="cannot check what the target names; trying again at the next look",
@@ -75,7 +75,7 @@ class TargetCheck:
                 break
         return queued
 
-    async def _due(self, target: Repository, kept: Collection[str], elapsed: timedelta | None) -> list[HeldTag]:
+    async def _due(self, target: Repository, kept: Collection[str], elapsed: timedelta | None) -> list[MirroredTag]:
         restored = await self._targets.restored()
         unchecked = await self._targets.unchecked(str(target), before=self._clock.now() - _BELIEVED)
         due = [held for held in unchecked if held.tag in kept]
@@ -86,7 +86,7 @@ class TargetCheck:
         due.sort(key=lambda held: held.id in self._unreadable)
         return due[: ceil(len(kept) * min(elapsed / _SPREAD, 1))]
 
-    async def _ask(self, target: Repository, held: HeldTag, found: _Round) -> None:
+    async def _ask(self, target: Repository, held: MirroredTag, found: _Round) -> None:
         try:
             named = (await self._registry.head_manifest(target.tagged(held.tag))).digest
         except NotFound:
@@ -97,9 +97,9 @@ class TargetCheck:
             return
         self._unreadable.discard(held.id)
         if named is not None and held.digest in {None, named}:
-            found.right.append(held)
+            found.matching.append(held)
             return
-        found.wrong.append(held)
+        found.differing.append(held)
         log.get().warning(
             "target_changed", message="the target does not name what was copied: queued again",
             tag=held.tag, target=str(target), names=named or "nothing", expected=held.digest,

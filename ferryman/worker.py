@@ -117,7 +117,7 @@ class Worker:
             message = f"{registry}: {self._registry.quota(registry)}; the rest of them is spread over time"
             raise RateLimited(message, registry=registry, retry_at=until)
 
-    async def hand_back(self, job: Job, started_at: datetime) -> bool:
+    async def return_to_queue(self, job: Job, started_at: datetime) -> bool:
         """This process stops: the job is anybody's again, and the attempt does not count. False: see `settle`."""
         return await self._end(job, self._handed_back(job), started_at)
 
@@ -164,7 +164,7 @@ class Worker:
 
     async def _handed_back(self, job: Job) -> _Recorded:
         with contextlib.suppress(StoreError):  # then the owner's death gives the lease back
-            await self._queue.hand_back(job)
+            await self._queue.return_to_queue(job)
         return True, JobEnded(job_info(job), "stopped")
 
     async def _record(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> _Recorded:
@@ -183,7 +183,7 @@ class Worker:
                 kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
                 return kept, JobEnded(job_info(job), "skipped", str(error), error.kind)
             case EngineUnavailable():  # no tag's fault: the pool waits for the engine
-                return await self._queue.hand_back(job), JobEnded(job_info(job), "again", str(error), error.kind)
+                return await self._queue.return_to_queue(job), JobEnded(job_info(job), "again", str(error), error.kind)
             case RateLimited():
                 return await self._limited(job, error)
             case LoginRefused():

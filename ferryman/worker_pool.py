@@ -171,7 +171,7 @@ class WorkerPool:
         except asyncio.CancelledError:  # this process stops
             copy.cancel()
             await asyncio.wait([copy])  # until it has cleaned up after itself
-            await self._worker.hand_back(job, started_at)
+            await self._worker.return_to_queue(job, started_at)
             raise
         finally:
             del self._copies[job.token]
@@ -246,7 +246,7 @@ class WorkerPool:
         """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""
         for job in tuple(self._unrecorded):
             try:
-                await self._queue.hand_back(job)  # does nothing where the lease was lost
+                await self._queue.return_to_queue(job)  # does nothing where the lease was lost
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - a mistake of ours, over one job: it must not end the heartbeat

@@ -148,7 +148,7 @@ async def test_another_registrys_login_is_none_of_its_business(workplace: Workpl
     await workplace.pauses.stop("docker.io", error="toomanyfailedlogins")
     log_in_with(workplace, {QUAY: ("me", "wr0ng"), "docker.io": ("me", "right")})
     await workplace.pauses.resume_recovered()
-    assert [state.registry for state in await workplace.queue.held()] == [QUAY]
+    assert [state.registry for state in await workplace.queue.paused_registries()] == [QUAY]
 
 
 async def test_no_secret_is_kept_in_the_database(workplace: Workplace) -> None:
@@ -167,7 +167,7 @@ async def test_a_lifted_login_is_really_tried_again(workplace: Workplace) -> Non
     await workplace.pauses.stop(QUAY, error="wrong password")
     credential = Credential("me", "right")
     workplace.client._sender.refusals.remember(QUAY, credential, LoginRefused("wrong password"))
-    await workplace.queue.let_go(QUAY)  # `ferryman requeue`, in another process
+    await workplace.queue.resume(QUAY)  # `ferryman requeue`, in another process
     await workplace.enqueue("v1")
     job = await workplace.queue.claim()
     assert job is not None
@@ -217,7 +217,7 @@ async def test_a_login_that_is_taken_a_moment_later_pauses_nothing(workplace: Wo
     record = await workplace.record("v1")
     assert (record.status, record.error_kind) == ("queued", "login-unsteady")
     assert record.run_at is not None
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
     workplace.clock.advance(60)
     await workplace.work(ends=2)
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
@@ -272,9 +272,9 @@ async def test_a_login_that_is_taken_again_resumes_the_registry(workplace: Workp
     assert await workplace.queue.claim() is None
     quay.on("GET /v2/", TAKEN)  # it is known to want a login
     await workplace.pauses.try_again({"docker.io"})  # of another cycle's items
-    assert await workplace.queue.held() != []
+    assert await workplace.queue.paused_registries() != []
     await workplace.pauses.try_again({QUAY})
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
     await workplace.work(ends=2)
     assert {(await workplace.record(tag)).status for tag in ("v1", "v2")} == {"synced"}
 
@@ -284,11 +284,11 @@ async def test_an_outage_does_not_count_as_a_refused_login(workplace: Workplace,
     quay.on("GET /v2/", ILL)
     for _ in range(10):
         await workplace.pauses.try_again({QUAY})
-    [state] = await workplace.queue.held()
+    [state] = await workplace.queue.paused_registries()
     assert state.tries == 0
     quay.on("GET /v2/", WANTED, TAKEN)
     await workplace.pauses.try_again({QUAY})
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
 
 
 async def test_a_login_that_was_tried_in_the_future_is_tried_now(workplace: Workplace, quay: Faulty) -> None:
@@ -297,17 +297,17 @@ async def test_a_login_that_was_tried_in_the_future_is_tried_now(workplace: Work
     workplace.clock.advance(-3600 * 24 * 365)  # the clock was ahead
     quay.on("GET /v2/", WANTED, TAKEN)
     await workplace.pauses.try_again({QUAY})
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
 
 
 async def test_where_nothing_wants_the_login_the_work_itself_tries_it(workplace: Workplace, quay: Faulty) -> None:
     quay.on("GET /v2/", TAKEN)
     await workplace.pauses.stop(QUAY, error="wrong password")
     await workplace.pauses.try_again({QUAY})
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
     await workplace.pauses.stop(QUAY, error="wrong password")
     await workplace.pauses.try_again({QUAY})
-    assert [state.tries for state in await workplace.queue.held()] == [1]  # not every cycle
+    assert [state.tries for state in await workplace.queue.paused_registries()] == [1]  # not every cycle
 
 
 async def test_check_resumes_a_registry_that_takes_its_login(workplace: Workplace, quay: Faulty) -> None:
@@ -316,7 +316,7 @@ async def test_check_resumes_a_registry_that_takes_its_login(workplace: Workplac
     assert not await workplace.pauses.lift_if_taken(QUAY)
     quay.on("GET /v2/", TAKEN)
     assert await workplace.pauses.lift_if_taken(QUAY)
-    assert await workplace.queue.held() == []
+    assert await workplace.queue.paused_registries() == []
 
 
 async def test_a_token_that_is_kept_is_no_proof_of_a_login(workplace: Workplace, quay: Faulty) -> None:

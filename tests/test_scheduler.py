@@ -730,13 +730,13 @@ async def test_a_tag_that_a_copy_found_lacking_leaves_its_place_to_the_next(worl
         job = await world.claim()
         assert job.tag == tag
         world.clock.advance(1)
-        assert await world.ledger.found_lacking([job.target], since=began_at) == set()
+        assert await world.ledger.targets_lacking_platforms([job.target], since=began_at) == set()
         await world.queue.skip(job, started_at=world.clock.now(), reason="platform", error="for arm64 only")
-        assert await world.ledger.found_lacking([job.target, "another"], since=began_at) == {job.target}
-        assert await world.ledger.found_lacking(["another"], since=began_at) == set()
+        assert await world.ledger.targets_lacking_platforms([job.target, "another"], since=began_at) == {job.target}
+        assert await world.ledger.targets_lacking_platforms(["another"], since=began_at) == set()
         world.clock.advance(1)
     assert (await world.cycle(ONE_OF_PAUSE)).enqueued == 1
-    assert await world.ledger.found_lacking([str(PAUSE.target)], since=began_at) == set()
+    assert await world.ledger.targets_lacking_platforms([str(PAUSE.target)], since=began_at) == set()
     assert await world.statuses(PAUSE) == {"1.3": "skipped", "1.2": "skipped", "1.1": "queued"}
 
     google.put("google/pause", "1.3", digest=made_up_digest("with amd64"), pushed_at=NOON + timedelta(days=9))
@@ -822,7 +822,7 @@ async def test_a_limit_of_the_source_holds_its_tags(world: World, google: Google
     until = world.clock.now() + timedelta(hours=1)
     cycle = await world.cycle(PAUSE, FLANNEL)
     assert (cycle.enqueued, list(cycle.failed)) == (1, [str(PAUSE.target)])
-    [state] = await world.queue.held()
+    [state] = await world.queue.paused_registries()
     assert (state.registry, state.until) == ("gcr.io", until)
     assert (await world.known(PAUSE))["3.9"].run_at == until
     assert (await world.claim()).source == str(FLANNEL.source)
@@ -835,7 +835,7 @@ async def test_a_limit_of_the_tag_api_lets_its_registrys_copies_go_on(world: Wor
     await world.cycle(NGINX)
     hub.limit("library/nginx", until)
     assert list((await world.cycle(NGINX)).failed) == [str(NGINX.target)]
-    [state] = await world.queue.held()
+    [state] = await world.queue.paused_registries()
     assert (state.registry, state.until) == (hub.host, until)
     assert (await world.claim()).tag == "1.25"
 
@@ -858,7 +858,7 @@ async def test_a_source_that_refuses_a_login_and_takes_it_then_is_looked_at_once
     )
     cycle = await world.cycle(FLANNEL)
     # Taken once and refused again: then it is paused all the same, or every item would go on showing the login.
-    assert (cycle.enqueued, len(cycle.failed), len(await world.queue.held())) == (
+    assert (cycle.enqueued, len(cycle.failed), len(await world.queue.paused_registries())) == (
         (1, 0, 0) if refusals == 1 else (0, 1, 1)
     )
 
@@ -867,12 +867,12 @@ async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, goo
     quay.put("coreos/flannel", "v1")
     google.put("google/pause", "3.9")
     await world.pauses.stop("quay.io", error="wrong password")
-    [state] = await world.queue.held()
+    [state] = await world.queue.paused_registries()
     assert await world.queue.claim_login(state)  # a cycle has just tried it: the next try is a minute off
     cycle = await world.cycle(FLANNEL, PAUSE)
     assert cycle == Cycle(enqueued=1, failed={str(FLANNEL.target): "wrong password"})
     assert quay.asked() == 0
-    await world.queue.let_go("quay.io")
+    await world.queue.resume("quay.io")
     assert (await world.cycle(FLANNEL, PAUSE)).enqueued == 1
     assert await world.ledger.lookup_failures() == []
 
@@ -885,7 +885,7 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     cycle = await world.cycle(*items)
     assert set(cycle.failed.values()) == {"wrong password"}
     assert len(await world.ledger.lookup_failures()) == 3
-    [state] = await world.queue.held()
+    [state] = await world.queue.paused_registries()
     assert (state.registry, state.until) == ("quay.io", None)
     assert [line["message"] for line in read_log() if line["level"] == "error"] == [
         "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",

@@ -240,7 +240,7 @@ async def test_a_limit_without_a_moment_is_taken_for_a_minute_of_the_source(work
     workplace.transport.fail(RateLimited("slow down"), "v1")
     await workplace.enqueue("v1")
     await workplace.work()
-    [state] = await workplace.queue.held()
+    [state] = await workplace.queue.paused_registries()
     assert (state.registry, state.until) == ("quay.io", FIRST + timedelta(minutes=1))
 
 

@@ -637,7 +637,7 @@ async def test_a_result_that_breaks_the_record_fails_its_tag_and_no_worker(
         ("defer", RateLimited("slow down", registry="quay.io")),
         ("fail", Denied("not allowed")),
         ("fail", RuntimeError("another defect")),
-        ("hand_back", EngineUnavailable("no Docker Engine answers")),
+        ("return_to_queue", EngineUnavailable("no Docker Engine answers")),
     ],
 )
 async def test_a_defect_while_recording_ends_that_job_alone(
@@ -660,7 +660,7 @@ async def test_a_defect_while_recording_ends_that_job_alone(
 async def test_a_defect_while_a_stop_hands_back_fails_that_job(workplace: Workplace, read_log: ReadLog) -> None:
     gate = workplace.transport.hold("v1")
     await workplace.enqueue("v1")
-    working = workplace.start(workplace.pool(queue=workplace.queue_like(clumsy("hand_back"))).run())
+    working = workplace.start(workplace.pool(queue=workplace.queue_like(clumsy("return_to_queue"))).run())
     await gate.reached.wait()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -675,7 +675,7 @@ async def test_a_job_that_not_even_fails_is_given_back_at_a_heartbeat(workplace:
     workplace.transport.fail(Denied("not allowed"), "v1")
     gate = workplace.transport.hold("v2")
     await workplace.enqueue("v1", "v2")
-    queue = workplace.queue_like(clumsy("fail", "fail", "hand_back"))
+    queue = workplace.queue_like(clumsy("fail", "fail", "return_to_queue"))
     working = workplace.start(workplace.pool(ends=3, queue=queue).run())
     await gate.reached.wait()  # the only worker is done with v1
     assert (await workplace.record("v1")).status == "running"

@@ -16,7 +16,7 @@ SHOWN = 20  # failed tags in the overview
 async def print_overview(record: Record, targets: Collection[str], *, with_lookup_failures: bool = True) -> None:
     """Print what stands where, for these target repositories."""
     console = text_tables.console()
-    if held := await record.queue.held():
+    if held := await record.queue.paused_registries():
         console.print(text_tables.registries_table(held))
         await _print_limits(record, held)
     if with_lookup_failures:
@@ -36,7 +36,7 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
 
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
     for state in held:
-        if state.until and (tags := await record.queue.waiting(state.registry)):
+        if state.until and (tags := await record.queue.count_waiting(state.registry)):
             click.echo(registry_pauses.waits(state.registry, tags, state.until))
 
 
@@ -47,5 +47,5 @@ def shown_tags(
     return record.ledger.tags(
         targets=targets,
         failed=failed,
-        leaving_out=() if everything else planner.BY_RULE,
+        excluded_reasons=() if everything else planner.BY_RULE,
     )

@@ -1,4 +1,4 @@
-"""The state database: the only SQLAlchemy of the program.
+"""The state database. Only this package uses SQLAlchemy.
 
-`engine.open_database` opens it; `queue.Queue` and `ledger.Ledger` are what the others work with.
+`database.database.open_database` opens it; `queue.queue.Queue` and `ledger.Ledger` are its main interfaces.
 """

@@ -20,13 +20,13 @@ from sqlalchemy import func, select
 from sqlalchemy.engine.url import URL
 
 from ferryman.errors import ConfigurationError, Problem, StoreError
-from ferryman.store.database.database import Database, file_of, holds_something, make_folder, no_database, open_database
+from ferryman.store.database.database import Database, file_of, has_content, make_folder, no_database, open_database
 from ferryman.store.database.sqlite_file import LOGS, UNOPENED, is_unopened
 from ferryman.store.database.tables import marks, tags
 from ferryman.store.queue.lease_owners import living_owners
 from ferryman.store.target_checks import BACKUP
 
-_PATIENCE = 30.0  # seconds for another process's lock
+_LOCK_TIMEOUT = 30.0  # seconds for another process's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ def _copy(source: Path, made: Path, *, live: bool) -> int:
 
 def _reading(file: Path, *, live: bool) -> sqlite3.Connection:
     """The database with what its own log holds; a log beside a backup is not its own."""
-    if not holds_something(file):
+    if not has_content(file):
         raise no_database(str(file.absolute()))
     closed = is_unopened(file) or not (live or file.with_name(f"{file.name}-wal").exists())
     how = "immutable=1" if closed else "mode=rw"  # SQLite looks for no log, and wants to write none
-    return sqlite3.connect(f"file:{quote(str(file.absolute()))}?{how}", uri=True, timeout=_PATIENCE)
+    return sqlite3.connect(f"file:{quote(str(file.absolute()))}?{how}", uri=True, timeout=_LOCK_TIMEOUT)
 
 
 def _mark(here: sqlite3.Connection) -> int:
@@ -163,8 +163,8 @@ async def _migrated(made: Path, file: Path) -> int:
 async def _marked(database: Database) -> int:
     async with database.write() as connection:
         row = {"value": secrets.token_hex(8), "set_at": datetime.now(UTC)}
-        adding = connection.insert(marks).values(name=BACKUP, **row)
-        await connection.execute(adding.on_conflict_do_update(index_elements=["name"], set_=row))
+        upsert = connection.insert(marks).values(name=BACKUP, **row)
+        await connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=row))
         return int(await connection.scalar(select(func.count()).select_from(tags)))
 
 

@@ -44,26 +44,28 @@ class EngineImages:
         """Write a name down, before the engine is given it. A name that is known already is written anew."""
         row = {"role": role, "image_id": image_id, "previous_id": previous_id, "used_at": self._clock.now()}
         async with self._database.write() as connection:
-            adding = connection.insert(engine_images).values(engine=engine, reference=reference, **row)
-            await connection.execute(adding.on_conflict_do_update(index_elements=["engine", "reference"], set_=row))
+            upsert = connection.insert(engine_images).values(engine=engine, reference=reference, **row)
+            await connection.execute(upsert.on_conflict_do_update(index_elements=["engine", "reference"], set_=row))
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:
         """The name was used just now, and means this image."""
-        touching = update(engine_images).where(engine_images.c.engine == engine, engine_images.c.reference == reference)
-        async with self._database.write() as connection:
-            await connection.execute(touching.values(image_id=image_id, used_at=self._clock.now()))
-
-    async def of_role(self, engine: str, role: ImageRole) -> list[EngineImage]:
-        """What one engine has in this role, what was used longest ago first."""
-        here = engine_images.c.engine == engine, engine_images.c.role == role
-        asking = select(*_COLUMNS).where(*here).order_by(engine_images.c.used_at, engine_images.c.reference)
-        async with self._database.read() as connection:
-            return [EngineImage(*row) for row in await connection.execute(asking)]
-
-    async def forget(self, engine: str, reference: str) -> None:
-        """The engine no longer has the name. Idempotent."""
-        forgetting = delete(engine_images).where(
+        statement = update(engine_images).where(
             engine_images.c.engine == engine, engine_images.c.reference == reference
         )
         async with self._database.write() as connection:
-            await connection.execute(forgetting)
+            await connection.execute(statement.values(image_id=image_id, used_at=self._clock.now()))
+
+    async def of_role(self, engine: str, role: ImageRole) -> list[EngineImage]:
+        """What one engine has in this role, what was used longest ago first."""
+        conditions = engine_images.c.engine == engine, engine_images.c.role == role
+        query = select(*_COLUMNS).where(*conditions).order_by(engine_images.c.used_at, engine_images.c.reference)
+        async with self._database.read() as connection:
+            return [EngineImage(*row) for row in await connection.execute(query)]
+
+    async def forget(self, engine: str, reference: str) -> None:
+        """The engine no longer has the name. Idempotent."""
+        statement = delete(engine_images).where(
+            engine_images.c.engine == engine, engine_images.c.reference == reference
+        )
+        async with self._database.write() as connection:
+            await connection.execute(statement)

@@ -66,14 +66,14 @@ class Ledger:
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
-        asking = select(*RECORD_COLUMNS).where(tags.c.target == target)
-        return {record.tag: record for record in await self._records(asking)}
+        query = select(*RECORD_COLUMNS).where(tags.c.target == target)
+        return {record.tag: record for record in await self._records(query)}
 
     async def walk(self, target: str) -> Walk | None:
         """How the item's repository was last listed."""
-        asking = select(walks.c.walked_at, walks.c.completed_at, walks.c.rules).where(walks.c.target == target)
+        query = select(walks.c.walked_at, walks.c.completed_at, walks.c.rules).where(walks.c.target == target)
         async with self._database.read() as connection:
-            row = (await connection.execute(asking)).one_or_none()
+            row = (await connection.execute(query)).one_or_none()
             return Walk(*row) if row else None
 
     def tags(
@@ -81,15 +81,15 @@ class Ledger:
         *,
         targets: Collection[str] | None = None,
         failed: bool = False,
-        leaving_out: Collection[str] = (),
+        excluded_reasons: Collection[str] = (),
         most: int | None = None,
     ) -> AsyncIterator[TagRecord]:
         """For `status`: by item, by status, newest first, read while it is iterated. See `listing.py`.
 
         targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
-        `leaving_out`: without what is skipped for one of these reasons. `most`: only the first ones.
+        `excluded_reasons`: without what is skipped for one of these reasons. `most`: only the first ones.
         """
-        selection = Selection(targets=targets, failed=failed, leaving_out=leaving_out)
+        selection = Selection(targets=targets, failed=failed, excluded_reasons=excluded_reasons)
         return list_tags(self._database, selection, most=most)
 
     async def count_failed(self, targets: Collection[str]) -> int:
@@ -108,7 +108,7 @@ class Ledger:
 
     async def summary(self, targets: Collection[str] | None = None) -> list[ItemSummary]:
         """A line an item, in the order of their names; items without any tag have none. targets None: all."""
-        counting = select(
+        query = select(
             tags.c.target,
             tags.c.status,
             func.count(),
@@ -117,16 +117,16 @@ class Ledger:
             func.min(tags.c.id),
         ).group_by(tags.c.target, tags.c.status)
         if targets is not None:
-            counting = counting.where(tags.c.target.in_(targets))
+            query = query.where(tags.c.target.in_(targets))
         async with self._database.read() as connection:
-            groups = (await connection.execute(counting)).all()
+            groups = (await connection.execute(query)).all()
             names: dict[str, tuple[str, str]] = {}
-            for some in chunks([group[-1] for group in groups]):
-                naming = select(tags.c.target, tags.c.item, tags.c.source).where(tags.c.id.in_(some))
-                names |= {target: (item, source) for target, item, source in await connection.execute(naming)}
+            for chunk in chunks([group[-1] for group in groups]):
+                names_query = select(tags.c.target, tags.c.item, tags.c.source).where(tags.c.id.in_(chunk))
+                names |= {target: (item, source) for target, item, source in await connection.execute(names_query)}
         return sorted(_summaries(groups, names), key=lambda each: (each.name, each.target))
 
-    async def found_lacking(self, targets: Collection[str], *, since: datetime) -> set[str]:
+    async def targets_lacking_platforms(self, targets: Collection[str], *, since: datetime) -> set[str]:
         """Those of the targets of which a copy found a tag without wanted platforms after its item was looked at last.
 
         Another tag may take its place. `since`: looks no further back.
@@ -134,15 +134,15 @@ class Ledger:
         found: set[str] = set()
         planned_before = walks.c.walked_at < attempts.c.finished_at
         joined = attempts.join(tags, attempts.c.tag_id == tags.c.id).join(walks, walks.c.target == tags.c.target)
-        asking = (
+        query = (
             select(tags.c.target)
             .select_from(joined)
             .where(attempts.c.outcome == "skipped", attempts.c.finished_at >= since, planned_before)
             .distinct()
         )
         async with self._database.read() as connection:
-            for some in chunks(list(targets)):
-                found |= set((await connection.execute(asking.where(tags.c.target.in_(some)))).scalars())
+            for chunk in chunks(list(targets)):
+                found |= set((await connection.execute(query.where(tags.c.target.in_(chunk)))).scalars())
         return found
 
     async def note_lookup_failure(self, item: ItemKey, error: str, *, now: datetime) -> None:
@@ -150,8 +150,8 @@ class Ledger:
         values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
         fresh = {name: values[name] for name in ("item", "source", "error")}
         async with self._database.write() as connection:
-            noting = connection.insert(lookup_failures).values(**values)
-            await connection.execute(noting.on_conflict_do_update(index_elements=["target"], set_=fresh))
+            upsert = connection.insert(lookup_failures).values(**values)
+            await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=fresh))
 
     async def forget_lookup_failure(self, target: str) -> None:
         """The item's source could be looked at, or it is no item any more. Idempotent."""
@@ -160,47 +160,47 @@ class Ledger:
 
     async def lookup_failures(self) -> list[LookupFailure]:
         """The items whose source could not be looked at."""
-        asking = select(*(lookup_failures.c[field.name] for field in fields(LookupFailure))).order_by(
+        query = select(*(lookup_failures.c[field.name] for field in fields(LookupFailure))).order_by(
             lookup_failures.c.item
         )
         async with self._database.read() as connection:
-            return [LookupFailure(*row) for row in await connection.execute(asking)]
+            return [LookupFailure(*row) for row in await connection.execute(query)]
 
     async def attempts(self, tag_id: int) -> list[Attempt]:
         """Every attempt of the last 30 days, oldest first."""
-        asking = select(*(attempts.c[field.name] for field in fields(Attempt)))
+        query = select(*(attempts.c[field.name] for field in fields(Attempt)))
         async with self._database.read() as connection:
-            rows = await connection.execute(asking.where(attempts.c.tag_id == tag_id).order_by(attempts.c.id))
+            rows = await connection.execute(query.where(attempts.c.tag_id == tag_id).order_by(attempts.c.id))
             return [Attempt(*row) for row in rows]
 
     async def forget_attempts(self, before: datetime) -> int:
         """Delete the attempts that ended before; their number."""
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             return (await connection.execute(delete(attempts).where(attempts.c.finished_at < before))).rowcount
 
     async def forget_items(self, targets: Collection[str]) -> int:
         """Drop all that is recorded of these target repositories, but for what runs; the number of their tags."""
         number = 0
-        async with self._database.write(alone=True) as connection:
-            for some in chunks(sorted(targets)):
-                gone = delete(tags).where(tags.c.target.in_(some), not_(status_is("running")))
+        async with self._database.write(exclusive=True) as connection:
+            for chunk in chunks(sorted(targets)):
+                gone = delete(tags).where(tags.c.target.in_(chunk), not_(status_is("running")))
                 number += (await connection.execute(gone)).rowcount
                 for table in (walks, lookup_failures):
-                    await connection.execute(delete(table).where(table.c.target.in_(some)))
-                for registry, _, name in (target.partition("/") for target in some):
+                    await connection.execute(delete(table).where(table.c.target.in_(chunk)))
+                for registry, _, name in (target.partition("/") for target in chunk):
                     held = and_(blobs.c.registry == registry, blobs.c.repository == name)
                     await connection.execute(delete(blobs).where(held))
         return number
 
     async def history(self) -> list[tuple[str, HistoryLine]]:
         """Every line with its source; sorted: source, pushed_at newest first (unknown last), then as first recorded."""
-        asking = (
+        query = (
             select(tags.c.source, tags.c.tag, history.c.digest, history.c.pushed_at)
             .join_from(history, tags)
             .order_by(tags.c.source, history.c.pushed_at.desc().nulls_last(), history.c.id)
         )
         async with self._database.read() as connection:
-            return [(row[0], HistoryLine(*row[1:])) async for row in connection.stream(asking)]
+            return [(row[0], HistoryLine(*row[1:])) async for row in connection.stream(query)]
 
     async def import_history(self, item: ItemKey, lines: Sequence[HistoryLine], *, now: datetime) -> int:
         """Take over one file: its tags count as synced unless more is known already. Idempotent.
@@ -209,16 +209,16 @@ class Ledger:
         """
         newest = {line.tag: line for line in reversed(lines)}
         new = 0
-        async with self._database.write(alone=True) as connection:
-            for some in chunks([newest[tag] for tag in dict.fromkeys(line.tag for line in lines)]):
-                new += await _take_over(connection, item, some, now)
-            for several in chunks(lines):
+        async with self._database.write(exclusive=True) as connection:
+            for chunk in chunks([newest[tag] for tag in dict.fromkeys(line.tag for line in lines)]):
+                new += await _take_over(connection, item, chunk, now)
+            for chunk in chunks(lines):
                 keys = {
                     tag: key
-                    for tag, (key, _, _) in (await _known(connection, item, [line.tag for line in several])).items()
+                    for tag, (key, _, _) in (await _known(connection, item, [line.tag for line in chunk])).items()
                 }
                 adding = [
-                    {"tag_id": keys[line.tag], "digest": line.digest, "pushed_at": line.pushed_at} for line in several
+                    {"tag_id": keys[line.tag], "digest": line.digest, "pushed_at": line.pushed_at} for line in chunk
                 ]
                 await connection.execute(connection.insert(history).on_conflict_do_nothing(), adding)
         return new
@@ -228,9 +228,9 @@ class Ledger:
             number: int = await connection.scalar(select(func.count()).select_from(rows))
             return number
 
-    async def _records(self, asking: Select[Any]) -> list[TagRecord]:
+    async def _records(self, query: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
-            return [TagRecord(*row) async for row in connection.stream(asking)]
+            return [TagRecord(*row) async for row in connection.stream(query)]
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:
@@ -284,8 +284,8 @@ _ADOPT = (
 async def _known(
     connection: Transaction, item: ItemKey, names: Sequence[str]
 ) -> dict[str, tuple[int, Status, str | None]]:
-    asking = select(tags.c.tag, tags.c.id, tags.c.status, tags.c.mirrored_digest)
-    rows = await connection.execute(asking.where(tags.c.target == item.target, tags.c.tag.in_(names)))
+    query = select(tags.c.tag, tags.c.id, tags.c.status, tags.c.mirrored_digest)
+    rows = await connection.execute(query.where(tags.c.target == item.target, tags.c.tag.in_(names)))
     return {tag: (key, status, mirrored) for tag, key, status, mirrored in rows}
 
 

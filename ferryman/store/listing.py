@@ -38,15 +38,15 @@ class Selection:
 
     targets: Collection[str] | None = None  # None: all
     failed: bool = False  # only what failed, and what was mirrored before and cannot be read now
-    leaving_out: Collection[str] = ()  # without what is skipped for one of these reasons
+    excluded_reasons: Collection[str] = ()  # without what is skipped for one of these reasons
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What a row has to meet, its target aside."""
         found: list[ColumnElement[bool]] = []
         if self.failed:
             found.append(or_(status_is("failed"), UNREAD))
-        if self.leaving_out:
-            for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(self.leaving_out))
+        if self.excluded_reasons:
+            for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(self.excluded_reasons))
             found.append(or_(not_(status_is("skipped")), for_another_reason))
         return found
 
@@ -55,8 +55,8 @@ async def list_tags(database: Database, selection: Selection, *, most: int | Non
     """The selected tags in order; None: all of them, else the first `most`. Raises StoreError."""
     for target in await _targets(database, selection):
         ids = await _ids(database, target, selection)
-        for some in chunks(ids[:most]):
-            for record in await _records(database, target, some, selection):
+        for chunk in chunks(ids[:most]):
+            for record in await _records(database, target, chunk, selection):
                 yield record
         if most is not None:
             most -= len(ids)
@@ -81,9 +81,9 @@ async def _targets(database: Database, selection: Selection) -> Sequence[str]:
         first = select(func.min(found.c.id)).group_by(found.c.target)
     else:
         first = select(func.min(tags.c.id)).where(*within).group_by(tags.c.target)
-    asking = select(tags.c.target).where(tags.c.id.in_(first)).order_by(tags.c.item, tags.c.target)
+    query = select(tags.c.target).where(tags.c.id.in_(first)).order_by(tags.c.item, tags.c.target)
     async with database.read() as connection:
-        return (await connection.execute(asking)).scalars().all()
+        return (await connection.execute(query)).scalars().all()
 
 
 @dataclass(slots=True)
@@ -97,11 +97,11 @@ class _Block:
 async def _ids(database: Database, target: str, selection: Selection) -> "array[int]":
     here = tags.c.target == target
     among = tags.c.id.in_(select(failed(here).c.id)) if selection.failed else here
-    asking = select(tags.c.id, tags.c.status, case((_by_version, tags.c.tag)))
-    asking = asking.where(among, *selection.conditions()).order_by(*_ORDER)
+    query = select(tags.c.id, tags.c.status, case((_by_version, tags.c.tag)))
+    query = query.where(among, *selection.conditions()).order_by(*_ORDER)
     blocks: dict[Status, _Block] = {}
     async with database.read() as connection:
-        async for key, status, undated_name in connection.stream(asking):
+        async for key, status, undated_name in connection.stream(query):
             block = blocks.setdefault(status, _Block())
             if undated_name is None:
                 block.dated.append(key)
@@ -116,14 +116,14 @@ async def _ids(database: Database, target: str, selection: Selection) -> "array[
 
 def _highest_first(names: Mapping[str, int]) -> Iterator[str]:
     """By version. A key weighs many times a name, so they are sorted in pieces, and no more keys than that exist."""
-    pieces = (sorted(some, key=version_key, reverse=True) for some in chunks(list(names)))
+    pieces = (sorted(chunk, key=version_key, reverse=True) for chunk in chunks(list(names)))
     return heapq.merge(*pieces, key=version_key, reverse=True)
 
 
 async def _records(database: Database, target: str, ids: Sequence[int], selection: Selection) -> list[TagRecord]:
     """Those of them that are still selected."""
     # Not by the target as well: SQLite would search the whole item for it.
-    asking = select(*RECORD_COLUMNS).where(tags.c.id.in_(ids), *selection.conditions())
+    query = select(*RECORD_COLUMNS).where(tags.c.id.in_(ids), *selection.conditions())
     async with database.read() as connection:
-        found = {row.id: TagRecord(*row) for row in await connection.execute(asking)}
+        found = {row.id: TagRecord(*row) for row in await connection.execute(query)}
     return [found[key] for key in ids if key in found and found[key].target == target]

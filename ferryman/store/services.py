@@ -53,15 +53,15 @@ class Services:
             "cycle_ended_at": cycles.ended_at,
         }
         async with self._database.write() as connection:
-            adding = connection.insert(services).values(owner=owner, started_at=now, **fresh)
-            await connection.execute(adding.on_conflict_do_update(index_elements=["owner"], set_=fresh))
+            upsert = connection.insert(services).values(owner=owner, started_at=now, **fresh)
+            await connection.execute(upsert.on_conflict_do_update(index_elements=["owner"], set_=fresh))
         await self._database.checkpoint()  # who copies the file alone, without its log, gets all but the last seconds
 
     async def list(self) -> list[Service]:
         """Every process, the one that was heard of last first."""
-        asking = select(*(services.c[field.name] for field in fields(Service))).order_by(services.c.beat_at.desc())
+        query = select(*(services.c[field.name] for field in fields(Service))).order_by(services.c.beat_at.desc())
         async with self._database.read() as connection:
-            return [Service(*row) for row in await connection.execute(asking)]
+            return [Service(*row) for row in await connection.execute(query)]
 
     async def forget(self, before: datetime) -> None:
         """Drop the processes that were last heard of before: killed ones do not say goodbye."""

@@ -18,7 +18,7 @@ DIFFERS = "target-differs"  # the reason of a queued tag
 
 
 @dataclass(frozen=True, slots=True)
-class HeldTag:
+class MirroredTag:
     """A mirrored tag, as the record has it."""
 
     id: int
@@ -39,47 +39,47 @@ class TargetChecks:
         async with self._database.read() as connection:
             return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
 
-    async def unchecked(self, target: str, *, before: datetime) -> list[HeldTag]:
+    async def unchecked(self, target: str, *, before: datetime) -> list[MirroredTag]:
         """The synced tags of a target repository that were not checked since `before`; longest ago first.
 
         A check in the future was noted by a clock that was wrong: it counts as none.
         """
         checked_at = tags.c.target_checked_at
         overdue = or_(checked_at.is_(None), checked_at < before, checked_at > self._clock.now())
-        asking = (
+        query = (
             select(tags.c.id, tags.c.tag, tags.c.target_digest, checked_at)
             .where(tags.c.target == target, status_is("synced"), overdue)
             .order_by(checked_at.asc().nulls_first(), tags.c.id)
         )
         async with self._database.read() as connection:
-            return [HeldTag(*row) for row in await connection.execute(asking)]
+            return [MirroredTag(*row) for row in await connection.execute(query)]
 
-    async def note(self, *, right: Sequence[HeldTag], wrong: Sequence[HeldTag]) -> int:
+    async def record(self, *, matching: Sequence[MirroredTag], differing: Sequence[MirroredTag]) -> int:
         """Remember that the target names what is recorded; queue the wrong ones again. The number of those.
 
         A tag that was copied or queued while the target was asked is left alone.
         """
         now = self._clock.now()
-        async with self._database.write(alone=bool(wrong)) as connection:
-            for some in chunks(right):
-                await connection.execute(_RIGHT, [{**_key(each), "now": now} for each in some])
+        async with self._database.write(exclusive=bool(differing)) as connection:
+            for chunk in chunks(matching):
+                await connection.execute(_MARK_CHECKED, [{**_key(each), "now": now} for each in chunk])
             queued = 0
-            for each in wrong:
-                again = _STILL.values(new_round(DIFFERS, now))
+            for each in differing:
+                again = _UNCHANGED.values(new_round(DIFFERS, now))
                 queued += (await connection.execute(again, _key(each))).rowcount
             if queued:
                 await hold_back(connection, now)
         return queued
 
 
-_STILL = update(tags).where(
-    tags.c.id == bindparam("the_id"),
+_UNCHANGED = update(tags).where(
+    tags.c.id == bindparam("tag_id"),
     status_is("synced"),
-    tags.c.target_digest.is_not_distinct_from(bindparam("the_digest", type_=tags.c.target_digest.type)),
-    tags.c.target_checked_at.is_not_distinct_from(bindparam("checked", type_=tags.c.target_checked_at.type)),
+    tags.c.target_digest.is_not_distinct_from(bindparam("expected_digest", type_=tags.c.target_digest.type)),
+    tags.c.target_checked_at.is_not_distinct_from(bindparam("last_checked_at", type_=tags.c.target_checked_at.type)),
 )
-_RIGHT = _STILL.values(target_checked_at=bindparam("now", type_=tags.c.target_checked_at.type))
+_MARK_CHECKED = _UNCHANGED.values(target_checked_at=bindparam("now", type_=tags.c.target_checked_at.type))
 
 
-def _key(each: HeldTag) -> dict[str, object]:
-    return {"the_id": each.id, "the_digest": each.digest, "checked": each.checked_at}
+def _key(each: MirroredTag) -> dict[str, object]:
+    return {"tag_id": each.id, "expected_digest": each.digest, "last_checked_at": each.checked_at}

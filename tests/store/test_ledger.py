@@ -47,9 +47,9 @@ async def test_what_the_rules_leave_out_is_left_out_on_request(scene: Scene) -> 
     await scene.skip(await scene.running("skipped"))
     await scene.succeed(await scene.running("synced"))
     assert len([each async for each in scene.ledger.tags()]) == 3
-    shown = [each async for each in scene.ledger.tags(leaving_out=["a rule", "another"])]
+    shown = [each async for each in scene.ledger.tags(excluded_reasons=["a rule", "another"])]
     assert {record.tag for record in shown} == {"skipped", "synced"}
-    assert [each async for each in scene.ledger.tags(failed=True, leaving_out=["a rule"])] == []
+    assert [each async for each in scene.ledger.tags(failed=True, excluded_reasons=["a rule"])] == []
 
 
 async def test_the_summary(scene: Scene) -> None:
@@ -183,12 +183,12 @@ async def test_items_of_which_a_copy_found_a_tag_lacking_since_they_were_looked_
     job = await scene.running("v1")
     scene.clock.advance(timedelta(seconds=1))
     await scene.skip(job)
-    assert await scene.ledger.found_lacking([ITEM.target, HUB.target], since=began_at) == {ITEM.target}
-    assert await scene.ledger.found_lacking([HUB.target], since=began_at) == set()
+    assert await scene.ledger.targets_lacking_platforms([ITEM.target, HUB.target], since=began_at) == {ITEM.target}
+    assert await scene.ledger.targets_lacking_platforms([HUB.target], since=began_at) == set()
     later = scene.clock.advance(timedelta(seconds=1))
-    assert await scene.ledger.found_lacking([ITEM.target], since=later) == set()
+    assert await scene.ledger.targets_lacking_platforms([ITEM.target], since=later) == set()
     await scene.walk({"v1": digest("a")}, planned={"v1": "skip"})
-    assert await scene.ledger.found_lacking([ITEM.target], since=began_at) == set()
+    assert await scene.ledger.targets_lacking_platforms([ITEM.target], since=began_at) == set()
 
 
 async def test_what_was_mirrored_and_cannot_be_read_is_among_what_failed(scene: Scene) -> None:

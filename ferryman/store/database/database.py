@@ -1,9 +1,9 @@
-"""Opening the state database, and the rules of SQLite, stated once.
+"""Open the state database: connection pools, transactions, and the rules for SQLite.
 
-SQLite takes one writer at a time. So every write transaction begins IMMEDIATE: a deferred one that reads first
-dies of "database is locked" when it comes to write, whatever the busy timeout, and the driver's default opens none
-for a SELECT, which loses updates without an error. All writes of a process go through one connection: as fast
-as many, and fair. Reads have their own connections, and see the last commit.
+SQLite allows one writer at a time. So every write transaction begins IMMEDIATE: a deferred one that reads first fails
+with "database is locked" when it starts to write, whatever the busy timeout. The driver's default opens no transaction
+for a SELECT, which loses updates without an error. All writes of a process go through one connection, which is as fast
+as several, and fair. Reads have their own connections, and see the last commit.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from ferryman.errors import ConfigurationError, NoDatabase, Problem, StoreError
 from ferryman.store.database import sqlite_driver
 from ferryman.store.database.errors import as_store_errors, brief
 from ferryman.store.database.shielded import shielded
-from ferryman.store.database.sqlite_file import checkpoint, settle
+from ferryman.store.database.sqlite_file import checkpoint, remove_stale_log
 from ferryman.store.database.tables import VERSION
 
 if TYPE_CHECKING:
@@ -51,28 +51,28 @@ _T = TypeVar("_T")
 _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-_BUSY = 30_000  # milliseconds that SQLite waits for another process's write
-_SHORTLY = 0.02  # seconds between two tries at what SQLite does not wait for
-_CONNECTING = 10.0  # seconds that PostgreSQL may take to let us in
-_SILENCE = 30.0  # seconds that it may take over one statement, or over a lock of another process
-_MIGRATING = 1800.0  # the same for the statement of a migration, which may make a large table anew
-_PATIENCE = 120.0  # seconds that a task waits for the process's own writer
-_READERS = 4
-_FETCHED = 1000  # rows that a stream has in hand
-_ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's name for "the writers of Ferryman"
+_BUSY_TIMEOUT = 30_000  # milliseconds that SQLite waits for another process's write
+_BUSY_RETRY_INTERVAL = 0.02  # seconds between retries where SQLite itself does not wait for a lock
+_CONNECT_TIMEOUT = 10.0  # seconds to connect to PostgreSQL
+_COMMAND_TIMEOUT = 30.0  # seconds for one PostgreSQL statement, including the wait for another process's lock
+_MIGRATION_TIMEOUT = 1800.0  # the same for a statement of a migration, which may rebuild a large table
+_POOL_TIMEOUT = 120.0  # seconds that a task waits for a connection of the pool
+_READ_CONNECTIONS = 4
+_ROWS_PER_FETCH = 1000  # of a streamed query
+_ADVISORY_LOCK = 0x66657272796D616E  # PostgreSQL's key of the lock that Ferryman's writers share
 
 
 async def open_database(url: str, *, create: bool = True) -> "Database":
-    """Open the state database at `url`, made or migrated to this version's schema if need be.
+    """Open the state database at `url`; create it or migrate its schema if necessary.
 
-    Without `create` neither is done, as befits who only reads: NoDatabase is raised where there is none, StoreError
-    for an older schema. Any number of processes may open it at once. Raises ConfigurationError for a URL that names
-    none, and StoreError, also for the database of a newer Ferryman.
+    Without `create`, for commands that only read, it does neither, and raises NoDatabase where there is none,
+    StoreError for an older schema. Any number of processes may open it at once. Raises ConfigurationError for an
+    invalid URL, and StoreError, also for the database of a newer Ferryman.
     """
     if (file := file_of(url)) is not None:
-        if not create and not holds_something(file):
+        if not create and not has_content(file):
             raise no_database(str(file.absolute()))
-        await asyncio.to_thread(settle, file)
+        await asyncio.to_thread(remove_stale_log, file)
     database = Database(url)
     try:
         async with database.read() as connection:
@@ -80,10 +80,10 @@ async def open_database(url: str, *, create: bool = True) -> "Database":
         if version is None and not create:
             raise no_database(database.name)  # noqa: TRY301 - the database is closed alike
         if version != VERSION:
-            await (_migrate(url, database.name) if create else _demand_current(database))
+            await (_migrate(url, database.name) if create else _require_current_schema(database))
     except TypeError as error:  # asyncpg takes the URL's query as its own arguments
         await database.close()
-        raise _wrong_url(f"it has an option that is not asyncpg's: {brief(error)}") from error
+        raise _url_error(f"it has an option that is not asyncpg's: {brief(error)}") from error
     except BaseException:
         await database.close()
         raise
@@ -91,22 +91,22 @@ async def open_database(url: str, *, create: bool = True) -> "Database":
 
 
 def file_of(url: str) -> Path | None:
-    """SQLite's file; None: another kind of database. Raises ConfigurationError."""
+    """SQLite's file; None: not SQLite. Raises ConfigurationError."""
     return _file_of(_parse(url))
 
 
-def holds_something(file: Path) -> bool:
-    """Whether there is a file at all, and not an empty one."""
+def has_content(file: Path) -> bool:
+    """Whether the file exists and is not empty."""
     try:
         return file.stat().st_size > 0
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:  # whoever opens it will tell
+    except OSError:  # opening it reports the error
         return True
 
 
 def no_database(name: str) -> NoDatabase:
-    """The error for a place where a database was looked for."""
+    """The error for a missing database. `name`: the file, or the server and the database."""
     return NoDatabase(
         f"there is no state database at {name}: `ferryman run`, `sync` and `migrate` make one, "
         "and FERRYMAN_DATABASE_URL says where"
@@ -114,7 +114,7 @@ def no_database(name: str) -> NoDatabase:
 
 
 def _version(connection: Connection) -> str | None:
-    """The schema's; None: there is nothing of Ferryman's."""
+    """The schema's version; None: no schema of Ferryman."""
     versions = Table("alembic_version", MetaData(), Column("version_num", String))
     if not inspect(connection).has_table(versions.name):
         return None
@@ -123,26 +123,26 @@ def _version(connection: Connection) -> str | None:
 
 
 async def _migrate(url: str, name: str) -> None:
-    from ferryman.store.database import migrate  # noqa: PLC0415 - Alembic would be a tenth of every start
+    from ferryman.store.database import migrate  # noqa: PLC0415 - importing Alembic takes a tenth of the start
 
     async with migrating(url) as connection:
         await connection.run_sync(partial(migrate.upgrade, name=name))
 
 
-async def _demand_current(database: "Database") -> None:
+async def _require_current_schema(database: "Database") -> None:
     from ferryman.store.database import migrate  # noqa: PLC0415 - as above
 
     async with database.read() as connection:
-        await connection.run_sync(partial(migrate.demand_current, name=database.name))
+        await connection.run_sync(partial(migrate.require_current_schema, name=database.name))
 
 
 class Database:
-    """A state database: short transactions, one at a time for writing. Its repr holds no secret."""
+    """A state database: short transactions, one write transaction at a time. Its repr contains no secret."""
 
     def __init__(self, url: str) -> None:
-        """Nothing is opened before the first use, but SQLite's folder is made.
+        """Create SQLite's folder; connections are opened at their first use.
 
-        Raises ConfigurationError for a URL that names no database, and StoreError.
+        Raises ConfigurationError for an invalid URL, and StoreError.
         """
         parsed = _parse(url)
         self.file = _file_of(parsed)  # None: not SQLite
@@ -150,31 +150,33 @@ class Database:
         if self.file is not None:
             make_folder(self.file)
         with as_store_errors(self.name):
-            self._writer = _make_engine(parsed, begin="BEGIN IMMEDIATE", connections=1 if self.file else 10)
-            self._reader = _make_engine(parsed, begin="BEGIN", connections=_READERS) if self.file else self._writer
+            self._writer = _create_pool(parsed, begin="BEGIN IMMEDIATE", connections=1 if self.file else 10)
+            self._reader = (
+                _create_pool(parsed, begin="BEGIN", connections=_READ_CONNECTIONS) if self.file else self._writer
+            )
 
     @asynccontextmanager
-    async def write(self, *, alone: bool = False) -> AsyncIterator["Transaction"]:
-        """A transaction that writes: committed at the end, rolled back by an error. Raises StoreError.
+    async def write(self, *, exclusive: bool = False) -> AsyncIterator["Transaction"]:
+        """A write transaction: commit at the end, rollback after an error. Raises StoreError.
 
-        On SQLite every one is alone. On PostgreSQL those that touch one tag run side by side;
-        `alone` waits for them and keeps them out, for what touches many.
+        On SQLite every write transaction is exclusive. On PostgreSQL transactions that write one tag run concurrently;
+        an `exclusive` one, for writing many tags, waits for the others and keeps them out.
         """
         async with self._transaction(self._writer) as transaction:
             if self.file is None:
-                await transaction.execute(_EXCLUSIVE if alone else _SHARED)
+                await transaction.execute(_EXCLUSIVE if exclusive else _SHARED)
             yield transaction
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator["Transaction"]:
-        """A transaction that only reads. Raises StoreError."""
+        """A read-only transaction. Raises StoreError."""
         async with self._transaction(self._reader) as transaction:
             yield transaction
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator["Transaction"]:
+    async def _transaction(self, pool: AsyncEngine) -> AsyncIterator["Transaction"]:
         with as_store_errors(self.name):
-            connection = engine.connect()
+            connection = pool.connect()
             try:
                 await shielded(_begin(connection))
                 yield Transaction(connection)
@@ -184,12 +186,12 @@ class Database:
             await shielded(_commit(connection))
 
     async def checkpoint(self) -> None:
-        """Let SQLite's file hold what its log does, as far as no reader needs the old state. Raises StoreError."""
+        """Copy SQLite's write-ahead log into the file, as far as readers allow. Raises StoreError."""
         if self.file is not None:
             await asyncio.to_thread(checkpoint, self.file)
 
     async def close(self) -> None:
-        """Give the connections back. Idempotent."""
+        """Close the connections. Idempotent."""
         with as_store_errors(self.name):
             await self._writer.dispose()
             await self._reader.dispose()
@@ -199,13 +201,13 @@ class Database:
 
 
 class Transaction:
-    """A connection in a transaction. Its operations may be cancelled, but not torn."""
+    """A connection in a transaction. Its operations are shielded: cancelling waits for their end."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def execute(self, statement: Executable, parameters: _Parameters = None) -> CursorResult[*tuple[Any, ...]]:
-        """Run one statement, once or (for a list of parameters) many times; all of its rows are fetched."""
+        """Execute one statement, once or (for a list of parameters) many times; all rows are fetched."""
         return await shielded(self._connection.execute(statement, parameters))
 
     async def scalar(self, statement: Executable) -> Any:
@@ -213,21 +215,21 @@ class Transaction:
         return await shielded(self._connection.scalar(statement))
 
     async def stream(self, statement: Executable) -> AsyncIterator[Row[*tuple[Any, ...]]]:
-        """The rows, fetched as they are taken."""
+        """Iterate over the rows, fetching them in batches."""
         result = await shielded(_start_stream(self._connection, statement))
-        while rows := await shielded(result.fetchmany(_FETCHED)):
+        while rows := await shielded(result.fetchmany(_ROWS_PER_FETCH)):
             for row in rows:
                 yield row
 
     async def run_sync(self, function: Callable[[Connection], _T]) -> _T:
-        """Run what knows only SQLAlchemy's synchronous connection."""
+        """Run a function that needs SQLAlchemy's synchronous connection."""
         return await shielded(self._connection.run_sync(function))
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
-        """An INSERT that knows ON CONFLICT, which both dialects spell alike."""
+        """An INSERT with ON CONFLICT, which both dialects spell alike."""
         if self._connection.dialect.name == "sqlite":
             return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a twentieth of every start, and few use it
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a twentieth of the start, and rarely needed
 
         return postgresql.insert(table)
 
@@ -259,21 +261,21 @@ _EXCLUSIVE = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 @asynccontextmanager
 async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
-    """The one transaction in which a database is migrated: all of it, or nothing.
+    """The single transaction in which a database is migrated, completely or not at all.
 
-    SQLite's foreign keys are off in it and checked at its end: a batch migration makes a table anew and drops
-    the old one, which would delete the rows that refer to it. Raises ConfigurationError, StoreError.
+    SQLite's foreign keys are off in it and checked at its end: a batch migration rebuilds a table and drops the old
+    one, which would delete the rows that refer to it. Raises ConfigurationError, StoreError.
     """
     parsed = _parse(url)
     name = _name_of(parsed)
     if (file := _file_of(parsed)) is not None:
         make_folder(file)
     with as_store_errors(name):
-        engine = _make_engine(
-            parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False, command_timeout=_MIGRATING
+        pool = _create_pool(
+            parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False, command_timeout=_MIGRATION_TIMEOUT
         )
         try:
-            async with engine.begin() as connection:
+            async with pool.begin() as connection:
                 if file is None:
                     await connection.execute(_EXCLUSIVE)
                 yield connection
@@ -282,27 +284,27 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
                         f"the state database {name}: migrating it would break its foreign keys; nothing was changed"
                     )
         finally:
-            await engine.dispose()
+            await pool.dispose()
 
 
 def _parse(url: str) -> URL:
-    """Any URL of SQLite or PostgreSQL: which driver it names is no matter. A message never quotes it: passwords."""
+    """Parse a URL of SQLite or PostgreSQL; its driver is ignored. No message quotes it: it may hold a password."""
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError):
-        # The cause quotes it.
-        raise _wrong_url("expected sqlite+aiosqlite:///file or postgresql+asyncpg://…") from None
+        # `from None`: the cause quotes the URL.
+        raise _url_error("expected sqlite+aiosqlite:///file or postgresql+asyncpg://…") from None
     if backend not in _DRIVERS:
-        raise _wrong_url(f"{backend} is not supported, expected sqlite or postgresql")
+        raise _url_error(f"{backend} is not supported, expected sqlite or postgresql")
     if backend == "sqlite" and (parsed.database in {None, "", ":memory:"} or str(parsed.database).startswith("file:")):
-        raise _wrong_url("it names no file, expected sqlite+aiosqlite:///path/to/ferryman.db")
-    if backend != "sqlite" and "@" in (parsed.host or ""):  # the end of a password, which would be shown
-        raise _wrong_url("write an @ in a user name or password as %40")
+        raise _url_error("it names no file, expected sqlite+aiosqlite:///path/to/ferryman.db")
+    if backend != "sqlite" and "@" in (parsed.host or ""):  # the end of a password, which `_name_of` would show
+        raise _url_error("write an @ in a user name or password as %40")
     return parsed.set(drivername=_DRIVERS[backend])
 
 
-def _wrong_url(message: str) -> ConfigurationError:
+def _url_error(message: str) -> ConfigurationError:
     return ConfigurationError([Problem(f"FERRYMAN_DATABASE_URL: {message}")])
 
 
@@ -311,14 +313,14 @@ def _file_of(url: URL) -> Path | None:
 
 
 def _name_of(url: URL) -> str:
-    """The file, or the server and the database: a URL's user, password and query are nobody's business."""
+    """The file, or the server and the database: without the URL's user, password and query."""
     if (file := _file_of(url)) is not None:
         return str(file)
     return f"postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
 
 
 def make_folder(file: Path) -> None:
-    """Make the folder that SQLite's file lies in. Raises StoreError."""
+    """Create the folder of SQLite's file. Raises StoreError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
@@ -327,67 +329,68 @@ def make_folder(file: Path) -> None:
         raise StoreError(f"the state database's folder {file.parent} cannot be made: {error.strerror}") from error
 
 
-def _make_engine(
+def _create_pool(
     url: URL, *, begin: str, connections: int, foreign_keys: bool = True, command_timeout: float | None = None
 ) -> AsyncEngine:
-    """`command_timeout` is PostgreSQL's, in seconds; SQLite has no server that could fall silent."""
+    """Create a connection pool (SQLAlchemy's engine). `command_timeout`: PostgreSQL's, in seconds."""
     file = _file_of(url)
-    limits = {"timeout": _CONNECTING, "command_timeout": command_timeout or _SILENCE}
-    engine = create_async_engine(
+    timeouts = {"timeout": _CONNECT_TIMEOUT, "command_timeout": command_timeout or _COMMAND_TIMEOUT}
+    pool = create_async_engine(
         url,
-        connect_args={} if file else limits,
+        connect_args={} if file else timeouts,
         async_creator=partial(sqlite_driver.connect, file.absolute()) if file else None,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=_PATIENCE,
+        pool_timeout=_POOL_TIMEOUT,
         pool_pre_ping=file is None,
         hide_parameters=True,
     )
     if file:
-        _obey_sqlite(engine, begin=begin, foreign_keys=foreign_keys)
+        _configure_sqlite(pool, begin=begin, foreign_keys=foreign_keys)
     else:
-        _leave_the_silent(engine)
-    return engine
+        _disconnect_on_timeout(pool)
+    return pool
 
 
-def _leave_the_silent(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def leave(context: ExceptionContext) -> None:
+def _disconnect_on_timeout(pool: AsyncEngine) -> None:
+    @event.listens_for(pool.sync_engine, "handle_error")
+    def disconnect(context: ExceptionContext) -> None:
         if isinstance(context.original_exception, TimeoutError):
-            context.is_disconnect = True  # or ROLLBACK would be said to the same silence
+            context.is_disconnect = True  # otherwise a ROLLBACK would be sent, and run into the same timeout
 
 
-def _patiently(change: Callable[[], object]) -> None:
-    """Wait for a lock that SQLite does not wait for itself: to two who change a new file's journal at once, it says at
-    once to one of them that the file is locked, whatever its timeout, lest they wait for each other.
+def _retry_while_locked(change: Callable[[], object]) -> None:
+    """Retry while the database is locked, where SQLite ignores its busy timeout.
+
+    When two connections change a new file's journal mode, SQLite fails one of them at once, to avoid a deadlock.
     """
     Retrying(
         retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
-        stop=stop_after_delay(_BUSY / 1000),
-        wait=wait_fixed(_SHORTLY),
-        sleep=lambda seconds: await_(asyncio.sleep(seconds)),  # SQLAlchemy runs this beside the loop, not in it
+        stop=stop_after_delay(_BUSY_TIMEOUT / 1000),
+        wait=wait_fixed(_BUSY_RETRY_INTERVAL),
+        sleep=lambda seconds: await_(asyncio.sleep(seconds)),  # this runs in SQLAlchemy's greenlet, not in a coroutine
         reraise=True,
     )(change)
 
 
-def _obey_sqlite(engine: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _configure_sqlite(pool: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
+    @event.listens_for(pool.sync_engine, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         try:
-            # The driver's own transactions off, before the pragmas: inside one, `foreign_keys` does nothing.
+            # Turn off the driver's transactions before the pragmas: inside one, `foreign_keys` has no effect.
             connection.isolation_level = None
             cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {_BUSY}")  # first: the next one takes a lock
-            _patiently(lambda: cursor.execute("PRAGMA journal_mode = WAL"))
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")  # first, because the next one takes a lock
+            _retry_while_locked(lambda: cursor.execute("PRAGMA journal_mode = WAL"))
             cursor.execute("PRAGMA synchronous = NORMAL")
             cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
             cursor.close()
         except BaseException:
-            connection.close()  # the pool does not have it yet; its thread would outlive the loop
+            connection.close()  # it is not in the pool yet; its thread would outlive the loop
             raise
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(pool.sync_engine, "begin")
     def start(connection: Connection) -> None:
-        # Past the cursor of SQLAlchemy: it would take three turns of the driver's thread for this, and COMMIT only one.
+        # Without SQLAlchemy's cursor, which would need three round trips to the driver's thread.
         driver: Any = connection.connection.dbapi_connection
         driver.run_async(lambda aiosqlite: aiosqlite.execute(begin))

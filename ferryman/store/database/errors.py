@@ -1,4 +1,4 @@
-"""The store's border: what SQLAlchemy and its drivers raise goes out as StoreError."""
+"""Translate the errors of SQLAlchemy and its drivers to StoreError, with a hint and without passwords."""
 
 import re
 import sqlite3
@@ -20,7 +20,7 @@ _SQLITE = {
     sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written; mend the permissions",
     sqlite3.SQLITE_IOERR: "the disk fails to read or write; see the system's log, and whether the disk is full",
 }
-_POSTGRESQL = {  # by class of SQLSTATE, or by the whole
+_POSTGRESQL = {  # by SQLSTATE, or by its class (the first two characters)
     "08": "the connection was lost",
     "28": "the server refuses the login; mend FERRYMAN_DATABASE_URL",
     "3D": "the server has no such database; create it, or mend FERRYMAN_DATABASE_URL",
@@ -31,39 +31,39 @@ _POSTGRESQL = {  # by class of SQLSTATE, or by the whole
     "55P03": "another program has held it locked for too long; stop that program and try again",
 }
 _LONGEST = 300
-# Secrets of a URL that a driver quotes. A password may hold "@" and "/" that nobody has encoded: up to the last "@".
+# Secrets in a URL that a driver quotes. A password may contain "@" and "/" unencoded, so match up to the last "@".
 _LOGIN = re.compile(r"//\S*@")
 _PASSWORD = re.compile(r"(\w*passw(?:or)?d=)[^&\s'\"]+", re.IGNORECASE)
 
 
 @contextmanager
 def as_store_errors(database: str) -> Iterator[None]:
-    """Raise StoreError for whatever the driver raises inside. `database` is its name, without a secret."""
+    """Raise StoreError for the driver's errors inside. `database`: its name, without secrets."""
     try:
         yield
     except PoolTimeout as error:
         raise StoreError(f"the state database {database}: too much waits for it at once") from error
-    except StatementError as error:  # the driver's, or a column's that does not take its value
-        kind = Unstorable if _is_of_the_value(error) else StoreError
+    except StatementError as error:  # of the driver, or of a column type that refuses the value
+        kind = Unstorable if _is_caused_by_value(error) else StoreError
         raise kind(f"the state database {database}: {_explain(error.orig)}") from error
     except (OverflowError, UnicodeError) as error:  # SQLite's driver, when it binds a value
         raise Unstorable(f"the state database {database} does not take a value: {brief(error)}") from error
-    except sqlite3.Error as error:  # from BEGIN, which goes past SQLAlchemy's cursor
+    except sqlite3.Error as error:  # from BEGIN, which does not use SQLAlchemy's cursor
         raise StoreError(f"the state database {database}: {_explain(error)}") from error
     except ModuleNotFoundError as error:
         raise StoreError(f"the state database {database}: install ferryman[postgresql] for it") from error
     except NoSuchModuleError as error:
         raise StoreError(f"the state database {database}: only SQLite and PostgreSQL are supported") from error
-    except TimeoutError as error:  # asyncpg's own limits
+    except TimeoutError as error:  # asyncpg's timeouts
         raise StoreError(
             f"the state database {database} has not answered for long: the server or the way to it hangs,"
             " or another program has held it locked"
         ) from error
-    except OSError as error:  # asyncpg's connecting raises it bare
+    except OSError as error:  # from asyncpg's connect, not wrapped by SQLAlchemy
         raise StoreError(f"the state database {database} cannot be reached: {brief(error)}") from error
 
 
-def _is_of_the_value(error: StatementError) -> bool:
+def _is_caused_by_value(error: StatementError) -> bool:
     if not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError):
         return True
     refused_by_asyncpg = error.orig is not None and isinstance(error.orig.__cause__, ValueError)
@@ -81,12 +81,12 @@ def _explain(error: BaseException | None) -> str:
 
 
 def _state_of(error: BaseException | None) -> str:
-    """PostgreSQL's SQLSTATE."""
+    """PostgreSQL's SQLSTATE, or an empty string."""
     return getattr(error, "sqlstate", None) or ""
 
 
 def brief(error: BaseException | None) -> str:
-    """One line of it, without asyncpg's class name in front, and with passwords redacted."""
+    """The error in one line, without asyncpg's class name in front, with passwords redacted."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"^<class '[^']*'>: ", "", text)
     text = _LOGIN.sub("//***@", text)

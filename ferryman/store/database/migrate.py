@@ -1,4 +1,4 @@
-"""Alembic, run by the program itself: inside the running loop, from an installed wheel too."""
+"""Run Alembic's migrations from the program: inside the running event loop, also from an installed wheel."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from ferryman.errors import StoreError
 from ferryman.store.database.tables import VERSION
 
 
-def demand_current(connection: Connection, *, name: str) -> None:
-    """Raises StoreError for the schema of another version, older or newer. `name`: the database's, for people."""
+def require_current_schema(connection: Connection, *, name: str) -> None:
+    """Raise StoreError for an older or newer schema. `name`: the database, for messages."""
     found = _revision(connection, name)
     if found != VERSION:
         raise StoreError(
@@ -25,16 +25,16 @@ def demand_current(connection: Connection, *, name: str) -> None:
 
 
 def upgrade(connection: Connection, *, name: str) -> None:
-    """Bring the schema to this version's, inside the connection's transaction. Raises StoreError for a newer one's."""
-    # Asked again, now that nobody else can write: another starter may have been first.
+    """Migrate the schema to this version's, in the connection's transaction. Raises StoreError for a newer schema."""
+    # Check again, now that no other process can write: another one may have migrated first.
     if _revision(connection, name) != VERSION:
         config = _config()
-        config.attributes["connection"] = connection  # `env.py` takes it from there: it cannot start a loop in this one
+        config.attributes["connection"] = connection  # for `env.py`, which cannot start a loop inside this one
         alembic.command.upgrade(config, "head")
 
 
 def _revision(connection: Connection, name: str) -> str | None:
-    """The schema's version; None: there is none yet. Raises StoreError for a newer one than ours."""
+    """The schema's version; None: there is none yet. Raises StoreError for a newer one than this version's."""
     found = MigrationContext.configure(connection).get_current_revision()
     if found is not None and found not in _known():
         raise StoreError(
@@ -56,7 +56,7 @@ def _config() -> Config:
 
 
 def _migrations() -> Path:
-    """The folder of the migrations: inside the package in a wheel, beside it in a checkout."""
+    """The folder of the migrations: inside the package in a wheel, next to it in a checkout."""
     package = Path(ferryman.__file__).parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"

@@ -1,7 +1,7 @@
-"""Cancelling never tears a database operation.
+"""Shield a database operation from cancellation: it always runs to its end.
 
-A driver whose call is cancelled half-way is left in a state that nobody knows: seen were a transaction that stayed
-open, and the one writing connection lost to its pool, after which every write of the process waits for ever.
+A driver whose call is cancelled midway is left in an unknown state. This has been observed: a transaction that stayed
+open, and the only write connection lost to its pool, after which every write of the process waited for ever.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 async def shielded(operation: Coroutine[Any, Any, _T]) -> _T:
-    """Await it to its end. A cancellation that comes meanwhile is raised then, in place of the result."""
+    """Await the operation to its end. A cancellation in the meantime is raised afterwards, instead of the result."""
     task = asyncio.create_task(operation)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -22,5 +22,5 @@ async def shielded(operation: Coroutine[Any, Any, _T]) -> _T:
             cancelled = error
     if cancelled is None:
         return task.result()
-    task.exception()  # retrieved, or the loop complains of it
+    task.exception()  # mark it as retrieved, or the loop logs it
     raise cancelled

@@ -1,7 +1,7 @@
-"""Opening SQLite files by aiosqlite, so that none of its threads outlives the event loop.
+"""Open SQLite files with aiosqlite, so that none of its threads outlives the event loop.
 
-A file that cannot be opened leaves aiosqlite's thread to end by itself: it then reports to a loop that may be closed
-already, as a traceback ("Event loop is closed") behind our one-line error.
+After a file could not be opened, aiosqlite does not wait for its thread. The thread may then report to a closed loop,
+which prints a traceback ("Event loop is closed") after our one-line error.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _FETCHED_AT_ONCE = 64  # aiosqlite's own default; SQLAlchemy fetches by its own 
 
 
 class _Connection(aiosqlite.Connection):
-    """Remembers the answer of its thread's end."""
+    """Keeps the future of its thread's end."""
 
     stopped: "asyncio.Future[None] | None" = None
 
@@ -25,10 +25,10 @@ class _Connection(aiosqlite.Connection):
 
 
 async def connect(file: Path) -> aiosqlite.Connection:
-    """Open the file. Raises sqlite3.Error, and then the thread has ended."""
+    """Open the file. Raises sqlite3.Error, after the thread has ended."""
     opening = partial(sqlite3.connect, file, check_same_thread=False)
     connection = _Connection(opening, _FETCHED_AT_ONCE)
-    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy has it: a leaked connection must not hold the exit
+    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does: a leaked connection must not delay the exit
     try:
         return await connection
     except BaseException:

@@ -1,4 +1,4 @@
-"""The schema, for SQLite and PostgreSQL alike; `migrations/` brings databases to it."""
+"""The database schema, the same for SQLite and PostgreSQL; `migrations/` upgrades databases to it."""
 
 from datetime import UTC, datetime
 from typing import get_args
@@ -25,11 +25,11 @@ from sqlalchemy.types import TypeDecorator
 
 from ferryman.store.records import ItemKey, Status
 
-VERSION = "0003"  # of the schema below: the last migration's
+VERSION = "0003"  # of the schema below: the revision of the last migration
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment. SQLite has no zones, so a naive time would be read back as another moment: it is refused."""
+    """A time in UTC. SQLite stores no time zones, so a naive time could be read back as another one: it is refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -48,10 +48,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# SQLite counts its rows only in a column that is INTEGER to the letter.
+# SQLite generates ids only for a column of exactly the type INTEGER.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
-# Named constraints: a batch migration on SQLite can only touch what has a name.
+# Named constraints: a batch migration on SQLite can only change constraints that have a name.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -70,13 +70,15 @@ tags = Table(
     Column("source", String, nullable=False),
     Column("target", String, nullable=False),
     Column("tag", String, nullable=False),
-    Column("source_registry", String, nullable=False),  # the host in `source`: pauses go by it
+    Column("source_registry", String, nullable=False),  # the host in `source`, for pauses
     Column("target_registry", String, nullable=False),
     Column("status", String, nullable=False),
     Column("reason", String),
     Column("rank", Integer, nullable=False),
-    Column("withdrawn", Boolean, nullable=False),  # running, and not wanted any more: it ends, and does not come again
-    Column("platforms", String),  # those that the item wants
+    Column(
+        "withdrawn", Boolean, nullable=False
+    ),  # running, but not wanted any more: after this job it leaves the queue
+    Column("platforms", String),  # those that the item asks for
     Column("source_digest", String),
     Column("pushed_at", UtcDateTime),
     Column("platform_digests", JSON(none_as_null=True)),
@@ -97,8 +99,8 @@ tags = Table(
     Column("lease_expires_at", UtcDateTime),
     Column("claimed_at", UtcDateTime),
     Column("degraded", String),
-    Column("referrers", String),  # fingerprint
-    Column("target_checked_at", UtcDateTime),  # when the target itself last named `target_digest`; None: to be asked
+    Column("referrers", String),  # the referrers' fingerprint
+    Column("target_checked_at", UtcDateTime),  # when the target last named `target_digest`; None: to be checked
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -107,14 +109,14 @@ tags = Table(
 
 
 def status_is(status: Status) -> ColumnElement[bool]:
-    """`status = '…'` spelled out: SQLite takes a partial index only where the condition is no parameter."""
+    """`status = '…'` as a literal: SQLite does not use a partial index if the condition has a parameter."""
     if status not in get_args(Status):
         raise ValueError(f"{status!r} is no status")
     return tags.c.status == literal_column(f"'{status}'", String)
 
 
 def item_columns(item: ItemKey) -> dict[str, str | None]:
-    """What every tag of an item has in common."""
+    """The columns that all tags of an item have in common."""
     return {
         "item": item.name, "platforms": item.platforms,
         "source": item.source, "source_registry": item.source.partition("/")[0],
@@ -126,11 +128,11 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
-# Mirrored before; whether upstream has something else by now cannot be read.
+# Mirrored before, but upstream's tag cannot be read now.
 UNREAD = status_is("synced") & tags.c.error.is_not(None)
 _queued, _running = status_is("queued"), status_is("running")
 _partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
-_partial(  # for a claim that leaves out the registries that have their share of workers
+_partial(  # for a claim that excludes the registries that have their share of workers
     "ix_tags_due_by_registry",
     tags.c.source_registry, tags.c.rank, tags.c.run_at, tags.c.id,
     where=_queued & tags.c.run_at.is_not(None),
@@ -138,9 +140,9 @@ _partial(  # for a claim that leaves out the registries that have their share of
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
-# The status, though all here have the same, or SQLite would prefer `ix_tags_item` and read all that is synced.
+# With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item` and reads all synced rows.
 _partial("ix_tags_unread", tags.c.target, tags.c.status, where=UNREAD)
-# All that a summary counts stands in it, so that a million rows are counted without being read.
+# A covering index for the summary: a million rows are counted without reading the table.
 Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at)
 
 attempts = Table(
@@ -161,7 +163,7 @@ attempts = Table(
 history = Table(
     "history",
     metadata,
-    Column("id", _Id, primary_key=True),  # in the order in which the lines came
+    Column("id", _Id, primary_key=True),  # in the order of the lines
     Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), nullable=False),
     Column("digest", String, nullable=False),  # or the word Unknown
     Column("pushed_at", UtcDateTime),
@@ -178,7 +180,7 @@ walks = Table(
 )
 
 lookup_failures = Table(
-    "troubles",  # items whose source could not be looked at
+    "troubles",  # items whose lookup failed
     metadata,
     Column("target", String, primary_key=True),
     Column("item", String, nullable=False),
@@ -195,8 +197,8 @@ registries = Table(
     Column("error", String, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("fingerprint", String),
-    Column("tried_at", UtcDateTime),  # the last login since, of those that were refused
-    Column("tries", Integer, nullable=False, server_default="0"),  # logins since
+    Column("tried_at", UtcDateTime),  # the last refused login since then
+    Column("tries", Integer, nullable=False, server_default="0"),  # logins since then
 )
 
 engine_images = Table(
@@ -212,7 +214,7 @@ engine_images = Table(
 )
 
 blobs = Table(
-    "blobs",  # and manifests, that target registries hold
+    "blobs",  # blobs and manifests in target registries
     metadata,
     Column("registry", String, primary_key=True),
     Column("digest", String, primary_key=True),
@@ -228,7 +230,7 @@ missing_capabilities = Table(
     Column("registry", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("found_at", UtcDateTime, nullable=False),
-    Column("value", String),  # of what is no yes or no: the largest chunk in bytes, for one
+    Column("value", String),  # of a capability with a limit, such as the largest chunk in bytes
 )
 
 services = Table(
@@ -239,8 +241,8 @@ services = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("beat_at", UtcDateTime, nullable=False),
     Column("next_cycle_at", UtcDateTime),
-    Column("cycle_ended_at", UtcDateTime),  # the last one, however it ended
-    Column("cycle_began_at", UtcDateTime),  # the one that is under way
+    Column("cycle_ended_at", UtcDateTime),  # of the last one, whatever its outcome
+    Column("cycle_began_at", UtcDateTime),  # of the current one
 )
 
 marks = Table(

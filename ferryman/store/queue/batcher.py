@@ -1,7 +1,7 @@
-"""Concurrent calls run together: a transaction costs hardly more for several than for one.
+"""Run concurrent calls as one batch: a transaction costs hardly more for several calls than for one.
 
-What is asked while a run is under way is run together in the next. So nobody waits for company, and the more is asked
-at once, the less each costs.
+Requests that arrive during a run form the next batch. So no request waits for a batch to fill, and the more requests
+arrive at once, the less each of them costs.
 """
 
 import asyncio
@@ -11,52 +11,55 @@ from typing import Any, Generic, TypeVar
 from ferryman.errors import Unstorable
 from ferryman.store.database.shielded import shielded
 
-_Question = TypeVar("_Question")
-_Answer = TypeVar("_Answer")
+_Request = TypeVar("_Request")
+_Result = TypeVar("_Result")
 
 
-class Batcher(Generic[_Question, _Answer]):
-    """Runs `run` for whoever asks. It answers questions in their order, all of them, or fails without a trace."""
+class Batcher(Generic[_Request, _Result]):
+    """Calls `run` with batches of requests. `run` returns a result for each, in order, or fails and changes nothing."""
 
     def __init__(
-        self, run: Callable[[Sequence[_Question]], Coroutine[Any, Any, Sequence[_Answer]]], *, turn: asyncio.Lock
+        self, run: Callable[[Sequence[_Request]], Coroutine[Any, Any, Sequence[_Result]]], *, lock: asyncio.Lock
     ) -> None:
         self._run = run
-        self._turn = turn  # one run at a time of all that share it
-        self._asked: dict[asyncio.Future[_Answer], _Question] = {}  # since the run that is under way
+        self._lock = lock  # one run at a time of all batchers that share it
+        self._waiting: dict[asyncio.Future[_Result], _Request] = {}  # for the next run
 
-    async def ask(self, question: _Question) -> _Answer:
-        """The answer. Cancelling withdraws a question that no run has yet, and never tears a run."""
-        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
-        self._asked[answer] = question
+    async def submit(self, request: _Request) -> _Result:
+        """Run the request in the next batch and return its result.
+
+        Cancelling withdraws a request that is in no batch yet, and never interrupts a run.
+        """
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._waiting[future] = request
         try:
-            async with self._turn:
-                if not answer.done():  # by somebody else's run
-                    asked, self._asked = self._asked, {}
-                    await shielded(self._answer(asked))
-            return await answer
+            async with self._lock:
+                if not future.done():  # by the run of another caller
+                    batch, self._waiting = self._waiting, {}
+                    await shielded(self._run_batch(batch))
+            return await future
         except asyncio.CancelledError:
-            self._asked.pop(answer, None)
-            if not answer.cancel():
-                answer.exception()  # retrieved, or the loop complains of it
+            self._waiting.pop(future, None)
+            if not future.cancel():
+                future.exception()  # mark it as retrieved, or the loop logs it
             raise
 
-    async def _answer(self, asked: Mapping[asyncio.Future[_Answer], _Question]) -> None:
-        """A question that is itself at fault spoils no other: the rest are run one by one. All else is everybody's.
+    async def _run_batch(self, batch: Mapping[asyncio.Future[_Result], _Request]) -> None:
+        """After Unstorable, run the requests one by one, so that only the faulty one fails. Other errors fail all.
 
-        A database that is locked, or away, would be waited for by each of them in turn.
+        With a locked or unreachable database, each of the single runs would wait for the timeout again.
         """
         try:
-            answers = await self._run(list(asked.values()))
-        except Exception as error:  # noqa: BLE001 - it is for those who asked
-            if isinstance(error, Unstorable) and len(asked) > 1:
-                for answer, question in asked.items():
-                    await self._answer({answer: question})
+            results = await self._run(list(batch.values()))
+        except Exception as error:  # noqa: BLE001 - raised by `submit`
+            if isinstance(error, Unstorable) and len(batch) > 1:
+                for future, request in batch.items():
+                    await self._run_batch({future: request})
                 return
-            for answer in asked:
-                if not answer.cancelled():
-                    answer.set_exception(error)
+            for future in batch:
+                if not future.cancelled():
+                    future.set_exception(error)
             return
-        for answer, value in zip(asked, answers, strict=True):
-            if not answer.cancelled():
-                answer.set_result(value)
+        for future, result in zip(batch, results, strict=True):
+            if not future.cancelled():
+                future.set_result(result)

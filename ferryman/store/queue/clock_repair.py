@@ -1,8 +1,8 @@
-"""Stored times that lie in the future, though they tell of the past: the clock was ahead when they were written.
+"""Repair stored times of past events that lie in the future, because the clock was ahead when they were written.
 
-A machine boots with its clock hours ahead, and the time is synchronised later. Until the clock has caught up again, a
-tag that was due then would not be due, and a registry's pause would last hours longer. What waits gets as long a wait
-as it was given, counted from now; what tells of the past is moved to now.
+A machine may boot with its clock hours ahead, and synchronise it later. Until the clock has caught up, a tag that was
+due then would not be due, and a registry's pause would last hours longer. A waiting tag or registry gets the wait that
+it was given, counted from now. Times of past events are moved to now.
 """
 
 from collections.abc import Iterable
@@ -14,54 +14,56 @@ from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, fal
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, registries, services, status_is, tags, walks
-from ferryman.store.queue.pauses import CLOCKS_DIFFER, LONGEST_PAUSE, hold_back
+from ferryman.store.queue.pauses import CLOCK_SKEW, LONGEST_PAUSE, hold_back
 from ferryman.store.queue.statements import PAUSED
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def lies_ahead(moment: "Column[Any]", now: datetime) -> ColumnElement[bool]:
-    """Whether what tells of the past was written by a clock that was ahead of ours."""
-    return moment > now + CLOCKS_DIFFER
+def in_future(moment: "Column[Any]", now: datetime) -> ColumnElement[bool]:
+    """Whether the time of a past event lies in the future: it was written under a clock that was ahead of ours."""
+    return moment > now + CLOCK_SKEW
 
 
 async def is_needed(connection: Transaction, now: datetime) -> bool:
-    """Whether anything that tells of the past lies in the future. Quick."""
+    """Whether any past event is recorded in the future. Cheap: it reads indexes and small tables."""
     newest = [
         select(func.max(moment)).scalar_subquery()
         for moment in (attempts.c.finished_at, walks.c.walked_at, registries.c.since, services.c.beat_at)
     ]
     moments = (await connection.execute(select(*newest))).one()
-    return any(moment is not None and moment > now + CLOCKS_DIFFER for moment in moments)
+    return any(moment is not None and moment > now + CLOCK_SKEW for moment in moments)
 
 
 async def repair(connection: Transaction, now: datetime, *, longest_wait: timedelta) -> int:
-    """Move what lies wrongly in the future; the number of tags that may run earlier now.
+    """Repair the times. Returns the number of tags that may run earlier now.
 
-    `longest_wait`: that a queued tag may have been told to wait, by a pause or between two attempts.
+    `longest_wait`: the longest that a queued tag may have to wait, for a pause or between two attempts.
     """
     pauses_changed = await _repair_pauses(connection, now)
     number = await _repair_retries(connection, now)
     number += await _repair_due(connection, now, longest_wait, behind_pauses=pauses_changed)
-    # When that walk really was nobody knows: the next one is not older, and goes to the end.
+    # The real time of that walk is unknown. With this one, the next walk is newer and lists everything.
     for moment in (walks.c.walked_at, walks.c.completed_at):
-        await connection.execute(update(walks).where(lies_ahead(moment, now)).values({moment.name: _LONG_AGO}))
+        await connection.execute(update(walks).where(in_future(moment, now)).values({moment.name: _LONG_AGO}))
     started_at = case((attempts.c.started_at > now, now), else_=attempts.c.started_at)
-    ended = update(attempts).where(lies_ahead(attempts.c.finished_at, now))
+    ended = update(attempts).where(in_future(attempts.c.finished_at, now))
     await connection.execute(ended.values(started_at=started_at, finished_at=now))
-    await connection.execute(delete(services).where(lies_ahead(services.c.beat_at, now)))  # who lives tells so again
+    await connection.execute(
+        delete(services).where(in_future(services.c.beat_at, now))
+    )  # living ones send another heartbeat
     if number:
         await hold_back(connection, now)
     return number
 
 
 async def _repair_pauses(connection: Transaction, now: datetime) -> bool:
-    """Whether any ends at another time now."""
-    wrong = or_(lies_ahead(registries.c.since, now), registries.c.until > now + LONGEST_PAUSE)
-    asking = select(registries.c.registry, registries.c.since, registries.c.until).where(wrong)
-    tried = update(registries).where(lies_ahead(registries.c.tried_at, now))
+    """Whether the end of any pause has changed."""
+    wrong = or_(in_future(registries.c.since, now), registries.c.until > now + LONGEST_PAUSE)
+    query = select(registries.c.registry, registries.c.since, registries.c.until).where(wrong)
+    tried = update(registries).where(in_future(registries.c.tried_at, now))
     await connection.execute(tried.values(tried_at=_LONG_AGO))  # a refused login is tried again at once
-    rows = (await connection.execute(asking)).all()
+    rows = (await connection.execute(query)).all()
     for registry, since, until in rows:
         values = {"since": min(since, now)}
         if until is not None:
@@ -71,10 +73,10 @@ async def _repair_pauses(connection: Transaction, now: datetime) -> bool:
 
 
 async def _repair_retries(connection: Transaction, now: datetime) -> int:
-    """What an attempt that ended in the future gave a wait."""
+    """Repair the retries of attempts that ended in the future."""
     ended = (
         select(attempts.c.tag_id, func.max(attempts.c.finished_at).label("at"))
-        .where(lies_ahead(attempts.c.finished_at, now))
+        .where(in_future(attempts.c.finished_at, now))
         .group_by(attempts.c.tag_id)
         .subquery()
     )
@@ -86,27 +88,29 @@ async def _repair_retries(connection: Transaction, now: datetime) -> int:
 
 
 async def _repair_due(connection: Transaction, now: datetime, longest_wait: timedelta, *, behind_pauses: bool) -> int:
-    """What was due when it was queued, and what waits for longer than anything may."""
-    at_once = and_(tags.c.error.is_(None), lies_ahead(tags.c.run_at, now))
+    """Make due what was due when it was queued, and what waits for longer than any wait allows."""
+    at_once = and_(tags.c.error.is_(None), in_future(tags.c.run_at, now))
     too_long = tags.c.run_at > now + max(longest_wait, LONGEST_PAUSE)
-    # What waits for a pause gets its new end from `hold_back`.
+    # `hold_back` gives tags behind a pause its new end.
     paused = and_(tags.c.reason == PAUSED, tags.c.run_at > now) if behind_pauses else false()
     early = update(tags).where(status_is("queued"), or_(at_once, paused, too_long))
     return (await connection.execute(early.values(run_at=now))).rowcount
 
 
 _MOVE = (
-    update(tags).where(tags.c.id == bindparam("the_id")).values(run_at=bindparam("the_time", type_=tags.c.run_at.type))
+    update(tags)
+    .where(tags.c.id == bindparam("tag_id"))
+    .values(run_at=bindparam("new_run_at", type_=tags.c.run_at.type))
 )
 
 
 async def _move(connection: Transaction, moves: Iterable[tuple[int, datetime]]) -> int:
     number = 0
-    for some in chunks([{"the_id": key, "the_time": run_at} for key, run_at in moves]):
-        await connection.execute(_MOVE, some)
-        number += len(some)
+    for chunk in chunks([{"tag_id": key, "new_run_at": run_at} for key, run_at in moves]):
+        await connection.execute(_MOVE, chunk)
+        number += len(chunk)
     return number
 
 
-def _wait(told: timedelta, *, most: timedelta = timedelta.max) -> timedelta:
-    return min(max(told, timedelta()), most)
+def _wait(duration: timedelta, *, most: timedelta = timedelta.max) -> timedelta:
+    return min(max(duration, timedelta()), most)

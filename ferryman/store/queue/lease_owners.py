@@ -1,9 +1,8 @@
-"""Who holds the leases: one identity a process, and which of them are dead.
+"""Owners of leases: one identity per process, and which of these processes are dead.
 
-A process holds an flock on a file of its own as long as it lives, and the kernel gives it up with the process, however
-that ends. So a dead process is known at once on the same machine, without process ids, which mean nothing
-across containers that share a volume. The name says where the process runs, in which container too: containers on
-the host's network share its name.
+A process holds an flock on a file of its own as long as it lives. The kernel releases it however the process ends. So
+a dead process is detected at once on the same machine, without process ids, which mean nothing across containers that
+share a volume. The owner's name contains the host and the container: containers on the host's network share its name.
 """
 
 import fcntl
@@ -22,7 +21,7 @@ from ferryman.store.database.database import Database
 
 
 class Owner:
-    """This process among those that use one database from this machine. Keep it while leases are held in its name."""
+    """This process's identity on one database. Keep it as long as leases are held in its name."""
 
     def __init__(self, folder: Path, name: str, descriptor: int) -> None:
         self.name = name
@@ -31,30 +30,30 @@ class Owner:
 
     @classmethod
     def claim(cls, database: Database) -> "Owner":
-        """Take a new name. Its file lies beside the database's; for a server, in a folder of this user's.
+        """Create a new owner and lock its file: beside SQLite's file; for PostgreSQL, in a folder of this user.
 
-        It is locked before anybody can see it. Raises StoreError.
+        The file is locked before it becomes visible to others. Raises StoreError.
         """
-        folder = _folder_for(database)
-        name = f"{_here()}.{os.getpid()}.{secrets.token_hex(4)}"
+        folder = _make_lock_folder(database)
+        name = f"{_this_container()}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
-            return cls(folder, name, _lock_then_show(folder / f".{name}", folder / name))
+            return cls(folder, name, _create_locked(folder / f".{name}", folder / name))
         except OSError as error:
             raise StoreError(
                 f"{folder} takes no locks, by which living processes are told from dead ones: {error.strerror}"
             ) from error
 
     def dead_owners(self) -> set[str]:
-        """The processes that ended without a `release`. Reclaim what they held, then `bury` them. Raises StoreError."""
+        """The processes that ended without `release`. Reclaim their leases, then `remove` them. Raises StoreError."""
         try:
-            return {file.name for file in _visible(self._folder) if _is_held(file) is False}
+            return {file.name for file in _lock_files(self._folder) if _is_held(file) is False}
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
 
     def remove(self, dead: Collection[str]) -> None:
-        """Forget dead processes, once they hold nothing any more: a name without a file is not known to be dead.
+        """Remove the files of dead processes, after their leases are reclaimed. Raises StoreError.
 
-        Raises StoreError.
+        An owner without a file is not known to be dead.
         """
         try:
             for name in dead:
@@ -63,9 +62,9 @@ class Owner:
             raise StoreError(f"{self._folder} cannot be written, to forget dead processes: {error.strerror}") from error
 
     def release(self) -> None:
-        """End in order. Hand back every lease before: one that is left is given up only when it expires. Idempotent.
+        """Give up the identity. Return all leases before: a remaining one is reclaimed only when it expires.
 
-        Raises StoreError; then the others bury it.
+        Idempotent. Raises StoreError; then other processes find this one dead, and remove its file.
         """
         if self._descriptor is None:
             return
@@ -77,10 +76,10 @@ class Owner:
 
 
 def living_owners(file: Path) -> set[str]:
-    """The processes that live on the SQLite database at `file`, as far as locks tell. Raises StoreError."""
-    folder = _beside(file)
+    """The living processes that use the SQLite database at `file`, according to their locks. Raises StoreError."""
+    folder = _folder_beside(file)
     try:
-        return {each.name for each in _visible(folder) if _is_held(each) is not False}
+        return {each.name for each in _lock_files(folder) if _is_held(each) is not False}
     except FileNotFoundError:
         return set()
     except OSError as error:
@@ -89,16 +88,16 @@ def living_owners(file: Path) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """What the locks say about the processes of this machine, by owner. About others they say nothing."""
+    """The state of the locks of this machine's processes, by owner. Processes elsewhere are in neither set."""
 
     held: frozenset[str]  # the process exists, even if it hangs
-    free: frozenset[str]  # it ended without a `release`
+    free: frozenset[str]  # it ended without `release`
 
 
 def locks(database: Database) -> Locks:
-    """The locks of a database's processes, read without being one of them; empty where they cannot be read."""
+    """The locks of a database's processes. Needs no identity of its own. Empty where they cannot be read."""
     try:
-        found = {file.name: _is_held(file) for file in _visible(_folder_of(database))}
+        found = {file.name: _is_held(file) for file in _lock_files(_lock_folder(database))}
     except OSError:
         found = {}
     return Locks(
@@ -108,53 +107,53 @@ def locks(database: Database) -> Locks:
 
 
 def this_host() -> str:
-    """The name of the host that we run on, as owners' names have it."""
+    """This host's name, as it appears in owners' names."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
 
 
 def host_of(owner: str) -> str:
-    """The name of the host that a process runs on; in a container with a network of its own, the container's id."""
+    """The host name of a process; in a container with its own network, the container's id."""
     return owner.partition(".")[0]
 
 
 def is_here(owner: str) -> bool:
-    """Whether a process runs in the container that we run in; outside of one: on this host."""
-    return owner.rsplit(".", 2)[0] == _here()
+    """Whether a process runs in the same container as this one; outside of containers: on this host."""
+    return owner.rsplit(".", 2)[0] == _this_container()
 
 
-def _here() -> str:
-    """The host and the container, which has a PID namespace of its own."""
+def _this_container() -> str:
+    """The host, and the PID namespace, which identifies the container."""
     try:
         return f"{this_host()}.{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux
         return this_host()
 
 
-def _visible(folder: Path) -> list[Path]:
+def _lock_files(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if not file.name.startswith(".")]
 
 
-def _beside(file: Path) -> Path:
+def _folder_beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.owners").absolute()
 
 
-def _folder_of(database: Database) -> Path:
+def _lock_folder(database: Database) -> Path:
     if database.file is not None:
-        return _beside(database.file)
-    return _folder_of_mine() / hashlib.sha256(database.name.encode()).hexdigest()[:16]
+        return _folder_beside(database.file)
+    return _user_folder() / hashlib.sha256(database.name.encode()).hexdigest()[:16]
 
 
-def _folder_of_mine() -> Path:
+def _user_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"ferryman-{os.getuid()}"
 
 
-def _folder_for(database: Database) -> Path:
-    folder = _folder_of(database)
+def _make_lock_folder(database: Database) -> Path:
+    folder = _lock_folder(database)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if database.file is None and _folder_of_mine().lstat().st_uid != os.getuid():
-            # The folder of folders is everybody's.
-            raise StoreError(f"the folder {_folder_of_mine()} belongs to another user; remove it, or set TMPDIR")
+        if database.file is None and _user_folder().lstat().st_uid != os.getuid():
+            # The folder for temporary files is shared by all users.
+            raise StoreError(f"the folder {_user_folder()} belongs to another user; remove it, or set TMPDIR")
     except OSError as error:
         raise StoreError(
             f"the folder {folder}, by which processes know that others live, cannot be made: {error.strerror}"
@@ -162,28 +161,28 @@ def _folder_for(database: Database) -> Path:
     return folder
 
 
-def _lock_then_show(hidden: Path, shown: Path) -> int:
-    descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def _create_locked(temporary: Path, final: Path) -> int:
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        hidden.rename(shown)
+        temporary.rename(final)
     except OSError:
         os.close(descriptor)
-        hidden.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return descriptor
 
 
 def _is_held(file: Path) -> bool | None:
-    """Whether a living process has the lock. None: this cannot be told."""
+    """Whether a living process holds the lock. None: unknown."""
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:  # it has just been released, or buried
+    except FileNotFoundError:  # it has just been released or removed
         return None
-    except PermissionError:  # another user's; its lease will tell
+    except PermissionError:  # another user's: only its lease tells
         return None
     try:
-        # Shared, so that two who look at once do not take one another for the owner.
+        # A shared lock: two processes that check at once must not take one another for the owner.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

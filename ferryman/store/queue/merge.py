@@ -1,4 +1,4 @@
-"""What a walk brings, merged into the rows of its item."""
+"""Merge the result of a walk and its plan into the rows of the item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,10 +15,10 @@ from ferryman.store.records import ItemKey, PlannedTag, SeenTag
 
 
 async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
-    """items.yml may have given the target another name, source or platforms."""
+    """Update the item's columns: items.yml may have given the target another name, source or platforms."""
     here = tags.c.target == item.target
     columns = item_columns(item)
-    # What was held behind the registry of the old source is due: `hold_back` looks at the new one.
+    # Tags that were held behind the old source's registry become due: `hold_back` checks the new one.
     held = and_(here, status_is("queued"), tags.c.source_registry != columns["source_registry"], waits_for_registry())
     await connection.execute(update(tags).where(held).values(run_at=now, reason=null(), error=null()))
     differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
@@ -26,7 +26,7 @@ async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
 
 
 class Merge:
-    """One walk's part in the transaction of `Queue.apply`, a chunk of names at a time."""
+    """Writes one walk inside the transaction of `Queue.apply`, a chunk of names at a time."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Merge:
         self._now = now
 
     async def write(self, connection: Transaction, names: Sequence[str]) -> None:
-        """Write the rows of these names, as far as they differ."""
+        """Write the changed rows of these names."""
         here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(names))
         rows = await connection.execute(select(tags.c.tag, tags.c.id, *(tags.c[name] for name in COLUMNS)).where(here))
         known = {tag: (key, TagState(*state)) for tag, key, *state in rows}
@@ -54,7 +54,9 @@ class Merge:
         for name in names:
             key, before = known.get(name, (None, TagState()))
             after = self._merged(name, before)
-            if key is None and (name in self._seen or after.status == "failed"):  # a pin need not be listed
+            if key is None and (
+                name in self._seen or after.status == "failed"
+            ):  # a pinned tag may be absent from the list
                 new.append({**self._item, "tag": name, **_columns_of(after), "last_seen_at": self._now})
             elif key is not None and after != before:
                 changed.append({"key": key, **_columns_of(after)})
@@ -73,11 +75,11 @@ class Merge:
     def _merged(self, name: str, before: TagState) -> TagState:
         after = replace(before)
         if (seen := self._seen.get(name)) is not None:
-            after.see(seen, self._now)
+            after.mark_listed(seen, self._now)
         if (planned := self._planned.get(name)) is not None:
-            after.judge(planned, self._now)
+            after.apply_plan(planned, self._now)
         if name in self._gone:
-            after.lose(self._now)
+            after.mark_gone(self._now)
         self.enqueued += after.status == "queued" != before.status
         self.withdrawn += before.status == "queued" != after.status
         return after

@@ -1,4 +1,4 @@
-"""Paused registries: what waits behind them, and what their end sets free."""
+"""Paused registries: hold back the tags that wait for them, and find the tags to release when a pause ends."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -9,27 +9,30 @@ from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import registries, status_is, tags
 from ferryman.store.queue.statements import PAUSED
 
-CLOCKS_DIFFER = timedelta(minutes=1)  # the clocks of two machines, at most
+CLOCK_SKEW = timedelta(minutes=1)  # at most, between the clocks of two machines
 LONGEST_PAUSE = timedelta(days=1)  # that a registry may ask for
 
 
 async def hold_back(connection: Transaction, now: datetime, among: ColumnElement[bool] | None = None) -> None:
-    """Move what is queued (`among` these) behind the pauses in force. Whatever queues tags calls it in the end."""
+    """Move queued tags (`among` these) behind the pauses in force. Call it at the end of whatever queues tags."""
     for pause in (await connection.execute(select(registries).where(in_force(now)))).all():
         runs = tags.c.run_at.is_not(None) if pause.until is None else tags.c.run_at < pause.until
-        early = and_(status_is("queued"), touches([pause.registry]), runs, true() if among is None else among)
+        held_back = and_(status_is("queued"), touches([pause.registry]), runs, true() if among is None else among)
         await connection.execute(
-            update(tags).where(early).values(run_at=pause.until, reason=PAUSED, error=pause.error, error_kind=null())
+            update(tags)
+            .where(held_back)
+            .values(run_at=pause.until, reason=PAUSED, error=pause.error, error_kind=null())
         )
 
 
 def in_force(now: datetime) -> ColumnElement[bool]:
-    """A limit that begins in the future was noted by a clock that was ahead, and one that ends later than any may, too.
+    """Whether a pause is in force.
 
-    Until they are repaired they hold nothing.
+    One that begins in the future, or ends later than the longest pause, was written under a clock that was ahead. It
+    has no effect until it is repaired.
     """
     since, until = registries.c.since, registries.c.until
-    possible = and_(since <= now + CLOCKS_DIFFER, until <= now + LONGEST_PAUSE + CLOCKS_DIFFER)
+    possible = and_(since <= now + CLOCK_SKEW, until <= now + LONGEST_PAUSE + CLOCK_SKEW)
     return or_(until.is_(None), and_(until > now, possible))
 
 
@@ -41,16 +44,16 @@ def waits_for_registry() -> ColumnElement[bool]:
     return or_(tags.c.run_at.is_(None), tags.c.reason == PAUSED)
 
 
-def freed(hosts: Collection[str]) -> ColumnElement[bool]:
-    """What the end of these registries' pauses sets free."""
+def released(hosts: Collection[str]) -> ColumnElement[bool]:
+    """The tags that become due when the pauses of these registries end."""
     waits = or_(
         and_(status_is("queued"), waits_for_registry()), and_(status_is("failed"), tags.c.error_kind == "login")
     )
     return and_(waits, touches(hosts))
 
 
-async def lift(connection: Transaction, scope: ColumnElement[bool]) -> list[str]:
-    """End the pauses that stand in the way of these tags; their registries."""
+async def lift_pauses(connection: Transaction, scope: ColumnElement[bool]) -> list[str]:
+    """End the pauses that hold back tags in `scope`. Returns the registries."""
     pair = select(tags.c.source_registry, tags.c.target_registry).where(scope).distinct()
     hosts = {host for row in await connection.execute(pair) for host in row}
     lifting = delete(registries).where(registries.c.registry.in_(hosts)).returning(registries.c.registry)

@@ -1,24 +1,24 @@
-"""The queue: which tags are to be copied, who copies them now, and what came of it.
+"""The queue: which tags are to be copied, which worker has claimed them, and the result.
 
-One row of `tags` is one tag of one item, and its `status` is its place in the queue, so a tag cannot be
-queued twice, and neither can two workers hold it: every write-back names the lease's token.
+One row of `tags` is one tag of one item, and its `status` is its place in the queue. So a tag cannot be queued twice,
+and two workers cannot both hold it: every write-back names the lease's token.
 
     (new) --apply--> queued --claim--> running --succeed--> synced
                        ^  ^               |------fail-----> failed   (for good; with retry_at: queued again)
                        |  |               |------skip-----> skipped
-                       |  '--hand_back / defer / reclaim----'        (no result: not counted as an attempt)
+                       |  '--return_to_queue/defer/reclaim--'        (no result: not counted as an attempt)
                        '--- apply (changed upstream) / requeue --- synced, failed, skipped
     queued --apply (not wanted any more)--> synced (it was mirrored before) or skipped
 
-While a tag runs, upstream may change, or the tag may cease to be wanted: `apply` writes that down and lets it run.
-Whatever ends it minds it then: with another digest, or other platforms, it is queued again in a new round; one that
-is not wanted any more (`withdrawn`) leaves the queue. A lease that expires while its process lives, or cannot be
-seen, does count as an attempt: the tag may be what hangs; used up, they end in `failed`.
+While a tag runs, upstream may change, or the tag may no longer be wanted: `apply` records that and lets it run. The end
+of the job takes it into account: with another digest, or other platforms, the tag is queued again in a new round; one
+that is not wanted any more (`withdrawn`) leaves the queue. A lease that expires while its process lives, or is not
+visible from here, counts as an attempt, because the tag may be what hangs. After the last attempt it is `failed`.
 
-The queued tags of a paused registry have their `run_at` moved behind the pause by whatever queues them,
-so `claim` never has to search past them, however many they are.
+Whatever queues tags of a paused registry also moves their `run_at` behind the pause, so `claim` never has to search
+past them, however many there are.
 
-Claims, and the ends of jobs, that come at the same time share a transaction (see gathering.py).
+Claims, and the results of jobs, that arrive at the same time share a transaction (see batcher.py).
 """
 
 import asyncio
@@ -66,7 +66,7 @@ from ferryman.store.queue import clock_repair
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.merge import Merge, rename
-from ferryman.store.queue.pauses import freed, hold_back, in_force, lift, touches
+from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, released, touches
 from ferryman.store.queue.statements import (
     CLAIM,
     CLAIM_AMONG,
@@ -97,20 +97,20 @@ from ferryman.store.records import (
 )  # fmt: skip
 from ferryman.wakeup import Wakeup
 
-_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried once a day at least
+_TRIES_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried at least once a day
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
-_LOST = "lost"  # kind and outcome of a tag whose worker was never heard of again
-_Targets = frozenset[str] | None  # None: of all
-_Wish = tuple[_Targets, Share | None]
+_LOST = "lost"  # kind and outcome of a tag whose worker stopped without a result (dead process, or lapsed lease)
+_Targets = frozenset[str] | None  # None: all
+_ClaimRequest = tuple[_Targets, Share | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What came of a job, and is to be written down."""
+    """The result of a job, to be recorded."""
 
     job: Job
-    move: Update
-    told: Values  # the move's parameters, beside those that every end has
+    statement: Update
+    parameters: Values  # of the statement, in addition to those that `_write_back` gives
     outcome: Outcome
     started_at: datetime | None = None  # None: when it was claimed
     bytes_moved: int = 0
@@ -120,7 +120,10 @@ class _Result:
 
 
 class Queue:
-    """The queue of one process, named `owner` (see owners.py); None: it claims nothing. All calls raise StoreError."""
+    """One process's view of the queue. All calls raise StoreError.
+
+    `owner`: the process's name (see lease_owners.py); None: it claims nothing.
+    """
 
     def __init__(
         self,
@@ -139,10 +142,10 @@ class Queue:
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
         self._longest_wait = longest_wait  # between two attempts at a tag
         self._lapsed = LapsedLeases(lease=lease)
-        turn = asyncio.Lock()  # for both: what waits for the one connection could not gather any more
-        self._claims = Batcher(self._claim, turn=turn)
-        self._results = Batcher(self._write_down, turn=turn)
-        self.filled = Wakeup()  # this process has made tags due
+        lock = asyncio.Lock()  # shared: what waits for the single write connection can still join the next batch
+        self._claims = Batcher(self._claim, lock=lock)
+        self._results = Batcher(self._record_results, lock=lock)
+        self.filled = Wakeup()  # notified when this process has made tags due
 
     async def apply(
         self,
@@ -153,21 +156,21 @@ class Queue:
         planned: Sequence[PlannedTag],
         walk: Walk,
     ) -> Applied:
-        """Record what a walk saw and enqueue what the planner wants, in one transaction.
+        """Record what a walk listed and enqueue what the planner wants, in one transaction.
 
-        A running tag keeps running: should upstream have changed meanwhile, `succeed` queues it again.
+        A running tag keeps running; if upstream has changed meanwhile, `succeed` queues it again.
         A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
-        A tag that is queued already keeps its attempts and run_at (a new digest starts a new round).
-        Tags of a paused registry are enqueued held. Tags of `gone` leave the queue.
-        A walk that began before the last one that was applied knows less than the record: it changes nothing.
-        One in the future was noted by a clock that was ahead, and is no later one.
+        A queued tag keeps its attempts and run_at (a new digest starts a new round).
+        Tags of a paused registry are enqueued as held. Tags in `gone` leave the queue.
+        A walk that began before the last applied one is outdated: it changes nothing. A recorded walk in the future
+        was written under a clock that was ahead, and does not count as a later one.
         """
         now = self._clock.now()
         walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
         merge = Merge(
             item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}, now
         )
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
             if await connection.scalar(select(walks.c.target).where(newer)):
                 return Applied(enqueued=0, withdrawn=0)
@@ -186,79 +189,79 @@ class Queue:
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
 
     async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
-        """Take the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
+        """Claim the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
 
-        With a `share`, none of a source registry of which this owner runs that many already.
-        Cancelled, it may have taken one all the same: `reclaim` what this owner holds when the process stops.
+        With a `share`, it claims no tag of a source registry of which this owner runs that many already.
+        A cancelled call may still have claimed a tag: `reclaim` this owner's leases when the process stops.
         """
-        return await self._claims.ask((None if targets is None else frozenset(targets), share))
+        return await self._claims.submit((None if targets is None else frozenset(targets), share))
 
-    async def _claim(self, wishes: Sequence[_Wish]) -> list[Job | None]:
-        """As many tags as are wished for. They start at the same time: it is no matter who gets which."""
+    async def _claim(self, requests: Sequence[_ClaimRequest]) -> list[Job | None]:
+        """Claim a batch. The jobs start at the same time, so any request may get any of its tags."""
         async with self._database.write() as connection:
-            counted = Counter(wishes).items()
-            taken = {wish: iter(await self._grant(connection, wish, number)) for wish, number in counted}
-        return [next(taken[wish], None) for wish in wishes]
+            counted = Counter(requests).items()
+            jobs = {request: iter(await self._claim_share(connection, request, number)) for request, number in counted}
+        return [next(jobs[request], None) for request in requests]
 
-    async def _grant(self, connection: Transaction, wish: _Wish, number: int) -> list[Job]:
-        targets, share = wish
-        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - nobody else is there to share with
-            return await self._take(connection, targets, number)
+    async def _claim_share(self, connection: Transaction, request: _ClaimRequest, number: int) -> list[Job]:
+        targets, share = request
+        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
+            return await self._claim_tags(connection, targets, number)
         jobs: list[Job] = []
         while len(jobs) < number:
             rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
             running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
             free = share.most - max(running.values(), default=0)
             if free > 0:
-                more = await self._take(connection, targets, min(free, number - len(jobs)))
+                more = await self._claim_tags(connection, targets, min(free, number - len(jobs)))
             else:
                 full = {registry for registry, count in running.items() if count >= share.most}
-                more = await self._take_one_from(connection, targets, share.registries - full)
+                more = await self._claim_one_from(connection, targets, share.registries - full)
             if not more:
                 break
             jobs += more
         return jobs
 
-    async def _take_one_from(
+    async def _claim_one_from(
         self, connection: Transaction, targets: _Targets, registries: Collection[str]
     ) -> list[Job]:
-        """By one look at each, for which there is an index: what is queued of the others may be very long."""
-        for registry in random.sample(sorted(registries), len(registries)):  # none always comes first
-            if jobs := await self._take(connection, targets, 1, registry=registry):
+        """One indexed query per registry: a single query might have to search past many tags of the full ones."""
+        for registry in random.sample(sorted(registries), len(registries)):  # random, so that none is preferred
+            if jobs := await self._claim_tags(connection, targets, 1, registry=registry):
                 return jobs
         return []
 
-    async def _take(
+    async def _claim_tags(
         self, connection: Transaction, targets: _Targets, number: int, *, registry: str | None = None
     ) -> list[Job]:
         now = self._clock.now()
-        told: Values = {
+        parameters: Values = {
             "number": number, "now": now,
             "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
         }  # fmt: skip
         if targets is not None:
-            told["targets"] = list(targets)
+            parameters["targets"] = list(targets)
         if registry is None:
-            claiming = CLAIM if targets is None else CLAIM_AMONG
+            statement = CLAIM if targets is None else CLAIM_AMONG
         else:
-            told["registry"] = registry
-            claiming = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
-        return [Job(*row) for row in await connection.execute(claiming, told)]
+            parameters["registry"] = registry
+            statement = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
+        return [Job(*row) for row in await connection.execute(statement, parameters)]
 
     async def heartbeat(self) -> frozenset[str]:
-        """Renew every lease of this owner in one statement; the tokens that are still ours.
+        """Renew every lease of this owner in one statement. Returns the tokens of the leases that it still holds.
 
-        Run it every third of a lease.
+        Call it every third of a lease.
         """
-        renewing = (
+        renewal = (
             update(tags)
             .where(status_is("running"), tags.c.lease_owner == self._owner)
             .values(lease_expires_at=self._clock.now() + self._lease)
             .returning(tags.c.lease_token)
         )
-        # Alone: several results that are written at once lock their rows in another order, which is a deadlock.
-        async with self._database.write(alone=True) as connection:
-            return frozenset((await connection.execute(renewing)).scalars())
+        # Exclusive: concurrent results lock their rows in another order, which could deadlock.
+        async with self._database.write(exclusive=True) as connection:
+            return frozenset((await connection.execute(renewal)).scalars())
 
     async def succeed(
         self,
@@ -272,42 +275,45 @@ class Queue:
         degraded: str | None = None,
         referrers: str | None = None,
     ) -> bool:
-        """synced (or queued again, if upstream has moved on). False: the lease was lost, nothing was written."""
-        told = {
-            "the_target_digest": target_digest, "is_identical": identical,
-            "the_degraded": degraded, "the_referrers": referrers,
+        """Record a copy: synced (or queued again, if upstream has changed). False: lease lost, nothing was written."""
+        parameters = {
+            "new_target_digest": target_digest, "new_identical": identical,
+            "new_degraded": degraded, "new_referrers": referrers,
         }  # fmt: skip
-        return await self._results.ask(
-            _Result(job, SUCCEED, told, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
+        return await self._results.submit(
+            _Result(job, SUCCEED, parameters, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
         )
 
     async def fail(self, job: Job, *, started_at: datetime, kind: str, error: str, retry_at: datetime | None) -> bool:
-        """failed for good, or queued again for `retry_at`. False: the lease was lost."""
+        """Record a failed attempt: failed, or queued for a retry at `retry_at`. False: lease lost."""
         end = End("queued" if retry_at else "failed", reason=kind, run_at=retry_at, error=error, error_kind=kind)
         return await self._end(job, end, "failed", started_at=started_at)
 
     async def skip(self, job: Job, *, started_at: datetime, reason: str, error: str) -> bool:
-        """skipped: the source has nothing for us. False: the lease was lost."""
+        """Record that the tag is skipped: the source has nothing to copy. False: lease lost."""
         end = End("skipped", reason=reason, error=error, error_kind=reason)
         return await self._end(job, end, "skipped", started_at=started_at)
 
-    async def hand_back(self, job: Job) -> bool:
-        """Queued again at once, the attempt not counted: the worker stops."""
+    async def return_to_queue(self, job: Job) -> bool:
+        """Release the lease: the tag is due again, and the attempt does not count. False: lease lost."""
         return await self._end(job, End("queued", run_at=self._clock.now(), uncounted=1), "handed-back")
 
     async def defer(self, job: Job, *, until: datetime | None, reason: str, error: str) -> bool:
-        """Queued again for `until` (None: held), the attempt not counted: its registry wants to be left alone."""
+        """Queue the tag for `until` (None: held) because its registry is paused; the attempt does not count.
+
+        False: lease lost.
+        """
         end = End("queued", reason=reason, run_at=until, error=error, error_kind=reason, uncounted=1)
         return await self._end(job, end, "handed-back")
 
     async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
-        told = {f"the_{name}": value for name, value in asdict(end).items()}
-        return await self._results.ask(
-            _Result(job, END, told, outcome, started_at, error=end.error, error_kind=end.error_kind)
+        parameters = {f"end_{name}": value for name, value in asdict(end).items()}
+        return await self._results.submit(
+            _Result(job, END, parameters, outcome, started_at, error=end.error, error_kind=end.error_kind)
         )
 
-    async def _write_down(self, results: Sequence[_Result]) -> list[bool]:
-        """End the jobs whose leases are still ours. False: the lease was lost, nothing was written."""
+    async def _record_results(self, results: Sequence[_Result]) -> list[bool]:
+        """End the jobs whose leases are still held. False: lease lost, nothing was written."""
         now = self._clock.now()
         async with self._database.write() as connection:
             rows = [await _write_back(connection, result, now) for result in results]
@@ -321,10 +327,11 @@ class Queue:
         return [row is not None for row in rows]
 
     async def reclaim(self, dead_owners: Collection[str] = ()) -> int:
-        """Queue again what lapsed leases, and those of dead processes, hold; the latter's attempts don't count.
+        """Queue again the tags of lapsed leases and of dead owners. Returns their number.
 
-        A lease has lapsed that this process has seen unchanged for as long as it lasts: call it every third of one.
-        Both leave an attempt behind as `lost`.
+        An attempt of a dead owner does not count, that of a lapsed lease does; both are recorded as `lost`.
+        A lease has lapsed if this process has seen it without renewal for its whole length: call it every third of
+        a lease.
         """
         now = self._clock.now()
         dead = tags.c.lease_owner.in_(dead_owners)
@@ -337,17 +344,17 @@ class Queue:
             "run_at": now,
             "attempts": tags.c.attempts - case((dead, 1), else_=0),
         }
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             running = (await connection.execute(select(tags).where(status_is("running")))).all()
             ends = {row.lease_token: row.lease_expires_at for row in running}
             lapsed = self._lapsed.among(ends, now=now, monotonic=self._clock.monotonic())
             rows = [row for row in running if row.lease_owner in dead_owners or row.lease_token in lapsed]
-            for some in chunks(rows):
-                await connection.execute(attempts.insert(), [_lost_attempt(row, now) for row in some])
+            for chunk in chunks(rows):
+                await connection.execute(attempts.insert(), [_lost_attempt(row, now) for row in chunk])
                 choices = [(tags.c.withdrawn, WITHDRAWN), (used_up, failed)]
                 await connection.execute(
                     update(tags)
-                    .where(tags.c.id.in_([row.id for row in some]))
+                    .where(tags.c.id.in_([row.id for row in chunk]))
                     .values({**choose(choices, again), **UNLEASED})
                 )
             if rows:
@@ -355,15 +362,15 @@ class Queue:
         return len(rows)
 
     async def repair_times(self, *, thorough: bool = False) -> None:
-        """Move what was stored under a clock that was ahead, and would not run until it has caught up.
+        """Repair times that were written under a clock that was ahead: such tags would not run until it caught up.
 
-        `thorough`: look also where nothing else tells of such a clock; that reads the whole queue.
+        `thorough`: repair even without a sign of such a clock; that reads the whole queue.
         """
         now = self._clock.now()
         async with self._database.read() as connection:
             if not thorough and not await clock_repair.is_needed(connection, now):
                 return
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             number = await clock_repair.repair(connection, now, longest_wait=self._longest_wait)
         if number:
             log.get().warning(
@@ -371,39 +378,44 @@ class Queue:
             )
             self.filled.notify()
 
-    async def hold(self, registry: str, *, until: datetime | None, error: str, fingerprint: str | None = None) -> bool:
-        """Let none of a registry's queued tags (as source or target) run before `until`; None: before `let_go`.
+    async def pause(
+        self, registry: str, *, until: datetime | None, error: str, login_fingerprint: str | None = None
+    ) -> bool:
+        """Hold back a registry's queued tags (as source or target) until `until`; None: until `resume`.
 
-        A pause only ever gets longer: a rate limit does not end that of a refused login. False: it was as long already.
+        A pause only gets longer: a rate limit does not end the pause of a refused login. False: it was as long already.
         """
         now = self._clock.now()
-        pause: Values = {"until": until, "error": error, "since": now, "fingerprint": fingerprint}
+        pause: Values = {"until": until, "error": error, "since": now, "fingerprint": login_fingerprint}
         again = dict(pause)
         longer = None if until is None else registries.c.until < until
         if until is None:
             pause["tried_at"] = again["tried_at"] = now
-            # Released, and refused again: what was tried before counts.
-            again["tries"] = case((registries.c.tried_at > now - _REMEMBERED, registries.c.tries), else_=0)
-        async with self._database.write(alone=True) as connection:
-            adding = connection.insert(registries).values(registry=registry, **pause)
+            # Resumed on trial, and refused again: the earlier tries count.
+            again["tries"] = case((registries.c.tried_at > now - _TRIES_REMEMBERED, registries.c.tries), else_=0)
+        async with self._database.write(exclusive=True) as connection:
+            upsert = connection.insert(registries).values(registry=registry, **pause)
             written = await connection.execute(
-                adding.on_conflict_do_update(index_elements=["registry"], set_=again, where=longer)
+                upsert.on_conflict_do_update(index_elements=["registry"], set_=again, where=longer)
             )
             await hold_back(connection, now)
         return written.rowcount > 0
 
-    async def let_go(self, registry: str) -> int:
-        """Lift a registry's pause: its held tags, and those that failed with kind `login`, are due; their number."""
+    async def resume(self, registry: str) -> int:
+        """End a registry's pause: its held tags, and those that failed with kind `login`, become due.
+
+        Returns their number.
+        """
         return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry)
 
-    async def release(self, registry: str) -> int:
-        """As `let_go`, but should the login be refused again, its tries go on from where they were."""
+    async def resume_on_trial(self, registry: str) -> int:
+        """As `resume`, but the number of tries is kept, in case the login is refused again."""
         ending = update(registries).where(registries.c.registry == registry).values(until=_LONG_AGO)
         return await self._end_pause(ending, registry)
 
     async def claim_login(self, state: RegistryState) -> bool:
-        """Count a try of a refused login. False: somebody else tries it, or it is paused no longer."""
-        trying = (
+        """Count a try of a refused login. False: another process tries it, or the registry is not paused any more."""
+        statement = (
             update(registries)
             .where(
                 registries.c.registry == state.registry,
@@ -413,13 +425,13 @@ class Queue:
             .values(tried_at=self._clock.now(), tries=registries.c.tries + 1)
         )
         async with self._database.write() as connection:
-            return (await connection.execute(trying)).rowcount > 0
+            return (await connection.execute(statement)).rowcount > 0
 
     async def uncount_login(self, registry: str) -> None:
-        """The try came to nothing: nobody refused the login."""
-        trying = update(registries).where(registries.c.registry == registry, registries.c.tries > 0)
+        """Take back a try that failed without the login being refused."""
+        statement = update(registries).where(registries.c.registry == registry, registries.c.tries > 0)
         async with self._database.write() as connection:
-            await connection.execute(trying.values(tries=registries.c.tries - 1))
+            await connection.execute(statement.values(tries=registries.c.tries - 1))
 
     async def _end_pause(self, ending: Delete | Update, registry: str) -> int:
         now = self._clock.now()
@@ -431,14 +443,14 @@ class Queue:
             "error_kind": null(),
             "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
         }
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             await connection.execute(ending)
-            number = (await connection.execute(update(tags).where(freed([registry])).values(due))).rowcount
+            number = (await connection.execute(update(tags).where(released([registry])).values(due))).rowcount
             await hold_back(connection, now)
         self.filled.notify()
         return number
 
-    async def held(self) -> list[RegistryState]:
+    async def paused_registries(self) -> list[RegistryState]:
         """The registries that are paused now."""
         async with self._database.read() as connection:
             paused = select(registries).where(in_force(self._clock.now())).order_by(registries.c.registry)
@@ -447,18 +459,18 @@ class Queue:
                 for row in await connection.execute(paused)
             ]
 
-    async def waiting(self, registry: str) -> int:
+    async def count_waiting(self, registry: str) -> int:
         """How many of a registry's queued tags may not run yet."""
         later = or_(tags.c.run_at.is_(None), tags.c.run_at > self._clock.now())
         counting = select(func.count()).select_from(tags).where(status_is("queued"), touches([registry]), later)
         async with self._database.read() as connection:
             return await connection.scalar(counting) or 0
 
-    async def fingerprint_of(self, registry: str) -> str | None:
-        """The fingerprint that was given to `hold`."""
+    async def login_fingerprint_of(self, registry: str) -> str | None:
+        """The `login_fingerprint` that was given to `pause`."""
         async with self._database.read() as connection:
-            asking = select(registries.c.fingerprint).where(registries.c.registry == registry)
-            found: str | None = await connection.scalar(asking)
+            query = select(registries.c.fingerprint).where(registries.c.registry == registry)
+            found: str | None = await connection.scalar(query)
             return found
 
     async def requeue(
@@ -466,8 +478,9 @@ class Queue:
     ) -> int:
         """Queue again, in a new round: the tags of these targets (None: of all), or one tag of theirs.
 
-        `failed`: failed ones only; otherwise whatever the targets have, but what rules leave out and what upstream
-        no longer has, unless it is named. Lifts pauses that stand in the way, and with them all that waits there.
+        `failed`: only failed ones. Otherwise all, except tags that the rules exclude or upstream no longer has, unless
+        `tag` names them. Also ends the pauses that hold these tags back, with all that waits for them. Returns the
+        number of tags.
         """
         now = self._clock.now()
         scope = or_(status_is("failed"), status_is("queued")) if failed else true()
@@ -475,18 +488,18 @@ class Queue:
             scope = and_(scope, tags.c.target.in_(targets))
         if tag is not None:
             scope &= tags.c.tag == tag
-        chosen = and_(scope, status_is("failed") if failed else _worth_another_round(named=tag is not None))
-        async with self._database.write(alone=True) as connection:
-            lifted = await lift(connection, scope)
-            again = and_(or_(chosen, freed(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
+        chosen = and_(scope, status_is("failed") if failed else _may_be_requeued(named=tag is not None))
+        async with self._database.write(exclusive=True) as connection:
+            lifted = await lift_pauses(connection, scope)
+            again = and_(or_(chosen, released(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
             number = (await connection.execute(update(tags).where(again).values(new_round("requeued", now)))).rowcount
             await hold_back(connection, now)
         return number
 
     async def withdraw_items(self, targets: Collection[str]) -> int:
-        """Take out of the queue what belongs to items that items.yml no longer has (targets: those that it has)."""
+        """Take the tags of former items out of the queue. `targets`: those that items.yml has. Returns their number."""
         foreign = tags.c.target.not_in(targets)
-        async with self._database.write(alone=True) as connection:
+        async with self._database.write(exclusive=True) as connection:
             await connection.execute(update(tags).where(status_is("running"), foreign).values(withdrawn=True))
             number = 0
             for status in (status_is("queued"), status_is("failed")):  # each has an index of its own
@@ -496,7 +509,7 @@ class Queue:
         return number
 
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:
-        """The work that is left, of these targets; None: of all."""
+        """The remaining work of these targets; None: of all."""
         now = self._clock.now()
         later = tags.c.run_at > now
         queued = select(
@@ -515,10 +528,15 @@ class Queue:
 
 
 async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
-    """End a job under its lease. None: it was lost, nothing was written."""
+    """End a job under its lease. None: lease lost, nothing was written."""
     job = result.job
-    mine = {"the_id": job.id, "the_token": job.token, "the_digest": job.digest, "the_platforms": job.platforms}
-    return (await connection.execute(result.move, {**mine, "now": now, **result.told})).one_or_none()
+    lease = {
+        "tag_id": job.id,
+        "expected_token": job.token,
+        "copied_digest": job.digest,
+        "copied_platforms": job.platforms,
+    }
+    return (await connection.execute(result.statement, {**lease, "now": now, **result.parameters})).one_or_none()
 
 
 def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
@@ -539,15 +557,15 @@ def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
 
 
 def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:
-    """The line of the old files. Theirs from Docker Hub name the image for linux/amd64, not the index."""
-    if row.source_digest != job.digest:  # the row speaks of the next digest already
+    """The line of the old history files. For Docker Hub they name the linux/amd64 image, not the index."""
+    if row.source_digest != job.digest:  # the row describes the next digest already
         return {"tag_id": job.id, "digest": job.digest, "pushed_at": None}
     of_platforms = row.platform_digests or {}
     digest = of_platforms.get("linux/amd64") if job.source.startswith(f"{DOCKER_HUB}/") else None
     return {"tag_id": job.id, "digest": digest or job.digest, "pushed_at": row.pushed_at}
 
 
-def _worth_another_round(*, named: bool) -> ColumnElement[bool]:
-    """What `requeue` without `failed` means: a tag that was named, or all of an item but what nobody would copy."""
-    left_out = and_(status_is("skipped"), tags.c.error.is_(None))  # by a rule; a worker that skips tells why
+def _may_be_requeued(*, named: bool) -> ColumnElement[bool]:
+    """Which tags `requeue` without `failed` takes: a named tag, or those of an item that may be copied."""
+    left_out = and_(status_is("skipped"), tags.c.error.is_(None))  # by a rule; a worker that skips records an error
     return not_(status_is("running")) if named else and_(not_(left_out), tags.c.gone_at.is_(None))

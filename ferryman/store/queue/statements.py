@@ -1,4 +1,4 @@
-"""The moves of the queue as SQL: which values a tag's row takes, and the statements that every job runs through."""
+"""The queue's state transitions in SQL: the new values of a tag's row, and the statements of every job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def new_round(reason: str, now: datetime | BindParameter[datetime]) -> Values:
 
 
 def choose(choices: Sequence[tuple[ColumnElement[bool], Values]], otherwise: Values) -> Values:
-    """One UPDATE's values, by the first condition that holds; a column that a choice does not name keeps its value."""
+    """The values of one UPDATE, by the first condition that holds. A column that a choice omits keeps its value."""
     names = dict.fromkeys(name for values in (*(values for _, values in choices), otherwise) for name in values)
     return {
         name: case(*((condition, _typed(name, values)) for condition, values in choices), else_=_typed(name, otherwise))
@@ -61,26 +61,26 @@ UNLEASED: Values = {
 }  # fmt: skip
 
 
-# The statements of every job, built once: building one takes longer than running it.
+# The statements of every job are built once: building one takes longer than running it.
 
 
-def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
+def _claim_statement(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
     """Claim the first of the due tags that are `among` these. Parameters: number, now, lease, owner, expires_at."""
     due = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
     in_order = select(tags.c.id).where(due, among).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
-    # Apart from the UPDATE, or PostgreSQL may run it, and skip what it has locked, more than once.
+    # In a CTE: as a subquery, PostgreSQL may run it more than once, each time skipping the rows that it has locked.
     first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
     return (
         update(tags)
         .where(tags.c.id.in_(select(first.c.id)))
         .values(
             status="running",
-            # What it waited for is over; what an earlier attempt met stays readable.
+            # A pause's error is obsolete; the error of an earlier attempt stays readable.
             error=case((tags.c.reason == PAUSED, null()), else_=tags.c.error),
             reason=null(),
             attempts=tags.c.attempts + 1,
             run_at=null(),
-            lease_token=bindparam("lease", type_=String) + "-" + cast(tags.c.id, String),  # a token of each one's own
+            lease_token=bindparam("lease", type_=String) + "-" + cast(tags.c.id, String),  # each row's own token
             lease_owner=bindparam("owner"),
             lease_expires_at=bindparam("expires_at"),
             claimed_at=bindparam("now"),
@@ -92,10 +92,10 @@ def _claiming(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
 _JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
 _OF_TARGETS = tags.c.target.in_(bindparam("targets", expanding=True))
 _FROM_REGISTRY = tags.c.source_registry == bindparam("registry", type_=String)
-CLAIM = _claiming(true())
-CLAIM_AMONG = _claiming(_OF_TARGETS)
-CLAIM_FROM = _claiming(_FROM_REGISTRY)
-CLAIM_AMONG_FROM = _claiming(and_(_FROM_REGISTRY, _OF_TARGETS))
+CLAIM = _claim_statement(true())
+CLAIM_AMONG = _claim_statement(_OF_TARGETS)
+CLAIM_FROM = _claim_statement(_FROM_REGISTRY)
+CLAIM_AMONG_FROM = _claim_statement(and_(_FROM_REGISTRY, _OF_TARGETS))
 RUNNING_BY_REGISTRY = (
     select(tags.c.source_registry, func.count())
     .where(status_is("running"), tags.c.lease_owner == bindparam("owner"))
@@ -105,7 +105,7 @@ RUNNING_BY_REGISTRY = (
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a claimed tag ends that was not copied: `END`'s parameters, with `the_` before them."""
+    """The new state of a claimed tag that was not copied: the parameters of `END`, there with the prefix `end_`."""
 
     status: Status
     reason: str | None = None
@@ -115,44 +115,46 @@ class End:
     uncounted: int = 0  # attempts that did not count
 
 
-def _ending(told: Values, *, withdrawn: Values, always: Values) -> ReturningUpdate[Any]:
-    """End a job: as told, unless it is withdrawn, or upstream has moved on."""
-    moved_on = or_(
-        tags.c.source_digest != bindparam("the_digest"),
-        tags.c.platforms.is_distinct_from(bindparam("the_platforms", type_=String)),
+def _end_statement(values: Values, *, withdrawn: Values, always: Values) -> ReturningUpdate[Any]:
+    """End a job under its lease: with `values`, unless it is withdrawn, or changed upstream (then: queued again)."""
+    changed = or_(
+        tags.c.source_digest != bindparam("copied_digest"),
+        tags.c.platforms.is_distinct_from(bindparam("copied_platforms", type_=String)),
     )
     now = bindparam("now", type_=tags.c.run_at.type)
-    choices = [(tags.c.withdrawn.is_(True), withdrawn), (moved_on, new_round("changed", now))]
+    choices = [(tags.c.withdrawn.is_(True), withdrawn), (changed, new_round("changed", now))]
     return (
         update(tags)
-        .where(tags.c.id == bindparam("the_id"), status_is("running"), tags.c.lease_token == bindparam("the_token"))
-        .values({**choose(choices, told), **UNLEASED, **always})
+        .where(
+            tags.c.id == bindparam("tag_id"), status_is("running"), tags.c.lease_token == bindparam("expected_token")
+        )
+        .values({**choose(choices, values), **UNLEASED, **always})
         .returning(tags.c.status, tags.c.source_digest, tags.c.pushed_at, tags.c.platform_digests, tags.c.claimed_at)
     )
 
 
-def _told(name: str) -> BindParameter[Any]:
-    return bindparam(f"the_{name}", type_=tags.c[name].type)
+def _end_parameter(name: str) -> BindParameter[Any]:
+    return bindparam(f"end_{name}", type_=tags.c[name].type)
 
 
-END = _ending(
+END = _end_statement(
     {
-        **{name: _told(name) for name in ("status", "reason", "run_at", "error", "error_kind")},
-        "attempts": tags.c.attempts - bindparam("the_uncounted", type_=Integer),
+        **{name: _end_parameter(name) for name in ("status", "reason", "run_at", "error", "error_kind")},
+        "attempts": tags.c.attempts - bindparam("end_uncounted", type_=Integer),
     },
     withdrawn=WITHDRAWN,
     always={},
 )
-SUCCEED = _ending(
+SUCCEED = _end_statement(
     SYNCED,
     withdrawn=SYNCED,
     always={
-        "mirrored_digest": bindparam("the_digest"),
-        "mirrored_platforms": bindparam("the_platforms", type_=String),
-        "target_digest": bindparam("the_target_digest"),
-        "identical": bindparam("is_identical"),
-        "degraded": bindparam("the_degraded", type_=String),
-        "referrers": bindparam("the_referrers", type_=String),
+        "mirrored_digest": bindparam("copied_digest"),
+        "mirrored_platforms": bindparam("copied_platforms", type_=String),
+        "target_digest": bindparam("new_target_digest"),
+        "identical": bindparam("new_identical"),
+        "degraded": bindparam("new_degraded", type_=String),
+        "referrers": bindparam("new_referrers", type_=String),
         "synced_at": bindparam("now", type_=tags.c.synced_at.type),
         "target_checked_at": bindparam("now", type_=tags.c.target_checked_at.type),
     },

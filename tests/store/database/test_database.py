@@ -26,7 +26,7 @@ async def test_no_update_is_lost(database: Database) -> None:
 
     async def count() -> None:
         for _ in range(20):
-            async with database.write(alone=True) as connection:
+            async with database.write(exclusive=True) as connection:
                 n = await connection.scalar(text("SELECT n FROM counter"))
                 await connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
 
@@ -53,7 +53,7 @@ async def test_cancelling_anywhere_leaves_the_writer_usable(scene: Scene) -> Non
 
     async def work() -> None:
         while job := await scene.queue.claim():
-            await scene.queue.hand_back(job)
+            await scene.queue.return_to_queue(job)
 
     await scene.walk({f"v{number}": digest("a") for number in range(20)})
     for _ in range(40):
@@ -179,7 +179,7 @@ async def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 
 async def test_another_program_that_holds_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferryman.store.database.database._BUSY", 50)
+    monkeypatch.setattr("ferryman.store.database.database._BUSY_TIMEOUT", 50)
     database = await open_database(f"sqlite:///{tmp_path}/ferryman.db")
     other = sqlite3.connect(tmp_path / "ferryman.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -223,7 +223,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
 
 
 async def test_a_lock_is_waited_for_once_however_many_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferryman.store.database.database._BUSY", 50)
+    monkeypatch.setattr("ferryman.store.database.database._BUSY_TIMEOUT", 50)
     database = await open_database(f"sqlite:///{tmp_path}/ferryman.db")
     queue = Queue(database, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)
     other = sqlite3.connect(tmp_path / "ferryman.db", isolation_level=None)

@@ -20,7 +20,7 @@ async def impatient(
     request: pytest.FixtureRequest, postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
     """A database on PostgreSQL that is waited for for 2 seconds."""
-    monkeypatch.setattr("ferryman.store.database.database._SILENCE", 2.0)
+    monkeypatch.setattr("ferryman.store.database.database._COMMAND_TIMEOUT", 2.0)
     database = await open_database(postgresql.create_database(request.node.name, template="migrated"))
     yield database
     await database.close()
@@ -79,7 +79,7 @@ async def test_a_server_that_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> 
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr("ferryman.store.database.database._CONNECTING", 0.5)
+    monkeypatch.setattr("ferryman.store.database.database._CONNECT_TIMEOUT", 0.5)
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with asyncio.timeout(60):

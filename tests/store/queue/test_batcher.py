@@ -16,7 +16,7 @@ class Doubling:
         self.runs: list[list[int]] = []
         self.started = asyncio.Event()
         self.may_end = asyncio.Event()
-        self.gathering = Batcher(self.run, turn=asyncio.Lock())
+        self.gathering = Batcher(self.run, lock=asyncio.Lock())
 
     async def run(self, numbers: Sequence[int]) -> list[int]:
         self.runs.append(list(numbers))
@@ -30,7 +30,7 @@ class Doubling:
 
     async def asked(self, *numbers: int) -> list[asyncio.Task[int]]:
         """The first one's run is under way, the others have asked since."""
-        tasks = [asyncio.create_task(self.gathering.ask(number)) for number in numbers]
+        tasks = [asyncio.create_task(self.gathering.submit(number)) for number in numbers]
         await self.started.wait()
         await asyncio.sleep(0)
         return tasks
@@ -39,8 +39,8 @@ class Doubling:
 async def test_one_is_answered_at_once() -> None:
     doubling = Doubling()
     doubling.may_end.set()
-    assert await doubling.gathering.ask(1) == 2
-    assert await doubling.gathering.ask(2) == 4
+    assert await doubling.gathering.submit(1) == 2
+    assert await doubling.gathering.submit(2) == 4
     assert doubling.runs == [[1], [2]]
 
 
@@ -56,7 +56,7 @@ async def test_whoever_is_answered_may_ask_again_before_the_next_run() -> None:
     doubling = Doubling()
 
     async def ask_on(number: int) -> int:
-        return await doubling.gathering.ask(await doubling.gathering.ask(number))
+        return await doubling.gathering.submit(await doubling.gathering.submit(number))
 
     tasks = [asyncio.create_task(ask_on(number)) for number in (1, 2, 3)]
     await doubling.started.wait()
@@ -85,7 +85,7 @@ async def test_what_no_question_caused_is_told_to_all_of_them_at_once() -> None:
 
 
 async def test_two_that_share_a_turn_never_run_at_once() -> None:
-    turn = asyncio.Lock()
+    lock = asyncio.Lock()
     running = 0
 
     async def run(questions: Sequence[int]) -> Sequence[int]:
@@ -96,9 +96,9 @@ async def test_two_that_share_a_turn_never_run_at_once() -> None:
         running -= 1
         return questions
 
-    one, other = Batcher(run, turn=turn), Batcher(run, turn=turn)
+    one, other = Batcher(run, lock=lock), Batcher(run, lock=lock)
     numbers = range(20)
-    asking = [(one if number % 2 else other).ask(number) for number in numbers]
+    asking = [(one if number % 2 else other).submit(number) for number in numbers]
     assert await asyncio.gather(*asking) == list(numbers)
 
 

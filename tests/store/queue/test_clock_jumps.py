@@ -79,12 +79,12 @@ async def test_a_retry_waits_as_long_as_it_was_told(scene: Scene, ahead: timedel
 async def test_a_limit_lasts_as_long_as_it_was_told(scene: Scene, ahead: timedelta) -> None:
     await scene.walk({"v1": digest("a")})
     scene.clock.set_by(ahead)
-    await scene.queue.hold(SOURCE, until=scene.clock.now() + timedelta(hours=2), error="slow down")
+    await scene.queue.pause(SOURCE, until=scene.clock.now() + timedelta(hours=2), error="slow down")
     await scene.walk({"v2": digest("b")})
     scene.clock.set_by(-ahead)
-    assert await scene.queue.held() == [], "not as it stands"
+    assert await scene.queue.paused_registries() == [], "not as it stands"
     await scene.queue.repair_times()
-    (state,) = await scene.queue.held()
+    (state,) = await scene.queue.paused_registries()
     assert (state.since, state.until) == (scene.clock.now(), scene.clock.now() + timedelta(hours=2))
     assert await scene.queue.claim() is None
     scene.clock.advance(timedelta(hours=2))
@@ -93,21 +93,21 @@ async def test_a_limit_lasts_as_long_as_it_was_told(scene: Scene, ahead: timedel
 
 async def test_a_refused_login_stays_refused_whenever_that_was(scene: Scene) -> None:
     scene.clock.set_by(timedelta(hours=8))
-    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.queue.pause(SOURCE, until=None, error="refused")
     scene.clock.set_by(-timedelta(hours=8))
     await scene.queue.repair_times(thorough=True)
-    assert [state.until for state in await scene.queue.held()] == [None]
+    assert [state.until for state in await scene.queue.paused_registries()] == [None]
 
 
 async def test_waits_that_are_right_are_left_alone(scene: Scene) -> None:
     await scene.fail(await scene.running(), retry_at=scene.clock.now() + timedelta(minutes=30))
     await scene.walk({"v2": digest("b")})
-    await scene.queue.hold(SOURCE, until=scene.clock.now() + timedelta(hours=23), error="slow down")
+    await scene.queue.pause(SOURCE, until=scene.clock.now() + timedelta(hours=23), error="slow down")
     before = await scene.ledger.known("registry.example.com/mirror/etcd")
-    held = await scene.queue.held()
+    held = await scene.queue.paused_registries()
     await scene.queue.repair_times(thorough=True)
     assert await scene.ledger.known("registry.example.com/mirror/etcd") == before
-    assert await scene.queue.held() == held
+    assert await scene.queue.paused_registries() == held
 
 
 async def test_mending_happens_once(scene: Scene) -> None:

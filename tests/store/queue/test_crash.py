@@ -56,7 +56,7 @@ async def test_killed_again_and_again(url: str) -> None:
     synced: set[str] = set()
     for _ in range(LIVES):
         await _live_and_die(url, claims=chance.randrange(1, 30))
-        async with database.write(alone=True):
+        async with database.write(exclusive=True):
             pass  # a server may still be at what the dead process sent last
         known = await scene.ledger.known(ITEM.target)
         _check(known)

@@ -16,32 +16,32 @@ ELSEWHERE = ItemKey("nginx", "docker.io/library/nginx", "other.example.com/nginx
 
 
 @pytest.mark.parametrize("registry", [SOURCE, TARGET])
-async def test_a_paused_registrys_tags_are_held_and_let_go(scene: Scene, registry: str) -> None:
+async def test_a_paused_registrys_tags_are_held_and_resumed(scene: Scene, registry: str) -> None:
     await scene.walk({"v1": digest("a")})
     await scene.walk({"v2": digest("b")}, item=ELSEWHERE)
-    await scene.queue.hold(registry, until=None, error="refused", fingerprint="print")
-    assert await scene.queue.held() == [RegistryState(registry, None, "refused", START, tried_at=START)]
-    assert await scene.queue.fingerprint_of(registry) == "print"
+    await scene.queue.pause(registry, until=None, error="refused", login_fingerprint="print")
+    assert await scene.queue.paused_registries() == [RegistryState(registry, None, "refused", START, tried_at=START)]
+    assert await scene.queue.login_fingerprint_of(registry) == "print"
     record = await scene.record()
     assert (record.run_at, record.reason, record.error) == (None, "paused", "refused")
     assert (await scene.claimed()).tag == "v2"
     assert await scene.queue.claim() is None
-    assert await scene.queue.let_go(registry) == 1
-    assert await scene.queue.held() == []
-    assert await scene.queue.fingerprint_of(registry) is None
+    assert await scene.queue.resume(registry) == 1
+    assert await scene.queue.paused_registries() == []
+    assert await scene.queue.login_fingerprint_of(registry) is None
     assert (await scene.claimed()).tag == "v1"
     record = await scene.record()
     assert (record.reason, record.error) == (None, None)
 
 
-async def test_whatever_queues_a_tag_minds_the_pause(scene: Scene) -> None:
+async def test_every_way_to_queue_a_tag_respects_the_pause(scene: Scene) -> None:
     jobs = {}
     for tag in ("retried", "handed-back", "deferred", "moved-on", "lost", "requeued"):
         jobs[tag] = await scene.running(tag)
     await scene.fail(jobs["requeued"])
-    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.queue.pause(SOURCE, until=None, error="refused")
     await scene.fail(jobs["retried"], retry_at=START)
-    await scene.queue.hand_back(jobs["handed-back"])
+    await scene.queue.return_to_queue(jobs["handed-back"])
     await scene.queue.defer(jobs["deferred"], until=START, reason="rate-limited", error="slow down")
     await scene.walk({"moved-on": digest("b"), "enqueued": digest("a")})
     await scene.succeed(jobs["moved-on"])
@@ -56,11 +56,11 @@ async def test_whatever_queues_a_tag_minds_the_pause(scene: Scene) -> None:
 async def test_a_limit_ends_by_itself(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     until = START + timedelta(minutes=1)
-    await scene.queue.hold(SOURCE, until=until, error="slow down")
+    await scene.queue.pause(SOURCE, until=until, error="slow down")
     assert await scene.queue.claim() is None
     assert (await scene.queue.outstanding()).next_at == until
     scene.clock.advance(timedelta(minutes=1))
-    assert await scene.queue.held() == []
+    assert await scene.queue.paused_registries() == []
     assert (await scene.claimed()).tag == "v1"
     assert (await scene.record()).error is None
 
@@ -68,58 +68,58 @@ async def test_a_limit_ends_by_itself(scene: Scene) -> None:
 async def test_a_limit_does_not_bring_a_retry_forward(scene: Scene) -> None:
     later = START + timedelta(hours=1)
     await scene.fail(await scene.running(), retry_at=later)
-    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
     assert (await scene.record()).run_at == later
 
 
 async def test_a_pause_only_gets_longer(scene: Scene) -> None:
     longer = START + timedelta(hours=1)
-    await scene.queue.hold(SOURCE, until=longer, error="slow down")
-    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down a little")
-    assert await scene.queue.held() == [RegistryState(SOURCE, longer, "slow down", START)]
-    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
-    await scene.queue.hold(SOURCE, until=longer, error="slow down")
-    assert await scene.queue.held() == [RegistryState(SOURCE, None, "refused", START, tried_at=START)]
-    assert await scene.queue.fingerprint_of(SOURCE) == "print"
+    await scene.queue.pause(SOURCE, until=longer, error="slow down")
+    await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down a little")
+    assert await scene.queue.paused_registries() == [RegistryState(SOURCE, longer, "slow down", START)]
+    await scene.queue.pause(SOURCE, until=None, error="refused", login_fingerprint="print")
+    await scene.queue.pause(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.paused_registries() == [RegistryState(SOURCE, None, "refused", START, tried_at=START)]
+    assert await scene.queue.login_fingerprint_of(SOURCE) == "print"
 
 
 async def test_a_pause_tells_whether_it_is_news(scene: Scene) -> None:
     longer = START + timedelta(hours=1)
-    assert await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
-    assert not await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
-    assert await scene.queue.hold(SOURCE, until=longer, error="slow down")
-    assert await scene.queue.hold(SOURCE, until=None, error="refused")
-    assert not await scene.queue.hold(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert not await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert await scene.queue.pause(SOURCE, until=longer, error="slow down")
+    assert await scene.queue.pause(SOURCE, until=None, error="refused")
+    assert not await scene.queue.pause(SOURCE, until=longer, error="slow down")
 
 
 async def test_what_waits_for_a_registry_is_counted(scene: Scene) -> None:
     await scene.walk({"v1": digest("a"), "v2": digest("b"), "v3": digest("c")})
     await scene.claimed()
-    assert await scene.queue.waiting(SOURCE) == 0
-    await scene.queue.hold(SOURCE, until=START + timedelta(minutes=1), error="slow down")
-    assert [await scene.queue.waiting(registry) for registry in (SOURCE, "docker.io")] == [2, 0]
+    assert await scene.queue.count_waiting(SOURCE) == 0
+    await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
+    assert [await scene.queue.count_waiting(registry) for registry in (SOURCE, "docker.io")] == [2, 0]
     scene.clock.advance(timedelta(minutes=1))
-    assert await scene.queue.waiting(SOURCE) == 0
-    await scene.queue.hold(SOURCE, until=None, error="refused")
-    assert await scene.queue.waiting(SOURCE) == 2
+    assert await scene.queue.count_waiting(SOURCE) == 0
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    assert await scene.queue.count_waiting(SOURCE) == 2
 
 
 async def test_two_pauses_in_the_way_of_one_tag(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
-    await scene.queue.hold(SOURCE, until=None, error="refused")
-    await scene.queue.hold(TARGET, until=None, error="refused too")
-    await scene.queue.let_go(SOURCE)
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    await scene.queue.pause(TARGET, until=None, error="refused too")
+    await scene.queue.resume(SOURCE)
     assert await scene.queue.claim() is None
-    await scene.queue.let_go(TARGET)
+    await scene.queue.resume(TARGET)
     assert await scene.queue.claim() is not None
 
 
-async def test_let_go_brings_back_those_that_the_login_failed(scene: Scene) -> None:
+async def test_resuming_brings_back_those_that_the_login_failed(scene: Scene) -> None:
     await scene.fail(await scene.running("refused"), kind="login")
     await scene.fail(await scene.running("broken"), kind="not-found")
     await scene.walk({"pause": digest("a")}, item=OTHER)
-    await scene.queue.hold(SOURCE, until=None, error="refused")
-    assert await scene.queue.let_go(SOURCE) == 1
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    assert await scene.queue.resume(SOURCE) == 1
     record = await scene.record("refused")
     assert (record.status, record.attempts, record.error, record.error_kind) == ("queued", 0, None, None)
     assert (await scene.record("broken")).status == "failed"
@@ -129,10 +129,10 @@ async def test_requeue_lifts_the_pauses_in_the_way_only(scene: Scene) -> None:
     await scene.fail(await scene.running("v1"), kind="login")
     await scene.walk({"v2": digest("b")})
     await scene.walk({"v3": digest("c")}, item=ELSEWHERE)
-    await scene.queue.hold(SOURCE, until=None, error="refused")
-    await scene.queue.hold("docker.io", until=None, error="refused")
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    await scene.queue.pause("docker.io", until=None, error="refused")
     assert await scene.queue.requeue(failed=True, targets=[ITEM.target]) == 2
-    assert [state.registry for state in await scene.queue.held()] == ["docker.io"]
+    assert [state.registry for state in await scene.queue.paused_registries()] == ["docker.io"]
     assert {(await scene.claimed()).tag for _ in range(2)} == {"v1", "v2"}
     assert await scene.queue.requeue(failed=True) == 1
     assert (await scene.claimed()).tag == "v3"
@@ -140,7 +140,7 @@ async def test_requeue_lifts_the_pauses_in_the_way_only(scene: Scene) -> None:
 
 async def test_an_item_that_leaves_a_paused_source_is_held_no_longer(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
-    await scene.queue.hold(SOURCE, until=None, error="refused")
+    await scene.queue.pause(SOURCE, until=None, error="refused")
     await scene.walk({}, item=ItemKey("etcd", "gcr.io/etcd-development/etcd", ITEM.target, None))
     assert (await scene.claimed()).source == "gcr.io/etcd-development/etcd"
 
@@ -155,29 +155,29 @@ async def test_a_tag_that_was_held_without_a_pause_is_due_at_the_next_walk(scene
 async def test_a_login_is_tried_by_one_process_and_counted_unless_nobody_refused_it(
     scene: Scene, queue_of: Callable[[str], Queue]
 ) -> None:
-    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
-    [state] = await scene.queue.held()
+    await scene.queue.pause(SOURCE, until=None, error="refused", login_fingerprint="print")
+    [state] = await scene.queue.paused_registries()
     scene.clock.advance(timedelta(minutes=1))
     claims = [await queue.claim_login(state) for queue in (scene.queue, queue_of("another"))]
     assert claims == [True, False]
-    [after] = await scene.queue.held()
+    [after] = await scene.queue.paused_registries()
     assert (after.tried_at, after.tries) == (scene.clock.now(), 1)
     await scene.queue.uncount_login(SOURCE)
-    assert [state.tries for state in await scene.queue.held()] == [0]
+    assert [state.tries for state in await scene.queue.paused_registries()] == [0]
 
 
 @pytest.mark.parametrize(("days", "tries"), [(1, 1), (3, 0)])
 async def test_a_released_registry_that_refuses_again_goes_on_counting(scene: Scene, days: int, tries: int) -> None:
     await scene.walk({"v1": digest("a")})
-    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
+    await scene.queue.pause(SOURCE, until=None, error="refused", login_fingerprint="print")
     assert await scene.queue.claim() is None
-    [state] = await scene.queue.held()
+    [state] = await scene.queue.paused_registries()
     assert await scene.queue.claim_login(state)
-    assert await scene.queue.release(SOURCE) == 1
-    assert await scene.queue.held() == []
+    assert await scene.queue.resume_on_trial(SOURCE) == 1
+    assert await scene.queue.paused_registries() == []
     assert await scene.queue.claim() is not None
     scene.clock.advance(timedelta(days=days))
-    await scene.queue.hold(SOURCE, until=None, error="refused", fingerprint="print")
-    [state] = await scene.queue.held()
+    await scene.queue.pause(SOURCE, until=None, error="refused", login_fingerprint="print")
+    [state] = await scene.queue.paused_registries()
     assert (state.tries, state.tried_at) == (tries, scene.clock.now())
     assert not await scene.queue.claim_login(replace(state, tried_at=START))

@@ -19,7 +19,7 @@ MOVES: dict[str, tuple[Move, Status, int]] = {  # what it does, where the tag st
     "fail": (lambda scene, job: scene.fail(job), "failed", 1),
     "retry": (lambda scene, job: scene.fail(job, retry_at=scene.clock.now()), "queued", 1),
     "skip": (lambda scene, job: scene.skip(job), "skipped", 1),
-    "hand_back": (lambda scene, job: scene.queue.hand_back(job), "queued", 0),
+    "return_to_queue": (lambda scene, job: scene.queue.return_to_queue(job), "queued", 0),
     "defer": (
         lambda scene, job: scene.queue.defer(job, until=scene.clock.now(), reason="rate-limited", error="slow down"),
         "queued",
@@ -89,7 +89,7 @@ async def test_other_platforms_during_the_run_start_a_new_round(scene: Scene) ->
         ("fail", "skipped"),
         ("retry", "skipped"),
         ("skip", "skipped"),
-        ("hand_back", "skipped"),
+        ("return_to_queue", "skipped"),
         ("defer", "skipped"),
     ],
 )
