@@ -1,7 +1,7 @@
-"""What happens, as one stream of typed values, and the observers of it: views, the log, and whoever comes next.
+"""What happens, as one stream of typed events, and its observers: the views and the log.
 
-The scheduler, the workers, the pauses and the registry client emit; none of them knows who observes. Events hold plain
-values, so that an observer may hand them on.
+Metrics and every kind of notification are further observers: subscribe them in `application.py`. The scheduler, the
+workers, the pauses and the registry client emit, and know no observer. Events hold plain values.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The long-running service: a timetable, a pool, a heartbeat; signals, and a stop that leaves nothing half done."""
+"""The long-running service: timetable, worker pool, heartbeat, signals, and the graceful stop."""
 
 import asyncio
 import contextlib

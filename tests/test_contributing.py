@@ -97,3 +97,24 @@ def test_add_a_migration(copy: Path) -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:ferryman|tests|docs|migrations)/[^`…]*)`", TEXT))))
 def test_every_path_that_is_named_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+QUESTIONS = re.findall(r"^\| [^|]+ \| `([^`]+)` \| `(ferryman/[^`]+)` \|$", TEXT, re.MULTILINE)
+MOST_FILES = 20  # that a stranger looks through in a minute
+
+
+@pytest.mark.parametrize(("word", "answer"), QUESTIONS, ids=[word for word, _ in QUESTIONS])
+def test_a_strangers_question_is_answered_by_one_grep(word: str, answer: str) -> None:
+    """By the obvious word the file is found, and it is not one of too many."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "ferryman").rglob("*.py")
+        if word.lower() in path.read_text().lower()
+    }
+
+    assert answer in found
+    assert len(found) <= MOST_FILES
+
+
+def test_there_are_ten_of_them() -> None:
+    assert len(QUESTIONS) == 10
