@@ -12,22 +12,22 @@ from tests.support.workplace import tiny
 
 
 def test_content_is_returned_once() -> None:
-    kept = ContentCache[bytes]()
-    kept.put("a", b"content", size=7)
-    assert (kept.pop("a"), kept.pop("a")) == (b"content", None)
+    cache = ContentCache[bytes]()
+    cache.put("a", b"content", size=7)
+    assert (cache.pop("a"), cache.pop("a")) == (b"content", None)
 
 
 def test_the_oldest_content_is_evicted_first() -> None:
-    kept, size = ContentCache[str](), 3 * 1024 * 1024
+    cache, size = ContentCache[str](), 3 * 1024 * 1024
     for name in ("a", "b", "b", "c"):
-        kept.put(name, name, size=size)
-    assert [kept.pop(name) for name in ("a", "b", "c")] == [None, "b", "c"]
+        cache.put(name, name, size=size)
+    assert [cache.pop(name) for name in ("a", "b", "c")] == [None, "b", "c"]
 
 
 def test_content_that_is_too_large_is_not_cached() -> None:
-    kept = ContentCache[str]()
-    kept.put("large", "content", size=1 << 30)
-    assert kept.pop("large") is None
+    cache = ContentCache[str]()
+    cache.put("large", "content", size=1 << 30)
+    assert cache.pop("large") is None
 
 
 async def test_the_next_caller_needs_no_request(

@@ -23,7 +23,7 @@ def events() -> Events:
 
 
 @pytest.fixture
-def told(events: Events) -> list[tuple[str, str, int | None]]:
+def reported(events: Events) -> list[tuple[str, str, int | None]]:
     """Registry, method and status of each exchange."""
     seen: list[tuple[str, str, int | None]] = []
 
@@ -36,28 +36,28 @@ def told(events: Events) -> list[tuple[str, str, int | None]]:
 
 
 async def test_a_login_and_a_redirect_are_reported_for_the_registry(
-    faulty: Faulty, elsewhere: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+    faulty: Faulty, elsewhere: Faulty, connect: Connect, events: Events, reported: list[tuple[str, str, int | None]]
 ) -> None:
     challenge = f'Bearer realm="{elsewhere.url}/token",service="x"'
     faulty.on(f"GET {PATH}", says(401, WWW_Authenticate=challenge), says(307, Location=f"{elsewhere.url}/signed?sig=s"))
     elsewhere.on("GET /token", says(200, {"token": "s3cr3t"}))
     elsewhere.on("GET /signed", FOUND)
     await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
-    assert told == [(faulty.host, "GET", status) for status in (401, 200, 307, 200)]
+    assert reported == [(faulty.host, "GET", status) for status in (401, 200, 307, 200)]
 
 
 async def test_every_try_is_reported_even_without_an_answer(
-    faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+    faulty: Faulty, connect: Connect, events: Events, reported: list[tuple[str, str, int | None]]
 ) -> None:
     faulty.on(f"GET {PATH}", says(503), cuts(), FOUND)
     await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
-    assert [status for _, _, status in told] == [503, None, 200]
+    assert [status for _, _, status in reported] == [503, None, 200]
 
 
-async def test_nobody_there(connect: Connect, events: Events, told: list[tuple[str, str, int | None]]) -> None:
+async def test_nobody_there(connect: Connect, events: Events, reported: list[tuple[str, str, int | None]]) -> None:
     with pytest.raises(Unreachable):
         await connect(events=events).head_manifest(Repository("127.0.0.1:9", "team/app").tagged("1"))
-    assert set(told) == {("127.0.0.1:9", "HEAD", None)}
+    assert set(reported) == {("127.0.0.1:9", "HEAD", None)}
 
 
 async def test_the_reported_time_is_that_of_the_exchange(
@@ -75,7 +75,7 @@ async def test_the_reported_time_is_that_of_the_exchange(
 
 
 async def test_a_cancelled_request_is_not_reported(
-    faulty: Faulty, connect: Connect, events: Events, told: list[tuple[str, str, int | None]]
+    faulty: Faulty, connect: Connect, events: Events, reported: list[tuple[str, str, int | None]]
 ) -> None:
     asked = asyncio.Event()
 
@@ -89,4 +89,4 @@ async def test_a_cancelled_request_is_not_reported(
     getting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await getting
-    assert told == []
+    assert reported == []

@@ -45,7 +45,7 @@ class Home:
         self.config.write_text(document if isinstance(document, str) else json.dumps(document))
 
     def helper(self, name: str, script: str) -> Path:
-        """Install a helper; it notes each server that it is asked for. The note's place is returned."""
+        """Install a helper; it notes each server that it is asked for. The path of its notes is returned."""
         program = self.programs / f"docker-credential-{name}"
         note = self.folder / f"{name}.asked"
         program.write_text(f'#!/bin/sh\nread -r server\necho "$1 $server" >> {note}\n{script}\n')
@@ -193,9 +193,9 @@ async def test_a_malformed_entry_of_another_host_is_a_warning_once(
     home.write(document)
     store = home.store()
     assert [await store.find(host(name)) for name in ("gcr.io", "gcr.io", "docker.io")] == [None, None, None]
-    told = capsys.readouterr().out
-    assert told.count(f"{home.config}: {says}") == 1
-    assert "s3cr3t" not in told
+    logged = capsys.readouterr().out
+    assert logged.count(f"{home.config}: {says}") == 1
+    assert "s3cr3t" not in logged
 
 
 async def test_empty_entries_of_docker_are_no_error(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,9 +280,9 @@ async def test_a_broken_credsstore_is_skipped(
     docker = home.docker()
     assert await docker.find("quay.io") == Credential("file", "1")
     assert await docker.find("gcr.io") is None
-    told = capsys.readouterr().out
-    assert told.count(says) == 1
-    assert "s3cr3t" not in told
+    logged = capsys.readouterr().out
+    assert logged.count(says) == 1
+    assert "s3cr3t" not in logged
 
 
 async def test_a_broken_helper_is_not_asked_again_at_once(home: Home) -> None:

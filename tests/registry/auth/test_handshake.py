@@ -22,7 +22,7 @@ from ferryman.registry_options import RegistryOptions
 from tests.support.clock import ManualClock
 
 AT = URL("https://registry.example/v2/a/b/manifests/1")
-ERRAND = RequestSpec(Host.resolve("registry.example", RegistryOptions()), Request("GET", AT), "manifest a/b:1")
+SPEC = RequestSpec(Host.resolve("registry.example", RegistryOptions()), Request("GET", AT), "manifest a/b:1")
 ROBOT = Credential("ns+robot", "s3cr3t:with:colons")
 IDENTITY = Credential("<token>", "refresh-me", is_identity_token=True)
 
@@ -34,7 +34,7 @@ def handshake(
     credential: Credential | None = None,
 ) -> Handshake:
     challenge = Challenge("bearer", {"realm": realm} | ({"service": service} if service else {}))
-    return token_handshake(ERRAND, challenge, at=AT, scopes=scopes, credential=credential, clock=ManualClock())
+    return token_handshake(SPEC, challenge, at=AT, scopes=scopes, credential=credential, clock=ManualClock())
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Answer:

@@ -61,8 +61,8 @@ def test_every_row_of_the_table_is_tested() -> None:
 @pytest.mark.parametrize("number", range(len(LINES)))
 def test_a_row(number: int) -> None:
     make, error, text = LINES[number]
-    kind, told = meaning(make())
-    assert (kind, text in told) == (error, True)
+    kind, phrase = meaning(make())
+    assert (kind, text in phrase) == (error, True)
 
 
 @pytest.fixture

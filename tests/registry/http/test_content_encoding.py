@@ -108,8 +108,8 @@ async def test_broken_compressed_data(
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
 async def test_compressed_errors_are_read(faulty: Faulty, connect: Connect, encoding: str) -> None:
-    said = json.dumps({"errors": [{"code": "DENIED", "message": "no entry"}]}).encode()
-    body = gzip.compress(said) if encoding == "gzip" else said
+    message = json.dumps({"errors": [{"code": "DENIED", "message": "no entry"}]}).encode()
+    body = gzip.compress(message) if encoding == "gzip" else message
     faulty.on("GET /v2/a/b/manifests/1", says(403, body, Content_Encoding=encoding))
     with pytest.raises(Denied, match="no entry"):
         await connect().get_manifest(Repository(faulty.host, "a/b").tagged("1"))

@@ -27,8 +27,8 @@ from ferryman.registry_options import RegistryOptions
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 URL_WITH_TOKEN = URL("https://registry-1.docker.io/v2/a/b/manifests/1?token=s3cr3t")
-ERRAND = RequestSpec(Host.resolve("docker.io", RegistryOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
-PUSH = RequestSpec(ERRAND.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
+SPEC = RequestSpec(Host.resolve("docker.io", RegistryOptions()), Request("GET", URL_WITH_TOKEN), "manifest a/b:1")
+PUSH = RequestSpec(SPEC.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
 
 
 def answer(status: int, body: Any = b"", **headers: str) -> Answer:
@@ -60,7 +60,7 @@ def coded(code: str, message: str) -> dict[str, Any]:
     ],
 )
 def test_kinds(got: Answer, kind: type[TransferError]) -> None:
-    error = refusal(ERRAND, got, now=NOW)
+    error = refusal(SPEC, got, now=NOW)
     assert type(error) is kind
     assert str(error).startswith("docker.io (registry-1.docker.io): manifest a/b:1")
     assert "s3cr3t" not in str(error)
@@ -69,13 +69,13 @@ def test_kinds(got: Answer, kind: type[TransferError]) -> None:
 
 def test_a_message_quotes_the_registrys_message() -> None:
     assert "(MANIFEST_UNKNOWN: manifest unknown)" in str(
-        refusal(ERRAND, answer(404, coded("MANIFEST_UNKNOWN", "manifest unknown")), now=NOW)
+        refusal(SPEC, answer(404, coded("MANIFEST_UNKNOWN", "manifest unknown")), now=NOW)
     )
-    assert "(page too deep)" in str(refusal(ERRAND, answer(403, {"message": "page too deep"}), now=NOW))
+    assert "(page too deep)" in str(refusal(SPEC, answer(403, {"message": "page too deep"}), now=NOW))
 
 
 def test_a_message_is_cut_and_on_one_line() -> None:
-    message = str(refusal(ERRAND, answer(500, b"a\r\nb\x1b[31m\x00" + b"x" * 5000), now=NOW))
+    message = str(refusal(SPEC, answer(500, b"a\r\nb\x1b[31m\x00" + b"x" * 5000), now=NOW))
     assert "(a b [31m x" in message
     assert len(message) < 450
     assert message.isprintable()
@@ -83,19 +83,19 @@ def test_a_message_is_cut_and_on_one_line() -> None:
 
 @given(st.binary(max_size=2000))
 def test_any_body_makes_a_printable_message(body: bytes) -> None:
-    message = str(refusal(ERRAND, answer(500, body), now=NOW))
+    message = str(refusal(SPEC, answer(500, body), now=NOW))
     assert "\n" not in message
     assert "\x1b" not in message
 
 
 def test_a_401_means_different_things_with_and_without_a_login() -> None:
-    stranger = denied(ERRAND, answer(401), account=None)
-    assert type(stranger) is Denied
-    assert "docker login docker.io" in str(stranger)
+    anonymous = denied(SPEC, answer(401), account=None)
+    assert type(anonymous) is Denied
+    assert "docker login docker.io" in str(anonymous)
     pushing = denied(PUSH, answer(401), account=None)
     assert type(pushing) is LoginRefused
     assert "set TARGET_USER and TARGET_PASSWORD, or give docker.io a username" in str(pushing)
-    assert "TARGET_USER" not in str(stranger)
+    assert "TARGET_USER" not in str(anonymous)
     known = denied(PUSH, answer(401), account="robot")
     assert type(known) is Denied
     assert "robot may not push to it" in str(known)
@@ -126,16 +126,16 @@ def test_a_malformed_retry_after_is_ignored(header: str) -> None:
 
 
 def test_a_429_without_retry_after_means_a_minute() -> None:
-    assert refusal(ERRAND, answer(429), now=NOW).retry_at == NOW + timedelta(minutes=1)
+    assert refusal(SPEC, answer(429), now=NOW).retry_at == NOW + timedelta(minutes=1)
 
 
 def test_a_refused_login_of_a_target_names_its_source() -> None:
     assert "check TARGET_USER and TARGET_PASSWORD" in str(login_refused(PUSH, answer(401), account="me"))
-    assert "TARGET_USER" not in str(login_refused(ERRAND, answer(401), account="me"))
+    assert "TARGET_USER" not in str(login_refused(SPEC, answer(401), account="me"))
 
 
 @pytest.mark.parametrize(
-    ("detail", "told"),
+    ("detail", "quoted"),
     [
         ("media type is not allowed", "manifest invalid: media type is not allowed"),
         ({"reason": "quota", "limit": 5}, 'manifest invalid: {"reason": "quota", "limit": 5}'),
@@ -147,11 +147,11 @@ def test_a_refused_login_of_a_target_names_its_source() -> None:
         ("x" * 5000, "…"),
     ],
 )
-def test_a_message_quotes_the_detail(detail: Any, told: str) -> None:
+def test_a_message_quotes_the_detail(detail: Any, quoted: str) -> None:
     body = {"errors": [{"code": "MANIFEST_INVALID", "message": "manifest invalid", "detail": detail}]}
     error = refusal(PUSH, answer(400, body), now=NOW)
-    assert told in str(error)
-    assert told.strip("()") in error.reported
+    assert quoted in str(error)
+    assert quoted.strip("()") in error.reported
     assert "s3cr3t" not in str(error)
     assert len(str(error)) < 450
     assert (error.status, error.codes) == (400, frozenset({"MANIFEST_INVALID"}))
@@ -159,14 +159,14 @@ def test_a_message_quotes_the_detail(detail: Any, told: str) -> None:
 
 def test_a_403_with_a_web_page_is_not_from_the_registry() -> None:
     page = answer(403, b"<html>Request blocked</html>", Content_Type="text/html; charset=UTF-8")
-    for error in (refusal(ERRAND, page, now=NOW), denied(ERRAND, page, account="robot")):
+    for error in (refusal(SPEC, page, now=NOW), denied(SPEC, page, account="robot")):
         assert type(error) is Unreachable
         assert "by something before the registry" in str(error)
 
 
 def test_a_403_of_storage_is_not_from_the_registry() -> None:
     refused = answer(403, b"<Error><Code>AccessDenied</Code></Error>", Content_Type="application/xml")
-    assert type(denied(ERRAND, refused, account=None, elsewhere=True)) is Unreachable
-    assert type(denied(ERRAND, refused, account=None)) is Denied
+    assert type(denied(SPEC, refused, account=None, elsewhere=True)) is Unreachable
+    assert type(denied(SPEC, refused, account=None)) is Denied
     named = answer(403, coded("DENIED", "may not exist"))
-    assert type(denied(ERRAND, named, account=None, elsewhere=True)) is Denied
+    assert type(denied(SPEC, named, account=None, elsewhere=True)) is Denied

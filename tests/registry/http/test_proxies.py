@@ -42,12 +42,12 @@ FOUND = says(200, Content_Type="application/vnd.oci.image.manifest.v1+json", Doc
 )
 @pytest.mark.parametrize("upper", [False, True])
 def test_proxies(monkeypatch: pytest.MonkeyPatch, *, upper: bool, url: str, proxy: str | None) -> None:
-    told = {
+    variables = {
         "https_proxy": "http://proxy.example:3128",
         "http_proxy": "plain.example:3128",
         "no_proxy": "inside.example, .dotted.example,other.example:5000 10.0.0.0/8,fd00::/8,*.wild.example,,b@d",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name.upper() if upper else name, value)
     found = proxy_for(URL(url))
     assert (found and str(found).rstrip("/")) == proxy
@@ -105,7 +105,7 @@ async def test_a_request_through_a_registrys_own_proxy(faulty: Faulty, connect: 
         (407, {}, r"the proxy 127.0.0.1:\d+ wants another login \(407\)"),
         (403, {"X-Squid-Error": "ERR_ACCESS_DENIED 0"}, r"the proxy 127.0.0.1:\d+ refused \(403\)"),
         (403, {"Proxy-Status": "corp; error=http_request_denied"}, r"the proxy 127.0.0.1:\d+ refused \(403\)"),
-        (403, {}, "denied"),  # the registry's, for all that can be told
+        (403, {}, "denied"),  # taken for the registry's: nothing shows that it is not
     ],
 )
 async def test_answers_of_a_proxy_to_plain_http(

@@ -179,11 +179,11 @@ async def test_endless_headers_time_out(connect: Connect, talk: Conversation) ->
 
 async def test_a_target_that_reads_too_slowly_is_given_up(connect: Connect) -> None:
     data = bytes(64 * 1024 * 1024)  # more than any buffer on the way
-    begun: list[str] = []
+    requests: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        begun.append((await reader.readuntil(b"\r\n\r\n")).decode().partition(" ")[0])
-        if begun[-1] == "POST":
+        requests.append((await reader.readuntil(b"\r\n\r\n")).decode().partition(" ")[0])
+        if requests[-1] == "POST":
             writer.write(b"HTTP/1.1 202 Accepted\r\nLocation: /up/1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             return
@@ -194,7 +194,7 @@ async def test_a_target_that_reads_too_slowly_is_given_up(connect: Connect) -> N
         client = connect(timeouts=IMPATIENT, hosts={host: RegistryOptions(least_rate=10**7)})
         with pytest.raises(TooSlow, match="takes less than"):
             await client.upload_blob(repository(host), f"sha256:{hashlib.sha256(data).hexdigest()}", data)
-    assert begun.count("POST") == 1  # it is not begun anew
+    assert requests.count("POST") == 1  # the upload is not started again
 
 
 async def test_a_commit_has_the_longest_timeout(faulty: Faulty, connect: Connect) -> None:

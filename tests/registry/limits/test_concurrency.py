@@ -200,19 +200,19 @@ async def test_a_transfer_holds_a_slot_for_its_requests() -> None:
 async def test_429_and_503_halve_the_concurrency(
     faulty: Faulty, connect: Connect, clock: ManualClock, status: int
 ) -> None:
-    crowd = Crowd()
-    faulty.on(f"HEAD {PATH}", crowd)
+    server = Server()
+    faulty.on(f"HEAD {PATH}", server)
     client = connect(hosts={faulty.host: RegistryOptions(concurrency=16)})
 
     async def ask() -> int:
         """How many there are at once of 16 that want to."""
-        crowd.most = 0
+        server.most = 0
         await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(16)), return_exceptions=True)
-        return crowd.most
+        return server.most
 
-    crowd.refusal = status
+    server.refusal = status
     assert 8 < await ask() <= 16
-    crowd.refusal = None
+    server.refusal = None
     clock.advance(10)
     assert 1 <= await ask() <= 8
     for _ in range(20):
@@ -237,8 +237,8 @@ async def test_requests_a_second_are_limited(faulty: Faulty, connect: Connect, c
     assert timedelta(seconds=1.9) < clock.now() - began < timedelta(seconds=2.1)
 
 
-class Crowd:
-    """A server that counts how many are asking at once, and may be fed up with them."""
+class Server:
+    """A server that counts concurrent requests, and may answer all of them with a status."""
 
     def __init__(self) -> None:
         self.most = self._running = 0

@@ -32,11 +32,11 @@ async def test_a_short_hold_is_waited_for(limits: HostLimits, clock: ManualClock
 async def test_a_long_hold_is_an_error(limits: HostLimits, clock: ManualClock) -> None:
     until = clock.now() + timedelta(seconds=61)
     limits.hold("quay.io", until)
-    for place in (limits.request("quay.io", 2), limits.copy({"quay.io": 2})):
+    for permit in (limits.request("quay.io", 2), limits.copy({"quay.io": 2})):
         with pytest.raises(
             RateLimited, match=r"quay\.io: asked to be left alone until 2026-05-01 12:01:01 UTC"
         ) as raised:
-            await place.__aenter__()
+            await permit.__aenter__()
         assert (raised.value.retry_at, raised.value.registry) == (until, "quay.io")
 
 
@@ -133,17 +133,17 @@ async def test_one_fetch_serves_all_even_if_its_first_caller_is_cancelled(clock:
 
 
 async def test_concurrent_callers_share_a_failure_and_the_next_one_retries(clock: ManualClock) -> None:
-    tokens, flights = Tokens(clock=clock), 0
+    tokens, fetches = Tokens(clock=clock), 0
 
     async def fail() -> Grant:
-        nonlocal flights
-        flights += 1
+        nonlocal fetches
+        fetches += 1
         await asyncio.sleep(0)
         raise Unreachable("no")
 
     outcomes = await asyncio.gather(*(tokens.get(("key",), fail) for _ in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Unreachable] * 5
-    assert flights == 1
+    assert fetches == 1
     assert await tokens.get(("key",), Server().fetch) == "t1"
 
 

@@ -28,7 +28,7 @@ def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> di
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("headers", "expected"),
     [
         ({"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "76;w=21600"}, Quota(100, 76, WINDOW, NOON, NOON)),
         ({"ratelimit-limit": "100", "ratelimit-remaining": "0"}, Quota(100, 0, None, NOON, NOON)),
@@ -36,9 +36,9 @@ def headers(remaining: int, *, limit: int = 100, window: str = ";w=21600") -> di
         ({}, None),
     ],
 )
-def test_reading_the_headers(told: dict[str, str], expected: Quota | None) -> None:
+def test_reading_the_headers(headers: dict[str, str], expected: Quota | None) -> None:
     limits = HostLimits(clock=ManualClock(NOON))
-    limits.observe_quota(HUB, told)
+    limits.observe_quota(HUB, headers)
     assert limits.quota(HUB) == expected
 
 
@@ -48,7 +48,7 @@ def test_with_enough_pulls_left_nothing_waits(remaining: int) -> None:
 
 
 def test_remaining_pulls_are_spread_evenly_over_the_window() -> None:
-    left = quota(18, ago=timedelta(hours=2))  # four hours to go; two pulls are kept: eight tags
+    left = quota(18, ago=timedelta(hours=2))  # four hours to go; two pulls are reserved: eight tags
     assert left.tags_left() == 8
     assert left.next_tag(now=NOON, last_at=NOON) == NOON + timedelta(minutes=30)
     assert left.next_tag(now=NOON, last_at=NOON - timedelta(minutes=20)) == NOON + timedelta(minutes=10)
@@ -68,9 +68,9 @@ def test_tags_granted_since_the_answer_are_counted() -> None:
     assert quota(5).next_tag(now=NOON, granted=1) > NOON
 
 
-@pytest.mark.parametrize("told", [Quota(100, 0, None, NOON, NOON), Quota(0, 0, WINDOW, NOON, NOON)])
-def test_without_a_window_nothing_waits(told: Quota) -> None:
-    assert told.next_tag(now=NOON, last_at=NOON) == NOON
+@pytest.mark.parametrize("quota", [Quota(100, 0, None, NOON, NOON), Quota(0, 0, WINDOW, NOON, NOON)])
+def test_without_a_window_nothing_waits(quota: Quota) -> None:
+    assert quota.next_tag(now=NOON, last_at=NOON) == NOON
 
 
 def test_an_old_answer_is_ignored() -> None:
