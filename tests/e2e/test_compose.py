@@ -241,6 +241,7 @@ def test_an_import_from_the_folder_beside_the_compose_file_as_the_document_shows
     history.mkdir()
     line = f"2020-01-01 00:00:00\t\tsha256:{'0' * 64}\t\t0.9\n"
     (history / f"{project.upstream.host}__app.txt").write_text(line)
+    project.compose("stop", "ferryman")  # compose 1.29 runs no second container on the host's network
     printed = type_what_is_shown(
         project, "docs/from-the-first-ferryman.md", beginning="docker compose run --rm ferryman import-history"
     )
