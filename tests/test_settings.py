@@ -1,4 +1,4 @@
-"""The environment, read into settings."""
+"""Parsing the environment into settings."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -102,16 +102,16 @@ def test_every_variable_is_read() -> None:
         ("WORKER", "1", "there is no such setting: did you mean FERRYMAN_WORKERS?"),
     ],
 )
-def test_a_bad_value_is_named(name: str, value: str, complaint: str) -> None:
+def test_an_invalid_value_is_named(name: str, value: str, complaint: str) -> None:
     assert complaints(**{f"FERRYMAN_{name}": value}) == [f"FERRYMAN_{name}: {complaint}"]
 
 
-def test_a_name_like_none_gets_the_list() -> None:
+def test_an_unknown_name_lists_the_known_ones() -> None:
     (complaint,) = complaints(FERRYMAN_QQQ="1")
     assert complaint.startswith("FERRYMAN_QQQ: there is no such setting: expected one of FERRYMAN_CACHE_LIMIT, ")
 
 
-def test_all_mistakes_are_reported_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     reported = complaints(FERRYMAN_WORKERS="x", FERRYMAN_LEASE="y", FERRYMAN_NOTHING="z", TARGET_USER="me")
     assert [line.split(":")[0] for line in reported] == [
         "FERRYMAN_WORKERS",
@@ -121,7 +121,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
     ]
 
 
-def test_half_a_login_is_refused_and_does_not_say_the_password() -> None:
+def test_half_a_login_is_refused_without_quoting_the_password() -> None:
     assert complaints(TARGET_PASSWORD="hunter2") == [
         "TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither"
     ]
@@ -136,7 +136,7 @@ def test_half_a_login_is_refused_and_does_not_say_the_password() -> None:
         ("30 4 * * mon", datetime(2026, 1, 5, 4, 30, tzinfo=UTC)),
     ],
 )
-def test_when_to_look_next(text: str, after: datetime) -> None:
+def test_the_next_poll(text: str, after: datetime) -> None:
     assert Schedule(text).next_after(NOW) == after
 
 
@@ -149,7 +149,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @given(st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=3649)))
-def test_every_duration_can_be_written(duration: timedelta) -> None:
+def test_durations_round_trip(duration: timedelta) -> None:
     milliseconds = duration // timedelta(milliseconds=1)
     seconds, rest = divmod(milliseconds, 1000)
     hours, seconds = divmod(seconds, 3600)
@@ -157,7 +157,7 @@ def test_every_duration_can_be_written(duration: timedelta) -> None:
 
 
 @given(st.text("0123456789dhms. ", max_size=12) | st.text(max_size=12))
-def test_whatever_a_duration_is_not_is_a_value_error(text: str) -> None:
+def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
     try:
         duration = parse_duration(text)
     except ValueError as error:
@@ -167,7 +167,7 @@ def test_whatever_a_duration_is_not_is_a_value_error(text: str) -> None:
 
 
 @given(st.lists(st.text("0123456789*/,-#L", min_size=1, max_size=6), min_size=5, max_size=6).map(" ".join))
-def test_whatever_a_schedule_is_not_is_a_value_error(text: str) -> None:
+def test_any_text_is_a_schedule_or_a_value_error(text: str) -> None:
     try:
         following = Schedule(text).next_after(NOW)
     except ValueError as error:
@@ -176,7 +176,7 @@ def test_whatever_a_schedule_is_not_is_a_value_error(text: str) -> None:
         assert following > NOW
 
 
-def test_what_kubernetes_puts_into_the_environment_is_no_setting() -> None:
+def test_variables_of_kubernetes_are_ignored() -> None:
     injected = {"FERRYMAN_PORT": "tcp://10.0.0.1:80", "FERRYMAN_SERVICE_HOST": "10.0.0.1", "FERRYMAN_PORT_80_TCP": "x"}
     assert Settings.load(injected) == Settings.load({})
 
@@ -184,26 +184,26 @@ def test_what_kubernetes_puts_into_the_environment_is_no_setting() -> None:
 @pytest.mark.parametrize(
     ("found", "meant"), [("20", "20GiB"), (" 7 ", "7GiB"), ("21474836480", "21474836480B"), ("500", "500GiB")]
 )
-def test_a_size_without_a_unit_is_asked_about(found: str, meant: str) -> None:
+def test_a_size_without_a_unit_is_refused_with_a_hint(found: str, meant: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"FERRYMAN_CACHE_LIMIT: .*did you mean {meant}\?"):
         Settings.load({"FERRYMAN_CACHE_LIMIT": found})
 
 
 @pytest.mark.parametrize(("found", "size"), [("0", 0), ("20 GiB", 20 * 2**30), ("21474836480B", 20 * 2**30)])
-def test_a_size_with_one_is_taken(found: str, size: int) -> None:
+def test_a_size_with_a_unit(found: str, size: int) -> None:
     assert Settings.load({"FERRYMAN_CACHE_LIMIT": found}).cache_limit == size
 
 
 @pytest.mark.parametrize(
-    ("zone", "mend"),
+    ("zone", "hint"),
     [
         ("Asia/Shanghia", "did you mean Asia/Shanghai?"),
         ("nowhere", "expected a name such as UTC"),
         ("../etc", "a name"),
     ],
 )
-def test_an_unknown_zone_is_an_error(zone: str, mend: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(mend)):
+def test_an_unknown_zone_is_an_error(zone: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(hint)):
         Settings.load({"TZ": zone})
 
 
@@ -211,5 +211,5 @@ def test_an_unknown_zone_is_an_error(zone: str, mend: str) -> None:
     "zone",
     ["", "UTC", "Asia/Shanghai", ":Europe/Berlin", "/etc/localtime", "CST-8", "CET-1CEST,M3.5.0,M10.5.0", "<+08>-8"],
 )
-def test_a_zone_that_the_system_knows_is_taken(zone: str) -> None:
+def test_known_time_zones(zone: str) -> None:
     assert Settings.load({"TZ": zone}) == Settings()
