@@ -65,7 +65,7 @@ class Pair:
         )
 
     def platforms(self, selector: str = "1") -> dict[str, str]:
-        """What one can pull from the target's index: platform and config digest of each image, as the configs tell."""
+        """The images in the target's index: platform and config digest of each, read from the configs."""
         found = manifest_at(self.target.url, "m/a/image", selector)
         if "manifests" not in found.document:
             config = blob_at(self.target.url, "m/a/image", found.config)
@@ -278,7 +278,7 @@ async def test_a_corrupt_layer(pair: Pair) -> None:
 
 
 def damage(folder: Path, digest: str) -> None:
-    """Change the last byte of a blob where the registry keeps it."""
+    """Change the last byte of a blob in the registry's storage."""
     hexadecimal = digest.removeprefix("sha256:")
     [blob] = folder.glob(f"data/**/sha256/{hexadecimal[:2]}/{hexadecimal}/data")
     content = blob.read_bytes()

@@ -215,7 +215,7 @@ def repository(upstream: Upstream | RegistryServer) -> Repository:
 
 
 def asked_for(upstream: Upstream) -> list[str]:
-    """The tags whose digests were asked for, in whichever way."""
+    """The tags whose digests were requested, by HEAD or GET."""
     manifests = (line.partition(" /v2/a/b/manifests/")[2] for line in upstream.requests)
     return sorted({tag for tag in manifests if tag and not tag.startswith("sha256:")})
 

@@ -62,7 +62,7 @@ async def test_an_upload_that_is_said_to_have_arrived_and_has_not(line: Line, ta
 
 
 async def test_all_that_the_target_had_is_gone(line: Line, target: FaultyProxy) -> None:
-    """Several tags of one repository, each believed to be there, after somebody emptied it."""
+    """Several tags of one repository that the record says exist, after the repository was emptied."""
     await copy(line, target, "1")
     collect(line.target, "m/a/image", [*MADE.blobs, MADE.digest])
 

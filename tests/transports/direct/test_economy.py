@@ -21,7 +21,7 @@ UPLOAD = ["POST upload", "PUT upload"]
 
 
 def variant(text: str, *layers: bytes, platform: str = "linux/amd64") -> Image:
-    """An image with a config of its own."""
+    """An image with its own config."""
     return image(layers or [BASE, layer({"own": b"own"})], platform=platform, created=text)
 
 
@@ -30,7 +30,7 @@ def blobs_of(what: Image) -> int:
 
 
 def collect(server: RegistryServer, name: str, digests: Collection[str], *, links_only: bool = False) -> None:
-    """What a garbage collection does: the blobs are gone, from the repository and from the disk."""
+    """Remove blobs as a garbage collection does: from the repository and from the disk."""
     data = server.folder / "data/docker/registry/v2"
     for digest in digests:
         hexadecimal = digest.removeprefix("sha256:")
@@ -77,7 +77,7 @@ async def test_what_another_repository_has_is_mounted(line: Line) -> None:
 
 
 async def test_what_makes_mounts_is_asked_by_them(line: Line) -> None:
-    """For a blob that nobody is known to hold, a mount from the target to itself is question and beginning in one."""
+    """For a blob without a known holder, a mount from the target to itself checks it and opens the upload session."""
     await line.copy(variant("first"))
     await line.copy(variant("first"), name="b/image")
     known, new = layer({"known": b"by hand"}), layer({"new": b"new"})
@@ -172,7 +172,7 @@ async def test_who_moves_and_is_cancelled_hands_over(line: Line) -> None:
 async def test_what_the_target_has_lost_is_brought_again(
     line: Line, ledger: InMemoryBlobLedger, links_only: bool
 ) -> None:
-    """By a garbage collection, by somebody who deletes: what was believed is dropped, and no tag fails for it."""
+    """By a garbage collection or a user: the wrong record is dropped, and no tag fails."""
     amd64, arm64 = variant("one"), variant("two", platform="linux/arm64")
     await line.copy(index([amd64, arm64]))
     lost = [*amd64.blobs, amd64.digest]

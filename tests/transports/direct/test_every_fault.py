@@ -40,7 +40,7 @@ def says(status: int, code: str = "", **headers: str) -> MakeFault:
 
 
 def wants_token(proxy: FaultyProxy) -> Fault:
-    """A token is wanted, or the last one has run out; the body was read."""
+    """A token is required, or the last one has expired; the body was read."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         await request.read()
@@ -50,7 +50,7 @@ def wants_token(proxy: FaultyProxy) -> Fault:
 
 
 def wants_token_at_once(proxy: FaultyProxy) -> Fault:
-    """The same, while the body still comes."""
+    """The same, before the whole body has arrived."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=401, headers={"WWW-Authenticate": f'Bearer realm="{proxy.url}/token"'})
@@ -117,8 +117,8 @@ LASTING = ("401", "403", "404", "429", "500", "cut")
 CASES = [*((name, False) for name in FAULTS), *((name, True) for name in LASTING)]
 
 
-class Road:
-    """A source, a target, and a proxy before one of them."""
+class FaultyPath:
+    """A source, a target, and a proxy in front of one of them."""
 
     def __init__(self, source: RegistryServer, target: RegistryServer, proxy: FaultyProxy, side: str) -> None:
         self.proxy = proxy
@@ -140,21 +140,21 @@ class Road:
             )
 
     def ledger(self) -> InMemoryBlobLedger:
-        """Knows where the layer is that is to be mounted."""
+        """Record where the layer is that can be mounted."""
         ledger = InMemoryBlobLedger()
         digest = next(iter(IMAGES[1].blobs))
         ledger.held[self._target, "blob", digest] = {"another/image"}
         return ledger
 
     def digest(self, repository: str) -> str | None:
-        """Of the tag, if it is there."""
+        """The digest of the tag at the target, if it exists."""
         tags = tags_at(self._registry.url, repository)
         return manifest_at(self._registry.url, repository, "1").digest if tags else None
 
 
 @pytest.fixture(scope="module")
 def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RegistryServer, RegistryServer]]:
-    """A source with the image, and a target with a layer of it. Every test has repositories of its own there."""
+    """A source with the image, and a target with one of its layers. Every test has its own repositories there."""
     source, target = (RegistryServer(tmp_path_factory.mktemp(name)) for name in ("source", "target"))
     try:
         push(source.start().url, "a/image", "1", WHOLE)
@@ -166,18 +166,18 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Regis
 
 
 @pytest.fixture(params=["source", "target"])
-async def road(
+async def path(
     request: pytest.FixtureRequest, registries: tuple[RegistryServer, RegistryServer], start_proxy: StartProxy
-) -> Road:
+) -> FaultyPath:
     source, target = registries
-    return Road(source, target, await start_proxy(source if request.param == "source" else target), request.param)
+    return FaultyPath(source, target, await start_proxy(source if request.param == "source" else target), request.param)
 
 
 @pytest.mark.parametrize(
     ("name", "lasting"), CASES, ids=[f"{name} {'from then on' if lasting else 'once'}" for name, lasting in CASES]
 )
-async def test_a_fault_at_every_request_in_turn(road: Road, name: str, lasting: bool) -> None:
-    """The tag ends identical, or the copy fails with the right reason, leaves no half, and a later one mends it."""
+async def test_a_fault_at_every_request_in_turn(path: FaultyPath, name: str, lasting: bool) -> None:
+    """The tag is identical, or the copy fails with the right error, leaves nothing incomplete, and a retry succeeds."""
     make, kinds = FAULTS[name]
     impatient = (
         Timeouts(connect=30, read=1.0, answer=1.0, page=1.0, fetch=1.0, total=4.0, commit=1.0)
@@ -186,36 +186,36 @@ async def test_a_fault_at_every_request_in_turn(road: Road, name: str, lasting: 
     )
     team = secrets.token_hex(4)
     for number in range(MOST):
-        repository, ledger = f"{team}/image{number}", road.ledger()
-        passed = breaks_at(road.proxy, make(road.proxy), number, lasting=lasting)
+        repository, ledger = f"{team}/image{number}", path.ledger()
+        passed = breaks_at(path.proxy, make(path.proxy), number, lasting=lasting)
         try:
-            copied = await road.copy(repository, ledger=ledger, timeouts=impatient)
+            copied = await path.copy(repository, ledger=ledger, timeouts=impatient)
         except TransferError as error:
-            demand(error, kinds, road.proxy.host)
+            check_error(error, kinds, path.proxy.host)
             assert lasting or name != "401"  # a token that ran out is no reason to fail
-            assert road.digest(repository) in {None, WHOLE.digest}
-            road.proxy.clear_faults()
-            copied = await road.copy(repository, ledger=ledger, timeouts=Timeouts())
-        road.proxy.clear_faults()
-        if road.digest(repository) is None:
+            assert path.digest(repository) in {None, WHOLE.digest}
+            path.proxy.clear_faults()
+            copied = await path.copy(repository, ledger=ledger, timeouts=Timeouts())
+        path.proxy.clear_faults()
+        if path.digest(repository) is None:
             assert (
                 not copied.confirmed
-            )  # the registry said yes, and no more than that: the queue asks, and copies again
-            copied = await road.copy(repository, ledger=ledger, timeouts=Timeouts())
+            )  # the registry answered 201 without storing it: the queue verifies, and copies again
+            copied = await path.copy(repository, ledger=ledger, timeouts=Timeouts())
         assert copied.identical
-        assert road.digest(repository) == WHOLE.digest
+        assert path.digest(repository) == WHOLE.digest
         if passed() <= number:
             return  # it was over before the fault
     raise AssertionError("a copy takes so many requests?")
 
 
-def demand(error: TransferError, kinds: frozenset[str], host: str) -> None:
+def check_error(error: TransferError, kinds: frozenset[str], host: str) -> None:
     assert error.registry == host
     assert error.kind in kinds, error
 
 
 def breaks_at(proxy: FaultyProxy, fault: Fault, at: int, *, lasting: bool) -> Callable[[], int]:
-    """Set the fault for one request, or for it and all that follow; how many there were."""
+    """Set the fault for one request, or for it and all later ones. Returns a counter of the requests."""
     seen = 0
 
     async def respond(request: web.Request) -> web.StreamResponse:

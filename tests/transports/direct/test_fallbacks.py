@@ -111,7 +111,7 @@ WORDS: list[tuple[int, Any]] = [
 
 
 class Picky:
-    """A line between a source that tells one type wrongly, and a target that takes what it wants."""
+    """A source that gives one wrong media type, and a target that refuses some manifests."""
 
     def __init__(self, line: Line, source: FaultyProxy, target: FaultyProxy) -> None:
         self.line = line
@@ -165,20 +165,20 @@ def manifests_in(what: Image | Index) -> int:
 async def test_every_image_arrives_in_the_first_variant_that_is_accepted(
     picky: Picky, ledger: InMemoryBlobLedger, target: str
 ) -> None:
-    picky.takes, fates, may_believe = TARGETS[target]
+    picky.takes, outcomes, may_believe = TARGETS[target]
     words = itertools.cycle(WORDS)
     for turn, (name, what) in itertools.product(range(2), IMAGES.items()):  # unknown, and then known, of each kind
         picky.says = next(words)
-        await check(picky, name, what, f"{turn}", fates[name])
+        await check(picky, name, what, f"{turn}", outcomes[name])
     assert set(ledger.cannot[picky.target.host]) == may_believe
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: f"{words[0]}")
 async def test_whatever_the_target_says(picky: Picky, ledger: InMemoryBlobLedger, words: tuple[int, Any]) -> None:
-    picky.takes, fates, may_believe = TARGETS["takes Docker's"]
+    picky.takes, outcomes, may_believe = TARGETS["takes Docker's"]
     picky.says = words
     for name in ("index", "list", "chart", "attested"):
-        await check(picky, name, IMAGES[name], "1", fates[name])
+        await check(picky, name, IMAGES[name], "1", outcomes[name])
     assert set(ledger.cannot[picky.target.host]) <= may_believe
 
 
@@ -186,18 +186,18 @@ async def test_whatever_the_target_says(picky: Picky, ledger: InMemoryBlobLedger
 async def test_a_target_that_says_that_something_is_missing_when_nothing_is(
     picky: Picky, status: int, code: str
 ) -> None:
-    picky.takes, fates, _ = TARGETS["takes Docker's"]
+    picky.takes, outcomes, _ = TARGETS["takes Docker's"]
     picky.says = (status, {"errors": [{"code": code, "message": code.lower()}]})
     copied = await picky.copy("index", IMAGES["index"], "1")
     assert copied.digest == manifest_at(picky.line.target.url, "m/index", "1").digest
-    assert fates["index"] == "docker"
+    assert outcomes["index"] == "docker"
     assert copied.degraded is not None
     assert picky.puts() <= 20
 
 
-async def check(picky: Picky, name: str, what: Image | Index, tag: str, fate: str) -> None:
+async def check(picky: Picky, name: str, what: Image | Index, tag: str, expected: str) -> None:
     url, repository = picky.line.target.url, f"m/{name}"
-    if fate == "refused":
+    if expected == "refused":
         with pytest.raises((Denied, NotFound, Unsupported, Unreachable)) as raised:
             await picky.copy(name, what, tag)
         assert raised.value.status == picky.says[0]
@@ -206,9 +206,9 @@ async def check(picky: Picky, name: str, what: Image | Index, tag: str, fate: st
         copied = await picky.copy(name, what, tag)
         found = manifest_at(url, repository, tag)
         assert copied.digest == found.digest
-        assert copied.identical is (copied.degraded is None) is (found.digest == what.digest) is (fate == "same")
-        expected = {"docker": {DOCKER_MANIFEST, DOCKER_LIST}, "oci": {OCI_MANIFEST, OCI_INDEX}}
-        assert found.media_type in expected.get(fate, {what.media_type})
+        assert copied.identical is (copied.degraded is None) is (found.digest == what.digest) is (expected == "same")
+        types = {"docker": {DOCKER_MANIFEST, DOCKER_LIST}, "oci": {OCI_MANIFEST, OCI_INDEX}}
+        assert found.media_type in types.get(expected, {what.media_type})
         for child in found.document.get("manifests", ()):
             assert manifest_at(url, repository, child["digest"]).media_type == child["mediaType"]
     tries = 3 if picky.says == WORDS[9] else 1  # of each PUT that is answered by a mere 500
@@ -244,13 +244,13 @@ async def test_an_outage_is_no_refusal(picky: Picky) -> None:
 
 
 def changed(what: Image, **changes: object) -> Image:
-    """The image with something else in its manifest; None takes it out."""
+    """The image with changes in its manifest; None removes a key."""
     document = {key: value for key, value in (json.loads(what.manifest) | changes).items() if value is not None}
     return Image(json.dumps(document).encode(), what.media_type, what.blobs, what.platform)
 
 
 def misdescribed() -> Index:
-    """An index that calls one of its images by a wrong type."""
+    """An index that gives one of its images a wrong media type."""
     document = json.loads(IMAGES["index"].manifest)
     document["manifests"][1]["mediaType"] = DOCKER_MANIFEST
     return Index(json.dumps(document).encode(), OCI_INDEX, [AMD64, ARM64])
@@ -308,7 +308,7 @@ async def test_a_target_that_begins_to_accept_oci_types_no_longer_gets_dockers(
 
 
 async def test_a_referrer_is_taken_as_it_is_or_not_at_all(picky: Picky) -> None:
-    """It is put under its digest, which another form would not have."""
+    """It is put under its digest, which another variant would not have."""
     push(picky.line.source.url, "a", "1", AMD64)
     picky.takes = takes_dockers
     source, target = picky.source.host, picky.target.host

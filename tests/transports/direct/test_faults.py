@@ -22,8 +22,8 @@ SIZE = len(LARGE.blobs[LAYER])
 REFUSED = "denied: unknown manifest class for application/vnd.oci.empty.v1+json"  # Aliyun's
 
 
-class Between:
-    """A line with a proxy before each of its registries."""
+class ProxiedLine:
+    """A Line with a proxy in front of each registry."""
 
     def __init__(self, line: Line, source: FaultyProxy, target: FaultyProxy) -> None:
         self.line = line
@@ -41,12 +41,12 @@ class Between:
 
 
 @pytest.fixture
-async def between(line: Line) -> AsyncIterator[Between]:
+async def between(line: Line) -> AsyncIterator[ProxiedLine]:
     async with AsyncExitStack() as stack:
         proxies = [await FaultyProxy(server.url).start() for server in (line.source, line.target)]
         for proxy in proxies:
             stack.push_async_callback(proxy.stop)
-        yield Between(line, *proxies)
+        yield ProxiedLine(line, *proxies)
 
 
 def first(proxy: FaultyProxy, fault: Fault, *, times: int = 1, size: int | None = None) -> Fault:
@@ -64,7 +64,7 @@ def first(proxy: FaultyProxy, fault: Fault, *, times: int = 1, size: int | None 
 
 
 async def half_an_answer(request: web.Request) -> web.StreamResponse:
-    """The first half of the large layer."""
+    """Answer with the first half of the large layer."""
     response = web.StreamResponse(headers={"Content-Length": str(SIZE)})
     await response.prepare(request)
     await response.write(LARGE.blobs[LAYER][: SIZE // 2])
@@ -74,7 +74,7 @@ async def half_an_answer(request: web.Request) -> web.StreamResponse:
 
 
 async def half_a_request(request: web.Request) -> web.StreamResponse:
-    """Breaks off while the body comes."""
+    """Closes the connection while the body arrives."""
     taken = 0
     while taken < SIZE // 2:
         taken += len(await request.content.readany())
@@ -87,7 +87,7 @@ def cut(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def test_a_cut_download_goes_on_in_the_middle_of_the_upload(between: Between) -> None:
+async def test_a_cut_download_goes_on_in_the_middle_of_the_upload(between: ProxiedLine) -> None:
     between.source.fail(f"GET .*/blobs/{LAYER}", first(between.source, half_an_answer))
 
     copied = await between.copy(LARGE)
@@ -98,14 +98,14 @@ async def test_a_cut_download_goes_on_in_the_middle_of_the_upload(between: Betwe
     assert len([each for each in between.target.requests if each.startswith("PUT") and "uploads" in each]) == 2
 
 
-async def test_a_cut_upload_is_begun_again(between: Between) -> None:
+async def test_a_cut_upload_is_begun_again(between: ProxiedLine) -> None:
     between.target.fail("PUT .*/uploads/", first(between.target, half_a_request, times=2, size=SIZE))
 
     assert (await between.copy(LARGE)).identical
     assert between.digest() == LARGE.digest
 
 
-async def test_a_layer_that_is_not_what_it_should_be_is_never_committed(between: Between) -> None:
+async def test_a_layer_that_is_not_what_it_should_be_is_never_committed(between: ProxiedLine) -> None:
     async def damaged(request: web.Request) -> web.StreamResponse:
         return web.Response(body=bytes(100) + LARGE.blobs[LAYER][100:])
 
@@ -130,7 +130,7 @@ def attested() -> tuple[Index, Image, Image]:
 
 @pytest.mark.parametrize("where", ["attestation", "index"])
 async def test_attestations_that_are_refused_are_left_out_loudly(
-    between: Between, ledger: InMemoryBlobLedger, where: str
+    between: ProxiedLine, ledger: InMemoryBlobLedger, where: str
 ) -> None:
     whole, one, two = attested()
 
@@ -159,7 +159,7 @@ async def test_attestations_that_are_refused_are_left_out_loudly(
     assert [each for each in between.target.requests if each.startswith("PUT")] == ["PUT /v2/m/a/image/manifests/2"]
 
 
-async def test_another_refusal_of_an_index_is_no_matter_of_attestations(between: Between) -> None:
+async def test_another_refusal_of_an_index_is_no_matter_of_attestations(between: ProxiedLine) -> None:
     whole, _, _ = attested()
     between.target.answer(
         "PUT .*/manifests/1$", 400, json.dumps({"errors": [{"code": "MANIFEST_INVALID", "message": "no such types"}]})

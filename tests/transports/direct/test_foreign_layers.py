@@ -22,7 +22,7 @@ PATH = "/layers/base"
 
 
 def made(base: bytes, *urls: str) -> Image:
-    """An image upon a base that is elsewhere, and a layer of its own."""
+    """An image with a foreign base layer and a layer of its own."""
     own = image([layer({"own": os.urandom(3000)})], docker=True)
     described = {"mediaType": FOREIGN, "size": len(base), "digest": digest_of(base), "urls": list(urls)}
     document = json.loads(own.manifest)
@@ -32,7 +32,7 @@ def made(base: bytes, *urls: str) -> Image:
 
 
 class Wanting:
-    """A line to a target that wants every layer, and a web server that has some."""
+    """A Line to a target that requires all layers, and a web server that has foreign layers."""
 
     def __init__(self, line: Line, proxy: FaultyProxy, web_server: Faulty) -> None:
         self.line = line

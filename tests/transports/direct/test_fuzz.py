@@ -45,7 +45,7 @@ headers = st.sampled_from(["", OCI_INDEX, OCI_MANIFEST, "text/plain", "applicati
 
 @dataclass
 class Lies:
-    """What is wrong with a tree."""
+    """Random changes to a tree of manifests."""
 
     in_config: Changes
     in_image: Changes
@@ -61,7 +61,7 @@ lies = st.builds(Lies, changes, changes, changes, junk, types, headers, types, h
 
 
 def places(document: Any) -> Iterator[tuple[Any, Any]]:
-    """Everywhere that a value can be put: the containers, with their keys and some new ones."""
+    """Every place for a value: the containers, with their keys and some new ones."""
     keys = [*document, "annotations", "urls"] if isinstance(document, dict) else range(len(document))
     for key in keys:
         yield document, key
@@ -71,7 +71,7 @@ def places(document: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def changed(document: Any, changes: Changes) -> Any:
-    """The document with something else at some of its places."""
+    """The document with some of its values changed."""
     document = deepcopy(document)
     for number, value in changes:
         found = list(places(document))
@@ -81,7 +81,7 @@ def changed(document: Any, changes: Changes) -> Any:
 
 
 def written(document: Any) -> bytes:
-    """As JSON; a text of NULs is a nest of lists."""
+    """As JSON; a text of NULs becomes nested lists."""
     raw = json.dumps(document).encode()
     nests = {part for part in raw.split(b'"') if part and not part.replace(rb"\u0000", b"")}
     for nest in nests:
@@ -95,7 +95,7 @@ def described(media_type: str, content: bytes, **more: Any) -> dict[str, Any]:
 
 
 class Liar:
-    """A source whose digests are right, and whatever else they are wrong about."""
+    """A malicious source: its digests are right, everything else may be wrong."""
 
     def __init__(self, server: Faulty) -> None:
         self.server = server
@@ -115,7 +115,7 @@ class Liar:
         return self.manifest(json.dumps(document).encode(), OCI_INDEX)
 
     def tree(self, lies: Lies) -> bytes:
-        """An index, an image, a config and a layer, with lies in each."""
+        """An index, an image, a config and a layer, each with changes."""
         config = self.blob(written(changed(CONFIG, lies.in_config)))
         image = {
             "schemaVersion": 2, "mediaType": lies.image_type,
@@ -160,12 +160,12 @@ def test_a_tree_with_anything_in_it(target_registry: RegistryServer, lies: Lies,
                     )
                 )
             except TransferError as error:
-                demand_sense(error, server.host, target_registry.host)
+                check_error(error, server.host, target_registry.host)
 
     asyncio.run(run())
 
 
-def demand_sense(error: TransferError, *hosts: str) -> None:
+def check_error(error: TransferError, *hosts: str) -> None:
     assert error.registry in hosts
     assert str(error).isprintable()
     assert len(str(error)) < LONGEST
@@ -198,7 +198,7 @@ def many_manifests(liar: Liar) -> bytes:
 
 
 def laughs(liar: Liar) -> bytes:
-    """Every index names all those of the next level: 40 × 40 × 40 × 40 ways lead down."""
+    """Every index names all indexes of the next level: 40 × 40 × 40 × 40 paths."""
     level = [liar.image(annotations={"number": f"{number}"}) for number in range(40)]
     entries = [described(OCI_MANIFEST, image, platform=AMD64) for image in level]
     for depth in range(3):
@@ -286,7 +286,7 @@ async def test_what_is_large_eats_no_memory_and_no_time(
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 async def test_a_circle(target_registry: RegistryServer, stack: AsyncExitStack, length: int) -> None:
-    """Only a registry that gives out what was not asked for can make one."""
+    """Only a registry that answers with wrong content can have such a cycle."""
     async with Faulty() as server, asyncio.timeout(HANGS):
         names = [digest_of(b"%d" % number) for number in range(length)]
         for number, name in enumerate(names):
@@ -306,4 +306,4 @@ async def test_a_circle(target_registry: RegistryServer, stack: AsyncExitStack, 
                     pinned(server.host, "a/image", names[0]), tagged(target_registry.host, "c", "1"), None, Progress()
                 )
             )
-    demand_sense(raised.value, server.host)
+    check_error(raised.value, server.host)

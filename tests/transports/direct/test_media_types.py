@@ -32,7 +32,7 @@ DEGRADED = "refuses OCI types: converted to Docker's"
 
 
 class Old:
-    """A line to a registry that knows Docker's types alone."""
+    """A Line to a registry that accepts only Docker's types."""
 
     def __init__(self, line: Line, proxy: FaultyProxy) -> None:
         self.line = line
@@ -42,7 +42,7 @@ class Old:
         proxy.fail("PUT .*/manifests/", self._answer)
 
     def refuse(self, *kinds: str) -> None:
-        """From now on, these alone."""
+        """From now on, refuse only these types."""
         self._refused = list(kinds)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -55,14 +55,14 @@ class Old:
     async def copy(
         self, what: Image | Index, platforms: str | None = None, *, tag: str = "1"
     ) -> tuple[str, str | None]:
-        """The digest that it got, and what it was degraded for."""
+        """Copy. Returns the digest at the target, and the reason for a degraded copy."""
         push(self.line.source.url, "a/image", tag, what)
         copied = await self.line.copy_digest(what.digest, platforms, tag=tag, target=self.host)
         assert copied.identical is (copied.digest == what.digest)
         return copied.digest, copied.degraded
 
     def puts(self) -> list[str]:
-        """The manifests that were sent since the last call."""
+        """The PUT requests for manifests since the last call."""
         found = [each for each in self._proxy.requests if each.startswith("PUT") and "/manifests/" in each]
         self._proxy.requests.clear()
         return found
@@ -121,7 +121,7 @@ async def test_what_is_dockers_stays_as_it_is(old: Old) -> None:
 
 
 def packed(kind: str) -> Image:
-    """An image whose layer is of another type."""
+    """An image with a layer of another media type."""
     manifest = json.loads(AMD64.manifest)
     manifest["layers"][0]["mediaType"] = kind
     return Image(json.dumps(manifest).encode(), OCI_MANIFEST, AMD64.blobs)
@@ -144,7 +144,7 @@ async def test_what_dockers_types_cannot_express_is_a_clear_error(old: Old, what
 
 
 async def test_what_only_oci_types_can_express_is_still_tried(old: Old) -> None:
-    """One that refuses indexes may well take charts."""
+    """A target that refuses indexes may accept charts."""
     old.refuse(OCI_INDEX)
     both = index([AMD64, ARM64])
     assert (await old.copy(both))[1] == f"{old.host} {DEGRADED}"

@@ -32,7 +32,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 def plant(server: RegistryServer, name: str, number: int) -> dict[str, object]:
-    """Put a layer of zeros, and a number before them, right into the registry's folder, where it takes no room."""
+    """Write a layer, a number and zeros, into the registry's folder as a sparse file."""
     head = number.to_bytes(8, "big")
     digest = hashlib.sha256(head)
     for _ in range(SIZE // MIB):

@@ -25,7 +25,7 @@ def fresh(platform: str = "linux/amd64") -> Image:
 
 
 class Ends:
-    """A source and a target, each with its way to list referrers, and a direct transport between."""
+    """A source and a target, each with its own way to list referrers, and a direct transport between them."""
 
     def __init__(
         self, source: RegistryServer | FaultyProxy, target: RegistryServer | FaultyProxy, stack: AsyncExitStack
@@ -38,7 +38,7 @@ class Ends:
         await asyncio.to_thread(push, self.source.url, "a/image", tag, what)
 
     async def refer(self, subject: Image | Index, *made: Image) -> None:
-        """In the way that the source knows."""
+        """Push a referrer, and list it as the source does."""
         if isinstance(self.source, FaultyProxy):
             for each in made:
                 await self.push(each.digest, each)
@@ -54,7 +54,7 @@ class Ends:
         return await self.transport.copy(source, target, platforms, Progress(), referrers=True)
 
     async def listed(self, subject: Image | Index) -> list[str]:
-        """What the target lists: by its API, or under the tag."""
+        """The referrers that the target lists, by its API or under the referrers tag."""
         return [each["digest"] for each in await asyncio.to_thread(self._described, subject)]
 
     def _described(self, subject: Image | Index) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ async def _served(server: RegistryServer, way: str, stack: AsyncExitStack) -> Re
 
 @pytest.fixture
 def plain(source: RegistryServer, target: RegistryServer, stack: AsyncExitStack) -> Ends:
-    """Two registries that know referrers tags only."""
+    """Two registries without the referrers API."""
     return Ends(source, target, stack)
 
 

@@ -22,7 +22,7 @@ UPLOADS = "/v2/m/image/blobs/uploads/"
 
 
 def secrets_in(asked: Asked) -> set[str]:
-    """Whatever part of the request they are in, and however written."""
+    """The secrets in any part of a request, however encoded."""
     parts = [asked.path, *asked.query.values(), *asked.headers.values(), asked.body.decode("latin-1")]
     scheme, _, packed = (asked.authorization or "").partition(" ")
     if scheme == "Basic":
@@ -36,7 +36,7 @@ def secrets_received(server: Faulty) -> set[str]:
 
 @dataclass
 class Scene:
-    """Two registries, a token server for each, and a host that neither belongs to."""
+    """Two registries, a token server for each, and a foreign host."""
 
     source: Faulty
     source_tokens: Faulty
@@ -60,7 +60,7 @@ async def scene(stack: AsyncExitStack) -> Scene:
 
 
 def gives(token: str) -> Handler:
-    """A token server, which has another one for strangers."""
+    """A token server, with another token for anonymous requests."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response({"token": token if "Authorization" in request.headers else "for-strangers"})
@@ -69,7 +69,7 @@ def gives(token: str) -> Handler:
 
 
 def behind(challenge: str | None, then: Handler) -> Handler:
-    """Asks for a login first."""
+    """Require a login before `then`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if challenge and "Authorization" not in request.headers:
@@ -80,7 +80,7 @@ def behind(challenge: str | None, then: Handler) -> Handler:
 
 
 def serve(scene: Scene, scheme: str, challenge: str | None) -> None:
-    """Everything is really at the other host, which asks for a login too."""
+    """Redirect everything to the other host, which requires a login too."""
     at_source, at_target = scene.login(scene.source, scheme), scene.login(scene.target, scheme)
     contents = {
         f"manifests/{MADE.digest}": MADE.manifest,
@@ -134,7 +134,7 @@ async def test_a_copy_that_leads_elsewhere_at_every_step(
 async def test_a_host_that_asks_for_the_password_itself_does_not_get_it(
     scene: Scene, stack: AsyncExitStack, basic: str
 ) -> None:
-    """Of a store it is said that it refuses; of where an upload goes on as well."""
+    """The error names the storage host that refuses, also for an upload that continues there."""
     serve(scene, "bearer", None)
     wanted = 'Basic realm="your password, please"'
     path = f"GET /store/manifests/{MADE.digest}" if basic == "source" else "PUT /upload"

@@ -17,7 +17,7 @@ HOST = "registry.example.com"
 
 
 class Process:
-    """One of several that share a database."""
+    """One of several processes that share a database."""
 
     def __init__(self, ledger: TargetBlobs, clock: ManualClock) -> None:
         self.client: RegistryClient = open_client()

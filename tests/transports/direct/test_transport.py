@@ -53,7 +53,7 @@ def artifact(
 
 
 def attested(*platforms: str) -> tuple[Index, list[Image], list[Image]]:
-    """An index of images and what is attested of each."""
+    """An index of images with an attestation for each."""
     images = [fresh(platform) for platform in platforms]
     made = [attestation(each) for each in images]
     annotations = {len(images) + position: described for position, (_, described) in enumerate(made)}
@@ -234,7 +234,7 @@ async def test_the_same_registry_needs_nothing_but_mounts(line: Line) -> None:
 
 
 class Strange:
-    """A source that serves what no registry would take."""
+    """A source that serves manifests that no registry would accept."""
 
     def __init__(self, server: Faulty, stack: AsyncExitStack, target: RegistryServer) -> None:
         self._server = server

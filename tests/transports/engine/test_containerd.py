@@ -1,4 +1,4 @@
-"""What goes through an engine, once more through one that keeps its images in containerd's store.
+"""The engine tests again, with an engine that uses the containerd image store.
 
 That is what a fresh Engine 29 has; here it is Debian 13's. Left out are the tests that rest on what the classic store
 alone does: an image's ID is its config's digest there, and a layer is kept once.
@@ -11,6 +11,7 @@ import pytest
 from tests.support.debian_root import DebianRoot, is_possible
 from tests.support.processes import Engine
 from tests.transports.engine.test_image_cache import (
+    scene,
     test_forgets_a_pull_that_failed,
     test_keeps_the_newest_of_many,
     test_keeps_to_the_budget_when_copies_fail,
@@ -20,7 +21,6 @@ from tests.transports.engine.test_image_cache import (
     test_leaves_what_the_user_pulled,
     test_leaves_what_the_user_tagged,
     test_owns_the_pulls_that_a_crash_cut_short,
-    yard,
 )
 from tests.transports.engine.test_target_tags import test_leaves_no_name_of_the_target
 from tests.transports.engine.test_transport import (
@@ -34,6 +34,7 @@ from tests.transports.engine.test_transport import (
 )
 
 __all__ = [
+    "scene",
     "test_a_source_that_asks_to_be_left_alone",
     "test_a_stalled_source",
     "test_forgets_a_pull_that_failed",
@@ -51,7 +52,6 @@ __all__ = [
     "test_takes_the_engines_own_platform_of_an_index",
     "test_two_tags_of_one_image_are_pulled_once",
     "test_uses_the_layers_that_the_engine_has",
-    "yard",
 ]
 
 pytestmark = [
@@ -62,7 +62,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, trixie: DebianRoot) -> Iterator[Engine]:
-    """In place of this machine's own."""
+    """An engine that replaces this machine's own."""
     folder = tmp_path_factory.mktemp("containerd")
     config = folder / "daemon.json"
     config.write_text('{"features": {"containerd-snapshotter": true}}')

@@ -20,11 +20,11 @@ from ferryman.errors import (
 )
 from ferryman.transports.engine.errors import EngineOperation, ImageGone, NotUnpacked, classify
 
-Doing = Literal["pull", "push"]
+Action = Literal["pull", "push"]
 DIGEST = f"sha256:{'0' * 64}"
 PUT, POST = "https://r/v2/a/manifests/1", "https://r/v2/a/blobs/uploads/"
 
-TEXTS: list[tuple[Doing, str, type[TransferError]]] = [
+TEXTS: list[tuple[Action, str, type[TransferError]]] = [
     ("push", "unauthorized: authentication required", LoginRefused),
     ("push", "unauthorized: incorrect username or password", LoginRefused),
     ("push", "no basic auth credentials", LoginRefused),
@@ -98,9 +98,9 @@ TEXTS: list[tuple[Doing, str, type[TransferError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("doing", "text", "error"), TEXTS)
-def test_reads_the_text(doing: Doing, text: str, error: type[TransferError]) -> None:
-    found = classify(text, EngineOperation(doing, "r/a:1", "r"))
+@pytest.mark.parametrize(("action", "text", "error"), TEXTS)
+def test_reads_the_text(action: Action, text: str, error: type[TransferError]) -> None:
+    found = classify(text, EngineOperation(action, "r/a:1", "r"))
 
     assert type(found) is error
     assert "r/a:1" in str(found)
@@ -121,9 +121,9 @@ def test_blames_no_registry_for_what_the_engine_did(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["denied", "toomanyrequests", "not-found", "unauthorized"])
-@pytest.mark.parametrize("doing", ["pull", "push"])
-def test_what_a_repository_is_called_means_nothing(doing: Doing, name: str) -> None:
-    operation = EngineOperation(doing, f"r.example:5000/{name}/{name}:1", "r.example:5000")
+@pytest.mark.parametrize("action", ["pull", "push"])
+def test_what_a_repository_is_called_means_nothing(action: Action, name: str) -> None:
+    operation = EngineOperation(action, f"r.example:5000/{name}/{name}:1", "r.example:5000")
 
     for text in (
         f'Put "https://r.example:5000/v2/{name}/blobs/uploads/": read: connection reset by peer',

@@ -18,8 +18,8 @@ from tests.transports.engine.ledger import InMemoryLedger
 SIZE = 100_000
 
 
-class Yard:
-    """Copies images of one size through an engine's cache, and knows them by the engine's references."""
+class CacheScene:
+    """Copies images of one size through an engine's cache, and identifies them by the engine's references."""
 
     def __init__(self, source: RegistryServer, target: str, docker: Shell) -> None:
         self.source = source
@@ -30,11 +30,11 @@ class Yard:
         return type(self)(self.source, target, self._docker)
 
     def add(self, tag: str) -> str:
-        """Push a new image to the source; its reference."""
+        """Push a new image to the source. Returns its reference."""
         return f"{self.source.host}/a/b@{push(self.source.url, 'a/b', tag, fresh_image(SIZE))}"
 
     async def copy(self, transport: DockerTransport, reference: str, tag: str = "1") -> None:
-        """Copy, and wait for the cache to come to rest."""
+        """Copy, and wait until the cache is trimmed."""
         try:
             await self.pass_on(transport, reference, tag)
         finally:
@@ -49,8 +49,8 @@ class Yard:
         return [self._docker.has(reference) for reference in references]
 
 
-class HesitantLedger(InMemoryLedger):
-    """Takes its time to note the first image that was pulled."""
+class DelayedLedger(InMemoryLedger):
+    """Delays the record of the first pulled image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,132 +64,132 @@ class HesitantLedger(InMemoryLedger):
 
 
 @pytest.fixture
-def yard(source: RegistryServer, target: RegistryServer, docker: Shell) -> Yard:
-    return Yard(source, target.host, docker)
+def scene(source: RegistryServer, target: RegistryServer, docker: Shell) -> CacheScene:
+    return CacheScene(source, target.host, docker)
 
 
-async def test_keeps_what_fits(transports: DockerTransports, yard: Yard) -> None:
+async def test_keeps_what_fits(transports: DockerTransports, scene: CacheScene) -> None:
     transport = transports.open(cache_limit=3 * SIZE)
-    one, two = yard.add("1"), yard.add("2")
+    one, two = scene.add("1"), scene.add("2")
 
-    await yard.copy(transport, one)
-    await yard.copy(transport, two)
+    await scene.copy(transport, one)
+    await scene.copy(transport, two)
 
-    assert yard.kept(one, two) == [True, True]
+    assert scene.kept(one, two) == [True, True]
 
 
-async def test_keeps_the_newest_of_many(transports: DockerTransports, yard: Yard) -> None:
-    """How many that are, the image store decides: containerd's keeps each layer packed and unpacked."""
+async def test_keeps_the_newest_of_many(transports: DockerTransports, scene: CacheScene) -> None:
+    """The number depends on the image store: containerd's keeps each layer compressed and unpacked."""
     transport = transports.open(cache_limit=4 * SIZE + SIZE // 2)
-    references = [yard.add(f"{n}") for n in range(8)]
+    references = [scene.add(f"{n}") for n in range(8)]
 
     for reference in references:
-        await yard.copy(transport, reference)
+        await scene.copy(transport, reference)
 
-    kept = yard.kept(*references)
+    kept = scene.kept(*references)
     assert kept[-1]
     assert kept == sorted(kept)
     assert sum(kept) <= 4
 
 
-async def test_removes_what_was_not_used_for_the_longest_time(transports: DockerTransports, yard: Yard) -> None:
+async def test_removes_what_was_not_used_for_the_longest_time(transports: DockerTransports, scene: CacheScene) -> None:
     ledger = InMemoryLedger()
     transport = transports.open(cache_limit=2 * SIZE + SIZE // 2, ledger=ledger)
-    one, two, three = yard.add("1"), yard.add("2"), yard.add("3")
-    await yard.copy(transport, one)
-    await yard.copy(transport, two)
-    await yard.copy(transport, one, tag="again")
+    one, two, three = scene.add("1"), scene.add("2"), scene.add("3")
+    await scene.copy(transport, one)
+    await scene.copy(transport, two)
+    await scene.copy(transport, one, tag="again")
 
-    await yard.copy(transport, three)
+    await scene.copy(transport, three)
 
-    assert yard.kept(one, two, three) == [True, False, True]
+    assert scene.kept(one, two, three) == [True, False, True]
     assert {entry.reference for entry in ledger.entries.values()} == {one, three}
 
 
 async def test_keeps_to_the_budget_when_copies_fail(
-    transports: DockerTransports, yard: Yard, target: RegistryServer
+    transports: DockerTransports, scene: CacheScene, target: RegistryServer
 ) -> None:
     transport = transports.open(cache_limit=SIZE // 2)
-    reference = yard.add("1")
+    reference = scene.add("1")
     target.stop()
 
     with pytest.raises(TransferError):
-        await yard.copy(transport, reference)
-    assert yard.kept(reference) == [False]
+        await scene.copy(transport, reference)
+    assert scene.kept(reference) == [False]
 
 
-async def test_leaves_what_the_user_pulled(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+async def test_leaves_what_the_user_pulled(transports: DockerTransports, scene: CacheScene, docker: Shell) -> None:
     ledger = InMemoryLedger()
     transport = transports.open(cache_limit=0, ledger=ledger)
-    mine, other = yard.add("1"), yard.add("2")
+    mine, other = scene.add("1"), scene.add("2")
     docker("pull", "--quiet", mine)
 
-    await yard.copy(transport, mine)
-    await yard.copy(transport, other)
+    await scene.copy(transport, mine)
+    await scene.copy(transport, other)
 
-    assert yard.kept(mine, other) == [True, False]
+    assert scene.kept(mine, other) == [True, False]
     assert ledger.entries == {}
 
 
-async def test_leaves_what_the_user_tagged(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+async def test_leaves_what_the_user_tagged(transports: DockerTransports, scene: CacheScene, docker: Shell) -> None:
     ledger = InMemoryLedger()
     roomy, tight = transports.open(ledger=ledger), transports.open(ledger=ledger, cache_limit=0)
-    reference, other = yard.add("1"), yard.add("2")
-    await yard.copy(roomy, reference)
+    reference, other = scene.add("1"), scene.add("2")
+    await scene.copy(roomy, reference)
     docker("tag", reference, "mine.example/kept:1")
 
-    await yard.copy(tight, other)
+    await scene.copy(tight, other)
 
-    assert yard.kept("mine.example/kept:1", reference, other) == [True, True, False]
+    assert scene.kept("mine.example/kept:1", reference, other) == [True, True, False]
 
 
-async def test_leaves_what_a_container_uses(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+async def test_leaves_what_a_container_uses(transports: DockerTransports, scene: CacheScene, docker: Shell) -> None:
     ledger = InMemoryLedger()
     roomy, tight = transports.open(ledger=ledger), transports.open(ledger=ledger, cache_limit=0)
-    used, other = yard.add("1"), yard.add("2")
-    await yard.copy(roomy, used)
+    used, other = scene.add("1"), scene.add("2")
+    await scene.copy(roomy, used)
     container = docker("create", "--network=none", used)
 
-    await yard.copy(tight, other)
-    assert yard.kept(used, other) == [True, False]
+    await scene.copy(tight, other)
+    assert scene.kept(used, other) == [True, False]
 
     docker("rm", container)
-    await yard.copy(tight, other)
-    assert yard.kept(used, other) == [False, False]
+    await scene.copy(tight, other)
+    assert scene.kept(used, other) == [False, False]
 
 
 async def test_leaves_what_a_running_copy_uses(
-    transports: DockerTransports, yard: Yard, target: RegistryServer, start_proxy: StartProxy
+    transports: DockerTransports, scene: CacheScene, target: RegistryServer, start_proxy: StartProxy
 ) -> None:
     proxy = await start_proxy(target)
     gate = proxy.hold("POST /v2/m/b/blobs/uploads/")
     transport = transports.open(cache_limit=0)
-    used, other = yard.add("1"), yard.add("2")
-    copying = asyncio.ensure_future(yard.pushing_to(proxy.host).copy(transport, used))
+    used, other = scene.add("1"), scene.add("2")
+    copying = asyncio.ensure_future(scene.pushing_to(proxy.host).copy(transport, used))
     await proxy.stalls(copying)
 
-    await yard.copy(transport, other)
-    assert yard.kept(used, other) == [True, False]
+    await scene.copy(transport, other)
+    assert scene.kept(used, other) == [True, False]
 
     gate.set()
     await copying
-    assert yard.kept(used) == [False]
+    assert scene.kept(used) == [False]
 
 
-async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTransports, yard: Yard) -> None:
+async def test_keeps_to_the_budget_with_many_copies_at_once(transports: DockerTransports, scene: CacheScene) -> None:
     transport = transports.open(cache_limit=0)
-    references = [yard.add(f"{n}") for n in range(6)]
+    references = [scene.add(f"{n}") for n in range(6)]
 
     async with asyncio.TaskGroup() as group:
         for n, reference in enumerate(references):
-            group.create_task(yard.copy(transport, reference, tag=f"{n}"))
+            group.create_task(scene.copy(transport, reference, tag=f"{n}"))
 
-    assert yard.kept(*references) == [False] * 6
+    assert scene.kept(*references) == [False] * 6
 
 
 async def test_counts_a_copy_that_ends_while_the_engine_counts(
     transports: DockerTransports,
-    yard: Yard,
+    scene: CacheScene,
     target: RegistryServer,
     start_proxy: StartProxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -197,7 +197,7 @@ async def test_counts_a_copy_that_ends_while_the_engine_counts(
     proxy = await start_proxy(target)
     gate = proxy.hold("POST /v2/m/b/blobs/uploads/")
     transport = transports.open(cache_limit=0)
-    ending, other = yard.add("1"), yard.add("2")
+    ending, other = scene.add("1"), scene.add("2")
     measure, counted = DockerEngine.disk_usage, 0
 
     async def count_while_it_ends(engine: DockerEngine) -> DiskUsage:
@@ -210,28 +210,30 @@ async def test_counts_a_copy_that_ends_while_the_engine_counts(
         return usage
 
     monkeypatch.setattr(DockerEngine, "disk_usage", count_while_it_ends)
-    copying = asyncio.ensure_future(yard.pushing_to(proxy.host).pass_on(transport, ending))
+    copying = asyncio.ensure_future(scene.pushing_to(proxy.host).pass_on(transport, ending))
     await proxy.stalls(copying)
 
-    await yard.copy(transport, other)
-    assert yard.kept(ending, other) == [False, False]
+    await scene.copy(transport, other)
+    assert scene.kept(ending, other) == [False, False]
 
 
-async def test_counts_a_pull_that_ends_while_the_cache_is_looked_at(transports: DockerTransports, yard: Yard) -> None:
-    ledger = HesitantLedger()
+async def test_counts_a_pull_that_ends_while_the_cache_is_looked_at(
+    transports: DockerTransports, scene: CacheScene
+) -> None:
+    ledger = DelayedLedger()
     transport = transports.open(cache_limit=0, ledger=ledger)
-    ending, other = yard.add("1"), yard.add("2")
-    copying = asyncio.ensure_future(yard.copy(transport, ending))
+    ending, other = scene.add("1"), scene.add("2")
+    copying = asyncio.ensure_future(scene.copy(transport, ending))
     await ledger.hesitates.wait()
 
-    await yard.copy(transport, other)
+    await scene.copy(transport, other)
     ledger.gate.set()
     await copying
-    assert yard.kept(ending, other) == [False, False]
+    assert scene.kept(ending, other) == [False, False]
 
 
 async def test_no_copy_waits_for_the_cache(
-    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    transports: DockerTransports, scene: CacheScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, measure = asyncio.Event(), DockerEngine.disk_usage
 
@@ -241,21 +243,21 @@ async def test_no_copy_waits_for_the_cache(
 
     monkeypatch.setattr(DockerEngine, "disk_usage", measure_slowly)
     transport = transports.open(cache_limit=0)
-    references = [yard.add(f"{n}") for n in range(3)]
+    references = [scene.add(f"{n}") for n in range(3)]
 
     async with asyncio.timeout(60):
         for n, reference in enumerate(references):
-            await yard.pass_on(transport, reference, tag=f"{n}")
-    assert yard.kept(*references) == [True] * 3
+            await scene.pass_on(transport, reference, tag=f"{n}")
+    assert scene.kept(*references) == [True] * 3
 
     gate.set()
     await transport.aclose()
-    assert yard.kept(*references) == [False] * 3
+    assert scene.kept(*references) == [False] * 3
 
 
 @pytest.mark.parametrize("error", [Unreachable("the engine is busy"), ValueError("a defect of ours")])
 async def test_measures_again_what_could_not_be_measured(
-    transports: DockerTransports, yard: Yard, monkeypatch: pytest.MonkeyPatch, error: Exception
+    transports: DockerTransports, scene: CacheScene, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     measure, fails = DockerEngine.disk_usage, iter([False, True])
 
@@ -266,18 +268,20 @@ async def test_measures_again_what_could_not_be_measured(
 
     monkeypatch.setattr(DockerEngine, "disk_usage", measure_at_last)
     transport = transports.open(cache_limit=2 * SIZE + SIZE // 2)
-    references = [yard.add(f"{n}") for n in range(4)]
+    references = [scene.add(f"{n}") for n in range(4)]
 
     for reference in references:
-        await yard.copy(transport, reference)
+        await scene.copy(transport, reference)
 
-    assert yard.kept(*references) == [False, False, True, True]
+    assert scene.kept(*references) == [False, False, True, True]
 
 
-async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransports, yard: Yard, docker: Shell) -> None:
+async def test_owns_the_pulls_that_a_crash_cut_short(
+    transports: DockerTransports, scene: CacheScene, docker: Shell
+) -> None:
     ledger = InMemoryLedger()
     engine_id = docker("info", "--format", "{{.ID}}")
-    ended, never = yard.add("1"), f"nowhere.example/a@{digest_of(b'never')}"
+    ended, never = scene.add("1"), f"nowhere.example/a@{digest_of(b'never')}"
     docker("pull", "--quiet", ended)
     for reference in (ended, never):
         await ledger.remember(engine_id, reference, role="source")
@@ -290,12 +294,12 @@ async def test_owns_the_pulls_that_a_crash_cut_short(transports: DockerTransport
 
 @pytest.mark.parametrize("container", ["the same", "another"])
 async def test_owns_what_it_pulls_though_another_process_starts(
-    transports: DockerTransports, yard: Yard, start_proxy: StartProxy, docker: Shell, container: str
+    transports: DockerTransports, scene: CacheScene, start_proxy: StartProxy, docker: Shell, container: str
 ) -> None:
-    ledger, proxy = InMemoryLedger(), await start_proxy(yard.source)
+    ledger, proxy = InMemoryLedger(), await start_proxy(scene.source)
     gate = proxy.hold("GET .*/blobs/")
-    reference = yard.add("1").replace(yard.source.host, proxy.host)
-    copying = asyncio.ensure_future(yard.copy(transports.open(ledger=ledger), reference))
+    reference = scene.add("1").replace(scene.source.host, proxy.host)
+    copying = asyncio.ensure_future(scene.copy(transports.open(ledger=ledger), reference))
     await proxy.stalls(copying)
 
     if container == "the same":
@@ -311,11 +315,11 @@ async def test_owns_what_it_pulls_though_another_process_starts(
 
 
 async def test_forgets_a_pull_that_failed(
-    transports: DockerTransports, source: RegistryServer, yard: Yard, start_proxy: StartProxy, docker: Shell
+    transports: DockerTransports, source: RegistryServer, scene: CacheScene, start_proxy: StartProxy, docker: Shell
 ) -> None:
     ledger, proxy = InMemoryLedger(), await start_proxy(source)
     proxy.answer("GET .*/blobs/", 404, "{}")
-    digest = yard.add("1").partition("@")[2]
+    digest = scene.add("1").partition("@")[2]
 
     with pytest.raises(TransferError):
         await transports.open(ledger=ledger).copy(

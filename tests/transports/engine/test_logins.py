@@ -23,12 +23,12 @@ async def copy(transport: DockerTransport, source: RegistryServer, target: str, 
 
 
 async def copy_many(transport: DockerTransport, source: RegistryServer, target: str) -> list[BaseException | None]:
-    """What came of six copies at once."""
+    """The results of six concurrent copies."""
     return await asyncio.gather(*(copy(transport, source, target, f"{n}") for n in range(6)), return_exceptions=True)
 
 
 def watch_logins(proxy: FaultyProxy) -> list[str]:
-    """The requests that show a login, from now on."""
+    """A list that collects the requests with credentials from now on."""
     shown: list[str] = []
 
     async def note(request: web.Request) -> web.StreamResponse:

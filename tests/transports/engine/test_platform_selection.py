@@ -1,4 +1,4 @@
-"""Which images of a source an engine is to pull: what its index lists, within limits."""
+"""The selection of images from a source's index, within limits."""
 
 import json
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Source:
             await client.aclose()
 
     def nested(self, levels: int) -> Image | Index:
-        """An image in so many indexes."""
+        """An image in this many nested indexes."""
         found: Image | Index = self.serve(AMD64)
         for _ in range(levels):
             found = self.serve(images.index([found]))
@@ -82,7 +82,7 @@ async def test_more_manifests_are_refused(source: Source) -> None:
 
 
 async def test_indexes_that_all_list_one_another_do_not_multiply(source: Source) -> None:
-    """Without counting indexes there would be 40 x 40 x 40 requests, and not one image among the answers."""
+    """If indexes did not count, there would be 40 x 40 x 40 requests without a single image."""
     level: Image | Index = source.serve(images.index([]))
     for _ in range(3):
         level = source.serve(images.index([level] * 40))

@@ -245,7 +245,7 @@ async def test_a_timeout_of_the_stream_itself_is_not_silence() -> None:
 
 
 async def test_a_pull_that_waits_for_others_lives_as_long_as_they_do() -> None:
-    """Engines move three layers at a time: whoever waits for its turn says nothing."""
+    """Engines transfer three layers at a time: a layer in the queue reports no progress."""
     watchdog, release = Watchdog(SilenceLimits(working=timedelta(seconds=0.5)), ping=lives), asyncio.Event()
     waiting = Layers("pull", Progress())
 

@@ -290,7 +290,7 @@ async def test_pulls_again_what_somebody_pruned_before_the_push(
     transports: DockerTransports, source: RegistryServer, target: RegistryServer, docker: Shell
 ) -> None:
     class Pruned(InMemoryLedger):
-        """Somebody prunes the engine at the worst moment: after the pull, before the tag."""
+        """Prunes the engine at the worst moment: after the pull, before the tag."""
 
         prunings = 1
 
