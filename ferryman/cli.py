@@ -1,6 +1,6 @@
-"""The command line: what commands there are, and how our errors become a sentence and an exit code.
+"""The command line: the list of commands, and the translation of errors to a message and an exit code.
 
-The module of a command is imported when it is called: `ferryman --help`, and every completion, answers at once.
+A command's module is imported only when the command is called, so `ferryman --help` and shell completion are fast.
 """
 
 import errno
@@ -16,7 +16,7 @@ from ferryman.errors import ConfigurationError, FerrymanError
 
 EXIT_CONFIGURATION, EXIT_UNUSABLE, EXIT_INTERRUPTED = 2, 3, 130
 
-# The first sentence of each command's help: a command is a line here, and a module in `commands/`.
+# The first sentence of each command's help. A new command needs a line here and a module in `commands/`.
 COMMANDS = {
     "run": "Run the service: look every 6 hours, copy, until SIGTERM.",
     "scheduler": "Run one half of `run`: look and enqueue.",
@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 class _Cli(click.Group):
-    """Imports a command when it is called. Turns our errors into a sentence and an exit code."""
+    """Imports a command when it is called. Prints Ferryman's errors as messages and sets the exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -61,7 +61,7 @@ class _Cli(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        gc.disable()  # until everything is imported: to look for garbage meanwhile is a sixth of the start, in vain
+        gc.disable()  # during the imports: garbage collection would take a sixth of the start, in vain
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
@@ -72,7 +72,7 @@ class _Cli(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read has seen enough: click ends quietly
+            if error.errno == errno.EPIPE:  # the reader has closed the pipe: click ends silently
                 raise
             click.echo(f"error: {error.strerror or error}", err=True)
             ctx.exit(EXIT_UNUSABLE)

@@ -1,6 +1,6 @@
-"""The old text files, `history/*.txt`: an exported view of the ledger, and the way in for the first Ferryman's users.
+"""Export the ledger as the first Ferryman's text files, `history/*.txt`, and import them.
 
-One file a source repository, newest first, one line a (tag, digest) pair:
+One file per source repository, newest first, one line per (tag, digest) pair:
 
     2022-03-30 05:15:04<TAB><TAB>sha256:bb6e…8f0c<TAB><TAB>3.7
 
@@ -26,7 +26,7 @@ from ferryman.reference import Repository, is_digest, is_tag
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.records import ItemKey
 
-UNKNOWN_TIME = "1970-01-01 08:00:00"  # stands for "unknown" in every zone
+UNKNOWN_TIME = "1970-01-01 08:00:00"  # means "unknown" in every zone
 UNKNOWN_DIGEST = "Unknown"
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _LINE = "time, two tabs, digest, two tabs, tag"
@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """The good lines of one file, in its order, and a problem for each of the others."""
+    """The valid lines of one file, in its order, and a problem for each of the others."""
 
     path: Path
     lines: tuple[HistoryLine, ...]
@@ -44,17 +44,17 @@ class ParsedFile:
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """One file that was taken over for one item."""
+    """One file that was imported for one item."""
 
     path: Path
     item: str
     lines: int
-    new: int  # tags that the ledger did not know as mirrored before
+    new: int  # tags that the ledger did not have as mirrored before
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import took over, and what it could not."""
+    """The result of an import."""
 
     files: tuple[ImportedFile, ...]
     problems: tuple[Problem, ...]
@@ -62,15 +62,15 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What an export wrote."""
+    """The result of an export."""
 
     files: tuple[Path, ...]  # every file of the export
-    changed: tuple[Path, ...]  # those of them that were written, because their content was another
-    problems: tuple[Problem, ...]  # records that must not get into a file
+    changed: tuple[Path, ...]  # the files that were written, because their content has changed
+    problems: tuple[Problem, ...]  # records that were not exported, because they are invalid
 
 
 async def export_history(ledger: Ledger, *, folder: Path, zone: ZoneInfo) -> ExportReport:
-    """Write the ledger as the old files. See `export`."""
+    """Export the ledger. See `export`."""
     entries = await ledger.history()
     return await asyncio.to_thread(export, entries, folder=folder, zone=zone)
 
@@ -78,9 +78,9 @@ async def export_history(ledger: Ledger, *, folder: Path, zone: ZoneInfo) -> Exp
 async def import_history(
     ledger: Ledger, items: Sequence[Item], *, folder: Path, zone: ZoneInfo, now: datetime
 ) -> ImportReport:
-    """Take the old files over into the ledger: what they list counts as synced. See `match_files` and `read`.
+    """Import the files of `folder` into the ledger: their tags count as synced. See `match_files` and `read`.
 
-    Raises ConfigurationError where there is no such folder.
+    Raises ConfigurationError if there is no such folder.
     """
     matches, problems = await asyncio.to_thread(match_files, folder, items)
     imported = []
@@ -93,10 +93,10 @@ async def import_history(
 
 
 def export(entries: Iterable[tuple[str, HistoryLine]], *, folder: Path, zone: ZoneInfo) -> ExportReport:
-    """Write (source repository, line) pairs, given in the order of the files, into `folder`.
+    """Write (source repository, line) pairs, given in the order of the files, to `folder`.
 
-    Atomic file by file; the same entries give the same bytes; a file that holds them already is left alone, and so
-    is every file that is not of this export. Raises FerrymanError where the folder cannot be written.
+    Each file is written atomically. The same entries give the same bytes. A file that has them already is not written,
+    and other files are left unchanged. Raises FerrymanError if the folder cannot be written.
     """
     grouped: defaultdict[Repository, dict[tuple[str, str], HistoryLine]] = defaultdict(dict)
     problems = []
@@ -118,10 +118,10 @@ def export(entries: Iterable[tuple[str, HistoryLine]], *, folder: Path, zone: Zo
 
 
 def file_names(sources: Iterable[Repository]) -> dict[Repository, str]:
-    """The file of each source: its short name, or a longer one where several sources would share a file."""
+    """The file name of each source: the short one, or a longer one if several sources would share it."""
     level = dict.fromkeys(sources, 0)
     while True:
-        names = {source: _SPELLINGS[level[source]](source) for source in level}
+        names = {source: _NAMINGS[level[source]](source) for source in level}
         times = Counter(names.values())
         shared = [source for source, name in names.items() if times[name] > 1]
         if not shared:
@@ -131,12 +131,12 @@ def file_names(sources: Iterable[Repository]) -> dict[Repository, str]:
 
 
 def match_files(folder: Path, items: Sequence[Item]) -> tuple[list[tuple[Path, Item]], list[Problem]]:
-    """Which item each `*.txt` of `folder` belongs to, and a problem for every file that cannot be told.
+    """Find the item of each `*.txt` in `folder`, and return a problem for every file whose item is not clear.
 
-    A file answers to the first of these that fits: the name that an export of these items would use, the longer
-    name, the short name. After those come the same names at k8s.gcr.io for a source at registry.k8s.io: it was
-    frozen in 2023 and redirects there, and the first Ferryman's users have files of that name.
-    Raises ConfigurationError where there is no such folder.
+    The first of these names that matches decides: the name that an export of these items would use, the longer name,
+    the short name. After them come the same names at k8s.gcr.io for a source at registry.k8s.io: k8s.gcr.io was frozen
+    in 2023 and redirects there, and users of the first Ferryman have such files.
+    Raises ConfigurationError if there is no such folder.
     """
     if not folder.is_dir():
         raise ConfigurationError(
@@ -145,7 +145,7 @@ def match_files(folder: Path, items: Sequence[Item]) -> tuple[list[tuple[Path, I
     unclaimed = sorted(folder.glob("*.txt"))
     matches: list[tuple[Path, Item]] = []
     problems: list[Problem] = []
-    # The best fit goes first: should an item have two files, lines of the same time keep the order of the first.
+    # The best match goes first: if an item has two files, lines of the same time keep the order of the first one.
     for index in _indexes([item.source for item in items]):
         for path in [path for path in unclaimed if path.name in index]:
             unclaimed.remove(path)
@@ -153,15 +153,15 @@ def match_files(folder: Path, items: Sequence[Item]) -> tuple[list[tuple[Path, I
             if len(candidates) == 1:
                 matches.append((path, candidates[0]))
             else:
-                problems.append(Problem(_several(candidates), str(path)))
+                problems.append(Problem(_ambiguous(candidates), str(path)))
     problems += [Problem("not imported: no item of items.yml has such a source", str(path)) for path in unclaimed]
     return matches, problems
 
 
 def read(path: Path, *, zone: ZoneInfo) -> ParsedFile:
-    """Read one file. A damaged line becomes a problem with its number, and the others go in.
+    """Read one file. An invalid line is reported as a problem with its number, and the other lines are used.
 
-    CRLF, a byte order mark and empty lines are tolerated; of a repeated (tag, digest) pair the first one counts.
+    CRLF, a byte order mark and empty lines are accepted. Of a repeated (tag, digest) pair the first line counts.
     """
     try:
         content = path.read_bytes()
@@ -205,12 +205,14 @@ def _local(moment: datetime | None, zone: ZoneInfo) -> str:
         return UNKNOWN_TIME
     try:
         return moment.astimezone(zone).replace(tzinfo=None).isoformat(" ", "seconds")
-    except OverflowError:  # Docker Hub says "0001-01-01T00:00:00Z" for "never"; west of Greenwich there is no such day
+    except (
+        OverflowError
+    ):  # Docker Hub's "0001-01-01T00:00:00Z" means "never"; in zones west of Greenwich this time does not exist
         return UNKNOWN_TIME
 
 
 def _replace(path: Path, content: bytes) -> bool:
-    """Put `content` at `path` in one step; False where it is there already."""
+    """Write `content` to `path` atomically. False: the file had it already."""
     if path.is_file() and path.read_bytes() == content:
         return False
     temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
@@ -234,15 +236,15 @@ def _long(source: Repository) -> str:
 
 
 def _exact(source: Repository) -> str:
-    """For names that hold "__" themselves (a__b/x and a/b/x): no two sources share this one."""
+    """A unique name, for names that contain "__" themselves (a__b/x and a/b/x)."""
     return f"{quote(str(source), safe=':[]')}.txt"
 
 
-_SPELLINGS: tuple[Callable[[Repository], str], ...] = (_short, _long, _exact)
+_NAMINGS: tuple[Callable[[Repository], str], ...] = (_short, _long, _exact)
 
 
 def _indexes(sources: Sequence[Repository]) -> Iterator[dict[str, frozenset[Repository]]]:
-    """From file name to the sources that it may stand for, best fit first."""
+    """Maps from file names to the sources that they may stand for, the best match first."""
     yield _index(file_names(sources).items())
     yield _index((source, _long(source)) for source in sources)
     yield _index((source, _short(source)) for source in sources)
@@ -260,7 +262,7 @@ def _index(named: Iterable[tuple[Repository, str]]) -> dict[str, frozenset[Repos
     return {name: frozenset(sources) for name, sources in index.items()}
 
 
-def _several(candidates: Sequence[Item]) -> str:
+def _ambiguous(candidates: Sequence[Item]) -> str:
     listed = ", ".join(f"{item.source} -> {item.target}" for item in candidates)
     if len({item.source for item in candidates}) == 1:
         return f"not imported: the file does not say which target it is about, and several have this source: {listed}"
@@ -269,7 +271,7 @@ def _several(candidates: Sequence[Item]) -> str:
 
 
 def _parse(raw: bytes, zone: ZoneInfo, not_after: datetime) -> HistoryLine:
-    """Read one line. Raises ValueError with what was found and what was expected."""
+    """Parse one line. Raises ValueError with the found and the expected text."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -285,14 +287,14 @@ def _parse(raw: bytes, zone: ZoneInfo, not_after: datetime) -> HistoryLine:
         raise ValueError(f"{_quoted(digest)} is not a digest: expected sha256:… or {UNKNOWN_DIGEST}")
     if not is_tag(tag):
         raise ValueError(f"{_quoted(tag)} is not a tag name")
-    return HistoryLine(tag, digest, None if time == UNKNOWN_TIME else _moment(time, zone, not_after))
+    return HistoryLine(tag, digest, None if time == UNKNOWN_TIME else _parse_time(time, zone, not_after))
 
 
-def _moment(text: str, zone: ZoneInfo, not_after: datetime) -> datetime:
-    """The moment that a local time means.
+def _parse_time(text: str, zone: ZoneInfo, not_after: datetime) -> datetime:
+    """Convert a local time to UTC. Raises ValueError.
 
-    Where the clocks were put back a local time means two moments. Files are newest first, so it is the later one
-    that is not after the line above: this keeps the order of the lines.
+    When clocks are put back, a local time is ambiguous. Files are newest first, so the later time is used, unless it
+    is after the line above: this keeps the order of the lines.
     """
     try:
         local = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What people mean by ITEM and ITEM:TAG on a command line: a name, a source, or a target."""
+"""Resolve the arguments ITEM and ITEM:TAG of commands: by an item's name, source or target."""
 
 import difflib
 from collections.abc import Collection, Iterable, Sequence
@@ -11,7 +11,7 @@ from ferryman.reference import is_tag
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something that can be named: an item of items.yml, or of the record."""
+    """An item that can be named: of items.yml, or of the record."""
 
     name: str
     source: str
@@ -19,12 +19,12 @@ class Named:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """What it answers to; the target's last component is the name that people pull by."""
+        """The names that it can be given by. The target's last component is the name that people pull."""
         return (self.name, self.source, self.target, self.target.rpartition("/")[2])
 
 
 def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
-    """The items that are meant; no names: all of them. Raises ConfigurationError for a name that nothing answers to."""
+    """The named items; without names, all. Raises ConfigurationError for a name that matches no item."""
     if not names:
         return list(items)
     targets = targets_of([Named(item.name, str(item.source), str(item.target)) for item in items], names)
@@ -32,7 +32,10 @@ def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
 
 
 def targets_of(known: Collection[Named], names: Iterable[str], *, former: Collection[Named] = ()) -> set[str]:
-    """The targets of what is meant. Raises ConfigurationError; `former`: what items.yml named once, to say so."""
+    """The targets of the named items. `former`: items that items.yml no longer has, for the error message.
+
+    Raises ConfigurationError for every name that matches no item.
+    """
     found: set[str] = set()
     problems = []
     for name in names:
@@ -48,7 +51,10 @@ def targets_of(known: Collection[Named], names: Iterable[str], *, former: Collec
 def target_and_tag(
     known: Collection[Named], text: str, *, former: Collection[Named] = ()
 ) -> tuple[set[str], str | None]:
-    """ITEM or ITEM:TAG. An item's own name may hold a colon (a registry's port), so the whole is tried first."""
+    """Resolve ITEM or ITEM:TAG. An item's name may contain a colon (a registry's port), so ITEM is tried first.
+
+    Raises ConfigurationError.
+    """
     item, colon, tag = text.rpartition(":")
     if any(text in each.spellings for each in (*known, *former)) or not colon or not is_tag(tag):
         return targets_of(known, [text], former=former), None

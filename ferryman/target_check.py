@@ -1,7 +1,7 @@
-"""Asking the target itself what a mirrored tag names, now and then: what the record says may have ceased to be so.
+"""Verify mirrored tags at the target from time to time: the record may be outdated.
 
-Somebody may have deleted or overwritten a tag, and a database that was restored from a backup does not know what was
-copied since. Every kept tag is asked for by HEAD within 30 days, a few at each look, and after a restore all at once.
+Somebody may have deleted or overwritten a tag, and a restored database does not know later copies. Every tag that is up
+to date is verified by HEAD within 30 days, a few in each cycle, and after a restore all at once.
 """
 
 from collections.abc import Collection
@@ -17,16 +17,16 @@ from ferryman.registry.client import RegistryClient
 from ferryman.store.target_checks import MirroredTag, TargetChecks
 from ferryman.tasks import for_each
 
-_BELIEVED = timedelta(days=20)  # for so long a tag is not asked for again,
-_SPREAD = timedelta(days=10)  # and within so long after that it is
-_AT_ONCE = 4  # the registry's own limit counts besides
-_NOTED = 200  # answers that are written down together: a check that is stopped does not begin anew
-_FAILURES = 10  # after which the registry is asked no more in this round
+_BELIEVED = timedelta(days=20)  # after a check, a tag is not checked again for this long,
+_SPREAD = timedelta(days=10)  # and then within this time
+_AT_ONCE = 4  # concurrent requests; the registry's own limit applies as well
+_NOTED = 200  # results that are recorded together: a check that is interrupted continues from there
+_FAILURES = 10  # errors after which this round of checks ends
 
 
 @dataclass(slots=True)
 class _Round:
-    """What was found in one look at a target."""
+    """The results of one batch of checks at a target."""
 
     matching: list[MirroredTag] = field(default_factory=list)
     differing: list[MirroredTag] = field(default_factory=list)
@@ -34,24 +34,25 @@ class _Round:
 
     @property
     def is_over(self) -> bool:
-        """Whether asking on is of no use, or unwelcome."""
-        unwelcome = any(isinstance(error, LoginRefused | RateLimited) for error in self.errors)
-        return unwelcome or len(self.errors) >= _FAILURES
+        """Whether to stop: the registry refuses the login or limits the rate, or there were too many errors."""
+        refused = any(isinstance(error, LoginRefused | RateLimited) for error in self.errors)
+        return refused or len(self.errors) >= _FAILURES
 
 
 class TargetCheck:
-    """Compares what targets name with what is recorded. One for the life of a scheduler."""
+    """Compares the digests of tags at the targets with the recorded ones. One object for the life of a scheduler."""
 
     def __init__(self, *, targets: TargetChecks, registry: RegistryClient, clock: Clock) -> None:
         self._targets = targets
         self._registry = registry
         self._clock = clock
-        self._unreadable: set[int] = set()  # asked for last: one that never answers must not keep others from it
+        self._unreadable: set[int] = set()  # ids of tags, checked last: tags that always fail must not displace others
 
     async def check(self, target: Repository, kept: Collection[str], *, elapsed: timedelta | None) -> int:
-        """Ask for those of the `kept` tags whose time has come; the number of those that are queued again.
+        """Verify those of the `kept` tags that are due. Returns the number of tags that are queued again.
 
-        `elapsed`: since the last look; None: there was none. What cannot be read stays as it is. Raises StoreError.
+        `elapsed`: since the last lookup; None: there was none. Tags that cannot be read stay unchanged. Raises
+        StoreError.
         """
         if not kept:
             return 0

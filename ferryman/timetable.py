@@ -1,19 +1,19 @@
-"""When the next cycle is due, however the machine's clock is set meanwhile."""
+"""When the next cycle is due, also if the machine's clock is set in the meantime."""
 
 from datetime import datetime, timedelta
 
 from ferryman.clock import Clock
 from ferryman.settings import Schedule
 
-_SOON = 5  # minutes after a cycle that ended early; each further one in a row doubles them
+_SOON = 5  # minutes after a cycle that ended early; doubled for each further one in a row (backoff)
 _MOST_DOUBLINGS = 10
 
 
 class NextCycle:
-    """The next moment of a schedule, as seen from when this is made.
+    """The first time of a schedule after the creation of this object.
 
-    A duration is measured by the monotonic clock. A cron expression means the machine's clock: it is due when that
-    shows its moment, once; and a clock that was set back shows an earlier one of its moments first.
+    A duration is measured by the monotonic clock. A cron expression is due once, when the machine's clock shows its
+    time. If the clock is set back, an earlier time of the expression may come first.
     """
 
     def __init__(self, schedule: Schedule, *, clock: Clock) -> None:
@@ -23,7 +23,7 @@ class NextCycle:
         self._due = clock.monotonic() + (self._at - clock.now()).total_seconds()
 
     def left(self) -> float:
-        """Seconds until it is due; zero or less: it is. Ask again soon: the clock may be set."""
+        """Seconds until it is due; zero or less: it is due. Call it often, because the clock may be set."""
         if not self._schedule.is_cron:
             return self._due - self._clock.monotonic()
         now = self._clock.now()
@@ -32,12 +32,12 @@ class NextCycle:
         return (self._at - now).total_seconds()
 
     def at(self) -> datetime:
-        """The moment, by the machine's clock as it is set now."""
+        """The time at which it is due, by the machine's clock as it is set now."""
         return self._clock.now() + timedelta(seconds=self.left())
 
 
 def next_cycle(schedule: Schedule, *, clock: Clock, early_ends: int) -> NextCycle:
-    """The next cycle by the schedule, or soon, after `early_ends` cycles in a row that the database cut short."""
+    """The next cycle: by the schedule, or earlier, with backoff, after `early_ends` failed cycles in a row."""
     regular = NextCycle(schedule, clock=clock)
     if not early_ends:
         return regular

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ferryman.liveness import judge
+from ferryman.liveness import check_liveness
 from ferryman.store.services import Service
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -31,19 +31,19 @@ def service(
     [(-59 * SECOND, True), (-61 * SECOND, False), (30 * SECOND, True), (2 * MINUTE, False), (8 * HOUR, False)],
 )
 def test_only_a_fresh_sign_of_life_is_one(beat: timedelta, lives: bool) -> None:
-    assert bool(judge([service(beat=beat)], now=NOW)) == lives
+    assert bool(check_liveness([service(beat=beat)], now=NOW)) == lives
 
 
 def test_who_is_known_to_be_dead_is_not_alive() -> None:
-    assert judge([service()], now=NOW, dead={"me"}) == []
-    assert len(judge([service()], now=NOW, dead={"another"})) == 1
+    assert check_liveness([service()], now=NOW, dead={"me"}) == []
+    assert len(check_liveness([service()], now=NOW, dead={"another"})) == 1
 
 
 @pytest.mark.parametrize("beat", [-61 * SECOND, -12 * HOUR, 8 * HOUR])
 def test_a_process_that_exists_without_a_fresh_heartbeat_hangs(beat: timedelta) -> None:
     silent = service(beat=beat)
-    assert judge([silent], now=NOW, existing={"another"}) == []
-    [verdict] = judge([silent], now=NOW, existing={"me"})
+    assert check_liveness([silent], now=NOW, existing={"another"}) == []
+    [verdict] = check_liveness([silent], now=NOW, existing={"me"})
     assert not verdict.alive
     assert verdict.problem == (
         f"its last heartbeat was at {silent.beat_at:%Y-%m-%d %H:%M} UTC, but its process still exists"
@@ -51,7 +51,7 @@ def test_a_process_that_exists_without_a_fresh_heartbeat_hangs(beat: timedelta) 
 
 
 def test_a_process_that_exists_and_sends_heartbeats_is_well() -> None:
-    [verdict] = judge([service()], now=NOW, existing={"me"})
+    [verdict] = check_liveness([service()], now=NOW, existing={"me"})
     assert (verdict.alive, verdict.problem) == (True, None)
 
 
@@ -68,5 +68,5 @@ def test_a_process_that_exists_and_sends_heartbeats_is_well() -> None:
     ],
 )
 def test_a_cycle_that_does_not_come_is_a_problem(told: Service, problem: str | None) -> None:
-    (verdict,) = judge([told], now=NOW)
+    (verdict,) = check_liveness([told], now=NOW)
     assert verdict.problem == problem

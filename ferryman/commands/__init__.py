@@ -1,5 +1,5 @@
-"""What can be typed after `ferryman`: a module a command, each with a click command called `command`.
+"""The commands: one module each, with a click command named `command`.
 
-`cli.py` lists them, and imports a module when its command is called. A command parses, calls what does the work, and
-prints by `views`. Modules of commands are blind to one another; what they share stands beside them.
+`cli.py` lists them, and imports a module when its command is called. A command parses arguments, calls the code that
+does the work, and prints with `views`. Command modules do not import one another; shared code has modules of its own.
 """

@@ -24,7 +24,7 @@ def command(items: Path | None, as_json: bool) -> None:
 
 
 async def check(settings: Settings, *, as_json: bool) -> int:
-    """Try everything that a copy needs. 1: something does not work."""
+    """Try everything that a copy needs. Returns the exit code; 1: something does not work."""
     async with open_application(settings, engine=False, create=False) as app:
         findings = await inspection.inspect(app)
     if as_json:

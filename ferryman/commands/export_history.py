@@ -23,7 +23,7 @@ def command(folder: Path, zone: ZoneInfo, items: Path | None) -> None:
 
 
 async def export_history(settings: Settings, folder: Path, zone: ZoneInfo) -> None:
-    """Write the old text files."""
+    """Export the record as text files."""
     async with open_record(settings) as record:
         report = await history.export_history(record.ledger, folder=folder, zone=zone)
     for problem in report.problems:

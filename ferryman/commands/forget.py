@@ -29,8 +29,8 @@ def command(item: tuple[str, ...], yes: bool, items: Path | None) -> None:
 
 
 async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None:
-    """Drop what is recorded of items that items.yml names no more. Raises ConfigurationError: without a yes, too."""
-    load_items(settings)  # a broken one names nothing
+    """Drop the records of former items. Raises ConfigurationError, also if the user does not confirm."""
+    load_items(settings)  # raises for an invalid items.yml, with which no item would be a former one
     async with open_record(settings) as record:
         known, former = await known_items(settings, record)
         if still := [name for name in names if any(name in each.spellings for each in known)]:

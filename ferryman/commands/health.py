@@ -8,7 +8,7 @@ import click
 from ferryman.application import open_record
 from ferryman.commands.options import items_option
 from ferryman.commands.running import load_settings, run
-from ferryman.commands.services import judged_services, role_and_host
+from ferryman.commands.services import role_and_host, services_liveness
 from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import is_here, this_host
 
@@ -24,19 +24,19 @@ def command(items: Path | None) -> None:
 
 
 async def health(settings: Settings) -> int:
-    """0: a service is alive in this container (outside of one: on this host), and none in it is in trouble."""
+    """The exit code; 0: a service is alive in this container (outside of one: on this host), and none has a problem."""
     async with open_record(settings) as record:
-        verdicts = await judged_services(record)
-    here = [verdict for verdict in verdicts if is_here(verdict.service.owner)]
-    for verdict in here:
-        if verdict.problem is None:
-            click.echo(f"{role_and_host(verdict.service)} is alive")
+        services = await services_liveness(record)
+    here = [liveness for liveness in services if is_here(liveness.service.owner)]
+    for liveness in here:
+        name = role_and_host(liveness.service)
+        if liveness.problem is None:
+            click.echo(f"{name} is alive")
         else:
-            told = f"{role_and_host(verdict.service)}: {verdict.problem}"
-            click.echo(f"error: {told}: see its log, and start it again", err=True)
+            click.echo(f"error: {name}: {liveness.problem}: see its log, and start it again", err=True)
     if not here:
         click.echo(f"error: no service here, on {this_host()}, has sent a heartbeat in the last minute", err=True)
-        for verdict in verdicts:
-            told = f"not judged: {role_and_host(verdict.service)}, which runs in another container or on another host"
-            click.echo(told, err=True)
-    return 0 if here and all(verdict.problem is None for verdict in here) else 1
+        for liveness in services:
+            name = role_and_host(liveness.service)
+            click.echo(f"not judged: {name}, which runs in another container or on another host", err=True)
+    return 0 if here and all(liveness.problem is None for liveness in here) else 1

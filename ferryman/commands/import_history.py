@@ -1,4 +1,4 @@
-"""`ferryman import-history`: take the text files of the first Ferryman over."""
+"""`ferryman import-history`: import the text files of the first Ferryman."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ def command(folder: Path, zone: ZoneInfo, items: Path | None) -> None:
 
 
 async def import_history(settings: Settings, folder: Path, zone: ZoneInfo) -> int:
-    """Take the old text files over. 1: damaged lines were left out."""
+    """Import the text files. Returns the exit code; 1: invalid lines were left out."""
     items = load_items(settings).items
     async with open_record(settings, create=True) as record:
         report = await history.import_history(record.ledger, items, folder=folder, zone=zone, now=SystemClock().now())

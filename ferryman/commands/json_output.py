@@ -1,4 +1,4 @@
-"""Lists of JSON documents on standard output."""
+"""Print lists of JSON documents to stdout."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ import click
 
 
 def print_json_list(found: Iterable[Any]) -> None:
-    """Print these as a JSON list."""
+    """Print the documents as a JSON list."""
     with json_list() as add:
         for document in found:
             add(document)
@@ -17,12 +17,12 @@ def print_json_list(found: Iterable[Any]) -> None:
 
 @contextmanager
 def json_list() -> Iterator[Callable[[Any], None]]:
-    """Print a JSON list, each element as it is added: all of a large record at once would be half a gigabyte."""
+    """Print a JSON list element by element: a large record at once would need half a gigabyte of memory."""
     begin = "["
 
     def add(document: Any) -> None:
         nonlocal begin
-        lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")  # of the document, not of texts in it
+        lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")  # JSON escapes line feeds inside texts
         click.echo("\n  ".join([begin, *lines]), nl=False)
         begin = ","
 

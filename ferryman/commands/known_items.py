@@ -1,4 +1,4 @@
-"""The items that a command's ITEM may name: those of items.yml, and those that only the record still has."""
+"""The items that a command's ITEM may name: those of items.yml, and former ones that are still recorded."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from ferryman.store.records import TagRecord
 
 
 def item_names(settings: Settings) -> list[str]:
-    """The names that items.yml gives, for shell completion. Raises ConfigurationError."""
+    """The names of the items in items.yml, for shell completion. Raises ConfigurationError."""
     return sorted({item.name for item in load_items(settings).items})
 
 
 async def known_items(settings: Settings, record: Record) -> tuple[list[Named], list[Named]]:
-    """What items.yml names now, and what the record has besides. While it cannot be read, nothing is former."""
+    """The items of items.yml, and the former items. If items.yml is invalid, all recorded items count as known."""
     recorded = [Named(item.name, item.source, item.target) for item in await record.ledger.summary()]
     try:
         items = load_items(settings).items
@@ -23,13 +23,13 @@ async def known_items(settings: Settings, record: Record) -> tuple[list[Named], 
         return recorded, []
     targets = {str(item.target) for item in items}
     now = [Named(item.name, str(item.source), str(item.target)) for item in items]
-    # An item may have another name, or another source, since the last cycle.
+    # An item may have got another name or source since the last cycle: the recorded ones are accepted, too.
     now += [each for each in recorded if each.target in targets]
     return now, [each for each in recorded if each.target not in targets]
 
 
 async def named_tags(record: Record, wanted: Sequence[tuple[set[str], str | None]]) -> list[TagRecord]:
-    """The tags that were named one by one, each once, also those that the rules leave out."""
+    """The tags that were named as ITEM:TAG, each once, also those that the rules exclude."""
     found: dict[int, TagRecord] = {}
     for target, tag in [(target, tag) for targets, tag in wanted if tag for target in sorted(targets)]:
         if one := await record.ledger.tag(target, tag):

@@ -1,4 +1,4 @@
-"""`ferryman migrate`: make or upgrade the state database."""
+"""`ferryman migrate`: create or upgrade the state database."""
 
 from pathlib import Path
 
@@ -22,6 +22,6 @@ def command(items: Path | None) -> None:
 
 
 async def migrate(settings: Settings) -> None:
-    """Make the state database, or bring it to this version's schema."""
+    """Create the state database, or upgrade it to this version's schema."""
     async with open_record(settings, create=True) as record:
         click.echo(f"state database {record.name}: schema {VERSION}")

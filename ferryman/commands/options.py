@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Command-line options and arguments that several commands share."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ferryman.errors import FerrymanError
 
 
 class _Zone(click.ParamType[ZoneInfo]):
-    """A time zone's name."""
+    """The parameter type of a time zone's name."""
 
     name = "zone"
 
@@ -25,7 +25,7 @@ class _Zone(click.ParamType[ZoneInfo]):
 
 
 def complete_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The items of items.yml, for the shell."""
+    """Complete the names of the items in items.yml."""
     try:
         names = item_names(load_settings(ctx.params.get("items")))
     except FerrymanError:

@@ -1,4 +1,4 @@
-"""The overview that `status` and `sync` print: a line an item, and what is wrong."""
+"""The overview that `status` and `sync` print: a row per item, paused registries and failures."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 
@@ -8,21 +8,20 @@ from ferryman import planner, registry_pauses
 from ferryman.application import Record
 from ferryman.store.records import RegistryState, TagRecord
 from ferryman.views import text_tables
-from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
+from ferryman.views.lookup_failures import grouped_by_cause
 
 SHOWN = 20  # failed tags in the overview
 
 
 async def print_overview(record: Record, targets: Collection[str], *, with_lookup_failures: bool = True) -> None:
-    """Print what stands where, for these target repositories."""
+    """Print the overview of these target repositories."""
     console = text_tables.console()
     if held := await record.queue.paused_registries():
         console.print(text_tables.registries_table(held))
         await _print_limits(record, held)
     if with_lookup_failures:
-        troubles = await record.ledger.lookup_failures()
-        for told in grouped_by_cause(FailedLookup(each.item, each.source, each.error, each.since) for each in troubles):
-            console.print(told, style="red", soft_wrap=True)
+        for message in grouped_by_cause(await record.ledger.lookup_failures()):
+            console.print(message, style="red", soft_wrap=True)
     if summary := await record.ledger.summary(targets):
         console.print(text_tables.summary_table(summary, width=console.width))
     else:
@@ -43,7 +42,7 @@ async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
 def shown_tags(
     record: Record, targets: Collection[str], *, failed: bool = False, everything: bool = False
 ) -> AsyncIterator[TagRecord]:
-    """The tags that people mean: what the rules leave out is shown on request only."""
+    """The tags to show; those that the rules exclude only with `everything`."""
     return record.ledger.tags(
         targets=targets,
         failed=failed,

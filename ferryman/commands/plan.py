@@ -15,9 +15,10 @@ from ferryman.errors import TransferError
 from ferryman.item_names import select
 from ferryman.scheduler import ItemLookup
 from ferryman.settings import Settings
+from ferryman.store.ledger import LookupFailure
 from ferryman.views import text_tables
 from ferryman.views.json_documents import plan_documents
-from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
+from ferryman.views.lookup_failures import grouped_by_cause
 
 
 @click.command
@@ -30,26 +31,26 @@ def command(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
 
 
 async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
-    """Show what would be done. 1: some items could not be looked at, or some of their tags could not be read."""
+    """Print what `sync` would do. Returns the exit code; 1: some items or tags could not be read."""
     async with open_application(settings, engine=False, create=False) as app:
         items = select(app.configuration.items, names)
         scheduler = app.scheduler()
-        looks = (scheduler.look(app.configuration, item) for item in items)
-        answers = await asyncio.gather(*looks, return_exceptions=True)
-    looked, unseen = [], []
-    for item, answer in zip(items, answers, strict=True):
-        if isinstance(answer, ItemLookup):
-            looked.append(answer)
-            for pin in answer.absent_pins:
+        lookups = (scheduler.look(app.configuration, item) for item in items)
+        results = await asyncio.gather(*lookups, return_exceptions=True)
+    looked, failures = [], []
+    for item, result in zip(items, results, strict=True):
+        if isinstance(result, ItemLookup):
+            looked.append(result)
+            for pin in result.absent_pins:
                 click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
-            for pattern in answer.idle_includes:
+            for pattern in result.idle_includes:
                 click.echo(f"warning: {item.name}: no tag of {item.source} matches {pattern!r} of include", err=True)
-        elif isinstance(answer, TransferError):
-            unseen.append(FailedLookup(item.name, str(item.source), str(answer)))
+        elif isinstance(result, TransferError):
+            failures.append(LookupFailure(item.name, str(item.source), str(item.target), None, str(result)))
         else:
-            raise answer
-    for told in grouped_by_cause(unseen):
-        click.echo(f"error: {told}", err=True)
+            raise result
+    for message in grouped_by_cause(failures):
+        click.echo(f"error: {message}", err=True)
     if as_json:
         print_json_list(plan_documents(looked))
     else:

@@ -1,4 +1,4 @@
-"""`ferryman requeue`: try again."""
+"""`ferryman requeue`: queue failed tags, an item or a tag again."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ferryman.wording import counted
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`failed`, and the items."""
+    """Complete `failed` and the names of items."""
     words = [CompletionItem("failed")] if "failed".startswith(incomplete) else []
     return words + complete_items(ctx, param, incomplete)
 
@@ -32,9 +32,9 @@ def command(what: str, items: Path | None) -> None:
 async def requeue(settings: Settings, what: str) -> None:
     """Queue again, in a new round: everything that failed, an item, or one tag. Raises ConfigurationError.
 
-    What items.yml does not name any more is left alone.
+    Former items are left unchanged.
     """
-    load_items(settings)  # a broken one names nothing
+    load_items(settings)  # raises for an invalid items.yml, with which no item would be a former one
     async with open_record(settings) as record:
         known, former = await known_items(settings, record)
         if what == "failed":

@@ -24,8 +24,10 @@ def command(file: Path, items: Path | None) -> None:
 
 
 async def restore(settings: Settings, file: Path) -> None:
-    """Put a backup in the place of the state database. Raises ConfigurationError, StoreError."""
-    done = await backup.restore(settings.database_url.get_secret_value(), file)
-    click.echo(f"restored {counted(done.tags, 'tag')}; the next cycle asks the targets whether they still name them")
-    if done.aside is not None:
-        click.echo(f"what was there before is now {done.aside}")
+    """Replace the state database by a backup. Raises ConfigurationError, StoreError."""
+    restored = await backup.restore(settings.database_url.get_secret_value(), file)
+    click.echo(
+        f"restored {counted(restored.tags, 'tag')}; the next cycle asks the targets whether they still name them"
+    )
+    if restored.previous is not None:
+        click.echo(f"what was there before is now {restored.previous}")

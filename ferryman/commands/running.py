@@ -1,4 +1,4 @@
-"""How a command runs: with its settings and its log, on an event loop, until it ends or is interrupted."""
+"""Load a command's settings, configure the log, and run the command on an event loop."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 def load_settings(items: Path | None, log_file: Path | None = None) -> Settings:
-    """The settings of the environment; `items` is the option. Configures the log. Raises ConfigurationError."""
+    """Load the settings and configure the log. `items`: the option `--items`. Raises ConfigurationError."""
     settings = Settings.load(os.environ)
     try:
         log.configure(level=settings.log_level, form=settings.log_format, file=log_file)
@@ -25,7 +25,7 @@ def load_settings(items: Path | None, log_file: Path | None = None) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run it to its end. Raises KeyboardInterrupt for SIGTERM, as for Ctrl-C."""
+    """Run to the end. Raises KeyboardInterrupt after SIGTERM, as after Ctrl-C."""
     gc.freeze()
     gc.enable()
     try:

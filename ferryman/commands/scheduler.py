@@ -1,4 +1,4 @@
-"""`ferryman scheduler`: the half of the service that looks at the sources."""
+"""`ferryman scheduler`: the half of the service that looks up sources and enqueues tags."""
 
 from pathlib import Path
 

@@ -1,18 +1,18 @@
-"""The processes that run on the database, and how they are doing."""
+"""The liveness of the processes that run on the database."""
 
 from ferryman.application import Record
 from ferryman.clock import SystemClock
-from ferryman.liveness import Liveness, judge
+from ferryman.liveness import Liveness, check_liveness
 from ferryman.store.queue.lease_owners import host_of
 from ferryman.store.services import Service
 
 
-async def judged_services(record: Record) -> list[Liveness]:
-    """Every process, dead or alive."""
+async def services_liveness(record: Record) -> list[Liveness]:
+    """The liveness of every process that is not known to be dead."""
     locks = record.locks()
-    return judge(await record.services.list(), now=SystemClock().now(), dead=locks.free, existing=locks.held)
+    return check_liveness(await record.services.list(), now=SystemClock().now(), dead=locks.free, existing=locks.held)
 
 
 def role_and_host(service: Service) -> str:
-    """A process as people read it."""
+    """The name of a process for people."""
     return f"{service.role} on {host_of(service.owner)}"

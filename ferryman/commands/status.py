@@ -11,7 +11,7 @@ from ferryman.commands.known_items import known_items, named_tags
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.overview import print_overview, shown_tags
 from ferryman.commands.running import load_settings, run
-from ferryman.commands.services import judged_services, role_and_host
+from ferryman.commands.services import role_and_host, services_liveness
 from ferryman.item_names import target_and_tag
 from ferryman.liveness import Liveness
 from ferryman.settings import Settings
@@ -43,14 +43,14 @@ def command(
 async def status(
     settings: Settings, names: Sequence[str], *, failed: bool, everything: bool, former: bool = False, as_json: bool
 ) -> None:
-    """The record: an overview, or tag by tag; a tag that is named comes with its attempts.
+    """Print the record: an overview, or tag by tag; named tags with their attempts.
 
-    Of what items.yml names now, or (`former`) of what it named once.
+    Of the items of items.yml, or (`former`) of former items.
     """
     async with open_record(settings) as record:
         named_now, named_once = await known_items(settings, record)
         if not (as_json or names or failed or everything or former):
-            _print_services(await judged_services(record))
+            _print_services(await services_liveness(record))
             await print_overview(record, {each.target for each in named_now})
             if old := len({each.target for each in named_once}):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
@@ -78,7 +78,7 @@ async def status(
 
 
 async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagRecord]) -> AsyncIterator[TagRecord]:
-    """The tags of whole items, then those that were named and are not among them."""
+    """The tags of whole items, then the named ones that are not among them."""
     left = {each.id: each for each in named}
     async for each in of_items:
         yield left.pop(each.id, each)
@@ -86,24 +86,24 @@ async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagReco
         yield each
 
 
-def _print_services(verdicts: Sequence[Liveness]) -> None:
-    for verdict in verdicts:
-        service = verdict.service
-        if verdict.alive:
+def _print_services(services: Sequence[Liveness]) -> None:
+    for liveness in services:
+        service = liveness.service
+        if liveness.alive:
             since = f"{service.started_at:%Y-%m-%d %H:%M} UTC"
             click.echo(f"{role_and_host(service)}: alive since {since}{_cycles_of(service)}")
-        if verdict.problem is not None:
-            click.echo(f"warning: {role_and_host(service)}: {verdict.problem}", err=True)
-    if not any(verdict.alive for verdict in verdicts):
+        if liveness.problem is not None:
+            click.echo(f"warning: {role_and_host(service)}: {liveness.problem}", err=True)
+    if not any(liveness.alive for liveness in services):
         click.echo("no service is running on this database")
 
 
 def _cycles_of(service: Service) -> str:
-    told = []
+    parts = []
     if service.cycle_ended_at is not None:
-        told.append(f", looked last at {service.cycle_ended_at:%Y-%m-%d %H:%M} UTC")
+        parts.append(f", looked last at {service.cycle_ended_at:%Y-%m-%d %H:%M} UTC")
     if service.cycle_began_at is not None:
-        told.append(f", looks since {service.cycle_began_at:%Y-%m-%d %H:%M} UTC")
+        parts.append(f", looks since {service.cycle_began_at:%Y-%m-%d %H:%M} UTC")
     elif service.next_cycle_at is not None:
-        told.append(f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC")
-    return "".join(told)
+        parts.append(f", looks again at {service.next_cycle_at:%Y-%m-%d %H:%M} UTC")
+    return "".join(parts)

@@ -16,12 +16,13 @@ from ferryman.item_names import select
 from ferryman.items.model import Item
 from ferryman.scheduler import Cycle
 from ferryman.settings import Settings
+from ferryman.store.ledger import LookupFailure
 from ferryman.store.records import Outstanding
 from ferryman.views import live_view
 from ferryman.views.json_documents import tag_document
 from ferryman.views.live_view import LiveView
 from ferryman.views.log_view import LogView
-from ferryman.views.lookup_failures import FailedLookup, grouped_by_cause
+from ferryman.views.lookup_failures import grouped_by_cause
 from ferryman.wording import counted
 
 
@@ -40,9 +41,9 @@ def command(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: 
 
 
 async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:
-    """One cycle to the end. 1: some tags failed, or wait for what may take long.
+    """Run one cycle to its end. Returns the exit code; 1: some tags failed, or wait for longer than a sync does.
 
-    On a terminal it is watched, and the log is not on the screen unless it is `verbose`.
+    A terminal shows the live view, and the log only if `verbose`.
     """
     screen = live_view.screen(as_json=as_json)
     if screen is None:
@@ -79,8 +80,10 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
 
 def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:
     failed = [(item, cycle.failed[str(item.target)]) for item in items if str(item.target) in cycle.failed]
-    for told in grouped_by_cause(FailedLookup(item.name, str(item.source), error) for item, error in failed):
-        click.echo(f"error: {told}", err=True)
+    for message in grouped_by_cause(
+        LookupFailure(item.name, str(item.source), str(item.target), None, error) for item, error in failed
+    ):
+        click.echo(f"error: {message}", err=True)
     unread = sorted(cycle.unread, key=lambda each: (each.target, each.tag))
     for tag in unread[:SHOWN]:
         click.echo(f"error: {tag.target}:{tag.tag}: upstream's tag could not be read: {tag.error}", err=True)

@@ -1,4 +1,4 @@
-"""`ferryman worker`: the half of the service that copies."""
+"""`ferryman worker`: the half of the service that claims and copies tags."""
 
 from pathlib import Path
 

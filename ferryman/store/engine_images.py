@@ -1,4 +1,4 @@
-"""What Ferryman pulled into Docker Engines, so that it only ever removes images of its own, also after a crash."""
+"""Record of the images that Ferryman put into Docker Engines: also after a crash, it removes only its own images."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,12 +13,12 @@ from ferryman.store.database.tables import engine_images
 
 @dataclass(frozen=True, slots=True)
 class EngineImage:
-    """One name that Ferryman gave, or was about to give, an image in an engine."""
+    """A reference that Ferryman has given, or is about to give, to an image in an engine."""
 
     reference: str
     role: ImageRole  # source: pulled, kept as a cache. target: a tag for pushing, removed right after
-    image_id: str | None  # None: not known yet, the pull may never have ended
-    previous_id: str | None  # what the name meant before
+    image_id: str | None  # None: not known yet, because the pull may not have ended
+    previous_id: str | None  # the image that had this reference before
     used_at: datetime
 
 
@@ -41,14 +41,14 @@ class EngineImages:
         image_id: str | None = None,
         previous_id: str | None = None,
     ) -> None:
-        """Write a name down, before the engine is given it. A name that is known already is written anew."""
+        """Record a reference before it is given to the engine. A recorded one is overwritten."""
         row = {"role": role, "image_id": image_id, "previous_id": previous_id, "used_at": self._clock.now()}
         async with self._database.write() as connection:
             upsert = connection.insert(engine_images).values(engine=engine, reference=reference, **row)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["engine", "reference"], set_=row))
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:
-        """The name was used just now, and means this image."""
+        """Record that the reference was used just now, and names this image."""
         statement = update(engine_images).where(
             engine_images.c.engine == engine, engine_images.c.reference == reference
         )
@@ -56,14 +56,14 @@ class EngineImages:
             await connection.execute(statement.values(image_id=image_id, used_at=self._clock.now()))
 
     async def of_role(self, engine: str, role: ImageRole) -> list[EngineImage]:
-        """What one engine has in this role, what was used longest ago first."""
+        """The images of one engine in this role, least recently used first."""
         conditions = engine_images.c.engine == engine, engine_images.c.role == role
         query = select(*_COLUMNS).where(*conditions).order_by(engine_images.c.used_at, engine_images.c.reference)
         async with self._database.read() as connection:
             return [EngineImage(*row) for row in await connection.execute(query)]
 
     async def forget(self, engine: str, reference: str) -> None:
-        """The engine no longer has the name. Idempotent."""
+        """Drop the record: the engine no longer has the reference. Idempotent."""
         statement = delete(engine_images).where(
             engine_images.c.engine == engine, engine_images.c.reference == reference
         )

@@ -1,4 +1,4 @@
-"""The record: reading what is known of every tag, and the old history as an exported view."""
+"""The ledger: read the record of every tag, attempts and failed lookups; import and export the old history."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,12 +23,12 @@ from ferryman.store.database.tables import (
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
 
-_UNKNOWN = "Unknown"  # the first Ferryman's word for a digest that it could not tell
+_UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One (tag, digest) pair that was once mirrored: a line of the old files. `digest` may be the word Unknown."""
+    """One (tag, digest) pair that was mirrored: a line of the old files. `digest` may be the word Unknown."""
 
     tag: str
     digest: str
@@ -37,29 +37,29 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class ItemSummary:
-    """How many of an item's tags stand where."""
+    """The number of an item's tags by status."""
 
     name: str
     source: str
     target: str
-    counts: Mapping[Status, int]  # every status, in the order in which people read them
-    gone: int  # of them all, those that upstream no longer lists
+    counts: Mapping[Status, int]  # every status, in reading order
+    gone: int  # tags that upstream no longer lists, whatever their status
     last_synced_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class LookupFailure:
-    """An item whose source could not be looked at."""
+    """An item whose source could not be looked up."""
 
     item: str
     source: str
     target: str
-    since: datetime
+    since: datetime | None  # None: of a lookup that is not recorded
     error: str  # the last one
 
 
 class Ledger:
-    """Reads the record; writes only what the old history brings. Every call raises StoreError."""
+    """Reads the record of tags; writes failed lookups and the imported history. Every call raises StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,30 +84,30 @@ class Ledger:
         excluded_reasons: Collection[str] = (),
         most: int | None = None,
     ) -> AsyncIterator[TagRecord]:
-        """For `status`: by item, by status, newest first, read while it is iterated. See `listing.py`.
+        """The tags for `status`: by item, by status, newest first, read page by page. See `listing.py`.
 
-        targets None: all. `failed`: only what failed, and what was mirrored before and cannot be read now.
-        `excluded_reasons`: without what is skipped for one of these reasons. `most`: only the first ones.
+        targets None: all. `failed`: only tags that failed, or were mirrored before and cannot be read now.
+        `excluded_reasons`: without tags that are skipped for one of these reasons. `most`: only the first ones.
         """
         selection = Selection(targets=targets, failed=failed, excluded_reasons=excluded_reasons)
         return list_tags(self._database, selection, most=most)
 
     async def count_failed(self, targets: Collection[str]) -> int:
-        """How many tags `tags(failed=True)` has."""
+        """The number of tags that `tags(failed=True)` yields."""
         return await self._count(listing.failed(tags.c.target.in_(targets)))
 
     async def count_unreadable(self, targets: Collection[str], tag: str | None = None) -> int:
-        """Those of them, or of the ones of this name, that have no digest: only another look can try them again."""
+        """The number of failed tags (of this name) without a digest: only another lookup can retry them."""
         named = [] if tag is None else [tags.c.tag == tag]
         return await self._count(listing.failed(tags.c.target.in_(targets), tags.c.source_digest.is_(None), *named))
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:
-        """What is known of one tag."""
+        """The record of one tag."""
         found = await self._records(select(*RECORD_COLUMNS).where(tags.c.target == target, tags.c.tag == tag))
         return found[0] if found else None
 
     async def summary(self, targets: Collection[str] | None = None) -> list[ItemSummary]:
-        """A line an item, in the order of their names; items without any tag have none. targets None: all."""
+        """A summary per item that has tags, sorted by name. targets None: all."""
         query = select(
             tags.c.target,
             tags.c.status,
@@ -127,9 +127,9 @@ class Ledger:
         return sorted(_summaries(groups, names), key=lambda each: (each.name, each.target))
 
     async def targets_lacking_platforms(self, targets: Collection[str], *, since: datetime) -> set[str]:
-        """Those of the targets of which a copy found a tag without wanted platforms after its item was looked at last.
+        """The targets where a copy since the last lookup found that a tag has none of the wanted platforms.
 
-        Another tag may take its place. `since`: looks no further back.
+        The next older tag may take its place under `limit`. `since`: consider only later copies.
         """
         found: set[str] = set()
         planned_before = walks.c.walked_at < attempts.c.finished_at
@@ -146,20 +146,20 @@ class Ledger:
         return found
 
     async def note_lookup_failure(self, item: ItemKey, error: str, *, now: datetime) -> None:
-        """The item's source could not be looked at. The first time is remembered, and the last error."""
+        """Record that the item's source could not be looked up: the time of the first failure, and the last error."""
         values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
-        fresh = {name: values[name] for name in ("item", "source", "error")}
+        changes = {name: values[name] for name in ("item", "source", "error")}
         async with self._database.write() as connection:
             upsert = connection.insert(lookup_failures).values(**values)
-            await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=fresh))
+            await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
 
     async def forget_lookup_failure(self, target: str) -> None:
-        """The item's source could be looked at, or it is no item any more. Idempotent."""
+        """Drop the failure: the lookup succeeded, or the item is no more. Idempotent."""
         async with self._database.write() as connection:
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == target))
 
     async def lookup_failures(self) -> list[LookupFailure]:
-        """The items whose source could not be looked at."""
+        """The items whose source could not be looked up."""
         query = select(*(lookup_failures.c[field.name] for field in fields(LookupFailure))).order_by(
             lookup_failures.c.item
         )
@@ -174,12 +174,12 @@ class Ledger:
             return [Attempt(*row) for row in rows]
 
     async def forget_attempts(self, before: datetime) -> int:
-        """Delete the attempts that ended before; their number."""
+        """Delete the attempts that ended before. Returns their number."""
         async with self._database.write(exclusive=True) as connection:
             return (await connection.execute(delete(attempts).where(attempts.c.finished_at < before))).rowcount
 
     async def forget_items(self, targets: Collection[str]) -> int:
-        """Drop all that is recorded of these target repositories, but for what runs; the number of their tags."""
+        """Drop all records of these target repositories, except running tags. Returns the number of dropped tags."""
         number = 0
         async with self._database.write(exclusive=True) as connection:
             for chunk in chunks(sorted(targets)):
@@ -193,7 +193,7 @@ class Ledger:
         return number
 
     async def history(self) -> list[tuple[str, HistoryLine]]:
-        """Every line with its source; sorted: source, pushed_at newest first (unknown last), then as first recorded."""
+        """Every line with its source, sorted by source, newest push first (unknown last), then as first recorded."""
         query = (
             select(tags.c.source, tags.c.tag, history.c.digest, history.c.pushed_at)
             .join_from(history, tags)
@@ -203,9 +203,9 @@ class Ledger:
             return [(row[0], HistoryLine(*row[1:])) async for row in connection.stream(query)]
 
     async def import_history(self, item: ItemKey, lines: Sequence[HistoryLine], *, now: datetime) -> int:
-        """Take over one file: its tags count as synced unless more is known already. Idempotent.
+        """Import one file: its tags count as synced, unless the record knows more already. Idempotent.
 
-        A tag's first line in the file is its newest, and says what was mirrored. Returns the number of new tags.
+        A tag's first line in the file is its newest, and has the mirrored digest. Returns the number of new tags.
         """
         newest = {line.tag: line for line in reversed(lines)}
         new = 0
@@ -249,7 +249,7 @@ def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> l
 
 
 async def _take_over(connection: Transaction, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:
-    """One line a tag. A tag that was mirrored, or runs, knows better; one that waits or failed is done."""
+    """Import one line per tag. A mirrored or running tag is left unchanged; a queued or failed one becomes synced."""
     known = await _known(connection, item, [line.tag for line in lines])
     new, changed, number = [], [], 0
     for line in lines:

@@ -1,13 +1,13 @@
-"""Tags in the order in which people read them, a page at a time.
+"""List tags in reading order, a page at a time.
 
-Items stand by name; within an item tags stand by status, and then newest first: queued ones by their place in the
-queue, others by the time of their push, and below those the ones of which no time is known, highest version first. The
-order is total: two tags of an item that were pushed in the same second stand as they were first recorded.
+Items are sorted by name. Within an item tags are sorted by status, then newest first: queued ones by their place in
+the queue, others by push time, and after those the ones without a push time, highest version first. The order is
+total: two tags of an item that were pushed in the same second keep the order in which they were first recorded.
 
-An item's ids are read first, in order, and then its records by these ids, page by page. Between two pages nothing is
-open in the database, so whoever reads may take their time. What changes meanwhile is not shown twice, though it may
-have moved to another place in the order, and whatever stays as it is is shown. Memory holds the ids of one item (8
-bytes each; also the names of its undated tags) and the records of one page.
+First the ids of an item are read, in order, then its records by these ids, page by page. Between two pages no
+transaction is open, so the caller may be slow. A tag that changes in the meantime is not listed twice, though its
+place in the order may be outdated; every unchanged tag is listed. Memory holds the ids of one item (8 bytes each, and
+the names of its tags without a push time) and the records of one page.
 """
 
 import heapq
@@ -23,25 +23,25 @@ from ferryman.store.database.tables import UNREAD, status_is, tags
 from ferryman.store.records import Status, TagRecord
 from ferryman.versions import version_key
 
-STATUSES: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")  # as people read them
+STATUSES: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")  # in reading order
 RECORD_COLUMNS = [tags.c[each.name] for each in fields(TagRecord)]
 
 _place = case({status: place for place, status in enumerate(STATUSES)}, value=tags.c.status)
-_rank = case((status_is("queued"), tags.c.rank), else_=0)  # of others it is as old as their last copy
+_rank = case((status_is("queued"), tags.c.rank), else_=0)  # for other tags the rank may be outdated
 _ORDER = (_place, _rank, tags.c.pushed_at.desc().nulls_last(), tags.c.id)  # within an item
 _by_version = and_(tags.c.pushed_at.is_(None), not_(status_is("queued")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which tags are meant. A new filter is a field, and a line in `conditions`."""
+    """A filter of tags. To add a criterion, add a field and a line in `conditions`."""
 
     targets: Collection[str] | None = None  # None: all
-    failed: bool = False  # only what failed, and what was mirrored before and cannot be read now
-    excluded_reasons: Collection[str] = ()  # without what is skipped for one of these reasons
+    failed: bool = False  # only tags that failed, or were mirrored before and cannot be read now
+    excluded_reasons: Collection[str] = ()  # without tags that are skipped for one of these reasons
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """What a row has to meet, its target aside."""
+        """The conditions for a row, without that for its target."""
         found: list[ColumnElement[bool]] = []
         if self.failed:
             found.append(or_(status_is("failed"), UNREAD))
@@ -52,7 +52,7 @@ class Selection:
 
 
 async def list_tags(database: Database, selection: Selection, *, most: int | None = None) -> AsyncIterator[TagRecord]:
-    """The selected tags in order; None: all of them, else the first `most`. Raises StoreError."""
+    """The selected tags in order: the first `most`; None: all. Raises StoreError."""
     for target in await _targets(database, selection):
         ids = await _ids(database, target, selection)
         for chunk in chunks(ids[:most]):
@@ -65,16 +65,16 @@ async def list_tags(database: Database, selection: Selection, *, most: int | Non
 
 
 def failed(*within: ColumnElement[bool]) -> Subquery:
-    """Id and target of what failed, and of what was mirrored before and cannot be read now, `within` such rows.
+    """Id and target of the tags that failed, or were mirrored before and cannot be read now, restricted to `within`.
 
-    Each of the two has an index of its own; of an OR, SQLite would search whole items.
+    A UNION ALL, because each of the two has its own index; for an OR, SQLite would scan whole items.
     """
     parts = (select(tags.c.id, tags.c.target).where(one, *within) for one in (status_is("failed"), UNREAD))
     return union_all(*parts).subquery()
 
 
 async def _targets(database: Database, selection: Selection) -> Sequence[str]:
-    """The items that may have such tags, by name. One row of each is read; which rows there are, an index tells."""
+    """The targets that may have selected tags, by item name. Reads one row of each; an index finds these rows."""
     within = [] if selection.targets is None else [tags.c.target.in_(selection.targets)]
     if selection.failed:
         found = failed(*within)
@@ -115,14 +115,14 @@ async def _ids(database: Database, target: str, selection: Selection) -> "array[
 
 
 def _highest_first(names: Mapping[str, int]) -> Iterator[str]:
-    """By version. A key weighs many times a name, so they are sorted in pieces, and no more keys than that exist."""
+    """Sort by version, in chunks: a sort key takes many times the memory of a name."""
     pieces = (sorted(chunk, key=version_key, reverse=True) for chunk in chunks(list(names)))
     return heapq.merge(*pieces, key=version_key, reverse=True)
 
 
 async def _records(database: Database, target: str, ids: Sequence[int], selection: Selection) -> list[TagRecord]:
-    """Those of them that are still selected."""
-    # Not by the target as well: SQLite would search the whole item for it.
+    """The records that are still selected."""
+    # Without a condition for the target: SQLite would scan the whole item.
     query = select(*RECORD_COLUMNS).where(tags.c.id.in_(ids), *selection.conditions())
     async with database.read() as connection:
         found = {row.id: TagRecord(*row) for row in await connection.execute(query)}

@@ -1,4 +1,4 @@
-"""What target registries hold and cannot do, as far as Ferryman knows: belief that saves requests, and may be wrong."""
+"""Cache of what target registries hold, and of their missing capabilities. It saves requests, and may be outdated."""
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -11,23 +11,23 @@ from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import blobs, missing_capabilities
 
-_CAPABILITY_MAX_AGE = timedelta(days=30)  # registries learn: what one could not do is tried again after this
-_USE_PRECISION = timedelta(days=30)  # how exactly it is known when a row was used last
+_CAPABILITY_MAX_AGE = timedelta(days=30)  # a missing capability is tried again after this: registries are upgraded
+_USE_PRECISION = timedelta(days=30)  # precision of `used_at`, which saves writes
 _UNUSED_MAX_AGE = timedelta(days=365)
-_CLOCK_SKEW = timedelta(hours=1)  # at most, of machines that share a database
+_CLOCK_SKEW = timedelta(hours=1)  # at most, between machines that share a database
 
 
 class TargetBlobs:
-    """The record of every target registry. Every call raises StoreError."""
+    """Blobs, manifests and missing capabilities of every target registry. Every call raises StoreError."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def holders(self, registry: str, digests: Collection[str], *, kind: ContentKind) -> dict[str, set[str]]:
-        """The names of the repositories that hold each of these; digests that nobody holds are left out.
+        """The names of the repositories that hold each digest; a digest without any is left out.
 
-        What is asked for is in use, which is written down once a month.
+        The use of these rows is recorded, once a month.
         """
         found: dict[str, set[str]] = {}
         outdated: set[str] = set()
@@ -45,29 +45,29 @@ class TargetBlobs:
 
     def _use_is_outdated(self) -> ColumnElement[bool]:
         now = self._clock.now()
-        in_future = blobs.c.used_at > now + _CLOCK_SKEW  # by a clock that was wrong
+        in_future = blobs.c.used_at > now + _CLOCK_SKEW  # recorded under a wrong clock
         return or_(blobs.c.used_at.is_(None), blobs.c.used_at < now - _USE_PRECISION, in_future)
 
     async def _record_use(self, of_kind: tuple[ColumnElement[bool], ...], digests: Collection[str]) -> None:
         statement = update(blobs).where(*of_kind, blobs.c.digest == bindparam("used")).values(used_at=self._clock.now())
         async with self._database.write() as connection:
-            for chunk in chunks(sorted(digests)):  # in one order, as below
+            for chunk in chunks(sorted(digests)):  # sorted, as in `remember`
                 await connection.execute(statement, [{"used": digest} for digest in chunk])
 
     async def remember(self, registry: str, repository: str, held: Mapping[ContentKind, Collection[str]]) -> None:
-        """The repository holds these. Idempotent."""
+        """Record that the repository holds these digests. Idempotent."""
         now = self._clock.now()
         rows = [
             {"registry": registry, "digest": digest, "kind": kind, "repository": repository, "used_at": now}
             for kind, digests in held.items()
-            for digest in sorted(digests)  # in one order: on PostgreSQL two writers of the same rows would lock
+            for digest in sorted(digests)  # sorted: otherwise two writers of the same rows could deadlock on PostgreSQL
         ]
         async with self._database.write() as connection:
             for chunk in chunks(rows):
                 await connection.execute(connection.insert(blobs).on_conflict_do_nothing(), chunk)
 
     async def forget_repositories(self, *, but: Collection[tuple[str, str]]) -> None:
-        """Forget what all repositories hold but these (registry and name): nothing is copied to the others."""
+        """Forget the content of all repositories but these (registry and name): the others are no targets any more."""
         async with self._database.read() as connection:
             known = await connection.execute(select(blobs.c.registry, blobs.c.repository).distinct())
             former = {(row.registry, row.repository) for row in known} - set(but)
@@ -77,24 +77,24 @@ class TargetBlobs:
                 await connection.execute(delete(blobs).where(*gone))
 
     async def forget_unused(self) -> None:
-        """Forget what nobody has asked for in a year."""
+        """Forget the rows that were not used for a year."""
         async with self._database.write() as connection:
             await connection.execute(delete(blobs).where(blobs.c.used_at < self._clock.now() - _UNUSED_MAX_AGE))
-            # The year of what was written before this was recorded, or by a clock that was wrong, begins now.
+            # For rows without a time of use (older schema), or with one from a wrong clock, the year begins now.
             odd = or_(blobs.c.used_at.is_(None), blobs.c.used_at > self._clock.now() + _CLOCK_SKEW)
             await connection.execute(update(blobs).where(odd).values(used_at=self._clock.now()))
 
     async def forget(self, registry: str, repository: str, digests: Collection[str]) -> None:
-        """The repository was found not to hold these. Idempotent."""
+        """Record that the repository does not hold these digests. Idempotent."""
         statement = delete(blobs).where(blobs.c.registry == registry, blobs.c.repository == repository)
         async with self._database.write() as connection:
             for chunk in chunks(sorted(digests)):
                 await connection.execute(statement.where(blobs.c.digest.in_(chunk)))
 
     async def missing_capabilities(self, registry: str) -> dict[str, str | None]:
-        """What the registry was found not to be able to do within the last 30 days, by name; with a value if any.
+        """The registry's missing capabilities of the last 30 days, by name, with their limits, if any.
 
-        What was found in the future was found by a clock that was wrong, at a time that nobody knows.
+        Findings in the future were recorded under a wrong clock: their age is unknown, so they do not count.
         """
         now = self._clock.now()
         query = select(missing_capabilities.c.name, missing_capabilities.c.value).where(
@@ -105,14 +105,14 @@ class TargetBlobs:
             return {row.name: row.value for row in await connection.execute(query)}
 
     async def note_missing_capability(self, registry: str, name: str, value: str | None = None) -> None:
-        """The registry was found not to be able to do this (or no more than `value`), just now."""
+        """Record that the registry lacks a capability (or has it up to the limit `value`), as of now."""
         row = {"found_at": self._clock.now(), "value": value}
         async with self._database.write() as connection:
             upsert = connection.insert(missing_capabilities).values(registry=registry, name=name, **row)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["registry", "name"], set_=row))
 
     async def forget_missing_capability(self, registry: str, name: str) -> None:
-        """The registry was found to be able to do this after all. Idempotent."""
+        """Record that the registry has the capability after all. Idempotent."""
         statement = delete(missing_capabilities).where(
             missing_capabilities.c.registry == registry, missing_capabilities.c.name == name
         )

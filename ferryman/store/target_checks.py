@@ -1,4 +1,4 @@
-"""When a target itself was last asked what a mirrored tag names, and what came of that."""
+"""Checks of mirrored tags at the target: when each was last verified, and requeueing those that differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from ferryman.store.database.tables import marks, status_is, tags
 from ferryman.store.queue.pauses import hold_back
 from ferryman.store.queue.statements import new_round
 
-BACKUP = "backup"  # the mark of a database that was restored: what is not checked since may be older than the target
+BACKUP = "backup"  # the mark of a restored database: tags not checked since may be newer at the target
 DIFFERS = "target-differs"  # the reason of a queued tag
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredTag:
-    """A mirrored tag, as the record has it."""
+    """A mirrored tag, as recorded."""
 
     id: int
     tag: str
-    digest: str | None  # what the target answered after the copy; None: taken over from the old history
-    checked_at: datetime | None  # None: never asked since that was recorded, or since the database was restored
+    digest: str | None  # the target's digest after the copy; None: imported from the old history
+    checked_at: datetime | None  # None: never, or not since the database was restored
 
 
 class TargetChecks:
@@ -35,14 +35,14 @@ class TargetChecks:
         self._clock = clock
 
     async def restored(self) -> bool:
-        """Whether the database is a backup that was restored: it may know less than the targets."""
+        """Whether the database is a restored backup: the targets may be newer than its record."""
         async with self._database.read() as connection:
             return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
 
     async def unchecked(self, target: str, *, before: datetime) -> list[MirroredTag]:
-        """The synced tags of a target repository that were not checked since `before`; longest ago first.
+        """The synced tags of a target repository that were not checked since `before`, the longest ago first.
 
-        A check in the future was noted by a clock that was wrong: it counts as none.
+        A check in the future was recorded under a wrong clock and does not count.
         """
         checked_at = tags.c.target_checked_at
         overdue = or_(checked_at.is_(None), checked_at < before, checked_at > self._clock.now())
@@ -55,9 +55,9 @@ class TargetChecks:
             return [MirroredTag(*row) for row in await connection.execute(query)]
 
     async def record(self, *, matching: Sequence[MirroredTag], differing: Sequence[MirroredTag]) -> int:
-        """Remember that the target names what is recorded; queue the wrong ones again. The number of those.
+        """Record the tags that match at the target, and queue those that differ. Returns the number of queued ones.
 
-        A tag that was copied or queued while the target was asked is left alone.
+        A tag that was copied or queued during the check is left unchanged.
         """
         now = self._clock.now()
         async with self._database.write(exclusive=bool(differing)) as connection:

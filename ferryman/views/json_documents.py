@@ -1,4 +1,4 @@
-"""What `--json` prints: stable, documented in docs/json.md."""
+"""The JSON documents that `--json` prints. Their keys are stable, and documented in docs/json.md."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from ferryman.store.records import Attempt, TagRecord
 
 
 def tag_document(record: TagRecord, attempts: Sequence[Attempt] | None = None) -> dict[str, Any]:
-    """One object of `status --json`; with its attempts where the tag was named."""
+    """One object of `status --json`; with its attempts, if the tag was named."""
     log = {} if attempts is None else {"attempt_log": [_attempt_document(each) for each in attempts]}
     return {
         "item": record.item,

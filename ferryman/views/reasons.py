@@ -1,11 +1,11 @@
-"""Codes and names as people read them."""
+"""Descriptions of reason codes, and shortened names, for people."""
 
 from collections.abc import Iterable
 
 from rich.cells import cell_len, get_character_cell_size
 
 _ELLIPSIS = "…"
-# The planner's reasons, and the kinds of errors, for which a tag is skipped or waits.
+# The planner's reasons, and the kinds of errors for which a tag is skipped or waits.
 _REASONS = {
     "new": "new",
     "referrers": "upstream has other signatures, or their like, of it now",
@@ -37,12 +37,12 @@ _REASONS = {
 
 
 def reason_in_words(code: str) -> str:
-    """A sentence for a reason's code; a code that has none is shown as it is."""
+    """The description of a reason; an unknown code is shown as it is."""
     return _REASONS.get(code, code.replace("-", " "))
 
 
 def shortened(text: str, width: int) -> str:
-    """`text` in at most `width` columns; what is too long loses its middle: names differ at their ends."""
+    """`text` in at most `width` columns. A longer text loses its middle, because names differ at their ends."""
     if cell_len(text) <= width:
         return text
     room = max(width - 1, 0)

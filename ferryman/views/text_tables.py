@@ -1,4 +1,4 @@
-"""What `status` and `plan` print for people."""
+"""The tables that commands print for people."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -16,8 +16,8 @@ from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
 from ferryman.views.reasons import reason_in_words
 
-_WIDE = 4096  # columns of a pipe: a table for `grep` must not be cut or folded
-# Columns of a terminal.
+_PIPE_WIDTH = 4096  # columns: a table in a pipe, for `grep`, must not be cut or folded
+# Minimum widths of a terminal, in columns.
 _ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
@@ -26,15 +26,15 @@ _COLOURS = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that folds nothing when nobody looks at it."""
+    """A console for stdout or stderr. If that is no terminal, it is wide enough not to fold lines."""
     made = Console(stderr=stderr, highlight=False, markup=False)
-    if not made.file.isatty():  # not `is_terminal`: FORCE_COLOR, which CI systems set, makes a pipe one
-        made.width = _WIDE
+    if not made.file.isatty():  # not `is_terminal`: with FORCE_COLOR, which CI systems set, that is true for a pipe
+        made.width = _PIPE_WIDTH
     return made
 
 
 def plan_table(looked: Iterable[ItemLookup]) -> Table:
-    """Every tag of every item, what would be done, and why."""
+    """A row per tag of every item: the action, and the reason."""
     table = _table("item", "tag", "action", "reason", "pushed", "digest")
     for each in looked:
         for decision in each.decisions:
@@ -50,7 +50,7 @@ def plan_table(looked: Iterable[ItemLookup]) -> Table:
 
 
 def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
-    """A line an item: how many tags stand where. A narrow terminal shows what matters most."""
+    """A row per item: the number of tags by status. A narrow terminal shows only the most important columns."""
     named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
     roomy = width >= _ROOM_FOR_ALL_COUNTS
     statuses: list[Status] = (
@@ -70,12 +70,12 @@ def _count(number: int, status: Status) -> Text:
 
 
 def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
-    """A line a tag, with what is wrong with it. On a narrow terminal what is wrong stands below, unbroken."""
+    """A row per tag, with a note about errors. On a narrow terminal the notes follow below the table, unfolded."""
     return _Tags(tags)
 
 
 class _Tags:
-    """A table that minds how much room there is."""
+    """A table that adapts to the width."""
 
     def __init__(self, tags: Iterable[TagRecord]) -> None:
         self._tags = list(tags)
@@ -92,20 +92,20 @@ class _Tags:
     def _table(self, *columns: str) -> Table:
         table = _table("item", "tag", "status", "tries", *columns)
         for record in self._tags:
-            told: dict[str, str | Text] = {
+            cells: dict[str, str | Text] = {
                 "pushed": _when(record.pushed_at),
                 "synced": _when(record.synced_at),
                 "source digest": _short(record.source_digest),
                 "target digest": _short(record.target_digest),
                 "note": Text(_note(record)),
             }
-            cells = [told[column] for column in columns]
-            table.add_row(record.item, record.tag, _coloured(record.status), str(record.attempts), *cells)
+            shown = [cells[column] for column in columns]
+            table.add_row(record.item, record.tag, _coloured(record.status), str(record.attempts), *shown)
         return table
 
 
 def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
-    """Every attempt at one tag, oldest first."""
+    """A row per attempt at one tag, oldest first."""
     table = _table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
     for attempt in attempts:
         table.add_row(
@@ -121,7 +121,7 @@ def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
 
 
 def registries_table(states: Iterable[RegistryState]) -> Table:
-    """The registries that are paused, or wait for a limit."""
+    """A row per registry that is paused, after a refused login or for a rate limit."""
     table = _table("registry", "waits", "since", "why")
     for state in states:
         waits = f"until {_when(state.until)}" if state.until else _waits_for_login(state)
@@ -135,7 +135,7 @@ def _waits_for_login(state: RegistryState) -> str:
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:
-    """What works, and what doesn't."""
+    """A row per result of `check`."""
     table = _table("", "what", "message")
     for finding in findings:
         works = Text("ok", style="green") if finding.works else Text("error", style="red")

@@ -138,8 +138,8 @@ async def test_the_log_of_what_is_replaced_is_not_replayed(file: Path, tmp_path:
     if how == "restore":
         done = await restore(url_of(file), tmp_path / "backup.db")
         assert done.tags == 1
-        assert done.aside is not None
-        assert await recorded(done.aside) == {"1", "2"}
+        assert done.previous is not None
+        assert await recorded(done.previous) == {"1", "2"}
     else:
         shutil.copy(tmp_path / "backup.db", file)
     assert await recorded(file) == {"1"}
@@ -199,7 +199,7 @@ async def test_a_backup_of_an_older_schema_is_migrated_and_marked(file: Path, tm
     assert await back_up(url_of(old), tmp_path / "backup.db", force=False) == 0
     done = await restore(url_of(file), tmp_path / "backup.db")
 
-    assert done.aside is None
+    assert done.previous is None
     assert await is_marked(file)
 
 
