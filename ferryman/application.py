@@ -1,4 +1,4 @@
-"""The only place that builds things: settings and items.yml in, an application with everything in its room out."""
+"""Build the application from the settings and items.yml: all objects are created and connected here."""
 
 import os
 import platform
@@ -35,13 +35,13 @@ from ferryman.transports.engine.transport import DockerTransport
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
 
-_ATTEMPTS_KEPT = timedelta(days=30)  # how long every attempt stays readable
-_LONG_SILENT = timedelta(days=1)  # after which a process that was killed is no longer listed
+_ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
+_SILENT_SERVICES_KEPT = timedelta(days=1)  # retention of processes without a heartbeat
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The state database, and who reads and writes it: all that `status` and its like need."""
+    """The state database and its interfaces: all that commands without lookups and copies need."""
 
     name: str  # the file, or the server and the database
     queue: Queue
@@ -53,13 +53,13 @@ class Record:
     database: Database
 
     def locks(self) -> Locks:
-        """Which of this machine's processes are there, and which ended without a word."""
+        """Which of this machine's processes exist, and which ended without releasing their lock."""
         return locks(self.database)
 
 
 @dataclass(slots=True)
 class Application:
-    """Everything that a working Ferryman consists of."""
+    """All parts of a running Ferryman."""
 
     settings: Settings
     configuration: Configuration
@@ -72,7 +72,7 @@ class Application:
     transport: TransportSelector
 
     def scheduler(self) -> Scheduler:
-        """The half that looks and enqueues."""
+        """Create the half that looks up sources and enqueues tags."""
         return Scheduler(
             queue=self.record.queue,
             ledger=self.record.ledger,
@@ -80,13 +80,13 @@ class Application:
             pauses=self.pauses,
             target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
             clock=self.clock,
-            native=self.transport.native or _machine(),
+            native=self.transport.native or _native_platform(),
             complete_walk=self.settings.complete_walk,
             events=self.events,
         )
 
     def pool(self, *, targets: Collection[str] | None = None) -> WorkerPool:
-        """The half that claims and copies, for these targets (None: for all)."""
+        """Create the half that claims and copies tags, for these targets (None: for all)."""
         worker = Worker(
             queue=self.record.queue,
             transport=self.transport,
@@ -112,16 +112,16 @@ class Application:
         )
 
     async def remove_old_records(self) -> None:
-        """Keep the database from growing for ever; once a cycle is often enough. Raises StoreError."""
+        """Delete old records, so that the database does not grow for ever; call it once a cycle. Raises StoreError."""
         now = self.clock.now()
         await self.record.ledger.forget_attempts(now - _ATTEMPTS_KEPT)
-        await self.record.services.forget(now - _LONG_SILENT)
+        await self.record.services.forget(now - _SILENT_SERVICES_KEPT)
         targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
         await self.record.blobs.forget_repositories(but=targets)
         await self.record.blobs.forget_unused()
 
     def reload(self) -> None:
-        """Read items.yml again. Raises ConfigurationError, and then changes nothing."""
+        """Read items.yml again. Raises ConfigurationError, and changes nothing then."""
         configuration = load_items(self.settings)
         self.registry.configure(
             hosts=configuration.registries,
@@ -133,15 +133,15 @@ class Application:
 
 
 def load_items(settings: Settings) -> Configuration:
-    """The items.yml in force. Raises ConfigurationError."""
+    """Read items.yml. Raises ConfigurationError."""
     return items.load(settings.items, environ=os.environ, transport=settings.transport)
 
 
 @asynccontextmanager
 async def open_record(settings: Settings, *, create: bool = False) -> AsyncIterator[Record]:
-    """Open the state database for one who claims nothing in it. Raises ConfigurationError, StoreError.
+    """Open the state database for a process that claims nothing. Raises ConfigurationError, StoreError.
 
-    NoDatabase where there is none, unless one is to be made.
+    Raises NoDatabase if there is none, unless `create`.
     """
     async with _open_database(settings, create=create) as database:
         yield _record(database, settings, owner=None)
@@ -157,8 +157,8 @@ async def _open_database(settings: Settings, *, create: bool) -> AsyncIterator[D
 
 
 @asynccontextmanager
-async def _open_or_imagine(settings: Settings) -> AsyncIterator[Database]:
-    """The state database; where there is none, an empty one that goes again: who only looks makes none."""
+async def _open_or_temporary(settings: Settings) -> AsyncIterator[Database]:
+    """Open the state database; if there is none, an empty temporary one: read-only commands must not create one."""
     async with AsyncExitStack() as stack:
         try:
             database = await stack.enter_async_context(_open_database(settings, create=False))
@@ -192,15 +192,15 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
 
 @asynccontextmanager
 async def open_application(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[Application]:
-    """Build everything; with `engine`, find the Docker Engine at once, if it is wanted. Raises FerrymanError.
+    """Build the application; with `engine`, connect to the Docker Engine, if the settings need it.
 
-    Without `create` no state database is made: where there is none, it is as if it were empty.
+    Without `create`, a missing state database is not created, and counts as empty. Raises FerrymanError.
     """
     configuration = load_items(settings)
     clock, events = SystemClock(), Events()
     events.subscribe(event_log.write)
     async with AsyncExitStack() as stack:
-        opening = _open_database(settings, create=True) if create else _open_or_imagine(settings)
+        opening = _open_database(settings, create=True) if create else _open_or_temporary(settings)
         database = await stack.enter_async_context(opening)
         owner = Owner.claim(database)
         stack.callback(owner.release)
@@ -218,7 +218,7 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         stack.push_async_callback(transport.aclose)
         if engine:
             log.get().info("transports_ready", message="tags are copied", how=await transport.connect())
-            # Before anything is claimed: nothing is pushed to where items.yml does not say so any more.
+            # Before anything is claimed: nothing may be pushed to targets that were removed from items.yml.
             await record.queue.withdraw_items({str(item.target) for item in configuration.items})
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
         yield Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
@@ -235,7 +235,7 @@ def _transport(
             cache_limit=settings.cache_limit,
             clock=clock,
         ),
-        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_machine(), clock=clock),
+        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_native_platform(), clock=clock),
     )
     _configure(transport, configuration, settings)
     return transport
@@ -249,12 +249,12 @@ def _configure(transport: TransportSelector, configuration: Configuration, setti
     )
 
 
-def _machine() -> Platform:
+def _native_platform() -> Platform:
     return Platform.of("linux", platform.machine())
 
 
 def _credentials(settings: Settings, configuration: Configuration, *, clock: Clock) -> CredentialStore:
-    """`registries:` first, then TARGET_USER and TARGET_PASSWORD for the targets, then Docker's own files."""
+    """Credentials from `registries:`, then TARGET_USER and TARGET_PASSWORD (targets only), then Docker's own files."""
     target_default = None
     if settings.target_user and settings.target_password:
         target_default = Credential(settings.target_user, settings.target_password.get_secret_value())

@@ -2,7 +2,7 @@
 
 from ferryman import log
 from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, RegistryPaused, RegistryResumed
-from ferryman.registry_pauses import waits
+from ferryman.registry_pauses import wait_message
 
 _RESUMED = {
     "login-accepted": "the login is taken again: registry resumed",
@@ -98,7 +98,7 @@ def _registry_paused(event: RegistryPaused) -> None:
         message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
         log.get().error("registry_paused", message=message, registry=event.registry)
     else:
-        waiting = waits(event.registry, event.tags or 0, event.until)
+        waiting = wait_message(event.registry, event.tags or 0, event.until)
         log.get().warning(
             "registry_rate_limited",
             message=waiting,

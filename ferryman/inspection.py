@@ -1,4 +1,4 @@
-"""`ferryman check`: everything that a copy needs, tried one by one, copying nothing."""
+"""`ferryman check`: try everything that a copy needs, without copying."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from ferryman.errors import TransferError
 from ferryman.items.model import Item
 from ferryman.wording import counted
 
-_SHOWN = 3  # prefixes of targets
+_SHOWN = 3  # prefixes of targets in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried."""
+    """The result of one check."""
 
     what: str
     works: bool
@@ -23,7 +23,7 @@ class Finding:
 
 
 async def inspect(app: Application) -> list[Finding]:
-    """The configuration (it was read already), the engine (where one is wanted), and a login at every registry."""
+    """Check the configuration, the engine (if it is needed), a login at every registry, and the patterns of include."""
     items = app.configuration.items
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
@@ -42,14 +42,14 @@ async def inspect(app: Application) -> list[Finding]:
 
 
 def _destinations(items: Sequence[Item]) -> str:
-    """Where they go, by what is before the images' names."""
+    """The targets of the items, without the images' names, for the message."""
     found = sorted({f"{str(item.target).rpartition('/')[0]}/" for item in items})
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f", to {', '.join(found[:_SHOWN])}{more}" if found else ""
 
 
 async def _includes(app: Application, item: Item) -> list[Finding]:
-    """Patterns that no tag matches, as far as the record knows the source: nothing is listed for it."""
+    """Warn about patterns that match no recorded tag; nothing is listed for that."""
     known = await app.record.ledger.known(str(item.target))
     names = [tag for tag, record in known.items() if record.gone_at is None and record.source == str(item.source)]
     idle = planner.idle_includes(item.rules, names) if names else ()
@@ -71,7 +71,7 @@ async def _engine(app: Application) -> Finding:
 async def _registry(app: Application, what: str, registry: str) -> Finding:
     try:
         message = await app.registry.log_in(registry)
-        resumed = await app.pauses.lift_if_taken(registry)
+        resumed = await app.pauses.resume_if_accepted(registry)
         return Finding(what, True, f"{message}; it was paused, and goes on" if resumed else message)
     except TransferError as error:
         return Finding(what, False, str(error))

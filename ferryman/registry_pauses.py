@@ -1,8 +1,8 @@
-"""Registries that are left alone: for a while (a rate limit), or until they take their login (one was refused).
+"""Pause registries: until a rate limit ends, or, after a refused login, until the login is accepted.
 
-5,000 tags behind one wrong password must not become 5,000 failed logins: Docker Hub locks a user name
-for ten minutes after a few. But token servers also refuse good logins for some seconds, so a refused one is
-tried a second time at once, and then in later cycles, at growing intervals.
+5,000 tags behind one wrong password must not cause 5,000 failed logins: Docker Hub locks a user name for ten minutes
+after a few. But token servers sometimes refuse valid logins for some seconds. So a refused login is retried once at
+once, and then in later cycles, with backoff.
 """
 
 import asyncio
@@ -20,28 +20,28 @@ from ferryman.registry.client import RegistryClient
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import RegistryState
 
-_HICCUP = 2.0  # seconds between a refusal and the second try
-_INTERVAL = timedelta(minutes=1)  # after the first try that was refused in a later cycle; it doubles from there
+_RETRY_DELAY = 2.0  # seconds between a refusal and its retry
+_INTERVAL = timedelta(minutes=1)  # backoff after the first refused login in a later cycle; doubled for each further one
 _LONGEST_INTERVAL = timedelta(days=1)
-_MOST_DOUBLINGS = 32  # beyond any cap; keeps the arithmetic within a timedelta
+_MOST_DOUBLINGS = 32  # enough to reach the longest interval; more would overflow a timedelta
 
 
-def waits(registry: str, tags: int, until: datetime) -> str:
-    """The sentence for a registry's limit, which lasts for hours at most."""
+def wait_message(registry: str, tags: int, until: datetime) -> str:
+    """The message about tags that wait for the end of a registry's rate limit (hours at most)."""
     name = "Docker Hub" if registry == DOCKER_HUB else registry
     counted = "1 tag waits" if tags == 1 else f"{tags} tags wait"
     return f"{counted} for {name}'s limit; next at {until:%H:%M} UTC"
 
 
 def next_login(state: RegistryState) -> datetime:
-    """When a refused login may be tried again, by the first cycle after that: 0, 1, 2, 4 … minutes, a day at most."""
+    """When the next cycle may retry a refused login: after a backoff of 0, 1, 2, 4 … minutes, at most a day."""
     if state.tried_at is None or not state.tries:
         return state.tried_at or state.since
     return state.tried_at + min(_INTERVAL * 2.0 ** min(state.tries - 1, _MOST_DOUBLINGS), _LONGEST_INTERVAL)
 
 
 class RegistryPauses:
-    """Knows which registries are paused, for this process and every other on the same database."""
+    """Pauses and resumes registries, for all processes on the same database."""
 
     def __init__(self, *, queue: Queue, registry: RegistryClient, clock: Clock, events: Events) -> None:
         self._queue = queue
@@ -49,47 +49,47 @@ class RegistryPauses:
         self._clock = clock
         self._events = events
         self._deciding = asyncio.Lock()
-        self._trying: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by registry
-        self._tried: Counter[str] = Counter()  # second tries that have ended, by registry
-        self._taken: dict[str, bool] = {}  # what came of the last of them
+        self._retry_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by registry
+        self._retries: Counter[str] = Counter()  # finished retries, by registry
+        self._accepted: dict[str, bool] = {}  # the result of the last one
 
-    async def passes(self, registry: str) -> bool:
-        """Whether a login that has just been refused is taken a moment later. Many may ask: it is tried once."""
-        before = self._tried[registry]
-        async with self._trying[registry]:
-            if self._tried[registry] == before:
-                self._taken[registry] = await self._is_taken(registry)
-                self._tried[registry] += 1
-            return self._taken[registry]
+    async def retry_login(self, registry: str) -> bool:
+        """Retry a login that was just refused. Returns whether it is accepted now. Concurrent calls share one retry."""
+        before = self._retries[registry]
+        async with self._retry_locks[registry]:
+            if self._retries[registry] == before:
+                self._accepted[registry] = await self._is_login_accepted(registry)
+                self._retries[registry] += 1
+            return self._accepted[registry]
 
-    async def _is_taken(self, registry: str) -> bool:
-        if await self.reason(registry):
+    async def _is_login_accepted(self, registry: str) -> bool:
+        if await self.refusal(registry):
             return False
-        await self._clock.sleep(_HICCUP)
+        await self._clock.sleep(_RETRY_DELAY)
         try:
-            taken = await self._registry.try_login(registry)
-        except TransferError:  # an account may be locked by another try: the next one is for the next cycle
+            accepted = await self._registry.try_login(registry)
+        except TransferError:  # further tries may lock the account: the next one is made by the next cycle
             return False
-        if taken:
+        if accepted:
             log.get().warning(
                 "login_unsteady", message="a login was refused, and taken a moment later", registry=registry
             )
-        return taken
+        return accepted
 
-    async def try_again(self, hosts: Collection[str]) -> None:
-        """At the beginning of a cycle: try the refused logins of these registries whose time has come, once each."""
+    async def retry_refused_logins(self, hosts: Collection[str]) -> None:
+        """At the start of a cycle, retry the refused logins of these registries whose backoff has ended, once each."""
         for state in await self._queue.paused_registries():
             if state.until is not None or state.registry not in hosts:
                 continue
             now, due = self._clock.now(), next_login(state)
             clock_was_ahead = state.tried_at is not None and state.tried_at > now
             if (due <= now or clock_was_ahead) and await self._queue.claim_login(state):
-                await self._try_again(state)
+                await self._retry_refused_login(state)
 
-    async def _try_again(self, state: RegistryState) -> None:
+    async def _retry_refused_login(self, state: RegistryState) -> None:
         registry = state.registry
         try:
-            taken = await self._registry.try_login(registry)
+            accepted = await self._registry.try_login(registry)
         except LoginRefused as error:
             again = next_login(replace(state, tried_at=self._clock.now(), tries=state.tries + 1))
             log.get().warning(
@@ -106,58 +106,58 @@ class RegistryPauses:
             )
         else:
             tags = await self._queue.resume_on_trial(registry)
-            self._events.emit(RegistryResumed(registry, tags, "login-accepted" if taken else "login-retried"))
+            self._events.emit(RegistryResumed(registry, tags, "login-accepted" if accepted else "login-retried"))
 
-    async def lift_if_taken(self, registry: str) -> bool:
-        """For `check`: resume a registry that takes its login now. False: it was not paused, or it does not."""
-        if not await self.reason(registry):
+    async def resume_if_accepted(self, registry: str) -> bool:
+        """For `check`: resume a registry if it accepts the login now. False: it was not paused, or it does not."""
+        if not await self.refusal(registry):
             return False
         try:
-            taken = await self._registry.try_login(registry)
+            accepted = await self._registry.try_login(registry)
         except TransferError:
             return False
-        if taken:
+        if accepted:
             self._events.emit(RegistryResumed(registry, await self._queue.resume(registry), "check"))
-        return taken
+        return accepted
 
-    async def stop(self, registry: str, *, error: str) -> bool:
-        """Pause after a refused login. False: it was paused already, this error says nothing new."""
+    async def pause_after_refusal(self, registry: str, *, error: str) -> bool:
+        """Pause a registry after a refused login. False: it was paused already, so the error is not new."""
         async with self._deciding:
-            if await self.reason(registry):
+            if await self.refusal(registry):
                 return False
             fingerprint = await self._registry.login_fingerprint(registry)
             await self._queue.pause(registry, until=None, error=error, login_fingerprint=fingerprint)
         self._events.emit(RegistryPaused(registry, None, error))
         return True
 
-    async def wait(self, registry: str, *, until: datetime, error: str) -> None:
-        """Let none of a registry's tags run before `until`. Every change of that is logged once."""
+    async def pause_until(self, registry: str, *, until: datetime, error: str) -> None:
+        """Pause a registry until its rate limit ends. Emits an event for every change."""
         if await self._queue.pause(registry, until=until, error=error):
             tags = await self._queue.count_waiting(registry)
             self._events.emit(RegistryPaused(registry, until, error, tags=tags))
 
     async def check(self, registry: str) -> None:
-        """Mind what this process, an earlier one, or another one met there. Raises LoginRefused for a refused login.
+        """Respect the pauses that any process has recorded. Raises LoginRefused if the registry's login was refused.
 
-        A limit is minded by the registry's client: it waits for a short one, and refuses to ask before a long one ends.
+        Rate limits are passed on to the registry client, which waits for a short one, and raises for a long one.
         """
-        async with self._trying[registry]:
-            pass  # who comes while a refused login is tried the second time would show it a third time
+        async with self._retry_locks[registry]:
+            pass  # wait for a retry of a refused login, instead of sending the login a third time
         for state in await self._queue.paused_registries():
             if state.until is not None:
-                self._registry.hold(state.registry, state.until)  # each: a tag API has a host, and limits, of its own
+                self._registry.hold(state.registry, state.until)  # of all hosts: a tag API has its own host and limits
             elif state.registry == registry:
                 raise LoginRefused(state.error, registry=registry)
 
-    async def reason(self, registry: str) -> str | None:
-        """Why a registry is paused for its login; None: it isn't."""
+    async def refusal(self, registry: str) -> str | None:
+        """The error of the refused login for which a registry is paused; None: it is not."""
         for state in await self._queue.paused_registries():
             if state.registry == registry and state.until is None:
                 return state.error
         return None
 
     async def resume_recovered(self) -> None:
-        """Let go every registry whose credentials are others than those that were refused."""
+        """Resume every registry whose credentials have changed since they were refused."""
         for state in await self._queue.paused_registries():
             if state.until is not None:
                 continue

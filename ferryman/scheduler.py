@@ -1,4 +1,4 @@
-"""Looking at the sources, and what comes of it: discover, plan, enqueue. One item's failure never stops the others."""
+"""Look up the sources: discover tags, plan, enqueue. The failure of one item does not stop the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -31,22 +31,22 @@ from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner
 
 _UNREADABLE: planner.Reason = "unreadable"
-_LONGEST_LOOK = 2 * 3600.0  # seconds at one item, however long its lists and slow its registry
-_ITEMS_AT_ONCE = 8  # each registry's own limit counts besides
+_LOOKUP_TIMEOUT = 2 * 3600.0  # seconds for one item
+_ITEMS_AT_ONCE = 8  # concurrent lookups; each registry's own limit applies as well
 
 
 @dataclass(frozen=True, slots=True)
 class ItemLookup:
-    """What one item's source has, and what is to be done about it."""
+    """The result of one item's lookup: upstream's tags, and the planner's decisions."""
 
     item: Item
     survey: Survey
     decisions: Sequence[Decision]
     walk: Walk
-    records: Mapping[str, TagRecord] = field(default_factory=dict)  # what was known of the tags before
-    looked_at: datetime | None = None  # the last time before this
-    absent_pins: Sequence[str] = ()  # tags that `pin` names, and that upstream does not have
-    idle_includes: Sequence[str] = ()  # patterns of `include` that no tag of upstream's matches
+    records: Mapping[str, TagRecord] = field(default_factory=dict)  # of the tags before this lookup
+    looked_at: datetime | None = None  # time of the previous lookup
+    absent_pins: Sequence[str] = ()  # tags that `pin` names, but upstream does not have
+    idle_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,19 @@ class UnreadableTag:
     target: str
     tag: str
     error: str
-    passing: bool  # trying again can help
+    temporary: bool  # a retry may succeed
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one cycle did."""
+    """The result of one cycle."""
 
     enqueued: int
-    failed: Mapping[str, str]  # target of each item that could not be looked at: why
+    failed: Mapping[str, str]  # errors of the items whose lookup failed, by target
     unread: Sequence[UnreadableTag] = ()
 
     def followed_by(self, later: "Cycle", items: Collection[Item]) -> "Cycle":
-        """Both as one; of `items`, at which the later one looked again, what it found counts."""
+        """Merge both results; for `items`, which the later cycle looked up again, its result counts."""
         again = {str(item.target) for item in items}
         failed = {target: error for target, error in self.failed.items() if target not in again}
         unread = [each for each in self.unread if each.target not in again or each.target in later.failed]
@@ -76,7 +76,7 @@ class Cycle:
 
 
 class Scheduler:
-    """Keeps the queue in step with what the sources have."""
+    """Looks up items and keeps the queue up to date with their sources."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Scheduler:
         self._clock = clock
         self._native = native
         self._events = events
-        self._complete_walk = complete_walk  # how long a walk may do without going to the end
+        self._complete_walk = complete_walk  # interval between two complete walks
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
     async def cycle(
@@ -110,10 +110,10 @@ class Scheduler:
         again: bool = False,
         only_unread: bool = False,
     ) -> Cycle:
-        """Look at every one of `items` and enqueue what is new or changed. Raises StoreError.
+        """Look up every item of `items` and enqueue what is new or changed. Raises StoreError.
 
-        `again`: it follows another one of the same sync, so refused logins have had their try.
-        `only_unread`: list nothing, but read the tags that could not be read the last time.
+        `again`: a further cycle of the same sync, which does not retry refused logins.
+        `only_unread`: list nothing, only read the tags that could not be read the last time.
         """
         ended = CycleEnded("stopped", len(items), again=again)
         began = self._clock.monotonic()
@@ -135,7 +135,7 @@ class Scheduler:
         await self._pauses.resume_recovered()
         if not again:
             hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
-            await self._pauses.try_again(hosts)
+            await self._pauses.retry_refused_logins(hosts)
         enqueued = 0
         failed: dict[str, str] = {}
         unread: list[UnreadableTag] = []
@@ -144,16 +144,16 @@ class Scheduler:
             nonlocal enqueued
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
-                    async with _bounded(item):
-                        looked = await self._persistently(configuration, item, unread, only_unread=only_unread)
+                    async with _time_limit(item):
+                        looked = await self._look_with_login_retry(configuration, item, unread, only_unread=only_unread)
                     enqueued += looked.enqueued + looked.requeued
                 except TransferError as error:
-                    looked = await self._cannot_look(item, error)
+                    looked = await self._record_lookup_failure(item, error)
                     failed[str(item.target)] = str(error)
                 except StoreError:
                     raise
-                except Exception as error:  # noqa: BLE001 - a mistake of ours, over one item's answers
-                    looked = await self._defect(item, error)
+                except Exception as error:  # noqa: BLE001 - a defect with one item's responses
+                    looked = await self._record_defect(item, error)
                     failed[str(item.target)] = str(looked.error)
                 self._events.emit(looked)
 
@@ -161,9 +161,9 @@ class Scheduler:
         return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
 
     async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> ItemLookup:
-        """Discover and plan; changes nothing. Raises TransferError."""
+        """Discover and plan one item; changes nothing. Raises TransferError."""
         await self._pauses.check(item.source.registry)
-        self._registry.forget_refusals(item.source.registry)  # what counts is that it is not paused
+        self._registry.forget_refusals(item.source.registry)  # the recorded pauses decide
         records = await self._ledger.known(str(item.target))
         last = await self._ledger.walk(str(item.target))
         rules = planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
@@ -186,7 +186,7 @@ class Scheduler:
         )
         found, decisions = await self._planned(item, found, mirrored)
         if complete and item.rules.referrers:
-            anew = await self._referred_anew(item, decisions, records)
+            anew = await self._changed_referrers(item, decisions, records)
             mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
             decisions = await self._plan(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
@@ -196,11 +196,11 @@ class Scheduler:
         return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle)
 
     def _is_due(self, completed_at: datetime, now: datetime) -> bool:
-        """Whether the last walk to the end is too old, or was noted by a clock that was ahead."""
+        """Whether the last complete walk is too old, or was recorded under a clock that was ahead."""
         return now < completed_at or now - completed_at >= self._complete_walk
 
     def _lister(self, configuration: Configuration, registry: str) -> TagLister:
-        """The registry's lister, kept from cycle to cycle: Docker Hub's remembers its sign-in."""
+        """The registry's lister, cached across cycles: Docker Hub's keeps its login token."""
         entry = configuration.registries.get(registry)
         override = entry.lister if entry else None
         if (registry, override) not in self._listers:
@@ -210,7 +210,7 @@ class Scheduler:
     async def _planned(
         self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]
     ) -> tuple[Survey, Sequence[Decision]]:
-        """Plan; where an imported digest may be that of a platform's image, look into those indexes and plan again."""
+        """Plan. If imported digests may be those of a platform's image, read these indexes and plan again."""
         decisions = await self._plan(item, found, mirrored)
         uncertain = {decision.tag for decision in decisions if decision.uncertain}
         if not uncertain:
@@ -225,10 +225,10 @@ class Scheduler:
 
         return await compute(plan, size=len(found.tags))
 
-    async def _referred_anew(
+    async def _changed_referrers(
         self, item: Item, decisions: Sequence[Decision], records: Mapping[str, TagRecord]
     ) -> list[str]:
-        """The mirrored tags of which upstream has other referrers now; those that are tags show in its list."""
+        """The mirrored tags whose referrers upstream have changed. Referrers that are tags are found by the listing."""
         kept = {
             each.tag: each.digest
             for each in decisions
@@ -252,18 +252,18 @@ class Scheduler:
             return tag
         return replace(tag, platforms=digests)
 
-    async def _persistently(
+    async def _look_with_login_retry(
         self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
     ) -> ItemLooked:
-        """Keep in step with upstream; once more where its login is refused now and taken a moment later."""
+        """Look up and enqueue; after a refused login that is accepted on retry, once more."""
         try:
-            return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
+            return await self._look_and_enqueue(configuration, item, unread, only_unread=only_unread)
         except LoginRefused as error:
-            if not await self._pauses.passes(error.registry or item.source.registry):
+            if not await self._pauses.retry_login(error.registry or item.source.registry):
                 raise
-        return await self._keep_in_step(configuration, item, unread, only_unread=only_unread)
+        return await self._look_and_enqueue(configuration, item, unread, only_unread=only_unread)
 
-    async def _keep_in_step(
+    async def _look_and_enqueue(
         self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
     ) -> ItemLooked:
         looked = await self.look(configuration, item, only_unread=only_unread)
@@ -314,11 +314,11 @@ class Scheduler:
         )
 
     async def _check_target(self, item: Item, looked: ItemLookup) -> int:
-        """Ask the target for what is kept, as far as its time has come; the number of tags that are queued again."""
+        """Verify the tags that are up to date at the target, as far as due. Returns the number of requeued tags."""
         kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
         try:
             await self._pauses.check(item.target.registry)
-        except LoginRefused:  # told already
+        except LoginRefused:  # reported already
             return 0
         elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
         requeued = await self._target_check.check(item.target, kept, elapsed=elapsed)
@@ -326,18 +326,18 @@ class Scheduler:
             self._queue.filled.notify()
         return requeued
 
-    async def _cannot_look(self, item: Item, error: TransferError) -> ItemLooked:
-        """The item waits for the next cycle; a refused login pauses its registry, and is told once."""
+    async def _record_lookup_failure(self, item: Item, error: TransferError) -> ItemLooked:
+        """Record the failure. The next cycle retries; a refused login pauses its registry, and is reported once."""
         await self._ledger.note_lookup_failure(_key(item), str(error), now=self._clock.now())
-        told = ItemLooked(item.name, str(item.source), str(item.target), "failed", str(error), error.kind)
+        event = ItemLooked(item.name, str(item.source), str(item.target), "failed", str(error), error.kind)
         if isinstance(error, LoginRefused):
-            if not await self._pauses.stop(error.registry or item.source.registry, error=str(error)):
-                return replace(told, outcome="paused")
+            if not await self._pauses.pause_after_refusal(error.registry or item.source.registry, error=str(error)):
+                return replace(event, outcome="paused")
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
-            await self._pauses.wait(error.registry, until=error.retry_at, error=str(error))
-        return told
+            await self._pauses.pause_until(error.registry, until=error.retry_at, error=str(error))
+        return event
 
-    async def _defect(self, item: Item, error: Exception) -> ItemLooked:
+    async def _record_defect(self, item: Item, error: Exception) -> ItemLooked:
         message = f"defect in Ferryman, see the log: {type(error).__name__}"
         await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now())
         return ItemLooked(
@@ -346,28 +346,28 @@ class Scheduler:
 
 
 @asynccontextmanager
-async def _bounded(item: Item) -> AsyncIterator[None]:
-    """Raises Unreachable where one item's look would keep a cycle from ending."""
+async def _time_limit(item: Item) -> AsyncIterator[None]:
+    """Raise Unreachable if the lookup of an item takes too long, so that the cycle can end."""
     try:
-        async with asyncio.timeout(_LONGEST_LOOK) as limit:
+        async with asyncio.timeout(_LOOKUP_TIMEOUT) as timeout:
             yield
     except TimeoutError:
-        if not limit.expired():
+        if not timeout.expired():
             raise
         message = (
-            f"{item.source} could not be looked at within {_LONGEST_LOOK / 3600:.0f} h; the next cycle tries again"
+            f"{item.source} could not be looked at within {_LOOKUP_TIMEOUT / 3600:.0f} h; the next cycle tries again"
         )
         raise Unreachable(message, registry=item.source.registry) from None
 
 
 def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
-    """A tag that could not be looked at may be there all the same."""
-    perhaps = {tag.name for tag in found.tags} | {problem.tag for problem in found.problems}
-    return tuple(pin for pin in pins if pin not in perhaps)
+    """The pins that upstream does not have. A tag that could not be read may exist, so it is not among them."""
+    existing = {tag.name for tag in found.tags} | {problem.tag for problem in found.problems}
+    return tuple(pin for pin in pins if pin not in existing)
 
 
 def _idle(item: Item, selector: RuleSelector, found: Survey) -> tuple[str, ...]:
-    """Where the limit is met, a walk need not have come to what a pattern matches."""
+    """The patterns of `include` without a match; none, if the walk ended early because the limit was reached."""
     if not found.complete and selector.is_limit_reached(found.tags):
         return ()
     return planner.idle_includes(item.rules, [tag.name for tag in found.tags])
@@ -379,7 +379,7 @@ def _key(item: Item) -> ItemKey:
 
 
 def _unread(looked: ItemLookup, problems: Mapping[str, TagProblem]) -> list[UnreadableTag]:
-    """What could not be read, of what is wanted: also of what was mirrored, or is queued, as it was known before."""
+    """The wanted tags that could not be read, including mirrored and queued ones, whose record stays unchanged."""
     failed = {decision.tag: decision.detail for decision in looked.decisions if decision.action == "fail"}
     failed |= {
         decision.tag: str(problems[decision.tag].error)
@@ -388,13 +388,13 @@ def _unread(looked: ItemLookup, problems: Mapping[str, TagProblem]) -> list[Unre
     }
     target = str(looked.item.target)
     return [
-        UnreadableTag(target, tag, error, passing=tag in problems and problems[tag].error.temporary)
+        UnreadableTag(target, tag, error, temporary=tag in problems and problems[tag].error.temporary)
         for tag, error in failed.items()
     ]
 
 
 def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProblem | None) -> PlannedTag:
-    tells_why = decision.action == "fail" or (decision.action == "skip" and decision.reason == "platform")
+    has_error = decision.action == "fail" or (decision.action == "skip" and decision.reason == "platform")
     return PlannedTag(
         decision.tag,
         decision.action,
@@ -402,13 +402,13 @@ def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProbl
         decision.rank,
         status=record.status if record else None,
         synced_at=record.synced_at if record else None,
-        error=decision.detail if tells_why else None,
-        error_kind=(problem.error.kind if problem else decision.reason) if tells_why else None,
+        error=decision.detail if has_error else None,
+        error_kind=(problem.error.kind if problem else decision.reason) if has_error else None,
     )
 
 
 def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:
-    """What earlier walks, or the old history, say that upstream has."""
+    """Upstream's tags as recorded by earlier walks, or imported from the old history."""
     return {
         name: UpstreamTag(
             name,
@@ -436,7 +436,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
 
 
 def _seen(tag: UpstreamTag, problem: TagProblem | None) -> SeenTag:
-    if problem is not None and problem.about == "digest":  # a time beside an older digest would pass for unchanged
+    if problem is not None and problem.about == "digest":  # a new time with an old digest would look unchanged
         return SeenTag(tag.name, None, None)
     platforms = (
         {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms is not None else None

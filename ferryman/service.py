@@ -17,18 +17,20 @@ from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
 from ferryman.timetable import NextCycle, next_cycle
 
-_GRACE = 3.0  # seconds that running copies get to end by themselves; handing back may take 5 more, 10 is the limit
-_HEARTBEAT = 15.0  # seconds between two beats, which `ferryman health` looks for
-# After which a pool without progress hangs. What a copy waits for has a shorter limit of its own, unless `timeout` of a
-# registry is longer: an engine may unpack, and a registry commit, for an hour without a word.
+# Seconds of a graceful stop in which running copies may end. Returning the rest to the queue may take 5 more; docker
+# kills a container after 10.
+_GRACE = 3.0
+_HEARTBEAT_INTERVAL = 15.0  # seconds between two heartbeats, which `ferryman health` checks
+# A pool without progress for this long hangs. All waits of a copy have shorter timeouts, unless `timeout` of a registry
+# is longer: an engine may unpack, and a registry may commit, for an hour without a response.
 _LONGEST_STALL = timedelta(hours=3)
-_LOOK_AT_THE_CLOCK = 15.0  # seconds after which the timetable looks whether somebody has set it
+_CLOCK_CHECK_INTERVAL = 15.0  # seconds after which the timetable checks whether the clock was set
 
 
 async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
-    """Run until SIGTERM or SIGINT. SIGHUP re-reads items.yml and looks at once. Raises FerrymanError at the start.
+    """Run until SIGTERM or SIGINT. SIGHUP re-reads items.yml and starts a cycle. Raises FerrymanError at the start.
 
-    Raises WorkStopped when a part of it keeps ending, after an orderly stop: it would do only half of its work.
+    Raises WorkStopped, after a graceful stop, if a part of it fails again and again.
     """
     async with open_application(settings, engine=work) as app:
         await _Service(app, schedule=schedule, work=work).run()
@@ -42,12 +44,12 @@ class _Service:
         self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
-        # When the last cycle ended, and the one that is under way began, by the monotonic clock.
+        # Monotonic times: when the last cycle ended, and when the running one began.
         self._ended: float | None = None
         self._began: float | None = None
         self._next: NextCycle | None = None
-        self._early_ends = 0  # cycles in a row
-        self._stalled = False  # no worker makes progress
+        self._early_ends = 0  # failed cycles in a row
+        self._stalled = False  # whether no worker makes progress
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -56,9 +58,9 @@ class _Service:
         loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
         log.get().info("service_started", message="started", role=self._role, items=len(self._app.configuration.items))
         others = [
-            self._kept("timetable", self._timetable),
-            self._kept("service heartbeat", self._live),
-            self._kept("look for mended credentials", self._lift_mended),
+            self._supervised("timetable", self._timetable),
+            self._supervised("service heartbeat", self._send_heartbeats),
+            self._supervised("look for mended credentials", self._resume_recovered),
         ]
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
@@ -73,24 +75,24 @@ class _Service:
         finally:
             await cancel_and_wait([stop, *others, *pool])
         owner = self._app.owner.name
-        await self._app.record.queue.reclaim([owner])  # what was claimed in the very moment of the stop
+        await self._app.record.queue.reclaim([owner])  # jobs that were claimed during the stop
         await self._app.record.services.drop(owner)
         log.get().info("service_stopped", message="stopped")
         if ended is not None:
-            ended.result()  # raises what ended it
+            ended.result()  # raises its error
 
-    def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+    def _supervised(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
         return asyncio.create_task(keep_running(name, work, clock=self._app.clock))
 
     async def _timetable(self) -> None:
-        """A cycle now, then by FERRYMAN_INTERVAL, and at once on SIGHUP."""
+        """Run a cycle now, then by FERRYMAN_INTERVAL, and at once after SIGHUP."""
         while True:
             if self._scheduler:
                 await self._timed_cycle(self._scheduler)
             else:
                 await self._withdraw()
                 self._next = NextCycle(self._app.settings.interval, clock=self._app.clock)
-            await self._beat()  # `status` tells when it looks again
+            await self._heartbeat()  # `status` shows the time of the next cycle
             await self._wait_for_the_next()
             self._hangup.clear()
             self._reload()
@@ -107,16 +109,16 @@ class _Service:
             self._next = next_cycle(interval, clock=self._app.clock, early_ends=self._early_ends)
 
     async def _wait_for_the_next(self) -> None:
-        """Until the next cycle is due, or somebody sends SIGHUP."""
+        """Wait until the next cycle is due, or for SIGHUP."""
         while not self._hangup.is_set() and self._next and (left := self._next.left()) > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, _LOOK_AT_THE_CLOCK)):
+                async with asyncio.timeout(min(left, _CLOCK_CHECK_INTERVAL)):
                     await self._hangup.wait()
 
     async def _cycle(self, scheduler: Scheduler) -> bool:
-        """Whether it went to its end."""
+        """Run one cycle. False: the database failed."""
         configuration = self._app.configuration
-        await self._beat()  # `health` knows that it has begun
+        await self._heartbeat()  # for `health`: the cycle has begun
         try:
             await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
             await scheduler.cycle(configuration, configuration.items)
@@ -131,7 +133,7 @@ class _Service:
         return True
 
     async def _withdraw(self) -> None:
-        """Nothing is pushed to where a changed items.yml does not say so any more."""
+        """Take the tags of former items out of the queue: nothing may be pushed to targets that were removed."""
         try:
             configuration = self._app.configuration
             await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
@@ -141,7 +143,7 @@ class _Service:
             )
 
     def _reload(self) -> None:
-        """Take a changed items.yml over; a broken one is reported, and the last good one stays in force."""
+        """Read items.yml again. If it is invalid, report that, and keep the last valid one."""
         try:
             self._app.reload()
         except ConfigurationError as error:
@@ -152,14 +154,14 @@ class _Service:
                     problem=str(problem),
                 )
 
-    async def _live(self) -> None:
+    async def _send_heartbeats(self) -> None:
         """Send heartbeats."""
         while True:
-            await self._beat()
-            await self._app.clock.sleep(_HEARTBEAT)
+            await self._heartbeat()
+            await self._app.clock.sleep(_HEARTBEAT_INTERVAL)
 
-    async def _lift_mended(self) -> None:
-        """Let go the registries whose credentials have been mended. Apart: a credential helper may be slow."""
+    async def _resume_recovered(self) -> None:
+        """Resume registries whose credentials have changed. In a task of its own: credential helpers may be slow."""
         while True:
             try:
                 await self._app.pauses.resume_recovered()
@@ -167,10 +169,10 @@ class _Service:
                 log.get().error(
                     "credentials_check_failed", message="cannot look for mended credentials", error=str(error)
                 )
-            await self._app.clock.sleep(_HEARTBEAT)
+            await self._app.clock.sleep(_HEARTBEAT_INTERVAL)
 
-    async def _beat(self) -> None:
-        if self._hangs():
+    async def _heartbeat(self) -> None:
+        if self._is_stalled():
             return
         record, cycles = self._app.record, self._cycles() if self._scheduler else Cycles()
         try:
@@ -178,8 +180,8 @@ class _Service:
         except StoreError as error:
             log.get().error("heartbeat_failed", message="cannot send the heartbeat", error=str(error))
 
-    def _hangs(self) -> bool:
-        """Whether the workers do. Then the process sends no heartbeat, and `health` reports a stale one."""
+    def _is_stalled(self) -> bool:
+        """Whether the workers make no progress. Then no heartbeat is sent, and `health` reports a stale one."""
         stalled = self._pool is not None and self._pool.stalled_for > _LONGEST_STALL
         if stalled and not self._stalled:
             log.get().error("workers_stalled", message="no worker makes progress; no heartbeat is sent until one does")
@@ -187,7 +189,7 @@ class _Service:
         return stalled
 
     def _cycles(self) -> Cycles:
-        """By the clock as it is set now."""
+        """The cycles' times, by the machine's clock as it is set now."""
         return Cycles(
             began_at=self._moment(self._began),
             ended_at=self._moment(self._ended),

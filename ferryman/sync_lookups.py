@@ -1,4 +1,4 @@
-"""Every look of one sync: the first, and those that follow from what it, or the copies, could not know."""
+"""The lookups of one sync: the first cycle, retries of unreadable tags, and lookups that fill free places."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -9,11 +9,11 @@ from ferryman.retry import LONGEST_WAIT
 from ferryman.scheduler import Cycle, Scheduler
 from ferryman.store.ledger import Ledger
 
-_MOST_ROUNDS = 20  # in which free places are filled; what is left then is the next sync's
+_MOST_ROUNDS = 20  # of lookups that fill free places under `limit`; the next sync does the rest
 
 
 class SyncLookups:
-    """The looks at these items. `attempts` and `delay` are those of a copy's retries."""
+    """Looks up these items. `attempts`, `delay`: as for the retries of copies. `patience`: the longest total wait."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class SyncLookups:
         self._rounds = 0
 
     async def first(self) -> Cycle:
-        """One cycle; tags that could not be read for what may pass are read again, later each time.
+        """Run one cycle, and retry, with backoff, the tags that could not be read because of temporary errors.
 
         Raises StoreError.
         """
         cycle = await self._scheduler.cycle(self._configuration, self._items)
         for wait in self._waits:
-            passing = {each.target for each in cycle.unread if each.passing}
-            items = [item for item in self._items if str(item.target) in passing]
+            targets = {each.target for each in cycle.unread if each.temporary}
+            items = [item for item in self._items if str(item.target) in targets]
             if not items:
                 break
             await self._clock.sleep(wait.total_seconds())
@@ -53,7 +53,7 @@ class SyncLookups:
         return cycle
 
     async def with_free_places(self) -> list[Item]:
-        """The items whose limit has room again: a copy found that a tag has none of the wanted platforms."""
+        """The items with free places under `limit`, because a copy found a tag without any of the wanted platforms."""
         limited = [item for item in self._items if item.rules.limit < UNLIMITED]
         if not limited or self._rounds == _MOST_ROUNDS:
             return []
@@ -64,12 +64,12 @@ class SyncLookups:
         return [item for item in limited if str(item.target) in found]
 
     async def again(self, items: Sequence[Item], cycle: Cycle) -> Cycle:
-        """Look at these once more; what came of it, together with what came before. Raises StoreError."""
+        """Look up these items again. Returns the result merged with that of `cycle`. Raises StoreError."""
         return cycle.followed_by(await self._scheduler.cycle(self._configuration, items, again=True), items)
 
 
 def _waits(*, attempts: int, delay: timedelta, patience: timedelta) -> Iterator[timedelta]:
-    """As between the attempts at a copy: doubling, half an hour at most; `patience` in all."""
+    """The backoff, as between the attempts at a copy: doubled each time, half an hour at most; `patience` in total."""
     wait, left = delay, patience
     for _ in range(attempts - 1):
         if wait > left:

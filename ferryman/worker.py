@@ -1,7 +1,7 @@
-"""One claimed tag, from its claim to its record: copy, verify at the target, write down what came of it.
+"""Run one job: copy the tag, verify it at the target, and record the result, or a retry with backoff.
 
-No database session is held across the network, and every write-back names the lease's token: a result
-that comes after the lease was lost is dropped.
+No database transaction is open during a network request. Every write-back names the lease's token: after a lost lease,
+the result is dropped.
 """
 
 import asyncio
@@ -34,22 +34,22 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job
 from ferryman.transports.base import Copied, Transport
 
-_LIMIT_UNKNOWN = timedelta(seconds=60)  # how long to leave a registry alone that says "too many" and no more
-_SHORTEST_LIMIT = timedelta(seconds=1)  # no attempt is counted: nothing else would slow a "Retry-After: 0" down
+_DEFAULT_LIMIT = timedelta(seconds=60)  # pause of a registry that answers 429 without "Retry-After"
+_SHORTEST_LIMIT = timedelta(seconds=1)  # for "Retry-After: 0": such an attempt does not count, so nothing else slows it
 
-_Recorded = tuple[bool, JobEnded]  # False: the lease was lost, and nothing was written
+_Recorded = tuple[bool, JobEnded]  # False: lease lost, nothing was written
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a tag is tried, and how long to wait after the first failure."""
+    """The number of attempts at a tag, and the wait after the first failure (doubled for each further one)."""
 
     max_attempts: int
     delay: timedelta
 
 
 class Worker:
-    """What is done with one job. Stateless: the pool runs several at once."""
+    """Runs jobs. Stateless: the pool runs several at once."""
 
     def __init__(
         self,
@@ -71,34 +71,37 @@ class Worker:
         self._events = events
 
     def copy(self, job: Job, progressed: Callable[[], None]) -> Coroutine[Any, Any, Copied]:
-        """Copy, and ask the target what it has now, unless it has just said so itself. Raises TransferError.
+        """Copy the tag, and verify it at the target, unless the copy has confirmed it. Raises TransferError.
 
-        `progressed` is called whenever a part of the copy is further than before.
+        `progressed` is called for every progress of the copy.
         """
-        # Not when the copy runs: one that is cancelled before ends without having run.
+        # Here, not in the coroutine: a task that is cancelled before its first step never runs it.
         self._events.emit(JobStarted(job_info(job)))
         return self._copy(job, progressed)
 
     async def _copy(self, job: Job, progressed: Callable[[], None]) -> Copied:
-        about = job_info(job)
+        info = job_info(job)
 
-        def tell(part: str, done: int, total: int | None) -> None:
+        def report(part: str, done: int, total: int | None) -> None:
             progressed()
-            self._events.emit(JobProgressed(about, part, done, total))
+            self._events.emit(JobProgressed(info, part, done, total))
 
         source = Repository.parse(job.source).pinned(job.digest)
         target = Repository.parse(job.target).tagged(job.tag)
         for host in (source.repository.registry, target.repository.registry):
-            self._registry.forget_refusals(host)  # the queue hands out no tag of a paused registry
-        await self._mind_the_quota(source)
+            self._registry.forget_refusals(host)  # the queue gives out no tags of paused registries
+        await self._check_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
-        copied = await self._transport.copy(source, target, platforms, tell)
+        copied = await self._transport.copy(source, target, platforms, report)
         if not copied.confirmed:
             await self._verify(target, copied)
         return copied
 
     async def _verify(self, target: Reference, copied: Copied) -> None:
-        """The target may be late, or somebody else's doing may be in the way: both are worth another attempt."""
+        """Verify that the target's tag has the copied digest. Raises WrongContent, which is retried.
+
+        The target may be slow to show the new tag, or somebody else may have overwritten it.
+        """
         try:
             found = (await self._registry.head_manifest(target, expected=True)).digest
         except NotFound:
@@ -109,8 +112,8 @@ class Worker:
                 registry=target.repository.registry,
             )
 
-    async def _mind_the_quota(self, source: Reference) -> None:
-        """What is left of a limit on pulls is spread over time, in the queue's order: the newest tags first."""
+    async def _check_quota(self, source: Reference) -> None:
+        """Raise RateLimited if the remaining pull quota is to be spread over time: the newest tags go first."""
         registry = source.repository.registry
         until = await self._registry.pull_at(source)
         if until is not None:
@@ -118,39 +121,42 @@ class Worker:
             raise RateLimited(message, registry=registry, retry_at=until)
 
     async def return_to_queue(self, job: Job, started_at: datetime) -> bool:
-        """This process stops: the job is anybody's again, and the attempt does not count. False: see `settle`."""
-        return await self._end(job, self._handed_back(job), started_at)
+        """Return the job to the queue, because this process stops; the attempt does not count.
 
-    def abandon(self, job: Job) -> None:
-        """The lease is lost and the copy stopped: another worker has this tag, there is nothing to record."""
+        False: see `record_result`.
+        """
+        return await self._record_and_emit(job, self._release_lease(job), started_at)
+
+    def report_lost_lease(self, job: Job) -> None:
+        """Report that the copy was stopped because its lease was lost: another worker has this tag. Records nothing."""
         self._events.emit(_lost(job, "lease lost: another worker has this tag now"))
 
-    async def settle(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> bool:
-        """Record what came of a finished copy. False: that failed, and the job is leased to this process still.
+    async def record_result(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> bool:
+        """Record the result of a finished copy. False: that failed, and this process still holds the job's lease.
 
-        A defect in that fails the job, and raises nothing: it must not end the worker.
+        A defect while recording fails the job, and raises nothing: it must not end the worker.
         """
-        return await self._end(job, self._record(job, copy, started_at), started_at)
+        return await self._record_and_emit(job, self._record_outcome(job, copy, started_at), started_at)
 
-    async def _end(self, job: Job, recording: Coroutine[Any, Any, _Recorded], started_at: datetime) -> bool:
+    async def _record_and_emit(self, job: Job, recording: Coroutine[Any, Any, _Recorded], started_at: datetime) -> bool:
         seconds = (self._clock.now() - started_at).total_seconds()
         try:
-            kept, ended = await recording
+            written, ended = await recording
         except StoreError as error:
             self._events.emit(JobEnded(job_info(job), "stopped", str(error), "unrecorded"))
             return False
         except asyncio.CancelledError:
             self._events.emit(JobEnded(job_info(job), "stopped"))
             raise
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: it fails this job, and stops no worker
-            return await self._give_up(job, error, started_at)
-        if not kept:
+        except Exception as error:  # noqa: BLE001 - a defect: it fails this job, and stops no worker
+            return await self._record_defect(job, error, started_at)
+        if not written:
             ended = _lost(job, "lease lost: the result is dropped, another worker has this tag")
         self._events.emit(replace(ended, seconds=seconds))
         return True
 
-    async def _give_up(self, job: Job, error: Exception, started_at: datetime) -> bool:
-        """Fail a job whose result cannot be recorded for a defect. False: not even that can be recorded."""
+    async def _record_defect(self, job: Job, error: Exception, started_at: datetime) -> bool:
+        """Record that a job failed because of a defect while recording its result. False: that failed, too."""
         log.get().error("recording_defect", message="cannot record the result: a defect in Ferryman", exc_info=error)
         message = _defect(error)
         recorded = True
@@ -162,36 +168,36 @@ class Worker:
         self._events.emit(JobEnded(job_info(job), "failed", message, "defect"))
         return recorded
 
-    async def _handed_back(self, job: Job) -> _Recorded:
-        with contextlib.suppress(StoreError):  # then the owner's death gives the lease back
+    async def _release_lease(self, job: Job) -> _Recorded:
+        with contextlib.suppress(StoreError):  # then the lease is reclaimed when this process has ended
             await self._queue.return_to_queue(job)
         return True, JobEnded(job_info(job), "stopped")
 
-    async def _record(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> _Recorded:
+    async def _record_outcome(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> _Recorded:
         error = copy.exception()
         if error is None:
-            return await self._succeeded(job, copy.result(), started_at)
+            return await self._record_success(job, copy.result(), started_at)
         if isinstance(error, TransferError):
-            return await self._met(job, error, started_at)
-        # A mistake of ours: trying again at once would only repeat it.
+            return await self._record_error(job, error, started_at)
+        # A defect: a retry would only repeat it.
         ended = JobEnded(job_info(job), "failed", _defect(error), "defect", traceback_of(error))
-        return await self._fail(job, ended, started_at)
+        return await self._write_failure(job, ended, started_at)
 
-    async def _met(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
+    async def _record_error(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
         match error:
             case NoSuchPlatform():
-                kept = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
-                return kept, JobEnded(job_info(job), "skipped", str(error), error.kind)
-            case EngineUnavailable():  # no tag's fault: the pool waits for the engine
+                written = await self._queue.skip(job, started_at=started_at, reason=error.kind, error=str(error))
+                return written, JobEnded(job_info(job), "skipped", str(error), error.kind)
+            case EngineUnavailable():  # not the tag's fault: the pool waits for the engine
                 return await self._queue.return_to_queue(job), JobEnded(job_info(job), "again", str(error), error.kind)
             case RateLimited():
-                return await self._limited(job, error)
+                return await self._record_rate_limit(job, error)
             case LoginRefused():
-                return await self._refused(job, error, started_at)
-        return await self._failed(job, error, started_at)
+                return await self._record_refused_login(job, error, started_at)
+        return await self._record_failed_attempt(job, error, started_at)
 
-    async def _succeeded(self, job: Job, copied: Copied, started_at: datetime) -> _Recorded:
-        kept = await self._queue.succeed(
+    async def _record_success(self, job: Job, copied: Copied, started_at: datetime) -> _Recorded:
+        written = await self._queue.succeed(
             job,
             started_at=started_at,
             target_digest=copied.digest,
@@ -201,7 +207,7 @@ class Worker:
             degraded=copied.degraded,
             referrers=copied.referrers,
         )
-        return kept, JobEnded(
+        return written, JobEnded(
             job_info(job),
             "synced",
             digest=copied.digest,
@@ -210,29 +216,29 @@ class Worker:
             degraded=copied.degraded,
         )
 
-    async def _limited(self, job: Job, error: RateLimited) -> _Recorded:
-        """A limit holds for all of that registry's tags, and is no attempt of this one."""
+    async def _record_rate_limit(self, job: Job, error: RateLimited) -> _Recorded:
+        """Pause the registry until its rate limit (429) ends, for all of its tags; the attempt does not count."""
         now = self._clock.now()
-        until = max(error.retry_at or now + _LIMIT_UNKNOWN, now + _SHORTEST_LIMIT)
-        kept = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
-        await self._pauses.wait(_blamed(job, error), until=until, error=str(error))
-        return kept, JobEnded(job_info(job), "again", str(error), error.kind)
+        until = max(error.retry_at or now + _DEFAULT_LIMIT, now + _SHORTEST_LIMIT)
+        written = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
+        await self._pauses.pause_until(_registry_of(job, error), until=until, error=str(error))
+        return written, JobEnded(job_info(job), "again", str(error), error.kind)
 
-    async def _refused(self, job: Job, error: LoginRefused, started_at: datetime) -> _Recorded:
-        """The first one to be refused tells it; the others wait behind the paused registry.
+    async def _record_refused_login(self, job: Job, error: LoginRefused, started_at: datetime) -> _Recorded:
+        """Pause the registry and fail the first tag whose login is refused; further tags wait for the registry.
 
-        A token may run out in the middle of a long push, and token servers fail: a login that is taken a moment
-        later was this tag's trouble, which may pass.
+        If a retried login is accepted, only this attempt failed: a token may expire during a long push, and token
+        servers have temporary failures.
         """
-        if await self._pauses.passes(_blamed(job, error)):
-            passing = LoginUnsteady(f"{error}; the login is taken now", registry=error.registry)
-            return await self._failed(job, passing, started_at)
-        if await self._pauses.stop(_blamed(job, error), error=str(error)):
-            return await self._failed(job, error, started_at)
-        kept = await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
-        return kept, JobEnded(job_info(job), "again", str(error), error.kind)
+        if await self._pauses.retry_login(_registry_of(job, error)):
+            unsteady = LoginUnsteady(f"{error}; the login is taken now", registry=error.registry)
+            return await self._record_failed_attempt(job, unsteady, started_at)
+        if await self._pauses.pause_after_refusal(_registry_of(job, error), error=str(error)):
+            return await self._record_failed_attempt(job, error, started_at)
+        written = await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
+        return written, JobEnded(job_info(job), "again", str(error), error.kind)
 
-    async def _failed(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
+    async def _record_failed_attempt(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
         again = retry.next_run(
             error,
             attempt=job.attempt,
@@ -242,21 +248,21 @@ class Worker:
             jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
         ended = JobEnded(job_info(job), "again" if again else "failed", str(error), error.kind, retry_at=again)
-        return await self._fail(job, ended, started_at)
+        return await self._write_failure(job, ended, started_at)
 
-    async def _fail(self, job: Job, ended: JobEnded, started_at: datetime) -> _Recorded:
+    async def _write_failure(self, job: Job, ended: JobEnded, started_at: datetime) -> _Recorded:
         kind, error = str(ended.error_kind), str(ended.error)
-        kept = await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=ended.retry_at)
-        return kept, ended
+        written = await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=ended.retry_at)
+        return written, ended
 
 
-def _blamed(job: Job, error: TransferError) -> str:
-    """The registry that an error speaks of; the source's, where it does not say."""
+def _registry_of(job: Job, error: TransferError) -> str:
+    """The registry that caused an error; the source's, if the error does not name one."""
     return error.registry or Repository.parse(job.source).registry
 
 
 def job_info(job: Job) -> JobInfo:
-    """The job as events name it."""
+    """The job, as events contain it."""
     return JobInfo(key=job.token, item=job.item, source=job.source, target=job.target, tag=job.tag, attempt=job.attempt)
 
 

@@ -1,4 +1,4 @@
-"""The workers of one process: several jobs at once, their heartbeat, and the rescue of what dead workers held."""
+"""The workers of one process: concurrent jobs, a heartbeat that renews their leases, reclaiming of expired leases."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from ferryman.transports.base import Copied
 from ferryman.wakeup import Wakeup
 from ferryman.worker import Worker
 
-_POLL = 1.0  # seconds between two looks at a queue that other processes fill too
-_KEPT_FREE = 4  # one of so many workers is for other source registries than the one that has all the others
-_ENGINE_PAUSE = 5.0  # seconds between two tries at an engine that is away
+_POLL = 1.0  # seconds between two claims on an empty queue, which other processes fill too
+_RESERVED = 4  # one in so many workers is reserved for other source registries than the one that occupies the rest
+_ENGINE_RETRY_DELAY = 5.0  # seconds to wait for an unavailable engine
 
 
 class WorkerPool:
@@ -41,63 +41,63 @@ class WorkerPool:
         targets: Collection[str] | None = None,
         registries: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`registries`: the source registries that there may be work from, now."""
+        """`registries`: returns the source registries of the current items."""
         self._worker = worker
         self._queue = queue
         self._clock = clock
         self._size = size
         self._lease = lease
         self._owner = owner
-        self._targets = targets  # claim for these only; None: for all
+        self._targets = targets  # claim only tags of these; None: of all
         self._registries = registries
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
-        self._unrecorded: list[Job] = []  # ended without a result in the record, and perhaps still leased to us
-        self._beat: asyncio.Task[frozenset[str]] | None = None  # a question to the database that has no answer yet
+        self._unrecorded: list[Job] = []  # ended without a recorded result; this process may still hold their leases
+        self._renewal: asyncio.Task[frozenset[str]] | None = None  # one that is not answered yet
         self._draining = asyncio.Event()
-        self._idle = 0  # workers that found nothing to do
-        self.idles = Wakeup()  # all of them did
-        # All on the monotonic clock:
-        self._progress_at = clock.monotonic()  # when a worker last asked for work, or moved some
+        self._idle = 0  # workers without work
+        self.idles = Wakeup()  # notified when no worker has work
+        # Monotonic times:
+        self._progress_at = clock.monotonic()  # of the last claim or progress of a copy
         self._engine_lost_at: float | None = None
-        self._store_lost: tuple[float, StoreError] | None = None  # since when claims fail, and the first failure
+        self._store_lost: tuple[float, StoreError] | None = None  # since when claims fail, and the first error
 
     async def run(self) -> None:
-        """Work until `drain`, then finish what runs. Cancelling hands back what runs, at once.
+        """Run jobs until `drain`, then finish the running ones. Cancelling returns them to the queue at once.
 
-        Raises WorkStopped when a worker or the heartbeat keeps ending.
+        Raises WorkStopped if a worker or the heartbeat fails again and again.
         """
         try:
             await self._queue.repair_times(thorough=True)
-            await self._rescue()
+            await self._reclaim_expired()
         except StoreError as error:  # the first heartbeat tries again
             log.get().error("reclaim_failed", message="cannot look for what stopped workers held", error=str(error))
-        heartbeat = asyncio.create_task(self._kept("heartbeat", self._heartbeat))
+        heartbeat = asyncio.create_task(self._supervised("heartbeat", self._heartbeat))
         workers = asyncio.create_task(
-            gather_or_raise(*(self._kept(f"worker-{number}", self._work) for number in range(self._size)))
+            gather_or_raise(*(self._supervised(f"worker-{number}", self._work) for number in range(self._size)))
         )
         try:
             await asyncio.wait([heartbeat, workers], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await cancel_and_wait([workers])  # under their leases
+            await cancel_and_wait([workers])  # before the heartbeat, which keeps their leases
             await cancel_and_wait([heartbeat])
-            if self._beat is not None:  # a write that is under way ends before the database is closed
-                self._beat.cancel()
-                await asyncio.wait([self._beat], timeout=_POLL)
+            if self._renewal is not None:  # let a running write end before the database is closed
+                self._renewal.cancel()
+                await asyncio.wait([self._renewal], timeout=_POLL)
         for task in (workers, heartbeat):
             if not task.cancelled():
                 task.result()  # raises what ended it
 
-    async def _kept(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _supervised(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await keep_running(name, work, clock=self._clock)
 
     def drain(self) -> None:
-        """Claim nothing more."""
+        """Begin a graceful stop: claim nothing more, and finish the running jobs."""
         self._draining.set()
-        self._queue.filled.notify()  # for those who wait for work
+        self._queue.filled.notify()  # wakes the workers that wait for work
 
     @property
     def stalled_for(self) -> timedelta:
-        """How long no worker has made progress: got an answer from the queue, or moved a part of a copy further."""
+        """How long no worker has made progress: neither a claim was answered, nor a copy has progressed."""
         return timedelta(seconds=self._clock.monotonic() - self._progress_at)
 
     def _progressed(self) -> None:
@@ -105,19 +105,19 @@ class WorkerPool:
 
     @property
     def engine_lost_for(self) -> timedelta:
-        """How long the Docker Engine has been away, as far as the pool has seen; zero: it answers."""
+        """How long the Docker Engine has been unavailable; zero: the last job that needed it reached it."""
         lost_at = self._engine_lost_at
         return timedelta() if lost_at is None else timedelta(seconds=self._clock.monotonic() - lost_at)
 
-    def demand_a_database(self, *, within: timedelta) -> None:
-        """Raises the StoreError that every claim has met for so long."""
+    def raise_if_database_lost(self, *, within: timedelta) -> None:
+        """Raise the StoreError with which all claims have failed for longer than `within`."""
         if self._store_lost and self._clock.monotonic() - self._store_lost[0] > within.total_seconds():
             raise self._store_lost[1]
 
     async def _work(self) -> None:
         while not self._draining.is_set():
-            filled = self._queue.filled.next()  # before the claim: what is enqueued after it must not be missed
-            job = await self._claimed()
+            filled = self._queue.filled.next()  # before the claim, so that tags enqueued after it are not missed
+            job = await self._claim()
             self._progressed()
             if job is None:
                 await self._wait_for_work(filled)
@@ -125,8 +125,8 @@ class WorkerPool:
                 with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
                     await self._run_job(job)
 
-    async def _claimed(self) -> Job | None:
-        """The next job; None: there is none, or the database does not give one, which is logged once."""
+    async def _claim(self) -> Job | None:
+        """Claim the next job; None: there is none, or the database failed, which is logged once."""
         try:
             job = await self._queue.claim(self._targets, share=self._share())
         except StoreError as error:
@@ -140,12 +140,12 @@ class WorkerPool:
         return job
 
     def _share(self) -> Share:
-        """A registry may be so slow that its tags run for days: some workers stay for the others."""
-        most = self._size - math.ceil(self._size / _KEPT_FREE)
+        """Reserve some workers: a slow registry, whose tags run for days, must not occupy all of them."""
+        most = self._size - math.ceil(self._size / _RESERVED)
         return Share(most=max(1, most), registries=frozenset(self._registries()))
 
     async def _wait_for_work(self, filled: asyncio.Event) -> None:
-        """Until this process enqueues something; others may do so as well, without a word."""
+        """Wait until this process enqueues something, or for the poll interval: other processes enqueue, too."""
         self._idle += 1
         if self._idle == self._size:
             self.idles.notify()
@@ -156,13 +156,13 @@ class WorkerPool:
         finally:
             self._idle -= 1
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait_or_drain(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._draining.wait()
 
     async def _run_job(self, job: Job) -> None:
-        """One job. The copy is a task of its own, so that the heartbeat can stop it when the lease is lost."""
+        """Run one job. The copy is a task of its own, so that the heartbeat can cancel it when its lease is lost."""
         started_at = self._clock.now()
         copy = asyncio.create_task(self._worker.copy(job, self._progressed), name=f"copy {job.target}:{job.tag}")
         self._copies[job.token] = copy
@@ -170,86 +170,86 @@ class WorkerPool:
             await asyncio.wait([copy])
         except asyncio.CancelledError:  # this process stops
             copy.cancel()
-            await asyncio.wait([copy])  # until it has cleaned up after itself
+            await asyncio.wait([copy])  # for its cleanup
             await self._worker.return_to_queue(job, started_at)
             raise
         finally:
             del self._copies[job.token]
-        if copy.cancelled():
-            self._worker.abandon(job)
+        if copy.cancelled():  # lease lost
+            self._worker.report_lost_lease(job)
             self._unrecorded.append(job)
             return
-        if not await self._worker.settle(job, copy, started_at):
+        if not await self._worker.record_result(job, copy, started_at):
             self._unrecorded.append(job)
-        await self._mind_the_engine(copy.exception())
+        await self._wait_for_engine(copy.exception())
 
-    async def _mind_the_engine(self, error: BaseException | None) -> None:
-        """An engine that is away fails every job alike: wait for it instead of going through the queue."""
+    async def _wait_for_engine(self, error: BaseException | None) -> None:
+        """After EngineUnavailable, wait before the next claim: without the engine, every job would fail."""
         if not isinstance(error, EngineUnavailable):
             self._engine_lost_at = None
             return
         if self._engine_lost_at is None:
             self._engine_lost_at = self._clock.monotonic()
             log.get().error("engine_unavailable", message="the Docker Engine is away; waiting for it", error=str(error))
-        await self._rest(_ENGINE_PAUSE)
+        await self._wait_or_drain(_ENGINE_RETRY_DELAY)
 
     async def _heartbeat(self) -> None:
-        """Renew the leases; stop the copies whose lease is gone, or ends before the database answers.
+        """Renew the leases; cancel the copies whose lease is lost, or expires before the database answers.
 
-        How long a lease has been held is told by the monotonic clock: setting the machine's clock ends none.
+        The age of a lease is measured by the monotonic clock, so setting the machine's clock ends no lease.
         """
         lease = self._lease.total_seconds()
-        often = lease / 3
-        ends_at, pause = self._clock.monotonic() + lease, often
+        interval = lease / 3
+        expires_at, pause = self._clock.monotonic() + lease, interval
         while True:
             await self._clock.sleep(pause)
-            held = set(self._copies)  # before the beat: what is claimed during it is not in its answer
+            running = set(self._copies)  # before the renewal, whose answer does not contain later claims
             began_at = self._clock.monotonic()
-            alive = await self._renewed(before=ends_at)
-            if alive is None:
-                pause = often / 4
-                if self._clock.monotonic() < ends_at:
+            renewed = await self._renew_leases(before=expires_at)
+            if renewed is None:
+                pause = interval / 4
+                if self._clock.monotonic() < expires_at:
                     continue
             else:
-                ends_at, pause = began_at + lease, often
-                await self._tidy()
-            for token in held - (alive or frozenset()):
+                expires_at, pause = began_at + lease, interval
+                await self._clean_up_leases()
+            for token in running - (renewed or frozenset()):  # lease lost
                 if copy := self._copies.get(token):
                     copy.cancel()
 
-    async def _renewed(self, *, before: float) -> frozenset[str] | None:
-        """The tokens of the leases that are still ours; None: the database fails, or is silent for too long.
+    async def _renew_leases(self, *, before: float) -> frozenset[str] | None:
+        """Renew the leases. Returns the tokens of those still held; None: the database fails, or does not answer.
 
-        A question to the database cannot be taken back: one without an answer is waited for in the next round, too.
+        A running write cannot be cancelled: one without an answer is awaited again in the next round.
         """
-        beat = self._beat = self._beat or asyncio.create_task(self._queue.heartbeat(), name="beat")
+        renewal = self._renewal = self._renewal or asyncio.create_task(self._queue.heartbeat(), name="renewal")
         left = before - self._clock.monotonic()
-        await asyncio.wait([beat], timeout=max(left, _POLL))
+        await asyncio.wait([renewal], timeout=max(left, _POLL))
         try:
-            if beat.done():
-                self._beat = None
-                return beat.result()
-            raise StoreError("the database does not answer")  # noqa: TRY301 - told like its other failures
+            if renewal.done():
+                self._renewal = None
+                return renewal.result()
+            raise StoreError("the database does not answer")  # noqa: TRY301 - handled like its other errors
         except StoreError as error:
             log.get().error("lease_renewal_failed", message="cannot renew the leases", error=str(error))
             return None
 
-    async def _tidy(self) -> None:
+    async def _clean_up_leases(self) -> None:
         try:
-            await self._give_back()
+            await self._return_unrecorded()
             await self._queue.repair_times()
-            await self._rescue()
+            await self._reclaim_expired()
         except StoreError as error:
             log.get().error("reclaim_failed", message="cannot take over what stopped workers held", error=str(error))
 
-    async def _give_back(self) -> None:
-        """Every beat renews all that is leased to this process, so that what it has given up would never lapse."""
+    async def _return_unrecorded(self) -> None:
+        """Return jobs without a recorded result. Their leases would never expire: each heartbeat renews them all."""
         for job in tuple(self._unrecorded):
             try:
-                await self._queue.return_to_queue(job)  # does nothing where the lease was lost
+                await self._queue.return_to_queue(job)  # does nothing if the lease is lost
             except StoreError:
                 raise
-            except Exception as error:  # noqa: BLE001 - a mistake of ours, over one job: it must not end the heartbeat
+            except Exception as error:  # noqa: BLE001 - a defect with one job must not end the heartbeat
                 log.get().error(
                     "lease_not_returned",
                     message="cannot give a lease back: a defect in Ferryman",
@@ -259,9 +259,9 @@ class WorkerPool:
             else:
                 self._unrecorded.remove(job)
 
-    async def _rescue(self) -> None:
+    async def _reclaim_expired(self) -> None:
         dead = self._owner.dead_owners()
-        rescued = await self._queue.reclaim(dead)
+        reclaimed = await self._queue.reclaim(dead)
         self._owner.remove(dead)
-        if rescued:
-            log.get().warning("leases_reclaimed", message="queued again what stopped workers held", tags=rescued)
+        if reclaimed:
+            log.get().warning("leases_reclaimed", message="queued again what stopped workers held", tags=reclaimed)

@@ -615,7 +615,7 @@ async def test_a_wanted_tag_that_cannot_be_read_has_failed_until_it_can(
     for _ in range(2):
         cycle = await world.cycle(FLANNEL)
         [told] = cycle.unread
-        assert (told.target, told.tag, told.passing) == (str(FLANNEL.target), "v1", status == 500)
+        assert (told.target, told.tag, told.temporary) == (str(FLANNEL.target), "v1", status == 500)
         record = (await world.known(FLANNEL))["v1"]
         assert (record.status, record.reason, record.error) == ("failed", "unreadable", told.error)
         assert "coreos/flannel:v1" in told.error
@@ -866,7 +866,7 @@ async def test_a_source_that_refuses_a_login_and_takes_it_then_is_looked_at_once
 async def test_a_paused_source_is_not_asked_at_all(world: World, quay: Quay, google: Google) -> None:
     quay.put("coreos/flannel", "v1")
     google.put("google/pause", "3.9")
-    await world.pauses.stop("quay.io", error="wrong password")
+    await world.pauses.pause_after_refusal("quay.io", error="wrong password")
     [state] = await world.queue.paused_registries()
     assert await world.queue.claim_login(state)  # a cycle has just tried it: the next try is a minute off
     cycle = await world.cycle(FLANNEL, PAUSE)
@@ -1010,7 +1010,7 @@ async def test_looking_at_what_cannot_be_looked_at_raises_and_changes_nothing(wo
 async def test_an_item_whose_look_has_no_end_does_not_keep_a_cycle_from_ending(
     world: World, quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ferryman.scheduler._LONGEST_LOOK", 0.2)
+    monkeypatch.setattr("ferryman.scheduler._LOOKUP_TIMEOUT", 0.2)
     world.scheduler._listers["gcr.io", None] = Endless()
     async with asyncio.timeout(60):
         cycle = await world.cycle(PAUSE)

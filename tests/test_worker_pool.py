@@ -256,10 +256,10 @@ async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
     working = workplace.start(pool.run())
     for _ in range(2):
         await failed.acquire()
-    pool.demand_a_database(within=timedelta(minutes=2))
+    pool.raise_if_database_lost(within=timedelta(minutes=2))
     workplace.clock.advance(121)
     with pytest.raises(StoreError, match="the disk is full"):
-        pool.demand_a_database(within=timedelta(minutes=2))
+        pool.raise_if_database_lost(within=timedelta(minutes=2))
     working.cancel()
     await asyncio.wait([working])
     assert [line["event"] for line in read_log() if line["level"] == "error"].count("claim_failed") == 1
@@ -429,7 +429,7 @@ async def test_an_absent_engine_is_waited_for(
         waited.append(list(workplace.transport.asked))
         workplace.clock.advance(seconds)
 
-    monkeypatch.setattr(pool, "_rest", rest)
+    monkeypatch.setattr(pool, "_wait_or_drain", rest)
     await pool.run()
     assert waited == [["v1"], ["v1", "v1"]]
     assert pool.engine_lost_for == timedelta()
@@ -647,7 +647,7 @@ async def test_a_defect_while_recording_ends_that_job_alone(
         workplace.transport.fail(error, "v1")
     await workplace.enqueue("v1", "v2")
     pool = workplace.pool(ends=2, queue=workplace.queue_like(clumsy(step)))
-    monkeypatch.setattr(pool, "_rest", no_rest)
+    monkeypatch.setattr(pool, "_wait_or_drain", no_rest)
     await pool.run()
     record = await workplace.record("v1")
     assert (record.status, record.error_kind, record.run_at) == ("failed", "defect", None)

@@ -36,7 +36,7 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
     for state in held:
         if state.until and (tags := await record.queue.count_waiting(state.registry)):
-            click.echo(registry_pauses.waits(state.registry, tags, state.until))
+            click.echo(registry_pauses.wait_message(state.registry, tags, state.until))
 
 
 def shown_tags(

@@ -1,4 +1,4 @@
-"""What `ferryman sync` shows on a terminal: a bar for each running tag, and the whole below them."""
+"""The live view of `ferryman sync` on a terminal: a progress bar for each running tag, and totals below them."""
 
 import sys
 import threading
@@ -20,20 +20,20 @@ from rich.text import Text
 from ferryman.events import CycleStarted, Event
 from ferryman.store.records import Outstanding
 from ferryman.views import text_tables as tables
-from ferryman.views.progress import TagProgress, Tally
+from ferryman.views.progress import SyncProgress, TagProgress
 from ferryman.views.reasons import shortened
 from ferryman.wording import counted
 
-# Columns. What Ctrl-C makes a terminal write (^C) must find room in the last line, or it scrolls a bar away.
-_KEPT_FREE, _SPINNER, _PERCENT, _DOING, _BYTES = 3, 1, 4, 4, 9
+# Columns. The margin leaves room in the last line for the "^C" of a terminal, which would otherwise scroll a bar away.
+_MARGIN, _SPINNER, _PERCENT, _DOING, _BYTES = 3, 1, 4, 4, 9
 _ROOM_FOR_BYTES = 60
 _INDENT = "  "
-_ESTIMATED_FROM = 0.02  # of the whole: before that, what is left is anybody's guess
-Clock = Callable[[], float]  # seconds, never going back
+_ESTIMATED_FROM = 0.02  # fraction of the work that must be done before the remaining time is estimated
+MonotonicClock = Callable[[], float]  # in seconds
 
 
 def screen(*, as_json: bool) -> Console | None:
-    """The terminal on which a live view can be drawn: stderr, or else stdout if no JSON goes there."""
+    """The terminal for the live view: stderr, or else stdout, unless JSON is printed there. None: no terminal."""
     for console in (tables.console(stderr=True), *([] if as_json else [tables.console()])):
         if console.file.isatty() and not console.is_dumb_terminal:
             return console
@@ -41,23 +41,23 @@ def screen(*, as_json: bool) -> Console | None:
 
 
 class LiveView:
-    """An oneshot.View that draws. Use it as a context manager; nothing of it stays on the screen."""
+    """An oneshot.View that draws progress bars. A context manager; at its end the view is erased."""
 
-    def __init__(self, console: Console, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, console: Console, *, clock: MonotonicClock = time.monotonic) -> None:
         self._console = console
         self._clock = clock
         self._began = clock()
-        self._tally = Tally()
+        self._progress = SyncProgress()
         self._notice = ""
-        self._lock = threading.Lock()  # it is drawn by a thread of its own
+        self._lock = threading.Lock()  # Rich draws in a thread of its own
         self._spinner = Spinner("line" if console.options.ascii_only else "dots")
-        self._name_width = 0  # the widest so far: bars that jump to and fro are hard to follow
+        self._name_width = 0  # the widest so far, so that the bars do not jump
         self._live = Live(
             self,
             console=console,
             transient=True,
             refresh_per_second=8,
-            # What is redirected to a file goes there.
+            # Output that is redirected to a file must still go there.
             redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=sys.stderr.isatty(),
         )
@@ -72,32 +72,32 @@ class LiveView:
         self._live.stop()
 
     def observe(self, event: Event) -> None:
-        """Move the bars."""
+        """Update the bars."""
         with self._lock:
-            self._tally.observe(event)
+            self._progress.observe(event)
         if isinstance(event, CycleStarted) and self._live.is_started:
-            self._live.refresh()  # at once: that it looks is all there is to see at first
+            self._live.refresh()  # at once: at first there is nothing else to show
 
     def queue(self, outstanding: Outstanding) -> None:
-        """Tell how much is left."""
+        """Update the remaining work."""
         with self._lock:
-            self._tally.queue(outstanding)
+            self._progress.queue(outstanding)
 
     def notice(self, text: str) -> None:
-        """Show the last warning below, in one line."""
+        """Show a warning below the bars, in one line, instead of the last one."""
         with self._lock:
             self._notice = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = max(options.max_width - _KEPT_FREE, 1)
+        width = max(options.max_width - _MARGIN, 1)
         with self._lock:
-            bars, lines = self._whole(width), self._lines(width)
-            yield from self._running(width, rows=console.height - bars.row_count - len(lines) - 1)
+            bars, lines = self._total_bars(width), self._lines(width)
+            yield from self._running_bars(width, rows=console.height - bars.row_count - len(lines) - 1)
             yield bars
             yield from lines[: max(console.height - bars.row_count - 1, 0)]
 
-    def _running(self, width: int, *, rows: int) -> Iterator[Table | Text]:
-        tags = list(self._tally.running.values())
+    def _running_bars(self, width: int, *, rows: int) -> Iterator[Table | Text]:
+        tags = list(self._progress.running.values())
         shown = tags if len(tags) <= rows else tags[: max(rows - 1, 0)]
         if shown:
             yield self._bars(shown, width)
@@ -125,43 +125,43 @@ class LiveView:
             table.add_row(*cells[: 4 + len(more)])
         return table
 
-    def _whole(self, width: int) -> Table:
-        tally, bar = self._tally, _bar_width(width)
+    def _total_bars(self, width: int) -> Table:
+        progress, bar = self._progress, _bar_width(width)
         rows = []
-        if tally.is_looking or tally.left is None:
-            told = f"{tally.looked} of {counted(tally.items, 'item')}" if tally.items else ""
-            rows.append(("looking at", tally.looked / max(tally.items, 1), told))
-        if tally.tags:
-            done = tally.done + sum(tag.fraction for tag in tally.running.values())
-            rows.append(("copied", done / tally.tags, f"{tally.done} of {counted(tally.tags, 'tag')}"))
+        if progress.is_looking or progress.left is None:
+            text = f"{progress.looked} of {counted(progress.items, 'item')}" if progress.items else ""
+            rows.append(("looking at", progress.looked / max(progress.items, 1), text))
+        if progress.tags:
+            done = progress.done + sum(tag.fraction for tag in progress.running.values())
+            rows.append(("copied", done / progress.tags, f"{progress.done} of {counted(progress.tags, 'tag')}"))
         heading = max((len(what) for what, _, _ in rows), default=0)
         room = max(width - bar - heading - 2, 1)
         table = _grid(heading, bar, room)
-        for what, fraction, told in rows:
-            table.add_row(Text(what), _bar(fraction, bar), Text(shortened(told, room)))
+        for what, fraction, text in rows:
+            table.add_row(Text(what), _bar(fraction, bar), Text(shortened(text, room)))
         return table
 
     def _lines(self, width: int) -> list[Text]:
         notice = [Text(shortened(self._notice, width), style="yellow")] if self._notice else []
-        return [*_joined(self._told(), width), *notice]
+        return [*_fold(self._summary(), width), *notice]
 
-    def _told(self) -> Iterator[str]:
-        """What the bars do not say."""
-        tally, left = self._tally, self._tally.left
-        outcomes = [(name, tally.outcomes[name]) for name in ("synced", "failed", "skipped")]
+    def _summary(self) -> Iterator[str]:
+        """The totals that the bars do not show."""
+        progress, left = self._progress, self._progress.left
+        outcomes = [(name, progress.outcomes[name]) for name in ("synced", "failed", "skipped")]
         waits = f"waiting until {left.next_at:%H:%M:%S} UTC" if left and left.next_at else "waiting"
-        states = [("queued", tally.queued), (waits, left.waiting), ("held", left.held)] if left else []
+        states = [("queued", progress.queued), (waits, left.waiting), ("held", left.held)] if left else []
         yield from (f"{number:,} {name}" for name, number in (*outcomes, *states) if number)
         now = self._clock()
-        if tally.moved:
-            yield f"{decimal(tally.moved)} at {decimal(int(tally.rate(now)))}/s"
+        if progress.moved:
+            yield f"{decimal(progress.moved)} at {decimal(int(progress.rate(now)))}/s"
         yield f"for {_time(now - self._began)}{self._estimated(now)}"
 
     def _estimated(self, now: float) -> str:
-        tally = self._tally
-        if tally.is_looking or not tally.queued + len(tally.running):
+        progress = self._progress
+        if progress.is_looking or not progress.queued + len(progress.running):
             return ""
-        done = (tally.done + sum(tag.fraction for tag in tally.running.values())) / max(tally.tags, 1)
+        done = (progress.done + sum(tag.fraction for tag in progress.running.values())) / max(progress.tags, 1)
         if done < _ESTIMATED_FROM:
             return ""
         return f", about {_time((now - self._began) * (1 - done) / done)} left"
@@ -182,12 +182,12 @@ def _grid(*widths: int) -> Table:
     return table
 
 
-def _joined(pieces: Iterable[str], width: int) -> Iterator[Text]:
-    """Pieces side by side, as many as fit into a line: none is broken."""
+def _fold(pieces: Iterable[str], width: int) -> Iterator[Text]:
+    """Join the pieces with commas, as many as fit into a line; no piece is split."""
     line = ""
     for piece in pieces:
         longer = f"{line}, {piece}" if line else shortened(piece, width - 1)
-        if line and cell_len(longer) >= width:  # a comma may follow
+        if line and cell_len(longer) >= width:  # room for a comma
             yield Text(f"{line},")
             longer = shortened(piece, width - 1)
         line = longer

@@ -1,4 +1,4 @@
-"""What `ferryman sync` tells where no terminal is: a line a minute, so that a CI job's log shows that it goes on."""
+"""The progress of `ferryman sync` without a terminal: a log line a minute, for the logs of CI jobs."""
 
 import time
 from collections.abc import Callable
@@ -8,19 +8,19 @@ from typing import Self
 from ferryman import log
 from ferryman.events import Event
 from ferryman.store.records import Outstanding
-from ferryman.views.progress import Tally
+from ferryman.views.progress import SyncProgress
 
-_OFTEN = 60.0  # seconds
+_INTERVAL = 60.0  # seconds between two lines
 
 
 class LogView:
-    """An oneshot.View that logs `progress`. What becomes of each tag is in the log already."""
+    """An oneshot.View that logs `progress`. The result of each tag is logged elsewhere (event_log.py)."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._tally = Tally()
+        self._progress = SyncProgress()
         self._clock = clock
-        self._told_at = clock()
-        self._told_moved = 0
+        self._logged_at = clock()
+        self._logged_moved = 0
 
     def __enter__(self) -> Self:
         return self
@@ -30,28 +30,28 @@ class LogView:
     ) -> None: ...
 
     def observe(self, event: Event) -> None:
-        """Add it up."""
-        self._tally.observe(event)
+        """Update the totals."""
+        self._progress.observe(event)
 
     def queue(self, outstanding: Outstanding) -> None:
-        """Tell how much is left; it is called several times a second."""
-        self._tally.queue(outstanding)
-        now, moved = self._clock(), self._tally.moved
-        if now - self._told_at < _OFTEN:
+        """Update the remaining work, and log a line if the interval is over."""
+        self._progress.queue(outstanding)
+        now, moved = self._clock(), self._progress.moved
+        if now - self._logged_at < _INTERVAL:
             return
-        outcomes = self._tally.outcomes
+        outcomes = self._progress.outcomes
         log.get().info(
             "sync_progress",
             message="progress",
-            looked=f"{self._tally.looked}/{self._tally.items}",
+            looked=f"{self._progress.looked}/{self._progress.items}",
             synced=outcomes["synced"],
             failed=outcomes["failed"],
             skipped=outcomes["skipped"],
-            running=len(self._tally.running),
+            running=len(self._progress.running),
             queued=outstanding.due,
             waiting=outstanding.waiting,
             held=outstanding.held,
             moved=moved,
-            rate=round(max(moved - self._told_moved, 0) / (now - self._told_at)),
+            rate=round(max(moved - self._logged_moved, 0) / (now - self._logged_at)),
         )
-        self._told_at, self._told_moved = now, moved
+        self._logged_at, self._logged_moved = now, moved

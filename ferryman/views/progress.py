@@ -1,4 +1,4 @@
-"""What a sync has done so far, added up for whoever shows it: one tag's way, and the whole."""
+"""The progress of a sync, added up from events: of each running tag, and in total."""
 
 import re
 from collections import Counter, deque
@@ -9,12 +9,12 @@ from ferryman.store.records import Outstanding
 # See ProgressSink.
 _PART = re.compile(r"(?:(?P<step>\d{1,9})/(?P<steps>\d{1,9}) )?(?P<doing>\w+):(?P<name>.*)", re.DOTALL)
 _HALVES = {"pull": 0, "push": 1}
-_WINDOW = 10.0  # seconds over which a rate is taken
+_WINDOW = 10.0  # seconds over which the rate is averaged
 _FINAL = ("synced", "failed", "skipped")
 
 
 class TagProgress:
-    """One tag's way from 0 to 1. It never goes back: a second try at a part begins where the first one ended."""
+    """The progress of one tag from 0 to 1. It never decreases, also when a part is tried again."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -25,11 +25,11 @@ class TagProgress:
 
     @property
     def moved(self) -> int:
-        """Bytes that went over a network, as far as they were told."""
+        """Transferred bytes, as far as they were reported."""
         return sum(self._moved.values())
 
-    def take(self, part: str, done: int, total: int | None) -> None:
-        """A part stands at `done` of `total` bytes, as ProgressSink tells it."""
+    def update(self, part: str, done: int, total: int | None) -> None:
+        """Update one part: `done` of `total` bytes, as in ProgressSink."""
         found = _PART.fullmatch(part)
         doing, name = (found["doing"], found["name"]) if found else ("copy", part)
         step, steps = (int(found["step"]), int(found["steps"])) if found and found["step"] else (1, 1)
@@ -45,7 +45,7 @@ class TagProgress:
 
 
 def _fraction(layers: dict[str, tuple[int, int | None]]) -> float:
-    """How much of these is done. One whose size is not known yet counts as large as the others are on average."""
+    """The fraction that is done. A layer of unknown size counts with the average size of the others."""
     known = [total for _, total in layers.values() if total and total > 0]
     usual = sum(known) / len(known) if known else 1.0
     done = sum(done for done, _ in layers.values())
@@ -53,17 +53,17 @@ def _fraction(layers: dict[str, tuple[int, int | None]]) -> float:
     return done / whole if whole else 0.0
 
 
-class Tally:
-    """The whole of a sync."""
+class SyncProgress:
+    """The totals of a sync."""
 
     def __init__(self) -> None:
         self.running: dict[str, TagProgress] = {}  # by lease token, in the order of their start
         self.outcomes: Counter[str] = Counter()
-        self.left: Outstanding | None = None  # None: not known yet
-        self._tags = 0  # when that was told
+        self.left: Outstanding | None = None  # None: unknown yet
+        self._tags = 0  # done or remaining, when `left` was updated
         self.items = 0
-        self.looked = 0  # items that were looked at, whatever came of it
-        self._ended = 0  # bytes of the copies that ended
+        self.looked = 0  # items whose lookup has ended, whatever its outcome
+        self._ended = 0  # bytes of ended copies
         self._samples: deque[tuple[float, int]] = deque()
 
     @property
@@ -72,27 +72,27 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """Tags that this sync has brought to an end."""
+        """Tags that are done: synced, failed or skipped by this sync."""
         return sum(self.outcomes[outcome] for outcome in _FINAL)
 
     @property
     def tags(self) -> int:
-        """Tags that are done, or are to be done as far as is known. What a paused registry holds is not among them."""
+        """Tags that are done or remaining, without those that are held for a paused registry."""
         return max(self._tags, self.done + len(self.running))
 
     @property
     def queued(self) -> int:
-        """Tags that may run now, or that another process copies."""
+        """Tags that may run now, or run in another process."""
         waiting = self.left.waiting if self.left else 0
         return max(self.tags - self.done - len(self.running) - waiting, 0)
 
     @property
     def moved(self) -> int:
-        """Bytes."""
+        """Transferred bytes."""
         return self._ended + sum(tag.moved for tag in self.running.values())
 
     def rate(self, now: float) -> float:
-        """Bytes a second over the last seconds. `now`: seconds of a clock that never goes back."""
+        """Bytes per second, averaged over the last seconds. `now`: seconds of a monotonic clock."""
         moved = self.moved
         self._samples.append((now, moved))
         while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
@@ -101,16 +101,16 @@ class Tally:
         return max(moved - before, 0) / (now - since) if now > since else 0.0
 
     def queue(self, left: Outstanding) -> None:
-        """What is left at this moment; until the next one, what starts and ends here tells the difference."""
+        """Update the remaining work. Until the next update, it is derived from the events."""
         self.left = left
         self._tags = self.done + left.due + left.waiting + left.running
 
     def observe(self, event: Event) -> None:
-        """Add up what the scheduler and the workers tell."""
+        """Update the totals."""
         match event:
-            case JobProgressed():  # first: there are by far the most of them
-                if tag := self.running.get(event.job.key):  # else it is a last word of a copy that was stopped
-                    tag.take(event.part, event.done, event.total)
+            case JobProgressed():  # first, because it is by far the most frequent
+                if tag := self.running.get(event.job.key):  # otherwise a late report of a copy that was stopped
+                    tag.update(event.part, event.done, event.total)
             case JobStarted(job):
                 self.running[job.key] = TagProgress(f"{job.item}:{job.tag}")
             case JobEnded():
@@ -118,7 +118,7 @@ class Tally:
             case CycleStarted(again=False):
                 self.looked, self.items = 0, event.items
             case ItemLooked():
-                self.looked = min(self.looked + 1, self.items)  # looks that follow are at the same items
+                self.looked = min(self.looked + 1, self.items)  # further lookups are of the same items
 
     def _end(self, event: JobEnded) -> None:
         tag = self.running.pop(event.job.key)

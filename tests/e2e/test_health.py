@@ -111,7 +111,7 @@ from datetime import timedelta
 import ferryman.cli, ferryman.service
 
 ferryman.service._LONGEST_STALL = timedelta(seconds=2)
-ferryman.service._HEARTBEAT = 0.1
+ferryman.service._HEARTBEAT_INTERVAL = 0.1
 ferryman.cli.main(["run"])
 """
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ferryman.events import JobProgressed, JobStarted
 from ferryman.store.records import Outstanding
-from ferryman.views.progress import TagProgress, Tally
+from ferryman.views.progress import SyncProgress, TagProgress
 from tests.views.support import JOB, NOTHING_LEFT, end
 
 
@@ -16,7 +16,7 @@ def fractions(*told: tuple[str, int, int | None]) -> list[float]:
     tag = TagProgress("etcd:v3.5.0")
     found = []
     for part, done, total in told:
-        tag.take(part, done, total)
+        tag.update(part, done, total)
         found.append(round(tag.fraction, 3))
     return found
 
@@ -57,8 +57,8 @@ def test_a_second_try_at_a_part_does_not_go_back() -> None:
 def test_bytes_are_those_that_went_over_a_network() -> None:
     tag = TagProgress("etcd:v3.5.0")
     for part in ("copy:a", "reuse:b", "1/2 pull:c", "1/2 push:c", "2/2 pull:c"):
-        tag.take(part, 0, 10)
-        tag.take(part, 10, 10)
+        tag.update(part, 0, 10)
+        tag.update(part, 10, 10)
     assert (tag.moved, tag.doing) == (40, "pull")
 
 
@@ -79,35 +79,35 @@ def test_a_fraction_never_falls(told: list[tuple[str, int, int | None]]) -> None
 
 
 def test_the_tags_of_a_sync_are_counted_right_between_two_looks_at_the_queue() -> None:
-    tally = Tally()
-    tally.queue(Outstanding(due=4, waiting=1, held=9, running=0, next_at=None))
+    progress = SyncProgress()
+    progress.queue(Outstanding(due=4, waiting=1, held=9, running=0, next_at=None))
     jobs = [replace(JOB, key=str(number)) for number in range(3)]
     for job in jobs:
-        tally.observe(JobStarted(job))
-    assert (tally.done, tally.tags, tally.queued) == (0, 5, 1)
-    tally.observe(end(jobs[0], "synced", 1500))
-    tally.observe(end(jobs[1], "failed"))
-    assert (tally.done, tally.tags, tally.queued, tally.moved) == (2, 5, 1, 1500)
-    tally.queue(Outstanding(due=2, waiting=1, held=9, running=1, next_at=None))  # one is new
-    assert (tally.done, tally.tags, tally.queued) == (2, 6, 2)
+        progress.observe(JobStarted(job))
+    assert (progress.done, progress.tags, progress.queued) == (0, 5, 1)
+    progress.observe(end(jobs[0], "synced", 1500))
+    progress.observe(end(jobs[1], "failed"))
+    assert (progress.done, progress.tags, progress.queued, progress.moved) == (2, 5, 1, 1500)
+    progress.queue(Outstanding(due=2, waiting=1, held=9, running=1, next_at=None))  # one is new
+    assert (progress.done, progress.tags, progress.queued) == (2, 6, 2)
 
 
 def test_a_job_that_starts_before_the_first_look_at_the_queue_counts() -> None:
-    tally = Tally()
-    tally.observe(JobStarted(JOB))
-    assert (tally.done, tally.tags, tally.queued) == (0, 1, 0)
+    progress = SyncProgress()
+    progress.observe(JobStarted(JOB))
+    assert (progress.done, progress.tags, progress.queued) == (0, 1, 0)
 
 
 def test_a_rate_is_that_of_the_last_seconds() -> None:
-    tally = Tally()
-    tally.queue(NOTHING_LEFT)
-    tally.observe(JobStarted(JOB))
-    assert tally.rate(100) == 0
+    progress = SyncProgress()
+    progress.queue(NOTHING_LEFT)
+    progress.observe(JobStarted(JOB))
+    assert progress.rate(100) == 0
     for second in range(1, 30):
-        tally.observe(JobProgressed(JOB, "copy:a", second * 1000, 100_000))
-        assert tally.rate(100 + second) == 1000
+        progress.observe(JobProgressed(JOB, "copy:a", second * 1000, 100_000))
+        assert progress.rate(100 + second) == 1000
     for second in range(30, 45):
-        rate = tally.rate(100 + second)
+        rate = progress.rate(100 + second)
     assert rate == 0
-    tally.observe(end(JOB, "again"))
-    assert (tally.moved, tally.rate(200)) == (29_000, 0)
+    progress.observe(end(JOB, "again"))
+    assert (progress.moved, progress.rate(200)) == (29_000, 0)
