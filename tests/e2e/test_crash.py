@@ -88,7 +88,7 @@ def test_a_restart_takes_over_what_the_dead_one_held_at_once(
     service.until("four copies in flight", lambda: running(ferryman) == 4)
     service.stop(signal.SIGKILL)
     assert running(ferryman) == 4
-    stuck.clear_faults()
+    stuck.mend()
     restarted = ferryman.start("run")
     restarted.tells("queued again what stopped workers held")
     restarted.until("all of them", lambda: len(held(target)) == 4)
@@ -109,7 +109,7 @@ def test_a_living_worker_takes_over_what_a_killed_one_held(
     heir.tells("event=service_started")
     assert "queued again" not in heir.log
     doomed.stop(signal.SIGKILL)
-    stuck.clear_faults()
+    stuck.mend()
     heir.tells("queued again what stopped workers held")
     heir.until("all of them", lambda: finished(ferryman))
     assert set(held(target)) == {f"m/app:{number}" for number in range(4)}

@@ -114,7 +114,7 @@ def test_logins_that_are_refused_for_a_while(
         proxy.answer("", 401, '{"errors":[{"code":"DENIED"}]}', {"WWW-Authenticate": 'Basic realm="x"'})
         assert ferryman.run("sync").code == 1
         assert "the login is tried again by the first look after" in ferryman.run("status").out
-        proxy.clear_faults()
+        proxy.mend()
         if mended_by:
             assert "it was paused, and goes on" in ferryman.run("check").out
             assert proxy.host not in ferryman.run("status").out.partition("item")[0]
@@ -205,7 +205,7 @@ def test_errors_that_pass_are_tried_again_and_others_are_not(
     assert "gone" in shown
     assert "flaky" not in shown
 
-    proxy.clear_faults()
+    proxy.mend()
     unknown = ferryman.run("requeue", "app:lyign")
     assert (unknown.code, unknown.out) == (2, "")
     assert "app has no tag 'lyign' on record" in unknown.err
@@ -263,7 +263,7 @@ def test_a_stalled_registry_and_ctrl_c(
         for record in records.values():
             assert (record["status"], record["attempts"], record["error"]) == ("queued", 0, None)
     assert names_in(engine, target) == []
-    proxy.clear_faults()
+    proxy.mend()
     done = ferryman.run("sync")
     assert done.code == 0, done.err
     assert set(held(target)) == {"m/app:SIGINT", "m/app:SIGTERM"}
@@ -290,7 +290,7 @@ def test_an_engine_that_goes_away_and_comes_back(
         sync.until("a copy in flight", proxy.stalled.is_set)
         engine.stop()
         sync.tells("the Docker Engine is away")
-        proxy.clear_faults()
+        proxy.mend()
         engine.start()
         assert sync.wait() == 0, sync.log
         assert set(held(target)) == {"m/app:1", "m/app:2", "m/app:3"}

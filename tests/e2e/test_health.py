@@ -135,7 +135,7 @@ def test_a_crew_that_hangs_is_not_well(
     assert (done.code, done.out) == (1, "")
     assert "but its process still exists" in done.err
 
-    proxy.clear_faults()
+    proxy.mend()
     service.until("good health", lambda: ferryman.run("health").code == 0)
     service.until("the tag", lambda: set(held(target)) == {"m/app:1"})
     assert service.stop() == 0

@@ -40,7 +40,7 @@ def test_it_stops_with_copies_in_flight_and_hands_them_back(
     assert names_in(engine, target) == []
     assert ferryman.run("health").code == 1
 
-    proxy.clear_faults()
+    proxy.mend()
     done = ferryman.run("sync")
     assert done.code == 0, done.err
     assert set(held(target)) == {"m/app:1", "m/app:2", "m/app:3"}

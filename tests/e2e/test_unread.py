@@ -72,7 +72,7 @@ def test_a_tag_that_cannot_be_read_is_told_by_every_command(
     assert requeued.out == "0 tags queued\n1 tag could not be read upstream, and every look tries that again\n"
     assert direct.run("requeue", "app:1").out == "1 tag queued\n"
 
-    proxy.clear_faults()
+    proxy.mend()
     assert direct.run("sync").code == 0
     assert set(held(target)) == {"m/app:1", "m/app:2"}
     assert direct.status("--failed") == {}
@@ -93,7 +93,7 @@ def test_what_was_mirrored_and_cannot_be_read_now_is_told_and_stays_mirrored(
     assert (record["status"], record["error_kind"]) == ("synced", "denied")
     assert held(target) == before
     assert "latest" in direct.run("status", "--failed").out
-    proxy.clear_faults()
+    proxy.mend()
     assert direct.run("sync").code == 0
     assert direct.status("--failed") == {}
 

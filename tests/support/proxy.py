@@ -36,7 +36,7 @@ class FaultyProxy:
         """Answer the requests whose "METHOD path" the pattern matches with the fault. The last one set wins."""
         self._faults.insert(0, (re.compile(pattern), fault))
 
-    def clear_faults(self) -> None:
+    def mend(self) -> None:
         """Remove all faults; requests that have met a fault already are not changed."""
         self._faults.clear()
 

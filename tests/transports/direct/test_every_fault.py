@@ -194,9 +194,9 @@ async def test_a_fault_at_every_request_in_turn(path: FaultyPath, name: str, las
             check_error(error, kinds, path.proxy.host)
             assert lasting or name != "401"  # a token that ran out is no reason to fail
             assert path.digest(repository) in {None, WHOLE.digest}
-            path.proxy.clear_faults()
+            path.proxy.mend()
             copied = await path.copy(repository, ledger=ledger, timeouts=Timeouts())
-        path.proxy.clear_faults()
+        path.proxy.mend()
         if path.digest(repository) is None:
             assert (
                 not copied.confirmed
