@@ -52,7 +52,7 @@ async def _includes(app: Application, item: Item) -> list[Finding]:
     """Warn about patterns that match no recorded tag; nothing is listed for that."""
     known = await app.record.ledger.known(str(item.target))
     names = [tag for tag, record in known.items() if record.gone_at is None and record.source == str(item.source)]
-    idle = planner.idle_includes(item.rules, names) if names else ()
+    idle = planner.unmatched_includes(item.rules, names) if names else ()
     return [
         Finding(
             f"include of {item.name}", True, f"warning: none of {counted(len(names), 'known tag')} matches {each!r}"

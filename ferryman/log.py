@@ -23,11 +23,11 @@ _SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.format_exc_info,  # a traceback becomes one field: one line an event
 ]
-_MOST_WARNINGS = 200  # different ones that are kept
+_MOST_WARNINGS = 200  # different ones that are kept for the end
 
 
 def configure(*, level: str, form: Format, file: Path | None = None) -> None:
-    """Send every log line, the libraries' too, through one renderer, to stderr or to the end of a file.
+    """Configure the log: all lines, also the libraries', go through one renderer, to stderr or the end of a file.
 
     Raises OSError for a file that cannot be written.
     """
@@ -57,17 +57,18 @@ def configure(*, level: str, form: Format, file: Path | None = None) -> None:
 
 
 @contextmanager
-def off_the_screen(tell: Callable[[str], None]) -> Iterator[list[str]]:
-    """Write nothing to stderr meanwhile. Warnings and errors are told as sentences, and kept in the list, each once.
+def off_the_screen(notify: Callable[[str], None]) -> Iterator[list[str]]:
+    """Log nothing to stderr inside the context. Warnings and errors go to `notify` as sentences, and to the list, once.
 
-    Those with a `kind` are not kept: the record has them as well. What goes to a file goes on doing so.
+    Those with a `kind` are not added to the list, because they are recorded in the database. A log file is still
+    written.
     """
     root = logging.getLogger()
-    kept = _WarningBuffer(tell)
+    buffer = _WarningBuffer(notify)
     before = root.handlers
-    root.handlers = [*(handler for handler in before if not isinstance(handler, _Stderr)), kept]
+    root.handlers = [*(handler for handler in before if not isinstance(handler, _Stderr)), buffer]
     try:
-        yield kept.sentences
+        yield buffer.sentences
     finally:
         root.handlers = before
 
@@ -80,49 +81,49 @@ def _formatter(*renderers: Processor) -> logging.Formatter:
 
 
 def _as_sentence(_: WrappedLogger, __: str, fields: EventDict) -> str:
-    """`warning: etcd:v3.5: what happened: its details`, and a traceback below it."""
-    told = dict(fields)
-    level, event, traceback = told.pop("level"), told.pop("event"), told.pop("exception", None)
-    message = told.pop("message", event)
-    about = ":".join(str(told.pop(name)) for name in ("item", "tag") if name in told)
+    """Render `warning: etcd:v3.5: message: details`, and a traceback below it."""
+    rest = dict(fields)
+    level, event, traceback = rest.pop("level"), rest.pop("event"), rest.pop("exception", None)
+    message = rest.pop("message", event)
+    subject = ":".join(str(rest.pop(name)) for name in ("item", "tag") if name in rest)
     for name in ("time", "attempt", "kind"):
-        told.pop(name, None)
-    error = told.pop("error", None)
-    details = [f"{name}: {value}" for name, value in told.items()] + ([str(error)] if error else [])
-    line = ": ".join(part for part in (str(level), about, str(message), "; ".join(details)) if part)
+        rest.pop(name, None)
+    error = rest.pop("error", None)
+    details = [f"{name}: {value}" for name, value in rest.items()] + ([str(error)] if error else [])
+    line = ": ".join(part for part in (str(level), subject, str(message), "; ".join(details)) if part)
     return f"{line}\n{traceback}" if traceback else line
 
 
 class _WarningBuffer(logging.Handler):
     """Keeps warnings and errors for the end."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, notify: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
         self.setFormatter(_formatter(_as_sentence))
         self.sentences: list[str] = []
-        self._tell = tell
+        self._notify = notify
 
     def emit(self, record: logging.LogRecord) -> None:
         sentence = self.format(record)
-        self._tell(sentence.partition("\n")[0])
-        told_elsewhere = isinstance(record.msg, dict) and "kind" in record.msg
-        if not told_elsewhere and sentence not in self.sentences and len(self.sentences) < _MOST_WARNINGS:
+        self._notify(sentence.partition("\n")[0])
+        recorded = isinstance(record.msg, dict) and "kind" in record.msg
+        if not recorded and sentence not in self.sentences and len(self.sentences) < _MOST_WARNINGS:
             self.sentences.append(sentence)
 
 
 def _without_returns(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
-    """logfmt escapes line feeds only, and a carriage return lets a line overwrite itself on a terminal."""
+    """Escape carriage returns, which would overwrite the line on a terminal; logfmt escapes only line feeds."""
     return {name: value.replace("\r", "\\r") if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def get() -> FilteringBoundLogger:
-    """A logger; ask for it where it is used, after `configure`."""
+    """The logger. Get it where it is used, after `configure`."""
     logger: FilteringBoundLogger = structlog.get_logger("ferryman")
     return logger
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Whatever sys.stderr is when the line is written: a live view puts itself in its place."""
+    """Writes to the current sys.stderr, which a live view replaces."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

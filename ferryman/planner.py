@@ -1,4 +1,4 @@
-"""What is to be copied, and why every other tag is not: pure, from tags, rules and the record alone."""
+"""Decide for every tag whether it is copied, and why: pure, from upstream's tags, the rules and the record alone."""
 
 import json
 import re
@@ -17,58 +17,58 @@ from ferryman.versions import name_key, version_order
 
 Reason = Literal[
     "new",  # copy: never mirrored
-    "referrers",  # copy: upstream has other signatures, or their like, of an image that was mirrored
-    "changed",  # copy: upstream's digest, or the platforms asked for, are others than those that were mirrored
+    "referrers",  # copy: the referrers (signatures and the like) of a mirrored image have changed upstream
+    "changed",  # copy: upstream's digest, or the wanted platforms, differ from what was mirrored
     "retry",  # copy: it failed before
-    "queued",  # copy: it waits in the queue, or runs
+    "queued",  # copy: it is queued or running already
     "up-to-date",  # keep or adopt: the target has it
     "excluded",  # skip: a pattern of `exclude`
     "not-included",  # skip: no pattern of `include`
-    "signature",  # skip: cosign's, or a list of referrers, of an image that is not wanted
-    "rebuilt",  # skip: the same, of an index that is mirrored in part only
+    "signature",  # skip: a Cosign tag or a referrers list of an image that is not wanted
+    "rebuilt",  # skip: the same, of an index of which only some platforms are mirrored
     "windows",  # skip: for Windows only
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
-    "unreadable",  # fail: upstream lists the tag, and it cannot be read
-    "no-digest",  # fail: upstream did not tell what the tag names
+    "unreadable",  # fail: upstream lists the tag, but it cannot be read
+    "no-digest",  # fail: upstream gave no digest for the tag
 ]
-# The user's own rules: of no interest in a list of what is missing.
+# Reasons that are the user's own rules: a list of missing tags does not show them.
 BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit"})
 
 _WINDOWS = re.compile(r"windowsservercore|nanoserver|windows", re.IGNORECASE)
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_.-]|\\[.-])+")
-_AMD64 = Platform("linux", "amd64")  # the old history's digests from Docker Hub are this platform's
+_AMD64 = Platform("linux", "amd64")  # the platform of the old history's digests from Docker Hub
 _SAME_PUSH = timedelta(days=1)  # the old history's times have no zone, so they may be off by hours
-_REFERRED_ANEW = "upstream has other signatures, or their like, of it now"
+_REFERRERS_CHANGED = "upstream has other signatures, or their like, of it now"
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What the record says of one tag."""
+    """The record of one tag."""
 
     status: Status
     digest: str | None = None  # the upstream digest whose copy the target has; None: none, or the word Unknown
-    platforms: str | None = None  # as asked for when it was mirrored; None: the transport's default
-    imported: bool = False  # taken over from the old history, not copied by us
+    platforms: str | None = None  # those requested when it was mirrored; None: the transport's default
+    imported: bool = False  # from the old history, not copied by this Ferryman
     pushed_at: datetime | None = None
-    lacking: str | None = None  # the digest that was found to have none of the platforms that are wanted today
-    referred_anew: bool = False  # upstream has other referrers of its digest than those that were mirrored
+    lacking_platforms: str | None = None  # the digest that a copy found to have none of the platforms wanted today
+    referrers_changed: bool = False  # upstream has other referrers of its digest than the mirrored ones
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one tag, and why."""
+    """The decision for one tag: the action, and the reason."""
 
     tag: str
     action: Action
     reason: Reason
     detail: str  # for people; may be empty
-    rank: int  # place among its item's tags: the wanted ones first, in their order, from 0
+    rank: int  # place among its item's tags, from 0: the wanted ones first
     digest: str | None
     pushed_at: datetime | None
     pinned: bool
-    uncertain: bool = False  # an imported digest may be that of a child: look into the index, and plan again
+    uncertain: bool = False  # an imported digest may be that of a platform's image: read the index, and plan again
 
 
 def plan(
@@ -80,102 +80,104 @@ def plan(
     *,
     problems: Iterable[TagProblem] = (),
 ) -> list[Decision]:
-    """Decide about every tag, in the order of rank.
+    """Decide for every tag, in the order of rank.
 
-    `tags` is the complete known view of a repository without what is gone; `platforms` None is the
-    transport's default: anything but Windows; `native` is what the word means on this engine;
-    `problems` tells which tags could not be read.
+    `tags`: all known tags of a repository, without those that are gone. `platforms`: None means the default of the
+    transport, all but Windows. `native`: the platform that the keyword means on this engine. `problems`: tags that could not be
+    read.
     """
-    lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
-    selection = RuleSelector(item_rules, platforms, native, lacking)
+    lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
+    selector = RuleSelector(item_rules, platforms, native, lacking)
     unread = {problem.tag: problem for problem in problems}
-    wanted = selection.select(tags)
+    wanted = selector.select(tags)
     names = {tag.name for tag in wanted}
-    rest = selection.in_order(tag for tag in tags if tag.name not in names)
+    rest = selector.in_order(tag for tag in tags if tag.name not in names)
     outcomes = [(tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
-    outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selection, unread.get(tag.name))) for tag in rest]
+    outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selector, unread.get(tag.name))) for tag in rest]
     return [
         Decision(
             tag=tag.name, action=outcome.action, reason=outcome.reason, detail=outcome.detail, rank=rank,
             digest=tag.digest,
-            pushed_at=tag.pushed_at, pinned=selection.is_pinned(tag.name), uncertain=outcome.uncertain,
+            pushed_at=tag.pushed_at, pinned=selector.is_pinned(tag.name), uncertain=outcome.uncertain,
         )
         for rank, (tag, outcome) in enumerate(outcomes)
     ]  # fmt: skip
 
 
 def rules_fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
-    """Everything that decides which tags are wanted, as stable text: another text asks for a complete walk."""
+    """Everything that decides which tags are wanted, as stable text: if it changes, a complete walk is necessary."""
     patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
-    told: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
+    content: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
     if rules.referrers:
-        told["referrers"] = True
-    return json.dumps(told | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False)
+        content["referrers"] = True
+    return json.dumps(
+        content | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False
+    )
 
 
-def idle_includes(rules: Rules, names: Collection[str]) -> tuple[str, ...]:
-    """The patterns of `include` that match none of the names: as a rule, a slip."""
+def unmatched_includes(rules: Rules, names: Collection[str]) -> tuple[str, ...]:
+    """The patterns of `include` that match none of the names: usually a typing error."""
     return tuple(each.pattern for each in rules.include if not any(map(each.fullmatch, names)))
 
 
 class RuleSelector:
-    """An item's rules at work: which tags are wanted, in which order. A survey asks it what to look at closely."""
+    """Applies an item's rules: selects the wanted tags, in order. A survey uses it to decide which details it needs."""
 
     def __init__(
         self,
         rules: Rules,
         platforms: Platforms | None,
         native: Platform,
-        lacking: Mapping[str, str] = MappingProxyType({}),
+        lacking_platforms: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`lacking`: by tag, the digest that a copy found to have none of the wanted platforms."""
+        """`lacking_platforms`: by tag, the digest that a copy found to have none of the wanted platforms."""
         self._rules = rules
         self._platforms = platforms
         self._native = native
-        self._lacking = lacking
+        self._lacking_platforms = lacking_platforms
         self.orders_by_time = rules.order == "newest"
         self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
             platforms.keyword == "all" or any(platform.os == "windows" for platform in platforms.listed)
         )
-        self.beyond: tuple[Reason, str] = ("beyond-limit", f"not among the first {rules.limit} by {rules.order}")
+        self.beyond_limit: tuple[Reason, str] = ("beyond-limit", f"not among the first {rules.limit} by {rules.order}")
 
     def is_pinned(self, name: str) -> bool:
         return any(pattern.fullmatch(name) for pattern in self._rules.pin)
 
     def matches_name(self, name: str) -> bool:
         """Whether the name alone does not rule the tag out."""
-        return self._obstacle_in_name(name) is None
+        return self._skip_by_name(name) is None
 
     def select(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
-        """The wanted ones of these, first rank first. Pinned tags take no place from the limit.
+        """The wanted tags, in the order of rank. `limit` is applied here; it does not count pinned tags.
 
-        Neither does what belongs to the others: it comes after them.
+        Nor does it count the referrers of wanted tags, which come after all of them.
         """
         tags = list(tags)
         left = self._rules.limit
         chosen = []
         usual = [tag.name for tag in tags if self.matches_name(tag.name)]
-        for tag in self.in_order((tag for tag in tags if self.obstacle(tag) is None), among=usual):
+        for tag in self.in_order((tag for tag in tags if self.reason_to_skip(tag) is None), among=usual):
             if self.is_pinned(tag.name):
                 chosen.append(tag)
             elif left > 0:
                 chosen.append(tag)
                 left -= 1
-        return chosen + self._belonging_to(chosen, tags)
+        return chosen + self._referrers_of(chosen, tags)
 
     def needing_platforms(self, tags: Iterable[UpstreamTag]) -> list[str]:
-        """Wanted tags of which the platforms have to be known, to tell what belongs to them."""
+        """The wanted tags whose platforms must be known to select their referrers."""
         tags = list(tags)
         if not self._rules.referrers or not any(subject_of(tag.name) for tag in tags):
             return []
         return [tag.name for tag in self.select(tags) if tag.platforms is None and not subject_of(tag.name)]
 
-    def lost_subject(self, tag: UpstreamTag, wanted: Iterable[UpstreamTag]) -> tuple[Reason, str] | None:
-        """Why what belongs to a wanted tag is left out all the same: the tag's index is not copied as it is."""
+    def reason_if_rebuilt(self, tag: UpstreamTag, wanted: Iterable[UpstreamTag]) -> tuple[Reason, str] | None:
+        """The reason to skip a referrer of a wanted tag: the tag's index is rebuilt, not copied unchanged."""
         subject = subject_of(tag.name) if self._rules.referrers else None
         owner = next((each.name for each in wanted if each.digest == subject), None) if subject else None
-        if owner is None or self._exclusion(tag.name):
+        if owner is None or self._excluding_pattern(tag.name):
             return None
         return "rebuilt", f"belongs to the whole index {owner}, of which platforms leaves something out"
 
@@ -187,41 +189,41 @@ class RuleSelector:
 
     def needs_older(self, known: Iterable[UpstreamTag]) -> bool:
         """Whether older tags than the known ones have to replace tags that lack the wanted platforms."""
-        return bool(self._lacking) and self._places_taken(known) < self._rules.limit < UNLIMITED
+        return bool(self._lacking_platforms) and self._places_taken(known) < self._rules.limit < UNLIMITED
 
     def _places_taken(self, tags: Iterable[UpstreamTag]) -> int:
-        return sum(self.obstacle(tag) is None and not self.is_pinned(tag.name) for tag in tags)
+        return sum(self.reason_to_skip(tag) is None and not self.is_pinned(tag.name) for tag in tags)
 
-    def obstacle(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
-        """Which rule leaves the tag out, the limit aside."""
-        return self._obstacle_in_platforms(tag) or self._obstacle_in_name(tag.name, told=bool(tag.platforms))
+    def reason_to_skip(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
+        """The rule that excludes the tag, without regard to the limit; None: no rule does."""
+        return self._skip_by_platforms(tag) or self._skip_by_name(tag.name, has_platforms=bool(tag.platforms))
 
-    def _belonging_to(self, wanted: Sequence[UpstreamTag], tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
-        """Cosign's tags, and lists of referrers, of these images; of those tags too, and so on."""
+    def _referrers_of(self, wanted: Sequence[UpstreamTag], tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        """The tags of Cosign's signatures and of referrers lists of these images, and recursively of those tags."""
         if not self._rules.referrers:
             return []
         waiting: dict[str, list[UpstreamTag]] = {}
         for tag in tags:
             subject = subject_of(tag.name)
-            if subject and not self.is_pinned(tag.name) and not self._exclusion(tag.name):
+            if subject and not self.is_pinned(tag.name) and not self._excluding_pattern(tag.name):
                 waiting.setdefault(subject, []).append(tag)
         found: list[UpstreamTag] = []
-        subjects = {digest for tag in wanted for digest in self._copied_whole(tag)}
-        while belonging := [tag for subject in subjects for tag in waiting.pop(subject, ())]:
-            found += self.in_order(belonging)
-            subjects = {tag.digest for tag in belonging if tag.digest}
+        subjects = {digest for tag in wanted for digest in self._copied_digests(tag)}
+        while referrers := [tag for subject in subjects for tag in waiting.pop(subject, ())]:
+            found += self.in_order(referrers)
+            subjects = {tag.digest for tag in referrers if tag.digest}
         return found
 
-    def _copied_whole(self, tag: UpstreamTag) -> set[str]:
-        """The digests in an image that the target has too, if nobody refuses anything."""
-        told = tag.platforms or {}
-        kept = {digest for platform, digest in told.items() if digest and self._wants(platform)}
-        return kept | {tag.digest} if tag.digest and all(map(self._wants, told)) else kept
+    def _copied_digests(self, tag: UpstreamTag) -> set[str]:
+        """The digests of the image's manifests that the copy at the target has, too."""
+        platforms = tag.platforms or {}
+        copied = {digest for platform, digest in platforms.items() if digest and self._wants(platform)}
+        return copied | {tag.digest} if tag.digest and all(map(self._wants, platforms)) else copied
 
     def in_order(self, tags: Iterable[UpstreamTag], *, among: Iterable[str] | None = None) -> list[UpstreamTag]:
-        """newest: by push time, unknown last, then by version. version: highest first. name: last name first.
+        """Sort by `order`: `newest` by push time, unknown last, then by version; `version` and `name` descending.
 
-        `among`: the names that tell what a version usually looks like there; None: those of `tags`.
+        `among`: the names from which the usual form of a version is derived; None: those of `tags`.
         """
         tags = list(tags)
         if self._rules.order == "name":
@@ -231,42 +233,42 @@ class RuleSelector:
             return sorted(tags, key=lambda tag: version(tag.name), reverse=True)
         return sorted(tags, key=lambda tag: (tag.pushed_at or _UNDATED, version(tag.name)), reverse=True)
 
-    def _obstacle_in_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
-        """Not even a pin helps here: there is nothing to copy."""
-        if tag.digest is not None and self._lacking.get(tag.name) == tag.digest:
+    def _skip_by_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
+        """Also for pinned tags: there is nothing to copy."""
+        if tag.digest is not None and self._lacking_platforms.get(tag.name) == tag.digest:
             return "platform", "the image has none of the wanted platforms"
         if not tag.platforms or any(self._wants(platform) for platform in tag.platforms):
             return None
-        told = ", ".join(sorted(map(str, tag.platforms)))
+        names = ", ".join(sorted(map(str, tag.platforms)))
         only_windows = all(platform.os == "windows" for platform in tag.platforms)
         if only_windows:
-            return "windows", f"for {told} only"
-        return "platform", f"for {told} only, wanted for {self._platforms}"
+            return "windows", f"for {names} only"
+        return "platform", f"for {names} only, wanted for {self._platforms}"
 
     def _wants(self, platform: Platform) -> bool:
         if self._platforms is None:
             return platform.os != "windows"
         return self._platforms.admits(platform, self._native)
 
-    def _obstacle_in_name(self, name: str, *, told: bool = False) -> tuple[Reason, str] | None:
+    def _skip_by_name(self, name: str, *, has_platforms: bool = False) -> tuple[Reason, str] | None:
         if self.is_pinned(name):
             return None
         if subject_of(name):
             return "signature", "a signature, an attestation or a list of referrers"
         if self._rules.include and not any(pattern.fullmatch(name) for pattern in self._rules.include):
             return "not-included", "no pattern of include matches"
-        if pattern := self._exclusion(name):
+        if pattern := self._excluding_pattern(name):
             return "excluded", f"excluded by {pattern.pattern!r}"
-        if not told and not self._wants_windows and _WINDOWS.search(name):
+        if not has_platforms and not self._wants_windows and _WINDOWS.search(name):
             return "windows", "for Windows, by its name"
         return None
 
-    def _exclusion(self, name: str) -> re.Pattern[str] | None:
+    def _excluding_pattern(self, name: str) -> re.Pattern[str] | None:
         return next((pattern for pattern in self._rules.exclude if pattern.fullmatch(name)), None)
 
 
 def _literal(pattern: re.Pattern[str]) -> str | None:
-    """The one name that a pattern means, if it looks like a name: a bare dot in `1.25` is meant as a dot."""
+    """The name that a pattern stands for, if it looks like one: the dot in `1.25` is meant literally."""
     if not _LITERAL.fullmatch(pattern.pattern):
         return None
     name = pattern.pattern.replace("\\", "")
@@ -282,33 +284,35 @@ class _Outcome:
 
 
 def _outcome_of_unwanted(
-    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selection: RuleSelector, problem: TagProblem | None
+    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selector: RuleSelector, problem: TagProblem | None
 ) -> _Outcome:
-    """Which rule leaves a tag out; of one whose age cannot be read, nobody knows whether the limit does."""
-    if reason := selection.lost_subject(tag, wanted) or selection.obstacle(tag):
+    """Why a tag is skipped. If its age cannot be read, it is unknown whether the limit excludes it: it fails."""
+    if reason := selector.reason_if_rebuilt(tag, wanted) or selector.reason_to_skip(tag):
         return _Outcome("skip", *reason)
-    if problem and selection.orders_by_time and tag.pushed_at is None:
+    if problem and selector.orders_by_time and tag.pushed_at is None:
         return _Outcome("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
-    return _Outcome("skip", *selection.beyond)
+    return _Outcome("skip", *selector.beyond_limit)
 
 
 def _outcome(
     tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None
 ) -> _Outcome:
-    """What becomes of a tag that the rules want."""
+    """The decision for a tag that the rules select."""
     if record is not None and record.status in {"queued", "running"}:
-        return _Outcome("copy", "queued")  # should it still be unreadable, the copy tells
+        return _Outcome("copy", "queued")  # if it is still unreadable, the copy fails
     if outcome := _outcome_of_unread(tag, problem):
         return outcome
     if record is None:
         return _Outcome("copy", "new")
-    if record.lacking == tag.digest:  # of what belongs to an image: others are not chosen then
+    if record.lacking_platforms == tag.digest:  # a referrer: other tags are not selected then
         return _Outcome("skip", "platform", "the image has none of the wanted platforms")
     if record.status == "failed":
         return _Outcome("copy", "retry", "failed before")
     outcome = _outcome_of_imported(tag, record) if record.imported else _outcome_of_mirrored(tag, record, platforms)
     return (
-        _Outcome("copy", "referrers", _REFERRED_ANEW) if outcome.action != "copy" and record.referred_anew else outcome
+        _Outcome("copy", "referrers", _REFERRERS_CHANGED)
+        if outcome.action != "copy" and record.referrers_changed
+        else outcome
     )
 
 
@@ -321,7 +325,7 @@ def _outcome_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Outcome
 
 
 def _outcome_of_imported(tag: UpstreamTag, record: Mirrored) -> _Outcome:
-    """The old history holds the digest of the index, or of its linux/amd64 image, or the word Unknown."""
+    """The old history has the digest of the index, or of its linux/amd64 image, or the word Unknown."""
     if record.digest == tag.digest:
         return _Outcome("keep", "up-to-date")
     if record.digest is None:

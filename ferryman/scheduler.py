@@ -46,7 +46,7 @@ class ItemLookup:
     records: Mapping[str, TagRecord] = field(default_factory=dict)  # of the tags before this lookup
     looked_at: datetime | None = None  # time of the previous lookup
     absent_pins: Sequence[str] = ()  # tags that `pin` names, but upstream does not have
-    idle_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
+    unmatched_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Scheduler:
         complete = bool(records) if last is None else not same_rules or self._is_due(last.completed_at, now)
         complete = complete and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
-        lacking = {name: record.lacking for name, record in mirrored.items() if record.lacking}
+        lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
         selector = RuleSelector(item.rules, item.platforms, self._native, lacking)
         found = await survey(
             lister=None if only_unread else self._lister(configuration, item.source.registry),
@@ -186,8 +186,8 @@ class Scheduler:
         )
         found, decisions = await self._planned(item, found, mirrored)
         if complete and item.rules.referrers:
-            anew = await self._changed_referrers(item, decisions, records)
-            mirrored |= {name: replace(mirrored[name], referred_anew=True) for name in anew}
+            changed = await self._changed_referrers(item, decisions, records)
+            mirrored |= {name: replace(mirrored[name], referrers_changed=True) for name in changed}
             decisions = await self._plan(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
@@ -283,11 +283,11 @@ class Scheduler:
             log.get().warning(
                 "pins_missing", message="upstream does not have what is pinned", pins=", ".join(looked.absent_pins)
             )
-        if looked.idle_includes and not only_unread:
+        if looked.unmatched_includes and not only_unread:
             log.get().warning(
                 "includes_unmatched",
                 message="no tag upstream matches what is included",
-                include=", ".join(looked.idle_includes),
+                include=", ".join(looked.unmatched_includes),
             )
         applied = await self._queue.apply(
             _key(item),
@@ -370,7 +370,7 @@ def _idle(item: Item, selector: RuleSelector, found: Survey) -> tuple[str, ...]:
     """The patterns of `include` without a match; none, if the walk ended early because the limit was reached."""
     if not found.complete and selector.is_limit_reached(found.tags):
         return ()
-    return planner.idle_includes(item.rules, [tag.name for tag in found.tags])
+    return planner.unmatched_includes(item.rules, [tag.name for tag in found.tags])
 
 
 def _key(item: Item) -> ItemKey:
@@ -431,7 +431,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         platforms=record.mirrored_platforms,
         imported=record.synced_at is None and (record.status == "synced" or record.mirrored_digest is not None),
         pushed_at=record.pushed_at,
-        lacking=record.source_digest if lacks_platform else None,
+        lacking_platforms=record.source_digest if lacks_platform else None,
     )
 
 

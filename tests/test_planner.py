@@ -213,8 +213,8 @@ def test_any_order_is_total_and_independent_of_the_order_of_arrival(
         (Mirrored("synced", digest("a"), "linux"), ("copy", "changed")),
         (Mirrored("skipped"), ("copy", "new")),
         (Mirrored("skipped", digest("a")), ("keep", "up-to-date")),
-        (Mirrored("skipped", lacking=digest("a")), ("skip", "platform")),
-        (Mirrored("skipped", lacking=digest("b")), ("copy", "new")),
+        (Mirrored("skipped", lacking_platforms=digest("a")), ("skip", "platform")),
+        (Mirrored("skipped", lacking_platforms=digest("b")), ("copy", "new")),
         (Mirrored("failed"), ("copy", "retry")),
         (Mirrored("failed", digest("b")), ("copy", "retry")),
         (Mirrored("queued"), ("copy", "queued")),
@@ -390,9 +390,9 @@ def test_a_signature_that_was_mirrored_is_kept_and_another_one_copied() -> None:
 
 
 def test_an_image_that_is_referred_to_anew_is_copied_again() -> None:
-    assert outcome(tag("v1"), Mirrored("synced", digest("a"), referred_anew=True)) == ("copy", "referrers")
-    assert outcome(tag("v1"), Mirrored("synced", digest("a"), imported=True, referred_anew=True))[1] == "referrers"
-    assert outcome(tag("v1"), Mirrored("queued", digest("a"), referred_anew=True)) == ("copy", "queued")
+    assert outcome(tag("v1"), Mirrored("synced", digest("a"), referrers_changed=True)) == ("copy", "referrers")
+    assert outcome(tag("v1"), Mirrored("synced", digest("a"), imported=True, referrers_changed=True))[1] == "referrers"
+    assert outcome(tag("v1"), Mirrored("queued", digest("a"), referrers_changed=True)) == ("copy", "queued")
 
 
 def test_platforms_are_asked_for_only_where_signatures_may_belong_to_them() -> None:
@@ -458,7 +458,7 @@ def test_platforms_that_cannot_be_read_keep_nothing_from_being_copied() -> None:
 @pytest.mark.parametrize("pinned", ["", "3"])
 def test_what_a_copy_found_lacking_takes_no_place(pinned: str) -> None:
     tags = [tag("3", "c"), tag("2", "b", age=1), tag("1", age=2)]
-    lacking = {name: Mirrored("skipped", lacking=digest(letter)) for name, letter in (("3", "c"), ("2", "x"))}
+    lacking = {name: Mirrored("skipped", lacking_platforms=digest(letter)) for name, letter in (("3", "c"), ("2", "x"))}
     decisions = decide(*tags, by=rules(limit=1, pin=pinned), mirrored=lacking)
     assert {name: each.reason for name, each in decisions.items()} == {
         "3": "platform",  # not even pinned
@@ -470,7 +470,7 @@ def test_what_a_copy_found_lacking_takes_no_place(pinned: str) -> None:
 @given(lacks=st.sets(st.integers(0, 19)), limit=st.integers(1, 20))
 def test_a_limit_is_met_as_long_as_there_is_something_to_meet_it_with(lacks: set[int], limit: int) -> None:
     tags = [tag(str(number), age=number) for number in range(20)]
-    record = {str(number): Mirrored("skipped", lacking=digest("a")) for number in lacks}
+    record = {str(number): Mirrored("skipped", lacking_platforms=digest("a")) for number in lacks}
     copied = {
         name for name, each in decide(*tags, by=rules(limit=limit), mirrored=record).items() if each.action == "copy"
     }

@@ -43,7 +43,7 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
             looked.append(result)
             for pin in result.absent_pins:
                 click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
-            for pattern in result.idle_includes:
+            for pattern in result.unmatched_includes:
                 click.echo(f"warning: {item.name}: no tag of {item.source} matches {pattern!r} of include", err=True)
         elif isinstance(result, TransferError):
             failures.append(LookupFailure(item.name, str(item.source), str(item.target), None, str(result)))
