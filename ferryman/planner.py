@@ -83,8 +83,8 @@ def plan(
     """Decide for every tag, in the order of rank.
 
     `tags`: all known tags of a repository, without those that are gone. `platforms`: None means the default of the
-    transport, all but Windows. `native`: the platform that the keyword means on this engine. `problems`: tags that could not be
-    read.
+    transport, all but Windows. `native`: the platform that the keyword means on this engine. `problems`: tags that
+    could not be read.
     """
     lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
     selector = RuleSelector(item_rules, platforms, native, lacking)

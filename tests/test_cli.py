@@ -1,4 +1,4 @@
-"""The list of commands: a line and a module each, and nothing imported before it is needed."""
+"""The list of commands, and their lazy imports."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The old files: exact bytes out, everything sound in, and every damaged line named."""
+"""Export and import of the old files: exact bytes, and a problem for every invalid line."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -304,7 +304,7 @@ class TestMatchFiles:
         assert matched == {}
         assert "does not say which target" in problems["docker.io__x.txt"]
 
-    def test_names_a_file_that_no_item_answers_to(self, tmp_path: Path) -> None:
+    def test_names_a_file_that_matches_no_item(self, tmp_path: Path) -> None:
         matched, problems = self.match(tmp_path, ["gcr.io__gone.txt", "notes.md"], [item("docker.io/a/x")])
 
         assert matched == {}
@@ -337,7 +337,7 @@ class TestMatchFiles:
         assert len(exported.files) == len(sources)
         assert {path.name: found.source for path, found in matches} == {name: source for source, name in names.items()}
 
-    def test_wants_the_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="history: no such folder"):
             history.match_files(tmp_path / "history", [])
 
@@ -364,7 +364,7 @@ class TestThroughTheLedger:
         assert [each.name for each in exported.files] == [path.name]
         assert exported.files[0].read_text() == OLD_FILE
 
-    async def test_takes_the_sound_lines_of_a_damaged_file(self, ledger: Ledger, tmp_path: Path) -> None:
+    async def test_imports_the_valid_lines_of_a_damaged_file(self, ledger: Ledger, tmp_path: Path) -> None:
         (tmp_path / "docker.io__x.txt").write_text(f"nonsense\n{OLD_FILE}")
         (tmp_path / "docker.io__y.txt").write_text(OLD_FILE)
 

@@ -1,4 +1,4 @@
-"""ITEM and ITEM:TAG, as people write them."""
+"""Resolving ITEM and ITEM:TAG."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def complaint(*names: str) -> str:
         ("traefik-old", {TRAEFIK_OLD}),
     ],
 )
-def test_an_item_answers_to_its_name_its_source_and_its_target(name: str, meant: set[Named]) -> None:
+def test_an_item_is_found_by_its_name_its_source_and_its_target(name: str, meant: set[Named]) -> None:
     assert targets_of(KNOWN, [name]) == {each.target for each in meant}
 
 
@@ -43,12 +43,12 @@ def test_several_names_mean_all_of_them() -> None:
     assert targets_of(KNOWN, ["etcd", "my-app", "etcd"]) == {ETCD.target, LOCAL.target}
 
 
-def test_what_nothing_answers_to_is_an_error_with_the_nearest_name() -> None:
+def test_an_unknown_name_is_an_error_with_the_nearest_name() -> None:
     assert complaint("etdc") == "there is no item 'etdc': did you mean 'etcd'?"
     assert complaint("zzz") == "there is no item 'zzz'; see `ferryman status`"
 
 
-def test_every_unknown_name_is_told() -> None:
+def test_every_unknown_name_is_reported() -> None:
     assert complaint("etdc", "traefik", "zzz").splitlines() == [
         "there is no item 'etdc': did you mean 'etcd'?", "there is no item 'zzz'; see `ferryman status`",
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_near_miss_is_suggested_with_and_without_a_tag(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["etcd:", "etcd:not/a/tag", "etcd:with space", ":v3", ""])
-def test_what_is_no_tag_is_no_tag(text: str) -> None:
+def test_an_invalid_tag_is_an_error(text: str) -> None:
     with pytest.raises(ConfigurationError):
         target_and_tag(KNOWN, text)
 

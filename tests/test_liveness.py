@@ -1,4 +1,4 @@
-"""Who is alive, and whose cycles come."""
+"""Liveness of processes by their heartbeats, and overdue cycles."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ def service(
     began: timedelta | None = None,
     role: str = "run",
 ) -> Service:
-    """All counted from now."""
+    """All times are relative to now."""
     return Service(
         "me", role, NOW - HOUR, NOW + beat,
         next_cycle_at=None if due is None else NOW + due,
@@ -30,11 +30,11 @@ def service(
     ("beat", "lives"),
     [(-59 * SECOND, True), (-61 * SECOND, False), (30 * SECOND, True), (2 * MINUTE, False), (8 * HOUR, False)],
 )
-def test_only_a_fresh_sign_of_life_is_one(beat: timedelta, lives: bool) -> None:
+def test_only_a_fresh_heartbeat_counts(beat: timedelta, lives: bool) -> None:
     assert bool(check_liveness([service(beat=beat)], now=NOW)) == lives
 
 
-def test_who_is_known_to_be_dead_is_not_alive() -> None:
+def test_a_process_known_to_be_dead_is_not_alive() -> None:
     assert check_liveness([service()], now=NOW, dead={"me"}) == []
     assert len(check_liveness([service()], now=NOW, dead={"another"})) == 1
 

@@ -122,7 +122,7 @@ def test_signatures_are_not_versions_whatever_include_says(suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ltsc2022-windowsservercore", "1.2-nanoserver-1809", "windows-amd64", "1.2-Windows"])
-def test_windows_is_told_by_name_where_the_list_tells_no_platforms(name: str) -> None:
+def test_windows_is_recognised_by_name_if_the_list_has_no_platforms(name: str) -> None:
     assert decide(tag(name))[name].reason == "windows"
     assert decide(tag(name, platforms={AMD64: None}))[name].reason == "new"
     assert decide(tag(name), platforms="all")[name].reason == "new"
@@ -154,7 +154,7 @@ def test_the_limit_counts_after_every_other_rule_and_pins_are_exempt() -> None:
     assert {name for name, each in decisions.items() if each.pinned} == {"1.0", "stable"}
 
 
-def test_a_pin_is_kept_against_every_rule_of_names() -> None:
+def test_a_pin_overrides_every_rule_about_names() -> None:
     decisions = decide(
         tag("nightly-windows"), tag(SIGNATURE), tag("win", platforms={WINDOWS: None}),
         by=rules(limit=0, include="none", exclude=".*", pin="nightly-windows win sha256-.*"),
@@ -261,7 +261,7 @@ def test_an_imported_tag_is_taken_over_for_whatever_platforms(platforms: str | N
         ({}, False),
     ],
 )
-def test_an_imported_digest_is_uncertain_where_the_list_tells_no_childs(
+def test_an_imported_digest_is_uncertain_if_the_list_has_no_platforms(
     platforms: Mapping[Platform, str | None] | None, uncertain: bool
 ) -> None:
     decision = decide(tag("1", platforms=platforms), mirrored={"1": imported("d")})["1"]
@@ -339,7 +339,7 @@ def test_a_fingerprint_changes_with_everything_that_decides() -> None:
 # What belongs to the wanted images
 
 
-def test_what_belongs_to_a_wanted_image_comes_after_all_of_them_and_takes_no_place() -> None:
+def test_referrers_of_wanted_images_come_last_and_do_not_count_against_the_limit() -> None:
     decisions = decide(
         tag(belonging("b"), "1"), tag("v2", "a"), tag(belonging("a"), "2"), tag(belonging("a", ".sbom"), "3", age=1),
         tag(belonging("a", ""), "4", age=2), tag("v1", "b", age=3), tag("v0", "c", age=4), tag(belonging("c"), "5"),
@@ -352,7 +352,7 @@ def test_what_belongs_to_a_wanted_image_comes_after_all_of_them_and_takes_no_pla
     assert decisions[belonging("c")].reason == "signature"
 
 
-def test_what_belongs_to_a_signature_is_wanted_too() -> None:
+def test_referrers_of_a_signature_are_wanted_too() -> None:
     decisions = decide(
         tag(belonging("d"), "e"), tag(belonging("b"), "d"), tag(belonging("a"), "b"), tag("v1", "a"),
         by=rules(referrers=True),
@@ -389,7 +389,7 @@ def test_a_signature_that_was_mirrored_is_kept_and_another_one_copied() -> None:
     assert (decision.action, decision.reason) == ("copy", "changed")
 
 
-def test_an_image_that_is_referred_to_anew_is_copied_again() -> None:
+def test_an_image_whose_referrers_changed_is_copied_again() -> None:
     assert outcome(tag("v1"), Mirrored("synced", digest("a"), referrers_changed=True)) == ("copy", "referrers")
     assert outcome(tag("v1"), Mirrored("synced", digest("a"), imported=True, referrers_changed=True))[1] == "referrers"
     assert outcome(tag("v1"), Mirrored("queued", digest("a"), referrers_changed=True)) == ("copy", "queued")
@@ -416,7 +416,7 @@ def unread(name: str, about: Literal["digest", "age", "platforms"] = "digest") -
 
 
 @pytest.mark.parametrize("status", get_args(Status))
-def test_a_wanted_tag_that_cannot_be_read_fails_unless_its_copy_will_tell(status: Status) -> None:
+def test_a_wanted_tag_that_cannot_be_read_fails_unless_it_is_queued(status: Status) -> None:
     record = Mirrored(status, digest=digest("a") if status == "synced" else None)
     [decision] = plan(rules(), None, AMD64, [tag("1")], {"1": record}, problems=[unread("1")])
     queued = status in {"queued", "running"}
@@ -439,7 +439,7 @@ def test_a_tag_that_cannot_be_read_keeps_its_place_and_one_that_nobody_wants_has
 @pytest.mark.parametrize(("order", "age", "reason"), [
     ("newest", None, "unreadable"), ("newest", 9, "beyond-limit"), ("version", None, "beyond-limit"),
 ])  # fmt: skip
-def test_without_an_age_nobody_knows_whether_the_limit_leaves_a_tag_out(
+def test_a_tag_of_unknown_age_fails_because_the_limit_may_exclude_it_or_not(
     order: Order, age: int | None, reason: str
 ) -> None:
     tags = [tag("2", age=1), tag("1", age=age)]
@@ -456,7 +456,7 @@ def test_platforms_that_cannot_be_read_keep_nothing_from_being_copied() -> None:
 
 
 @pytest.mark.parametrize("pinned", ["", "3"])
-def test_what_a_copy_found_lacking_takes_no_place(pinned: str) -> None:
+def test_a_tag_without_wanted_platforms_does_not_count_against_the_limit(pinned: str) -> None:
     tags = [tag("3", "c"), tag("2", "b", age=1), tag("1", age=2)]
     lacking = {name: Mirrored("skipped", lacking_platforms=digest(letter)) for name, letter in (("3", "c"), ("2", "x"))}
     decisions = decide(*tags, by=rules(limit=1, pin=pinned), mirrored=lacking)
@@ -468,7 +468,7 @@ def test_what_a_copy_found_lacking_takes_no_place(pinned: str) -> None:
 
 
 @given(lacks=st.sets(st.integers(0, 19)), limit=st.integers(1, 20))
-def test_a_limit_is_met_as_long_as_there_is_something_to_meet_it_with(lacks: set[int], limit: int) -> None:
+def test_a_limit_is_filled_as_long_as_there_are_tags(lacks: set[int], limit: int) -> None:
     tags = [tag(str(number), age=number) for number in range(20)]
     record = {str(number): Mirrored("skipped", lacking_platforms=digest("a")) for number in lacks}
     copied = {

@@ -1,4 +1,4 @@
-"""Registries that are left alone, and let go when their login is another one."""
+"""Pauses of registries after refused logins and rate limits, and how they end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -26,7 +26,7 @@ NOWHERE = {host: RegistryOptions(endpoint="http://127.0.0.1:9") for host in (QUA
 
 
 def log_in_with(workplace: Workplace, logins: Mapping[str, tuple[str, str]]) -> None:
-    """What a re-read items.yml does."""
+    """Apply other credentials, as a re-read items.yml does."""
     explicit = {registry: Credential(*login) for registry, login in logins.items()}
     store = CredentialStore(explicit=explicit, clock=workplace.clock, environment={"HOME": "/nonexistent"})
     workplace.client.configure(hosts=NOWHERE, credentials=store)

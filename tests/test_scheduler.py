@@ -1,4 +1,4 @@
-"""Cycle after cycle over upstreams that change, on a real database: what is asked, what is enqueued, what is told."""
+"""Cycles over changing upstreams, on a real database: requests, enqueued tags, events and log lines."""
 
 import asyncio
 import re
@@ -64,7 +64,7 @@ PAUSE = item("gcr.io/google/pause")
 
 
 class World:
-    """Three upstreams, a database, and a scheduler between them."""
+    """Three upstreams, a database, and a scheduler."""
 
     def __init__(self, database: Database, client: RegistryClient, clock: ManualClock, upstreams: dict[str, Upstream]):
         self.database = database
@@ -154,7 +154,7 @@ class Raising:
 
 
 class Endless:
-    """A lister that never comes to its first page."""
+    """A lister that never returns its first page."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -166,7 +166,7 @@ class Endless:
 
 
 class RaisingAtFirst:
-    """A lister that fails so often, and then does as another one."""
+    """A lister that fails so many times, and then works like another one."""
 
     def __init__(self, error: Exception, times: int, other: TagLister) -> None:
         self._errors = [error] * times
@@ -722,7 +722,7 @@ async def test_what_no_list_told_is_asked_for_wherever_a_walk_ends(world: World,
 ONE_OF_PAUSE = replace(PAUSE, rules=Rules(limit=1), platforms=Platforms.parse("linux/amd64"))
 
 
-async def test_a_tag_that_a_copy_found_lacking_leaves_its_place_to_the_next(world: World, google: Google) -> None:
+async def test_a_tag_without_wanted_platforms_leaves_its_place_to_the_next(world: World, google: Google) -> None:
     google.fill("google/pause", 3)  # the list tells no platforms
     began_at = world.clock.now()
     for tag in ("1.3", "1.2"):

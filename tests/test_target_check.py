@@ -1,4 +1,4 @@
-"""What targets name is compared with the record: against a real registry, in which things happen behind its back."""
+"""Checks of mirrored tags against a real registry, whose tags others change."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,7 +38,7 @@ async def mirrored(workplace: Workplace, *names: str) -> None:
 
 
 async def restore(workplace: Workplace) -> None:
-    """As `ferryman backup` leaves the database, and `cp` brings it back."""
+    """Mark the database as a restored backup."""
     async with workplace.database.write() as connection:
         await connection.execute(update(tags).values(target_checked_at=None))
         now = workplace.clock.now()
@@ -58,7 +58,7 @@ async def test_a_copy_is_a_check(workplace: Workplace, check: Callable[..., Any]
     assert requests(workplace, "1") == asked
 
 
-async def test_what_is_right_is_not_asked_for_again_for_long(workplace: Workplace, check: Callable[..., Any]) -> None:
+async def test_a_matching_tag_is_not_checked_again_for_long(workplace: Workplace, check: Callable[..., Any]) -> None:
     await mirrored(workplace, "1")
     workplace.clock.advance(LONG.total_seconds())
     asked = requests(workplace, "1")
@@ -99,7 +99,7 @@ async def test_a_tag_that_is_not_there_is_copied_again(workplace: Workplace, che
     assert (await workplace.record("2")).status == "synced"
 
 
-async def test_after_a_restore_all_are_asked_at_once(workplace: Workplace, check: Callable[..., Any]) -> None:
+async def test_after_a_restore_all_tags_are_checked_at_once(workplace: Workplace, check: Callable[..., Any]) -> None:
     names = [str(number) for number in range(12)]
     await synced_without_a_copy(workplace, *names)
     await restore(workplace)
@@ -118,7 +118,7 @@ async def test_rows_of_an_older_schema_are_spread_over_days(workplace: Workplace
     assert await check(*names, elapsed=timedelta(hours=6)) == 1
 
 
-async def test_all_tags_come_within_thirty_days(workplace: Workplace, check: Callable[..., Any]) -> None:
+async def test_all_tags_are_checked_within_thirty_days(workplace: Workplace, check: Callable[..., Any]) -> None:
     names = [str(number) for number in range(10)]
     await synced_without_a_copy(workplace, *names)
     queued = 0
@@ -136,7 +136,7 @@ async def test_a_check_in_the_future_counts_as_none(workplace: Workplace, check:
     assert await check("1") == 1
 
 
-async def test_what_cannot_be_read_stays_and_is_asked_again_after_the_others(
+async def test_an_unreadable_tag_is_unchanged_and_checked_again_after_the_others(
     workplace: Workplace, check: Callable[..., Any], read_log: ReadLog
 ) -> None:
     await synced_without_a_copy(workplace, "1", "2")
@@ -155,7 +155,7 @@ async def test_what_cannot_be_read_stays_and_is_asked_again_after_the_others(
 
 
 async def synced_without_a_copy(workplace: Workplace, *names: str) -> None:
-    """The record says that the target names something; it does not."""
+    """Record a digest for a tag that the target does not have."""
     await workplace.enqueue(*names)
     while (job := await workplace.queue.claim()) is not None:
         await succeed(workplace, job)

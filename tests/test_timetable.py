@@ -1,4 +1,4 @@
-"""When the next cycle is due, while somebody sets the clock."""
+"""When the next cycle is due, also if the clock is set."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def test_a_clock_that_was_set_back_does_not_put_a_cron_expression_off_for_days()
     assert due.at() == clock.now() + timedelta(hours=6)
 
 
-def test_what_is_overdue_shows() -> None:
+def test_an_overdue_cycle_is_shown_in_the_past() -> None:
     clock = ManualClock(NOON)
     due = NextCycle(Schedule("1h"), clock=clock)
     clock.advance(3 * HOUR)

@@ -1,4 +1,4 @@
-"""One job, from its claim to its record, on a real database and with a real target."""
+"""One job, from its claim to its recorded result, with a real database and a real target."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -312,14 +312,8 @@ async def test_a_refused_login_is_one_failed_tag_and_the_others_wait(workplace: 
 
 
 async def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(workplace: Workplace, read_log: ReadLog) -> None:
-    gate = workplace.transport.hold("v1")
-    await workplace.enqueue("v1")
-    working = workplace.start(workplace.work())
-    await gate.reached.wait()
-    other = workplace.queue_of("other")
-    await other.reclaim([workplace.owner.name])
-    job = await other.claim()
-    assert job is not None
+    gate, working = await workplace.start_copy("v1")
+    other, job = await workplace.take_over()
     gate.open()
     await working
     record = await workplace.record("v1")

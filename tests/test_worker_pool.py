@@ -1,4 +1,4 @@
-"""Several jobs at once: heartbeats, lost leases, dead workers, an absent engine, and three ways to stop."""
+"""Concurrent jobs: heartbeats, lost leases, dead workers, an unavailable engine, and graceful and other stops."""
 
 import asyncio
 import shutil
@@ -142,10 +142,7 @@ async def test_two_crews_on_one_database_copy_nothing_twice(workplace: Workplace
 
 
 async def test_a_heartbeat_keeps_a_slow_copys_lease(workplace: Workplace) -> None:
-    gate = workplace.transport.hold("v1")
-    await workplace.enqueue("v1")
-    working = workplace.start(workplace.work())
-    await gate.reached.wait()
+    gate, working = await workplace.start_copy("v1")
     other = workplace.queue_of("other")
     for _ in range(10):
         await workplace.clock.asleep()
@@ -159,14 +156,8 @@ async def test_a_heartbeat_keeps_a_slow_copys_lease(workplace: Workplace) -> Non
 
 
 async def test_a_copy_whose_lease_is_lost_is_stopped(workplace: Workplace, read_log: ReadLog) -> None:
-    gate = workplace.transport.hold("v1")
-    await workplace.enqueue("v1")
-    working = workplace.start(workplace.work())
-    await gate.reached.wait()
-    other = workplace.queue_of("other")
-    await other.reclaim([workplace.owner.name])
-    job = await other.claim()
-    assert job is not None
+    _, working = await workplace.start_copy("v1")
+    other, job = await workplace.take_over()
     await workplace.clock.asleep()
     workplace.clock.advance(BEAT)
     await working
@@ -303,10 +294,7 @@ async def test_leaves_alone_what_the_living_hold(workplace: Workplace) -> None:
 
 
 async def test_goes_on_when_the_folder_of_owners_is_removed(workplace: Workplace) -> None:
-    gate = workplace.transport.hold("v1")
-    await workplace.enqueue("v1")
-    working = workplace.start(workplace.work())
-    await gate.reached.wait()
+    gate, working = await workplace.start_copy("v1")
     await asyncio.to_thread(shutil.rmtree, workplace.file.with_name(f"{workplace.file.name}.owners"))
     await workplace.clock.asleep()
     workplace.clock.advance(BEAT)
@@ -457,7 +445,7 @@ async def test_a_result_that_could_not_be_recorded_is_copied_again_by_the_same_c
     await workplace.enqueue("v1", "v2")
     working = workplace.start(workplace.work(ends=3))
     await gate.reached.wait()  # the only worker is done with v1
-    _mend(workplace)
+    _repair(workplace)
     await _let_a_lease_pass(workplace)
     assert await workplace.attempts("v1") != []
     gate.open()
@@ -513,7 +501,7 @@ async def test_a_queue_that_cannot_be_asked_is_asked_again(workplace: Workplace,
 
 
 async def _let_a_lease_pass(workplace: Workplace) -> None:
-    """Two leases, beat by beat."""
+    """Let two leases pass, heartbeat by heartbeat."""
     for _ in range(6):
         await workplace.clock.asleep()
         workplace.clock.advance(BEAT)
@@ -527,7 +515,7 @@ def _break(workplace: Workplace, what: str) -> None:
     direct.close()
 
 
-def _mend(workplace: Workplace) -> None:
+def _repair(workplace: Workplace) -> None:
     with sqlite3.connect(workplace.file) as direct:
         direct.execute("DROP TRIGGER fault")
     direct.close()
@@ -595,10 +583,7 @@ async def test_an_idle_crew_makes_progress(workplace: Workplace, monkeypatch: py
 
 @pytest.mark.parametrize("hours", [-400, -8, 8, 400])
 async def test_setting_the_clock_stops_no_copy(workplace: Workplace, hours: int) -> None:
-    gate = workplace.transport.hold("v1")
-    await workplace.enqueue("v1")
-    working = workplace.start(workplace.work())
-    await gate.reached.wait()
+    gate, working = await workplace.start_copy("v1")
     other = workplace.queue_of("other")
     assert await other.reclaim() == 0
     workplace.clock.set_by(hours * 3600)

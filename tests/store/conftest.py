@@ -1,4 +1,4 @@
-"""The store on both databases: what is tested with `database` is a contract of each."""
+"""The store on both databases: a test with `database` runs on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,7 +31,7 @@ async def _migrate(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database of this test's own."""
+    """The URL of a new database for this test."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     server: PostgresServer = request.getfixturevalue("postgresql")

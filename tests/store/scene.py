@@ -1,4 +1,4 @@
-"""Words in which the store's tests are told."""
+"""Helpers of the store's tests: a clock, and a queue with the tags of one item."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,12 @@ ITEM = ItemKey("etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd"
 
 
 def digest(letter: str) -> str:
-    """A well-formed digest that a failing test can be read by."""
+    """A well-formed digest of one repeated letter."""
     return f"sha256:{letter * 64}"
 
 
 class ManualClock:
-    """Time stands still until a test moves it."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self._now = START
@@ -41,13 +41,13 @@ class ManualClock:
         return self._now
 
     def set_by(self, difference: timedelta) -> datetime:
-        """Somebody sets the clock forward, or back: no time passes."""
+        """Set the clock forward or back; the monotonic time stays."""
         self._now += difference
         return self._now
 
 
 class Scene:
-    """One item's tags: brought into any state, and looked at."""
+    """Brings one item's tags into any status, and reads them."""
 
     def __init__(self, queue: Queue, ledger: Ledger, clock: ManualClock) -> None:
         self.queue = queue
@@ -66,9 +66,9 @@ class Scene:
         known: Mapping[str, TagRecord] | None = None,
         began_at: datetime | None = None,
     ) -> Applied:
-        """A walk that saw these tags with these digests; planned by tag, `copy` for all unless told otherwise.
+        """Apply a walk that lists these tags with these digests. `planned`: actions by tag; by default `copy` for all.
 
-        `known` is what the planner knew, and `began_at` when: just now, unless told otherwise.
+        `known`: the records that the planner has read, at `began_at`; by default the current ones, now.
         """
         found = [SeenTag(tag, value, pushed_at, platforms) for tag, value in seen.items()]
         actions = dict.fromkeys(seen, "copy") if planned is None else planned
@@ -96,7 +96,7 @@ class Scene:
         return job
 
     async def lapse(self) -> int:
-        """The leases that are held now lapse, as this process sees it; how many tags are queued again."""
+        """Let the current leases lapse, as seen by this process. Returns the number of requeued tags."""
         await self.queue.reclaim()
         self.clock.advance(LEASE)
         return await self.queue.reclaim()

@@ -1,4 +1,4 @@
-"""Backups of a database in SQLite: of one that is in use, of an older one; and what restoring them meets."""
+"""Backup and restore of a database in SQLite: in use, of an older schema, and with errors."""
 
 # ruff: noqa: ASYNC240 - nothing else is to go on meanwhile
 
@@ -67,7 +67,7 @@ async def is_marked(file: Path) -> bool:
         await database.close()
 
 
-async def test_a_backup_holds_what_only_the_log_does(file: Path, tmp_path: Path) -> None:
+async def test_a_backup_contains_what_only_the_log_has(file: Path, tmp_path: Path) -> None:
     await mirror(file, "1")
     assert await back_up(url_of(file), tmp_path / "backup.db", force=False) == 1
 
@@ -103,7 +103,7 @@ async def test_nothing_is_overwritten_without_force(file: Path, tmp_path: Path) 
     assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
 
 
-async def test_a_backup_of_nothing_is_none(tmp_path: Path) -> None:
+async def test_a_missing_database_gives_no_backup(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no state database at"):
         await back_up(url_of(tmp_path / "nowhere/ferryman.db"), tmp_path / "backup.db", force=False)
     assert list(tmp_path.iterdir()) == []
@@ -121,7 +121,7 @@ async def test_a_damaged_database_gives_no_backup(file: Path, tmp_path: Path) ->
     assert not (tmp_path / "backup.db").exists()
 
 
-async def test_postgresql_has_its_own_way(tmp_path: Path) -> None:
+async def test_a_database_on_postgresql_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="pg_dump"):
         await back_up("postgresql://somewhere/ferryman", tmp_path / "backup.db", force=False)
     with pytest.raises(ConfigurationError, match="pg_restore"):
@@ -146,7 +146,7 @@ async def test_the_log_of_what_is_replaced_is_not_replayed(file: Path, tmp_path:
     assert await is_marked(file)
 
 
-async def test_only_the_first_opening_minds_a_log(file: Path, tmp_path: Path) -> None:
+async def test_only_the_first_opening_removes_a_log(file: Path, tmp_path: Path) -> None:
     await mirror(file, "1")
     await back_up(url_of(file), tmp_path / "backup.db", force=False)
     shutil.copy(tmp_path / "backup.db", file)
@@ -158,7 +158,7 @@ async def test_only_the_first_opening_minds_a_log(file: Path, tmp_path: Path) ->
     assert await recorded(file) == {"1", "3"}
 
 
-async def test_a_restore_waits_for_no_living_process(file: Path, tmp_path: Path) -> None:
+async def test_a_restore_is_refused_while_a_process_lives(file: Path, tmp_path: Path) -> None:
     await mirror(file, "1")
     await back_up(url_of(file), tmp_path / "backup.db", force=False)
     database = await open_database(url_of(file))
@@ -172,7 +172,7 @@ async def test_a_restore_waits_for_no_living_process(file: Path, tmp_path: Path)
     assert (await restore(url_of(file), tmp_path / "backup.db")).tags == 1
 
 
-async def test_what_is_no_backup_changes_nothing(file: Path, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_backup_changes_nothing(file: Path, tmp_path: Path) -> None:
     await mirror(file, "1")
     before = file.read_bytes()
     (tmp_path / "text.db").write_text("no database at all" * 100)
@@ -216,7 +216,7 @@ async def test_a_backup_of_a_newer_ferryman_is_refused(file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [None, b""])
-async def test_who_does_not_create_leaves_nothing_behind(tmp_path: Path, content: bytes | None) -> None:
+async def test_opening_without_create_leaves_nothing_behind(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "data/ferryman.db"
     if content is not None:
         file.parent.mkdir()
@@ -229,7 +229,7 @@ async def test_who_does_not_create_leaves_nothing_behind(tmp_path: Path, content
     assert content is None or file.read_bytes() == content
 
 
-async def test_another_programs_database_is_none_of_ours(tmp_path: Path) -> None:
+async def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.db"
     with closing(sqlite3.connect(file)) as other:
         other.execute("CREATE TABLE things (id)")

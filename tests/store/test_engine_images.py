@@ -1,4 +1,4 @@
-"""What Ferryman pulled, on both databases."""
+"""The record of images in engines, on both databases."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The record, and the old history in and out of it, on both databases."""
+"""The record of tags, and import and export of the old history, on both databases."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -134,7 +134,7 @@ async def test_importing_a_file(scene: Scene) -> None:
     assert await scene.queue.claim() is None
 
 
-async def test_an_import_knows_less_than_the_record(scene: Scene) -> None:
+async def test_an_import_does_not_overwrite_what_the_record_knows(scene: Scene) -> None:
     await scene.succeed(await scene.running("synced"))
     await scene.fail(await scene.running("failed"))
     await scene.walk({"skipped": digest("a")}, planned={"skipped": "skip"})
@@ -178,7 +178,7 @@ async def test_importing_thousands_of_lines_keeps_their_order(ledger: Ledger) ->
     assert (await ledger.known(ITEM.target))["v7"].mirrored_digest == digest("a")
 
 
-async def test_items_of_which_a_copy_found_a_tag_lacking_since_they_were_looked_at(scene: Scene) -> None:
+async def test_targets_where_a_copy_found_a_tag_lacking_platforms_since_the_last_lookup(scene: Scene) -> None:
     began_at = scene.clock.now()
     job = await scene.running("v1")
     scene.clock.advance(timedelta(seconds=1))

@@ -23,7 +23,7 @@ MANY = 1200  # more than two pages
 
 
 async def _mirrored(ledger: Ledger, item: ItemKey, number: int = MANY, *, dated: bool = True) -> list[str]:
-    """So many tags of it, in the order of the list."""
+    """So many tags of the item, in the order of the list."""
     names = [f"1.{each}" for each in range(number)]
     times = [START + timedelta(seconds=each) if dated else None for each in range(number)]
     lines = [HistoryLine(tag, digest("a"), pushed_at) for tag, pushed_at in zip(names, times, strict=True)]
@@ -63,7 +63,7 @@ async def test_what_changes_meanwhile_is_not_shown_twice_and_the_rest_is_shown(s
     assert [each.tag for each in shown] == names
 
 
-async def test_what_is_gone_meanwhile_or_not_meant_any_more_is_left_out(scene: Scene) -> None:
+async def test_tags_that_are_deleted_or_deselected_between_pages_are_left_out(scene: Scene) -> None:
     await _mirrored(scene.ledger, HUB)
     for number in range(2):
         await scene.fail(await scene.running(f"v{number}"))
@@ -106,7 +106,7 @@ async def test_how_many_failed(scene: Scene) -> None:
     assert await scene.ledger.count_unreadable([HUB.target], "1.1") == 1
 
 
-async def test_nothing_is_open_while_somebody_reads(ledger: Ledger) -> None:
+async def test_no_transaction_is_open_between_pages(ledger: Ledger) -> None:
     await _mirrored(ledger, ITEM)
     readers = [ledger.tags() for _ in range(15)]  # more than there are connections
     async with asyncio.timeout(60):
@@ -133,7 +133,7 @@ async def test_memory_stays_flat(ledger: Ledger) -> None:
 
 @contextmanager
 def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """What is asked of the database meanwhile."""
+    """The statements that are executed inside the context."""
     asked: list[tuple[str, Any]] = []
 
     def note(_c: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
@@ -153,7 +153,9 @@ def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
         (True, ["ix_tags_unread", "ix_tags_unread", "PRIMARY KEY"]),
     ],
 )
-async def test_indexes_find_the_pages(database: Database, ledger: Ledger, *, failed: bool, expected: list[str]) -> None:
+async def test_the_queries_use_indexes(
+    database: Database, ledger: Ledger, *, failed: bool, expected: list[str]
+) -> None:
     await _mirrored(ledger, ITEM, 2)
     async with database.write() as connection:
         await connection.execute(update(tags).values(error="answered 500"))
@@ -168,5 +170,5 @@ async def test_indexes_find_the_pages(database: Database, ledger: Ledger, *, fai
 
 
 def _plan(connection: Connection, *, statement: str, parameters: Any) -> list[str]:
-    """SQLite's, of a statement."""
+    """SQLite's query plan of a statement."""
     return [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -1,4 +1,4 @@
-"""Signs of life, on both databases."""
+"""Heartbeats of processes, on both databases."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from ferryman.store.services import Cycles, Service, Services
 from tests.store.scene import START, ManualClock
 
 
-async def test_signs_of_life(database: Database, clock: ManualClock) -> None:
+async def test_heartbeats(database: Database, clock: ManualClock) -> None:
     services = Services(database, clock=clock)
     await services.heartbeat("one", "worker")
     later = clock.advance(timedelta(seconds=15))

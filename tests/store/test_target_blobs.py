@@ -1,4 +1,4 @@
-"""The record of what targets hold, on both databases."""
+"""The cache of what target registries hold, on both databases."""
 
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ def blobs(database: Database, clock: ManualClock) -> TargetBlobs:
     return TargetBlobs(database, clock=clock)
 
 
-async def test_tells_who_holds_what(blobs: TargetBlobs) -> None:
+async def test_the_repositories_that_hold_a_digest(blobs: TargetBlobs) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE, TWO], "manifest": [THREE]})
     await blobs.remember(HOST, "b", {"blob": [ONE]})
     await blobs.remember(HOST, "b", {"blob": [ONE]})
@@ -42,7 +42,7 @@ async def test_forgets_what_turned_out_to_be_gone(blobs: TargetBlobs) -> None:
     assert await blobs.holders(HOST, [THREE], kind="manifest") == {}
 
 
-async def test_takes_more_at_once_than_one_statement_can(blobs: TargetBlobs) -> None:
+async def test_more_digests_than_one_statement_takes(blobs: TargetBlobs) -> None:
     many = [made_up_digest(str(number)) for number in range(1200)]
 
     await blobs.remember(HOST, "a", {"blob": many})
@@ -79,7 +79,7 @@ async def used_at(database: Database) -> dict[str, datetime | None]:
         return {row.digest: row.used_at for row in await connection.execute(select(table))}
 
 
-async def test_use_is_written_down_once_a_month(blobs: TargetBlobs, database: Database, clock: ManualClock) -> None:
+async def test_use_is_recorded_once_a_month(blobs: TargetBlobs, database: Database, clock: ManualClock) -> None:
     await blobs.remember(HOST, "a", {"blob": [ONE]})
     begin = clock.now()
 
@@ -107,7 +107,7 @@ async def test_the_year_of_an_odd_row_begins_when_it_is_found(
     assert await used_at(database) == {}
 
 
-async def test_an_inability_is_believed_for_a_month(blobs: TargetBlobs, clock: ManualClock) -> None:
+async def test_a_missing_capability_is_cached_for_a_month(blobs: TargetBlobs, clock: ManualClock) -> None:
     await blobs.note_missing_capability(HOST, "mounts")
     clock.advance(timedelta(days=20))
     await blobs.note_missing_capability(HOST, "takes_chunks")
@@ -119,7 +119,7 @@ async def test_an_inability_is_believed_for_a_month(blobs: TargetBlobs, clock: M
     assert await blobs.missing_capabilities("other.example.com") == {}
 
 
-async def test_an_inability_may_have_a_value_and_may_be_forgotten(blobs: TargetBlobs) -> None:
+async def test_a_missing_capability_may_have_a_limit_and_may_be_forgotten(blobs: TargetBlobs) -> None:
     await blobs.note_missing_capability(HOST, "largest_chunk", "4194304")
     await blobs.note_missing_capability(HOST, "mounts")
     assert await blobs.missing_capabilities(HOST) == {"largest_chunk": "4194304", "mounts": None}
@@ -131,7 +131,7 @@ async def test_an_inability_may_have_a_value_and_may_be_forgotten(blobs: TargetB
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(timedelta(minutes=5), True), (timedelta(hours=8), False)])
-async def test_what_was_found_by_a_clock_ahead_is_not_believed_for_ever(
+async def test_a_capability_recorded_under_a_clock_ahead_is_not_cached_for_ever(
     blobs: TargetBlobs, clock: ManualClock, ahead: timedelta, believed: bool
 ) -> None:
     clock.advance(ahead)

@@ -17,7 +17,7 @@ from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Attempt, ItemKey, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
@@ -225,6 +225,22 @@ class Workplace:
         """Run it in the background until the test ends."""
         self._background.append(asyncio.create_task(work))
         return self._background[-1]
+
+    async def start_copy(self, tag: str) -> "tuple[Gate, asyncio.Task[object]]":
+        """Start a worker, and let it copy the tag as far as the gate."""
+        gate = self.transport.hold(tag)
+        await self.enqueue(tag)
+        working = self.start(self.work())
+        await gate.reached.wait()
+        return gate, working
+
+    async def take_over(self) -> tuple[Queue, Job]:
+        """Another process takes over the lease of the running job: its queue, and its job."""
+        other = self.queue_of("other")
+        await other.reclaim([self.owner.name])
+        job = await other.claim()
+        assert job is not None
+        return other, job
 
     async def close(self) -> None:
         for task in self._background:

@@ -1,4 +1,4 @@
-"""A job, and what may be left, for views."""
+"""Events and remaining work, for the tests of views."""
 
 from ferryman.events import CycleStarted, ItemLooked, JobEnded, JobInfo, JobOutcome, Observer
 from ferryman.store.records import Outstanding

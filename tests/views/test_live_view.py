@@ -19,7 +19,7 @@ from tests.views.support import JOB, NOTHING_LEFT, end, looking
 
 
 class Screen:
-    """A view, and what it looks like."""
+    """A view, and its text on the screen."""
 
     def __init__(self, *, width: int, height: int) -> None:
         self._width, self._height = width, height
@@ -78,7 +78,7 @@ def test_it_counts_what_ended_and_what_is_left() -> None:
     assert "for 0:01:23" in text
 
 
-def test_it_tells_how_long_it_may_take_once_that_can_be_told() -> None:
+def test_it_shows_the_remaining_time_once_it_can_be_estimated() -> None:
     with live() as screen:
         looking(screen.view.observe, 0, 1)
         screen.view.queue(Outstanding(due=4, waiting=0, held=0, running=0, next_at=None))
@@ -120,7 +120,7 @@ def test_a_tag_can_be_tried_again() -> None:
         assert "1 of 1 tag" in screen.text
 
 
-def test_the_last_warning_stands_below_in_one_line() -> None:
+def test_the_last_warning_is_shown_below_in_one_line() -> None:
     with live(width=80) as screen:
         screen.view.notice("error: the Docker Engine is away; waiting for it: " + "a long sentence " * 9 + "the end")
         assert screen.lines[-1].startswith("error: the Docker Engine is away")
@@ -156,7 +156,7 @@ amounts = st.one_of(st.integers(-1, 3), st.integers(0, 2**62))
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), amounts, st.one_of(st.none(), amounts)), max_size=8))
-def test_no_progress_is_too_odd(told: list[tuple[str, int, int | None]]) -> None:
+def test_any_sequence_of_progress_can_be_drawn(told: list[tuple[str, int, int | None]]) -> None:
     with live() as screen:
         screen.view.queue(NOTHING_LEFT)
         screen.view.observe(JobStarted(JOB))

@@ -1,4 +1,4 @@
-"""Where nobody looks: a line a minute in the log."""
+"""Without a terminal: a log line a minute."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from tests.conftest import ReadLog
 from tests.views.support import JOB, end, looking
 
 
-def test_a_line_a_minute_tells_how_far_it_is(read_log: ReadLog) -> None:
+def test_a_line_a_minute_shows_the_progress(read_log: ReadLog) -> None:
     now = 1000.0
     with LogView(clock=lambda: now) as view:
         looking(view.observe, 3, 18)

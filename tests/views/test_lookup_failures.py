@@ -1,4 +1,4 @@
-"""Items that could not be looked at, grouped by cause."""
+"""Failed lookups, grouped by cause."""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ def failure(item: str, source: str, error: str, since: datetime | None = None) -
     return LookupFailure(item, source, f"registry.example.com/{item}", since, error)
 
 
-def test_one_network_that_is_down_is_told_once() -> None:
+def test_one_network_that_is_down_is_reported_once() -> None:
     unseen = [
         failure(
             f"{registry[:2]}{number}",
@@ -29,7 +29,7 @@ def test_one_network_that_is_down_is_told_once() -> None:
     )
 
 
-def test_one_item_is_told_with_its_source() -> None:
+def test_a_single_item_is_reported_with_its_source() -> None:
     assert grouped_by_cause([failure("etcd", "quay.io/coreos/etcd", "no such repository")]) == [
         "etcd (quay.io/coreos/etcd) could not be looked at: no such repository"
     ]
@@ -46,7 +46,7 @@ def test_causes_stay_apart_and_the_one_of_most_items_comes_first() -> None:
     assert [each.partition(" could")[0] for each in told] == ["2 items of quay.io", "a (quay.io/x/a)"]
 
 
-def test_an_error_that_is_the_same_for_all_is_told_without_a_name() -> None:
+def test_an_error_that_is_the_same_for_all_is_reported_without_a_name() -> None:
     unseen = [failure(name, f"quay.io/x/{name}", "the login was refused") for name in ("a", "b")]
     assert grouped_by_cause(unseen) == ["2 items of quay.io could not be looked at (a, b): the login was refused"]
 
@@ -57,5 +57,5 @@ def test_a_short_name_is_not_cut_out_of_other_words() -> None:
     assert len(told) == 2
 
 
-def test_nothing_is_told_of_nothing() -> None:
+def test_no_failures_give_no_messages() -> None:
     assert grouped_by_cause([]) == []

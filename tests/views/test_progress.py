@@ -1,4 +1,4 @@
-"""One tag's way from 0 to 1, and the sums of a sync."""
+"""The progress of one tag, and the totals of a sync."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_layers_of_unknown_size_count_like_the_others() -> None:
     assert fractions(*listed, ("pull:a", 100, 100), ("pull:b", 0, 0), ("pull:c", 0, 0))[-1] == 0.25
 
 
-def test_what_is_there_already_is_no_progress_until_the_rest_is_known() -> None:
+def test_reused_layers_are_no_progress_until_the_rest_is_known() -> None:
     assert fractions(("pull:base", 0, 0), ("pull:top", 0, None), ("pull:top", 10, 10)) == [0, 0, 0.5]
 
 
@@ -50,7 +50,7 @@ def test_several_images_share_the_bar() -> None:
     ) == [0.25, 0.5, 0.75, 1]
 
 
-def test_a_second_try_at_a_part_does_not_go_back() -> None:
+def test_a_retried_part_does_not_decrease_the_progress() -> None:
     assert fractions(("copy:a", 80, 100), ("copy:a", 0, 100), ("copy:a", 90, 100)) == [0.8, 0.8, 0.9]
 
 
@@ -63,7 +63,7 @@ def test_bytes_are_those_that_went_over_a_network() -> None:
 
 
 @pytest.mark.parametrize("part", ["", ":", "a", "0/0 pull:a", "9/1 push:a", "999999999/1 pull:a", "x\n:y"])
-def test_an_odd_name_of_a_part_does_no_harm(part: str) -> None:
+def test_an_unknown_form_of_a_parts_name_is_accepted(part: str) -> None:
     assert 0 <= fractions((part, 5, 10))[0] <= 1
 
 

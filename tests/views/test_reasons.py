@@ -1,4 +1,4 @@
-"""Codes and names as people read them."""
+"""Descriptions of reason codes, and shortened names."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""What people and programs are shown."""
+"""Tables for people, and JSON documents for programs."""
 
 import io
 import json
@@ -63,7 +63,7 @@ def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) 
     assert row[-1] == LONG
 
 
-def test_a_plan_tells_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_shows_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     looked = replace(LOOKED, decisions=[replace(DECISION, reason="up-to-date", detail="")])
     assert printed(tables.plan_table([looked]), capsys)[1][3] == "the target has it"
 
@@ -86,7 +86,7 @@ def test_names_are_not_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> N
     assert (rows[1][0], rows[1][-1]) == ("[red]etcd[/]", "[/nothing] [bold]x")
 
 
-def test_a_note_tells_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_says_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
     later = NOON + timedelta(minutes=5)
     waiting = replace(RECORD, status="queued", run_at=later, error="cut")
     gone = replace(RECORD, status="synced", error=None, reason=None, gone_at=NOON)
@@ -104,7 +104,7 @@ ATTEMPT = Attempt(
 )  # fmt: skip
 
 
-def test_attempts_tell_when_how_long_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_attempts_show_their_time_duration_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
     headings, row = printed(tables.attempts_table(RECORD, [ATTEMPT]), capsys)
     assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
     assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
@@ -146,7 +146,7 @@ def test_on_a_narrow_terminal_the_numbers_of_a_summary_stay_whole(width: int) ->
     assert "2026-05-01" in capture.get()
 
 
-def test_on_a_narrow_terminal_what_is_wrong_stands_below_the_tags() -> None:
+def test_on_a_narrow_terminal_errors_are_below_the_tags() -> None:
     console = Console(width=80, file=io.StringIO(), markup=False)
     with console.capture() as capture:
         console.print(tables.tags_table([RECORD]))
@@ -156,7 +156,7 @@ def test_on_a_narrow_terminal_what_is_wrong_stands_below_the_tags() -> None:
     assert " ".join(" ".join(lines[lines.index(row) + 1 :]).split()) == f"etcd:v3.5.0: {LONG}"
 
 
-def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -> None:
+def test_paused_registries_show_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     states = [RegistryState("docker.io", NOON, "slow down", NOON), RegistryState("quay.io", None, "refused", NOON)]
     _, limited, paused = printed(tables.registries_table(states), capsys)
     assert limited == ["docker.io", "until 2026-05-01 12:00", "2026-05-01 12:00", "slow down"]
@@ -167,7 +167,7 @@ def test_paused_registries_tell_their_mend(capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
 
 
-def test_findings_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_are_shown_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     findings = [Finding("engine", True, "Docker 20.10"), Finding("target r", False, LONG)]
     assert printed(tables.findings_table(findings), capsys)[-2:] == [
         ["ok", "engine", "Docker 20.10"], ["error", "target r", LONG],
@@ -202,7 +202,7 @@ def test_the_keys_of_a_tags_document_are_stable() -> None:
     )  # fmt: skip
 
 
-def test_the_next_attempt_is_told_of_what_is_queued() -> None:
+def test_the_next_attempt_of_queued_tags_is_shown() -> None:
     queued = replace(RECORD, status="queued", run_at=NOON)
     assert documents.tag_document(queued)["next_attempt_at"] == "2026-05-01T12:00:00Z"
     assert documents.tag_document(replace(queued, run_at=None))["next_attempt_at"] is None

@@ -1,4 +1,4 @@
-"""The rules of SQLite, and errors that people can use."""
+"""Transactions and the rules of SQLite, and errors with a hint."""
 
 import asyncio
 import random
@@ -75,7 +75,7 @@ async def test_the_folder_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "new/folder/ferryman.db").stat().st_size > 0
 
 
-async def test_sqlites_rules(tmp_path: Path) -> None:
+async def test_the_pragmas_of_sqlite(tmp_path: Path) -> None:
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
     async with database.write() as connection:
         for pragma, value in {
@@ -115,7 +115,7 @@ async def test_urls_that_cannot_be_used(url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"])
-def test_which_driver_a_url_names_is_no_matter(scheme: str) -> None:
+def test_the_driver_in_a_url_is_ignored(scheme: str) -> None:
     assert Database(f"{scheme}://db/ferryman").name == "postgresql://db:5432/ferryman"
 
 
@@ -222,7 +222,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_a_lock_is_waited_for_once_however_many_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_waits_for_a_lock_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferryman.store.database.database._BUSY_TIMEOUT", 50)
     database = await open_database(f"sqlite:///{tmp_path}/ferryman.db")
     queue = Queue(database, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)

@@ -1,4 +1,4 @@
-"""What a driver raises, told apart: is the database at fault, or what was to be written?"""
+"""Errors of a driver: those of the database, and those of a value that cannot be stored."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from ferryman.store.services import Cycles, Services
 from tests.store.scene import ITEM, START, ManualClock, Scene, digest
 
 
-async def test_a_text_that_is_none(scene: Scene) -> None:
+async def test_a_text_with_invalid_characters(scene: Scene) -> None:
     with pytest.raises(Unstorable, match="the state database"):
         await scene.ledger.note_lookup_failure(ITEM, "half a character: \ud800", now=START)
     await scene.walk({"v1": digest("a")})
@@ -32,13 +32,13 @@ async def test_a_moment_without_a_zone(database: Database, clock: ManualClock) -
         await Services(database, clock=clock).heartbeat("me", "run", cycles=Cycles(next_at=datetime(2026, 1, 1)))  # noqa: DTZ001
 
 
-async def test_a_row_that_breaks_a_rule(database: Database) -> None:
+async def test_a_row_that_violates_a_constraint(database: Database) -> None:
     with pytest.raises(Unstorable):
         async with database.write() as connection:
             await connection.execute(text("INSERT INTO troubles (target) VALUES ('t')"))
 
 
-async def test_a_statement_that_is_wrong_is_no_values_fault(database: Database) -> None:
+async def test_an_invalid_statement_is_not_unstorable(database: Database) -> None:
     with pytest.raises(StoreError) as raised:
         async with database.write() as connection:
             await connection.execute(text("SELECT nothing FROM nowhere"))

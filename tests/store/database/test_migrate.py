@@ -38,7 +38,7 @@ def _alembic(*arguments: str, url: str, code: int = 0) -> str:
 
 
 async def _schema(connection: Transaction) -> dict[str, list[str]]:
-    """What the database says of itself: every table, column, constraint and index."""
+    """The schema as reflected from the database: every table, column, constraint and index."""
     if connection.insert(metadata.tables["tags"]).__module__.endswith("sqlite.dml"):
         rows = await connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         # ADD COLUMN writes the new ones behind the last, on its line.
@@ -57,7 +57,7 @@ async def _schema(connection: Transaction) -> dict[str, list[str]]:
     return described | {name: [value] for name, value in indexes} | {name: [value] for name, value in checks}
 
 
-async def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+async def test_the_migrations_produce_the_schema_of_the_tables(database: Database) -> None:
     async with database.write() as connection:
         migrated = await _schema(connection)
         await connection.run_sync(metadata.drop_all)
@@ -116,7 +116,7 @@ async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> 
 
 
 @pytest.mark.slow
-def test_opening_a_current_database_does_without_alembic(tmp_path: Path) -> None:
+def test_opening_a_current_database_does_not_import_alembic(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     told = f"{OPEN}; print('alembic' in sys.modules)"
     assert [_run(sys.executable, "-c", told, url, cwd=tmp_path).strip() for _ in range(2)] == ["True", "False"]
@@ -147,7 +147,7 @@ async def released(empty: str) -> str:
     return empty
 
 
-async def test_who_only_reads_does_not_migrate(released: str) -> None:
+async def test_a_reader_does_not_migrate(released: str) -> None:
     before = await _content(released)
 
     with pytest.raises(StoreError, match="older Ferryman") as raised:
@@ -161,7 +161,7 @@ async def test_who_only_reads_does_not_migrate(released: str) -> None:
     assert "`ferryman migrate`" in told
 
 
-async def test_who_writes_migrates_and_loses_nothing(released: str) -> None:
+async def test_a_writer_migrates_and_keeps_all_rows(released: str) -> None:
     await (await open_database(released)).close()
 
     database = await open_database(released, create=False)
@@ -181,7 +181,7 @@ async def _content(url: str) -> tuple[dict[str, list[str]], list[object]]:
         await database.close()
 
 
-async def test_making_a_table_anew_keeps_the_rows_that_refer_to_it(tmp_path: Path) -> None:
+async def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     async with migrating(url) as connection:
         for statement in (

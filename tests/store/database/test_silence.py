@@ -1,4 +1,4 @@
-"""A PostgreSQL that falls silent: every wait for it ends."""
+"""A PostgreSQL server that stops answering: every wait for it times out."""
 
 import asyncio
 import os
@@ -19,14 +19,14 @@ from tests.support.postgresql import PostgresServer
 async def impatient(
     request: pytest.FixtureRequest, postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    """A database on PostgreSQL that is waited for for 2 seconds."""
+    """A database on PostgreSQL with a command timeout of 2 seconds."""
     monkeypatch.setattr("ferryman.store.database.database._COMMAND_TIMEOUT", 2.0)
     database = await open_database(postgresql.create_database(request.node.name, template="migrated"))
     yield database
     await database.close()
 
 
-async def test_a_silent_server_is_left_and_asked_anew(impatient: Database) -> None:
+async def test_a_silent_server_is_disconnected_and_connected_again(impatient: Database) -> None:
     queue = Queue(impatient, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)
     async with impatient.read() as connection:
         backend = await connection.scalar(text("SELECT pg_backend_pid()"))
@@ -40,7 +40,7 @@ async def test_a_silent_server_is_left_and_asked_anew(impatient: Database) -> No
         os.kill(backend, signal.SIGCONT)
 
 
-async def test_a_server_that_falls_silent_in_a_transaction(impatient: Database) -> None:
+async def test_a_server_that_stops_answering_in_a_transaction(impatient: Database) -> None:
     async def ask_the_silent() -> None:
         async with impatient.write() as connection:
             backend = await connection.scalar(text("SELECT pg_backend_pid()"))
@@ -58,7 +58,7 @@ async def test_a_server_that_falls_silent_in_a_transaction(impatient: Database) 
             os.kill(backend, signal.SIGCONT)
 
 
-async def test_what_is_cancelled_waits_no_longer(impatient: Database) -> None:
+async def test_a_cancelled_call_does_not_outlast_the_timeout(impatient: Database) -> None:
     begun = asyncio.Event()
 
     async def ask_for_an_hour() -> None:
@@ -74,7 +74,7 @@ async def test_what_is_cancelled_waits_no_longer(impatient: Database) -> None:
     assert asking.cancelled()
 
 
-async def test_a_server_that_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_accepts_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()

@@ -1,4 +1,4 @@
-"""Who shares a run with whom, and what a cancelled or impossible question does to the others."""
+"""Batches of concurrent requests, and the effect of a cancelled or faulty request on the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from ferryman.store.queue.batcher import Batcher
 
 
 class Doubling:
-    """Doubles numbers, as soon as it may; there is no answer to 0, and with -1 the database is gone."""
+    """Doubles numbers once it may end; 0 is unstorable, and with -1 the database is unavailable."""
 
     def __init__(self) -> None:
         self.runs: list[list[int]] = []
         self.started = asyncio.Event()
         self.may_end = asyncio.Event()
-        self.gathering = Batcher(self.run, lock=asyncio.Lock())
+        self.batcher = Batcher(self.run, lock=asyncio.Lock())
 
     async def run(self, numbers: Sequence[int]) -> list[int]:
         self.runs.append(list(numbers))
@@ -28,35 +28,35 @@ class Doubling:
             raise Unstorable("0")
         return [2 * number for number in numbers]
 
-    async def asked(self, *numbers: int) -> list[asyncio.Task[int]]:
-        """The first one's run is under way, the others have asked since."""
-        tasks = [asyncio.create_task(self.gathering.submit(number)) for number in numbers]
+    async def submitted(self, *numbers: int) -> list[asyncio.Task[int]]:
+        """The first request's run has started, and the others wait for the next."""
+        tasks = [asyncio.create_task(self.batcher.submit(number)) for number in numbers]
         await self.started.wait()
         await asyncio.sleep(0)
         return tasks
 
 
-async def test_one_is_answered_at_once() -> None:
+async def test_a_single_request_runs_at_once() -> None:
     doubling = Doubling()
     doubling.may_end.set()
-    assert await doubling.gathering.submit(1) == 2
-    assert await doubling.gathering.submit(2) == 4
+    assert await doubling.batcher.submit(1) == 2
+    assert await doubling.batcher.submit(2) == 4
     assert doubling.runs == [[1], [2]]
 
 
-async def test_what_is_asked_during_a_run_shares_the_next() -> None:
+async def test_requests_during_a_run_share_the_next_batch() -> None:
     doubling = Doubling()
-    tasks = await doubling.asked(1, 2, 3)
+    tasks = await doubling.submitted(1, 2, 3)
     doubling.may_end.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6]
     assert doubling.runs == [[1], [2, 3]]
 
 
-async def test_whoever_is_answered_may_ask_again_before_the_next_run() -> None:
+async def test_a_request_made_with_a_result_joins_the_next_batch() -> None:
     doubling = Doubling()
 
     async def ask_on(number: int) -> int:
-        return await doubling.gathering.submit(await doubling.gathering.submit(number))
+        return await doubling.batcher.submit(await doubling.batcher.submit(number))
 
     tasks = [asyncio.create_task(ask_on(number)) for number in (1, 2, 3)]
     await doubling.started.wait()
@@ -65,18 +65,18 @@ async def test_whoever_is_answered_may_ask_again_before_the_next_run() -> None:
     assert doubling.runs == [[1], [2, 3, 2], [4, 6]]
 
 
-async def test_a_question_without_an_answer_spoils_no_other() -> None:
+async def test_an_unstorable_request_fails_alone() -> None:
     doubling = Doubling()
-    tasks = await doubling.asked(1, 2, 0, 3)
+    tasks = await doubling.submitted(1, 2, 0, 3)
     doubling.may_end.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [int, int, Unstorable, int]
     assert doubling.runs == [[1], [2, 0, 3], [2], [0], [3]]
 
 
-async def test_what_no_question_caused_is_told_to_all_of_them_at_once() -> None:
+async def test_an_error_of_the_database_fails_the_whole_batch_at_once() -> None:
     doubling = Doubling()
-    tasks = await doubling.asked(1, 2, -1, 3)
+    tasks = await doubling.submitted(1, 2, -1, 3)
     tasks[1].cancel()
     doubling.may_end.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
@@ -84,7 +84,7 @@ async def test_what_no_question_caused_is_told_to_all_of_them_at_once() -> None:
     assert doubling.runs == [[1], [-1, 3]]
 
 
-async def test_two_that_share_a_turn_never_run_at_once() -> None:
+async def test_two_batchers_that_share_a_lock_never_run_concurrently() -> None:
     lock = asyncio.Lock()
     running = 0
 
@@ -102,9 +102,9 @@ async def test_two_that_share_a_turn_never_run_at_once() -> None:
     assert await asyncio.gather(*asking) == list(numbers)
 
 
-async def test_cancelled_before_its_run_a_question_is_withdrawn() -> None:
+async def test_a_request_cancelled_before_its_run_is_withdrawn() -> None:
     doubling = Doubling()
-    tasks = await doubling.asked(1, 2, 3)
+    tasks = await doubling.submitted(1, 2, 3)
     tasks[1].cancel()
     doubling.may_end.set()
     await asyncio.wait(tasks)
@@ -114,9 +114,9 @@ async def test_cancelled_before_its_run_a_question_is_withdrawn() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [1, 2])
-async def test_cancelling_during_a_run_does_not_tear_it(cancelled: int) -> None:
+async def test_cancelling_a_request_does_not_interrupt_its_run(cancelled: int) -> None:
     doubling = Doubling()
-    tasks = await doubling.asked(1, 2, 3)
+    tasks = await doubling.submitted(1, 2, 3)
     doubling.may_end.set()
     await tasks[0]
     doubling.may_end.clear()

@@ -25,7 +25,7 @@ async def test_what_was_queued_under_a_clock_ahead_is_due(scene: Scene, ahead: t
 
 
 async def test_what_was_requeued_under_a_clock_ahead_is_due(scene: Scene) -> None:
-    """Nothing else tells of that clock."""
+    """Nothing else was recorded under that clock."""
     await scene.fail(await scene.running())
     scene.clock.set_by(timedelta(hours=3))
     assert await scene.queue.requeue(failed=True) == 1
@@ -63,7 +63,7 @@ async def test_a_walk_in_the_future_does_not_put_off_a_complete_one(scene: Scene
 
 
 @each_jump
-async def test_a_retry_waits_as_long_as_it_was_told(scene: Scene, ahead: timedelta) -> None:
+async def test_a_retry_keeps_the_length_of_its_wait(scene: Scene, ahead: timedelta) -> None:
     job = await scene.running()
     scene.clock.set_by(ahead)
     await scene.fail(job, retry_at=scene.clock.now() + timedelta(minutes=2))
@@ -76,7 +76,7 @@ async def test_a_retry_waits_as_long_as_it_was_told(scene: Scene, ahead: timedel
 
 
 @each_jump
-async def test_a_limit_lasts_as_long_as_it_was_told(scene: Scene, ahead: timedelta) -> None:
+async def test_a_rate_limit_keeps_its_length(scene: Scene, ahead: timedelta) -> None:
     await scene.walk({"v1": digest("a")})
     scene.clock.set_by(ahead)
     await scene.queue.pause(SOURCE, until=scene.clock.now() + timedelta(hours=2), error="slow down")
@@ -110,7 +110,7 @@ async def test_waits_that_are_right_are_left_alone(scene: Scene) -> None:
     assert await scene.queue.paused_registries() == held
 
 
-async def test_mending_happens_once(scene: Scene) -> None:
+async def test_times_are_repaired_once(scene: Scene) -> None:
     """What is stored afterwards under the right clock keeps its wait."""
     scene.clock.set_by(timedelta(hours=8))
     await scene.fail(await scene.running(), retry_at=scene.clock.now())
@@ -135,7 +135,7 @@ async def test_services_from_the_future_are_forgotten(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=8), timedelta(hours=-8), timedelta(days=-400)], ids=str)
-async def test_a_jump_takes_no_lease_from_who_renews_it(
+async def test_a_jump_of_the_clock_ends_no_lease_that_is_renewed(
     scene: Scene, queue_of: Callable[[str], Queue], jump: timedelta
 ) -> None:
     other = queue_of("other")
@@ -150,7 +150,7 @@ async def test_a_jump_takes_no_lease_from_who_renews_it(
 
 
 @each_jump
-async def test_who_vanished_with_a_clock_ahead_is_not_waited_for_that_long(
+async def test_a_lease_with_an_end_far_ahead_lapses_in_time(
     scene: Scene, queue_of: Callable[[str], Queue], ahead: timedelta
 ) -> None:
     scene.clock.set_by(ahead)

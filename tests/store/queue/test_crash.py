@@ -1,4 +1,4 @@
-"""kill -9 at random moments: whatever was being written, the record stays true."""
+"""kill -9 at random times: the record stays consistent, whatever was being written."""
 
 import asyncio
 import random

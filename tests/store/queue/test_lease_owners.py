@@ -1,4 +1,4 @@
-"""Who lives and who is dead, told without process ids."""
+"""Living and dead lease owners, detected without process ids."""
 
 import errno
 import os
@@ -52,7 +52,7 @@ def test_a_killed_process_is_dead_at_once(file_url: str, other: subprocess.Popen
     me.release()
 
 
-def test_anybody_can_see_who_is_there(file_url: str, other: subprocess.Popen[str]) -> None:
+def test_locks_can_be_read_without_an_identity(file_url: str, other: subprocess.Popen[str]) -> None:
     database = Database(file_url)
     assert locks(database) == Locks(held=frozenset(), free=frozenset())
     assert other.stdout is not None
@@ -65,7 +65,7 @@ def test_anybody_can_see_who_is_there(file_url: str, other: subprocess.Popen[str
     assert locks(database) == Locks(held=frozenset(), free=frozenset({name}))
 
 
-def test_another_users_lock_tells_nothing(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_lock_is_unknown(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:  # to root, every file is readable
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -92,7 +92,7 @@ def test_a_name_says_where_its_process_runs(file_url: str, monkeypatch: pytest.M
     assert this_host() == "db-1-example-com"
 
 
-def test_who_ends_in_order_leaves_nothing(file_url: str, tmp_path: Path) -> None:
+def test_a_released_owner_leaves_no_file(file_url: str, tmp_path: Path) -> None:
     me = Owner.claim(Database(file_url))
     one, two = Owner.claim(Database(file_url)), Owner.claim(Database(file_url))
     assert len({me.name, one.name, two.name}) == 3

@@ -1,4 +1,4 @@
-"""Registries that are left alone: what is held, and what is let go, on both databases."""
+"""Paused registries: which tags are held back, and which are released, on both databases."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,7 +83,7 @@ async def test_a_pause_only_gets_longer(scene: Scene) -> None:
     assert await scene.queue.login_fingerprint_of(SOURCE) == "print"
 
 
-async def test_a_pause_tells_whether_it_is_news(scene: Scene) -> None:
+async def test_pausing_returns_whether_it_changed_anything(scene: Scene) -> None:
     longer = START + timedelta(hours=1)
     assert await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
     assert not await scene.queue.pause(SOURCE, until=START + timedelta(minutes=1), error="slow down")
@@ -104,7 +104,7 @@ async def test_what_waits_for_a_registry_is_counted(scene: Scene) -> None:
     assert await scene.queue.count_waiting(SOURCE) == 2
 
 
-async def test_two_pauses_in_the_way_of_one_tag(scene: Scene) -> None:
+async def test_two_pauses_that_hold_one_tag_back(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     await scene.queue.pause(SOURCE, until=None, error="refused")
     await scene.queue.pause(TARGET, until=None, error="refused too")
@@ -125,7 +125,7 @@ async def test_resuming_brings_back_those_that_the_login_failed(scene: Scene) ->
     assert (await scene.record("broken")).status == "failed"
 
 
-async def test_requeue_lifts_the_pauses_in_the_way_only(scene: Scene) -> None:
+async def test_requeue_ends_only_the_pauses_that_hold_its_tags_back(scene: Scene) -> None:
     await scene.fail(await scene.running("v1"), kind="login")
     await scene.walk({"v2": digest("b")})
     await scene.walk({"v3": digest("c")}, item=ELSEWHERE)
@@ -167,7 +167,7 @@ async def test_a_login_is_tried_by_one_process_and_counted_unless_nobody_refused
 
 
 @pytest.mark.parametrize(("days", "tries"), [(1, 1), (3, 0)])
-async def test_a_released_registry_that_refuses_again_goes_on_counting(scene: Scene, days: int, tries: int) -> None:
+async def test_a_registry_resumed_on_trial_keeps_its_number_of_tries(scene: Scene, days: int, tries: int) -> None:
     await scene.walk({"v1": digest("a")})
     await scene.queue.pause(SOURCE, until=None, error="refused", login_fingerprint="print")
     assert await scene.queue.claim() is None

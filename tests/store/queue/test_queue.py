@@ -1,4 +1,4 @@
-"""Every move of the state machine at the head of queue.py, legal and illegal, on both databases."""
+"""Every transition of the state machine at the head of queue.py, legal and illegal, on both databases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from ferryman.store.records import ItemKey, Job, Outstanding, Share, Status
 from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
 
 Move = Callable[[Scene, Job], Awaitable[bool]]
-MOVES: dict[str, tuple[Move, Status, int]] = {  # what it does, where the tag stands then, attempts that count
+MOVES: dict[str, tuple[Move, Status, int]] = {  # the call, the status after it, counted attempts
     "succeed": (lambda scene, job: scene.succeed(job), "synced", 1),
     "fail": (lambda scene, job: scene.fail(job), "failed", 1),
     "retry": (lambda scene, job: scene.fail(job, retry_at=scene.clock.now()), "queued", 1),
@@ -93,7 +93,7 @@ async def test_other_platforms_during_the_run_start_a_new_round(scene: Scene) ->
         ("defer", "skipped"),
     ],
 )
-async def test_withdrawn_during_the_run_it_does_not_come_again(scene: Scene, move: str, status: Status) -> None:
+async def test_a_tag_withdrawn_during_its_run_is_not_queued_again(scene: Scene, move: str, status: Status) -> None:
     job = await scene.running()
     await scene.walk({"v1": digest("b")}, planned={"v1": "skip"})
     assert (await scene.record()).status == "running"
@@ -110,7 +110,7 @@ async def test_wanted_again_during_the_run(scene: Scene) -> None:
     assert (await scene.record()).status == "queued"
 
 
-async def test_what_success_writes_down(scene: Scene) -> None:
+async def test_what_a_success_records(scene: Scene) -> None:
     job = await scene.running()
     assert (job.item, job.source, job.target, job.tag) == ("etcd", ITEM.source, ITEM.target, "v1")
     assert (job.digest, job.attempt, job.platforms) == (digest("a"), 1, None)
@@ -123,7 +123,7 @@ async def test_what_success_writes_down(scene: Scene) -> None:
     assert (attempt.outcome, attempt.digest, attempt.bytes_moved, attempt.bytes_reused) == ("synced", digest("a"), 7, 5)
 
 
-async def test_what_failure_writes_down(scene: Scene) -> None:
+async def test_what_a_failure_records(scene: Scene) -> None:
     job = await scene.running()
     later = START + timedelta(minutes=1)
     assert await scene.fail(job, retry_at=later)
@@ -143,7 +143,7 @@ async def test_what_failure_writes_down(scene: Scene) -> None:
 
 @pytest.mark.parametrize("status", ["queued", "running", "synced", "failed", "skipped"])
 @pytest.mark.parametrize("action", ["copy", "keep", "adopt", "skip", "fail"])
-async def test_every_verdict_in_every_state(scene: Scene, status: Status, action: str) -> None:
+async def test_every_planned_action_in_every_status(scene: Scene, status: Status, action: str) -> None:
     await _bring_to(scene, status)
     before = await scene.record()
     scene.clock.advance(timedelta(seconds=1))
@@ -228,7 +228,7 @@ async def test_gone_during_the_run(scene: Scene) -> None:
     assert (record.status, record.gone_at) == ("synced", START)
 
 
-async def test_what_a_list_does_not_tell_stays_known(scene: Scene) -> None:
+async def test_fields_that_a_list_omits_keep_their_values(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")}, pushed_at=START, platforms={"linux/amd64": digest("c")})
     await scene.walk({"v1": digest("a")})
     record = await scene.record()
@@ -300,7 +300,7 @@ async def test_a_registry_gets_no_more_than_its_share(scene: Scene, targets: set
     assert sorted(job.item for job in more if job) == ["etcd"]
 
 
-async def test_a_share_is_one_processs(scene: Scene, database: Database) -> None:
+async def test_a_share_counts_only_one_process(scene: Scene, database: Database) -> None:
     await scene.walk({f"v{number}": digest("a") for number in range(9)})
     other = Queue(database, owner="other", clock=scene.clock, lease=LEASE, max_attempts=3)
     for queue in (scene.queue, other):
@@ -308,7 +308,7 @@ async def test_a_share_is_one_processs(scene: Scene, database: Database) -> None
         assert len([job for job in jobs if job]) == 3
 
 
-async def test_who_is_alone_has_no_share_to_keep_to(scene: Scene) -> None:
+async def test_a_single_registry_may_use_all_workers(scene: Scene) -> None:
     await scene.walk({f"v{number}": digest("a") for number in range(4)})
     alone = Share(most=1, registries=frozenset({"quay.io"}))
     jobs = await asyncio.gather(*(scene.queue.claim(share=alone) for _ in range(4)))
@@ -349,7 +349,7 @@ async def test_results_at_the_same_time(scene: Scene) -> None:
     assert [line.tag for _, line in await scene.ledger.history()] == ["succeed"]
 
 
-async def test_a_result_that_cannot_be_written_spoils_no_other(scene: Scene) -> None:
+async def test_an_unstorable_result_does_not_fail_the_others(scene: Scene) -> None:
     await scene.walk({f"v{number}": digest("a") for number in range(4)})
     jobs = [await scene.claimed() for _ in range(4)]
     impossible = scene.queue.succeed(
@@ -377,7 +377,7 @@ async def test_eight_workers_never_get_the_same_tag(scene: Scene, queue_of: Call
     assert len(claimed) == len(set(claimed)) == 200
 
 
-async def test_beats_renew_the_leases_of_this_owner_only(scene: Scene, queue_of: Callable[[str], Queue]) -> None:
+async def test_a_heartbeat_renews_the_leases_of_this_owner_only(scene: Scene, queue_of: Callable[[str], Queue]) -> None:
     await scene.walk({"v1": digest("a"), "v2": digest("b")})
     mine = await scene.claimed()
     other = await queue_of("other").claim()
@@ -414,14 +414,14 @@ async def test_a_dead_owners_leases_are_not_waited_for_and_do_not_count(scene: S
     assert (await scene.record()).run_at == clock.now()
 
 
-async def test_reclaim_minds_what_was_withdrawn(scene: Scene) -> None:
+async def test_reclaim_does_not_queue_withdrawn_tags(scene: Scene) -> None:
     await scene.running()
     await scene.walk(planned={"v1": "skip"})
     assert await scene.queue.reclaim(["me"]) == 1
     assert (await scene.record()).status == "skipped"
 
 
-async def test_a_tag_that_was_copied_during_a_look_is_not_copied_again(scene: Scene) -> None:
+async def test_a_tag_that_was_copied_during_a_lookup_is_not_copied_again(scene: Scene) -> None:
     job = await scene.running()
     known = await scene.ledger.known(ITEM.target)
     await scene.succeed(job)
@@ -429,7 +429,7 @@ async def test_a_tag_that_was_copied_during_a_look_is_not_copied_again(scene: Sc
     assert (applied.enqueued, (await scene.record()).status) == (0, "synced")
 
 
-async def test_a_tag_that_changed_and_was_copied_during_a_look_is_copied_again(scene: Scene) -> None:
+async def test_a_tag_that_changed_and_was_copied_during_a_lookup_is_copied_again(scene: Scene) -> None:
     job = await scene.running()
     known = await scene.ledger.known(ITEM.target)
     await scene.succeed(job)
@@ -437,7 +437,7 @@ async def test_a_tag_that_changed_and_was_copied_during_a_look_is_copied_again(s
     assert (applied.enqueued, (await scene.record()).status) == (1, "queued")
 
 
-async def test_a_requeue_during_a_look_is_not_taken_back(scene: Scene) -> None:
+async def test_a_requeue_during_a_lookup_is_kept(scene: Scene) -> None:
     await scene.succeed(await scene.running())
     known = await scene.ledger.known(ITEM.target)
     await scene.queue.requeue(targets=[ITEM.target])
@@ -454,7 +454,7 @@ async def test_a_look_that_began_before_the_last_one_changes_nothing(scene: Scen
     assert await scene.ledger.tag(ITEM.target, "v2") is None
 
 
-async def test_items_that_are_no_more(scene: Scene) -> None:
+async def test_former_items_are_withdrawn(scene: Scene) -> None:
     await scene.succeed(await scene.running("synced"))
     await scene.fail(await scene.running("failed"))
     job = await scene.running("running")
@@ -467,7 +467,7 @@ async def test_items_that_are_no_more(scene: Scene) -> None:
     assert await scene.queue.claim() is None
 
 
-async def test_the_trouble_of_items_that_are_no_more_is_forgotten(scene: Scene) -> None:
+async def test_lookup_failures_of_former_items_are_forgotten(scene: Scene) -> None:
     await scene.ledger.note_lookup_failure(ITEM, "no such host", now=START)
     await scene.queue.withdraw_items({ITEM.target})
     assert [trouble.error for trouble in await scene.ledger.lookup_failures()] == ["no such host"]
@@ -500,7 +500,7 @@ async def test_requeue_failed_leaves_the_others(scene: Scene) -> None:
     assert await scene.queue.claim() is None
 
 
-async def test_requeue_of_an_item_leaves_out_what_nobody_would_copy(scene: Scene) -> None:
+async def test_requeue_of_an_item_leaves_out_tags_that_rules_exclude_or_upstream_no_longer_has(scene: Scene) -> None:
     await scene.walk({"left-out": digest("a"), "gone": digest("b")}, planned={"left-out": "skip", "gone": "keep"})
     await scene.walk(gone=["gone"])
     assert await scene.queue.requeue(targets=[ITEM.target]) == 0
