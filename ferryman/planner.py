@@ -179,7 +179,7 @@ class RuleSelector:
         owner = next((each.name for each in wanted if each.digest == subject), None) if subject else None
         if owner is None or self._excluding_pattern(tag.name):
             return None
-        return "rebuilt", f"belongs to the whole index {owner}, of which platforms leaves something out"
+        return "rebuilt", f"refers to the index {owner}, which `platforms` copies only in part"
 
     def is_limit_reached(self, newest: Iterable[UpstreamTag]) -> bool:
         """Whether no tag older than these, the newest, can be selected, except `pinned_names`."""
@@ -320,7 +320,7 @@ def _outcome_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Outcome
     if problem is not None and problem.about == "digest":
         return _Outcome("fail", "unreadable", str(problem.error))
     if tag.digest is None:
-        return _Outcome("fail", "no-digest", "upstream did not tell what the tag names")
+        return _Outcome("fail", "no-digest", "upstream gave no digest for the tag")
     return None
 
 

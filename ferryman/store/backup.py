@@ -56,8 +56,7 @@ async def restore(url: str, file: Path) -> Restored:
     _check_backup(file, database_file)
     if living := living_owners(database_file):
         raise StoreError(
-            f"{', '.join(sorted(living))} lives on the state database {database_file}: stop it first, then restore"
-            " again"
+            f"{', '.join(sorted(living))} uses the state database {database_file}: stop it first, then restore again"
         )
     make_folder(database_file)
     with _temporary_file_beside(database_file) as copy:

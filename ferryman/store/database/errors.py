@@ -17,13 +17,13 @@ _SQLITE = {
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup, or move it away and import the history again",
     sqlite3.SQLITE_NOTADB: "the file is no SQLite database; move it away, or set FERRYMAN_DATABASE_URL",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; its folder must exist and be writable",
-    sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written; mend the permissions",
+    sqlite3.SQLITE_READONLY: "the file, or its folder, cannot be written; correct the permissions",
     sqlite3.SQLITE_IOERR: "the disk fails to read or write; see the system's log, and whether the disk is full",
 }
 _POSTGRESQL = {  # by SQLSTATE, or by its class (the first two characters)
     "08": "the connection was lost",
-    "28": "the server refuses the login; mend FERRYMAN_DATABASE_URL",
-    "3D": "the server has no such database; create it, or mend FERRYMAN_DATABASE_URL",
+    "28": "the server refuses the login; correct FERRYMAN_DATABASE_URL",
+    "3D": "the server has no such database; create it, or correct FERRYMAN_DATABASE_URL",
     "42501": "the user may not do this; grant it the rights on its schema",
     "53100": "the server's disk is full; free some room, nothing of the record is lost",
     "53300": "the server has no connection left; raise its max_connections",
@@ -42,7 +42,7 @@ def as_store_errors(database: str) -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise StoreError(f"the state database {database}: too much waits for it at once") from error
+        raise StoreError(f"the state database {database}: too many operations wait for a connection at once") from error
     except StatementError as error:  # of the driver, or of a column type that refuses the value
         kind = Unstorable if _is_caused_by_value(error) else StoreError
         raise kind(f"the state database {database}: {_explain(error.orig)}") from error

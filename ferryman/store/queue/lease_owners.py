@@ -40,7 +40,7 @@ class Owner:
             return cls(folder, name, _create_locked(folder / f".{name}", folder / name))
         except OSError as error:
             raise StoreError(
-                f"{folder} takes no locks, by which living processes are told from dead ones: {error.strerror}"
+                f"file locks do not work in {folder}, and living processes are recognised by them: {error.strerror}"
             ) from error
 
     def dead_owners(self) -> set[str]:
@@ -48,7 +48,9 @@ class Owner:
         try:
             return {file.name for file in _lock_files(self._folder) if _is_held(file) is False}
         except OSError as error:
-            raise StoreError(f"{self._folder} cannot be read, to tell dead processes: {error.strerror}") from error
+            raise StoreError(
+                f"{self._folder}, with the locks of processes, cannot be read: {error.strerror}"
+            ) from error
 
     def remove(self, dead: Collection[str]) -> None:
         """Remove the files of dead processes, after their leases are reclaimed. Raises StoreError.
@@ -59,7 +61,9 @@ class Owner:
             for name in dead:
                 (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"{self._folder} cannot be written, to forget dead processes: {error.strerror}") from error
+            raise StoreError(
+                f"{self._folder}, with the locks of processes, cannot be written: {error.strerror}"
+            ) from error
 
     def release(self) -> None:
         """Give up the identity. Return all leases before: a remaining one is reclaimed only when it expires.
@@ -83,7 +87,7 @@ def living_owners(file: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     except OSError as error:
-        raise StoreError(f"{folder} cannot be read, to tell who uses the database: {error.strerror}") from error
+        raise StoreError(f"{folder}, with the locks of processes, cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def _make_lock_folder(database: Database) -> Path:
             raise StoreError(f"the folder {_user_folder()} belongs to another user; remove it, or set TMPDIR")
     except OSError as error:
         raise StoreError(
-            f"the folder {folder}, by which processes know that others live, cannot be made: {error.strerror}"
+            f"the folder {folder}, for the locks of processes, cannot be made: {error.strerror}"
         ) from error
     return folder
 

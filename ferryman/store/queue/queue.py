@@ -336,7 +336,9 @@ class Queue:
         now = self._clock.now()
         dead = tags.c.lease_owner.in_(dead_owners)
         used_up = and_(not_(dead), tags.c.attempts >= self._max_attempts)
-        message = f"{self._max_attempts} workers fell silent over it; see their logs, then `ferryman requeue`"
+        message = (
+            f"{self._max_attempts} workers stopped or hung while copying it; see their logs, then `ferryman requeue`"
+        )
         failed = {"status": "failed", "reason": _LOST, "run_at": None, "error": message, "error_kind": _LOST}
         again = {
             "status": "queued",
