@@ -39,12 +39,11 @@ lint: $(VENV)/installed ## Check style and formatting
 types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
-# The calls of the whole program mostly wait: they run beside all other tests, and are shown when these are done.
-test: as-root setup lint types ## Everything that CI checks
+# Two workers a core: the calls of the whole program mostly wait. A file's tests stay together, for some share what
+# takes long to make; files with slow tests are first (tests/support/markers.py), so pytest-xdist must not sort them.
+test: as-root setup lint types ## Everything that CI checks, and how much of the program the tests run
 	@mkdir -p .cache
-	@$(BIN)/pytest tests/e2e >.cache/e2e.log 2>&1 & e2e=$$!; trap 'kill $$e2e; exit 130' INT TERM; \
-	$(BIN)/pytest --ignore=tests/e2e; rest=$$?; \
-	wait $$e2e; calls=$$?; cat .cache/e2e.log; [ $$rest -eq 0 ] && [ $$calls -eq 0 ]
+	$(BIN)/pytest --numprocesses $$(($$(nproc) * 2)) --dist loadfile --no-loadscope-reorder --cov
 
 demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(HOLDING_CTRL_C) $(BIN)/python -m tests.demo

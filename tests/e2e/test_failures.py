@@ -12,6 +12,8 @@ from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.proxy import Fault, FaultyProxy
 
+pytestmark = pytest.mark.slow
+
 TAGS = [f"1.{number}" for number in range(12)]
 
 

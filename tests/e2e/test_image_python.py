@@ -1,13 +1,13 @@
 """The service on the Python of the image, 3.13: its tests, run once more in Debian 13."""
 
 import hashlib
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.debian_root import CACHE, CERTIFICATES, DebianRoot, is_possible
+from tests.support.measuring import unmeasured
 from tests.support.sources import CHECKOUT
 
 VERSION = "3.13"
@@ -46,7 +46,7 @@ def test_the_service_works_on_the_python_of_the_image(trixie: DebianRoot, python
 
 def inside(root: DebianRoot, *command: str) -> str:
     """What the command prints in that release, in this checkout; one that fails fails the test."""
-    environment = {**os.environ, "SSL_CERT_FILE": str(CERTIFICATES), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**unmeasured(), "SSL_CERT_FILE": str(CERTIFICATES), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         root.command(*command, folder=CHECKOUT, sharing=[CHECKOUT]),
         env=environment, capture_output=True, text=True, check=False,

@@ -23,6 +23,8 @@ from tests.support.processes import RegistryServer
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 EARLY = "the cycle ended early"
 
+pytestmark = pytest.mark.slow
+
 
 class Place:
     """A source, a target, and a Ferryman that looks every second and needs no engine."""
