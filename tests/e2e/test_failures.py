@@ -1,6 +1,7 @@
 """Things go wrong: one clear error, everything else goes on, and the mend is enough."""
 
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -36,13 +37,14 @@ def test_a_wrong_password_pauses_the_registry_and_the_right_one_resumes_it(
     assert "for other credentials, or `ferryman requeue`" in done.out
     assert held(target) == {}
 
-    before = refused(target)
-    again = ferryman.run("sync", TARGET_PASSWORD="wrong")  # nothing has changed: it is tried once more, and not again
+    before, began = refused(target), time.monotonic()
+    again = ferryman.run("sync", TARGET_PASSWORD="wrong")  # nothing has changed: one retry, the next a minute later
     assert again.code == 1
     assert refused(target) == before + 1
     assert "still refused" in again.err
     assert ferryman.run("sync", TARGET_PASSWORD="wrong").code == 1
-    assert refused(target) == before + 1
+    minutes = (time.monotonic() - began) / 60  # a busy machine is slow
+    assert refused(target) == before + 1 or (minutes >= 1 and refused(target) == before + 2)
 
     requeued = ferryman.run("requeue", "failed", TARGET_PASSWORD="wrong")
     assert requeued.out == f"{len(TAGS)} tags queued\n"
