@@ -88,12 +88,12 @@ def layers(*made: Image) -> str:
 
 @contextlib.contextmanager
 def _half_pushed_apart() -> Iterator[None]:
-    """A registry lists repositories and tags a moment before it has them."""
+    """A registry lists repositories and tags a moment before it has them: 404, and 500 for a link not yet written."""
     try:
         yield
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code != 404:
+        if error.code not in {404, 500}:
             raise
 
 
