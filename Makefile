@@ -22,7 +22,7 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup check lint types test demo examples bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup check lint types test coverage demo examples bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -41,9 +41,14 @@ types: $(VENV)/installed ## Check types
 
 # Two workers a core: the calls of the whole program mostly wait. A file's tests stay together, for some share what
 # takes long to make; files with slow tests are first (tests/support/markers.py), so pytest-xdist must not sort them.
-test: as-root setup lint types ## Everything that CI checks, and how much of the program the tests run
+ALL_TESTS := $(BIN)/pytest --numprocesses $$(($$(nproc) * 2)) --dist loadfile --no-loadscope-reorder
+
+test: as-root setup lint types ## Everything that CI checks
+	$(ALL_TESTS)
+
+coverage: as-root setup ## Run all tests, slower, and show which lines and branches of the program they do not reach
 	@mkdir -p .cache
-	$(BIN)/pytest --numprocesses $$(($$(nproc) * 2)) --dist loadfile --no-loadscope-reorder --cov
+	$(ALL_TESTS) --cov
 
 demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two registries of its own, real images, nothing left behind
 	@$(HOLDING_CTRL_C) $(BIN)/python -m tests.demo
