@@ -54,6 +54,7 @@ def run(copy: Path, *arguments: str, code: int = 0, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_add_a_command(copy: Path) -> None:
     assert "No such command" in run(copy, "-m", "ferryman", "count", code=2)
     follow(copy, "Add a command")
@@ -62,6 +63,7 @@ def test_add_a_command(copy: Path) -> None:
     assert "count  " in run(copy, "-m", "ferryman", "--help")
 
 
+@pytest.mark.slow
 def test_add_a_lister(copy: Path) -> None:
     (copy / "items.yml").write_text(f"registries: {{example.com: {{lister: example}}}}\n{ITEMS}")
     assert "found 'example', expected" in run(copy, "-m", "ferryman", "plan", code=2)
@@ -74,6 +76,7 @@ def test_add_a_lister(copy: Path) -> None:
     assert "no state database" in run(copy, "-m", "ferryman", "requeue", "failed", code=3)  # items.yml is accepted
 
 
+@pytest.mark.slow
 def test_add_a_setting(copy: Path) -> None:
     shown = "import os; from ferryman.settings import Settings; print(Settings.load(os.environ).batch)"
     follow(copy, "Add a setting")
@@ -85,6 +88,7 @@ def test_add_a_setting(copy: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_add_a_migration(copy: Path) -> None:
     url = f"sqlite+aiosqlite:///{copy}/ferryman.db"
     assert "schema 0003" in run(copy, "-m", "ferryman", "migrate", FERRYMAN_DATABASE_URL=url)

@@ -26,7 +26,8 @@ import subprocess
 def test_it(tmp_path):
     subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.DEVNULL).wait()
 """
-BY_WORKERS = pytest.param(("-p", "xdist", "-n", "2"), id="by workers", marks=pytest.mark.slow)
+pytestmark = pytest.mark.slow
+BY_WORKERS = pytest.param(("-p", "xdist", "-n", "2"), id="by workers")
 ways = pytest.mark.parametrize("way", [pytest.param((), id="alone"), BY_WORKERS])
 
 

@@ -19,6 +19,8 @@ from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty, Handler, says
 
+pytestmark = pytest.mark.slow
+
 BLOB = random.Random(3).randbytes(40_000)
 DIGEST = f"sha256:{hashlib.sha256(BLOB).hexdigest()}"
 PATH = f"/v2/a/b/blobs/{DIGEST}"
