@@ -111,6 +111,13 @@ class Application:
             },
         )
 
+    async def withdraw_former_items(self) -> None:
+        """Take the tags of former items out of the queue: nothing may be pushed to targets that were removed.
+
+        Raises StoreError.
+        """
+        await self.record.queue.withdraw_items({str(item.target) for item in self.configuration.items})
+
     async def remove_old_records(self) -> None:
         """Delete old records, so that the database does not grow for ever; call it once a cycle. Raises StoreError."""
         now = self.clock.now()
@@ -218,10 +225,11 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         stack.push_async_callback(transport.aclose)
         if engine:
             log.get().info("transports_ready", message="tags are copied", how=await transport.connect())
-            # Before anything is claimed: nothing may be pushed to targets that were removed from items.yml.
-            await record.queue.withdraw_items({str(item.target) for item in configuration.items})
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
-        yield Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
+        app = Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
+        if engine:
+            await app.withdraw_former_items()  # before anything is claimed
+        yield app
 
 
 def _transport(

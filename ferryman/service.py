@@ -120,7 +120,7 @@ class _Service:
         configuration = self._app.configuration
         await self._heartbeat()  # for `health`: the cycle has begun
         try:
-            await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
+            await self._app.withdraw_former_items()
             await scheduler.cycle(configuration, configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:
@@ -133,10 +133,9 @@ class _Service:
         return True
 
     async def _withdraw(self) -> None:
-        """Take the tags of former items out of the queue: nothing may be pushed to targets that were removed."""
+        """Withdraw the former items' tags. A database that fails is reported, and asked again in the next cycle."""
         try:
-            configuration = self._app.configuration
-            await self._app.record.queue.withdraw_items({str(item.target) for item in configuration.items})
+            await self._app.withdraw_former_items()
         except StoreError as error:
             log.get().error(
                 "former_items_not_withdrawn", message="cannot take former items out of the queue", error=str(error)
