@@ -186,3 +186,8 @@ class Unsupported(Permanent):
     """An image or a registry that this transport does not support."""
 
     kind = "unsupported"
+
+
+def defect_message(error: BaseException) -> str:
+    """What the record says of a defect in Ferryman; its traceback is only in the log."""
+    return f"defect in Ferryman, see the log: {type(error).__name__}"

@@ -15,7 +15,7 @@ from ferryman.discovery.image_details import platform_digests
 from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
-from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable
+from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable, defect_message
 from ferryman.events import CycleEnded, CycleStarted, Events, ItemLooked, traceback_of
 from ferryman.items.model import Configuration, Item
 from ferryman.kinds import ListerName
@@ -338,7 +338,7 @@ class Scheduler:
         return event
 
     async def _record_defect(self, item: Item, error: Exception) -> ItemLooked:
-        message = f"defect in Ferryman, see the log: {type(error).__name__}"
+        message = defect_message(error)
         await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now())
         return ItemLooked(
             item.name, str(item.source), str(item.target), "failed", message, "defect", traceback_of(error)

@@ -24,6 +24,7 @@ from ferryman.errors import (
     StoreError,
     TransferError,
     WrongContent,
+    defect_message,
 )
 from ferryman.events import Events, JobEnded, JobInfo, JobProgressed, JobStarted, traceback_of
 from ferryman.platforms import Platforms
@@ -158,7 +159,7 @@ class Worker:
     async def _record_defect(self, job: Job, error: Exception, started_at: datetime) -> bool:
         """Record that a job failed because of a defect while recording its result. False: that failed, too."""
         log.get().error("recording_defect", message="cannot record the result: a defect in Ferryman", exc_info=error)
-        message = _defect(error)
+        message = defect_message(error)
         recorded = True
         try:
             await self._queue.fail(job, started_at=started_at, kind="defect", error=message, retry_at=None)
@@ -180,7 +181,7 @@ class Worker:
         if isinstance(error, TransferError):
             return await self._record_error(job, error, started_at)
         # A defect: a retry would only repeat it.
-        ended = JobEnded(job_info(job), "failed", _defect(error), "defect", traceback_of(error))
+        ended = JobEnded(job_info(job), "failed", defect_message(error), "defect", traceback_of(error))
         return await self._write_failure(job, ended, started_at)
 
     async def _record_error(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
@@ -268,7 +269,3 @@ def job_info(job: Job) -> JobInfo:
 
 def _lost(job: Job, message: str) -> JobEnded:
     return JobEnded(job_info(job), "stopped", message, "lease-lost")
-
-
-def _defect(error: BaseException) -> str:
-    return f"defect in Ferryman, see the log: {type(error).__name__}"

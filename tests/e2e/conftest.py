@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.support import PASSWORD, USER
 from tests.support.ferryman import Ferryman
 from tests.support.loop_thread import LoopThread
+from tests.support.postgresql import PostgresServer
 from tests.support.processes import Engine, RegistryServer
 from tests.support.proxy import FaultyProxy
 
@@ -76,3 +77,13 @@ def proxied() -> Iterator[Callable[[RegistryServer], FaultyProxy]]:
 
 async def _started(url: str) -> FaultyProxy:
     return await FaultyProxy(url).start()  # made in its loop
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgresServer]:
+    """A server of its own for each file: some stop it."""
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()

@@ -26,15 +26,6 @@ def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
-
-
 def test_who_only_asks_leaves_an_older_database_as_it_is(ferryman: Ferryman) -> None:
     asyncio.run(make_database_of_1_0_0(f"sqlite+aiosqlite:///{ferryman.database}"))
     before = hashlib.sha256(ferryman.database.read_bytes()).hexdigest()

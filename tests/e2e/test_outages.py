@@ -76,15 +76,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 def test_it_goes_on_after_the_disk_was_full(small_disk: Path, place: Callable[..., Place]) -> None:
     here = place(FERRYMAN_DATABASE_URL=f"sqlite+aiosqlite:///{small_disk}/ferryman.db")
