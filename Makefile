@@ -11,7 +11,8 @@ BIN    := $(VENV)/bin
 # An engine from elsewhere stays: Debian's would push it out.
 ENGINE        := $(if $(shell command -v dockerd),,docker.io)
 DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
-TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils docker-compose debootstrap libfaketime postgresql procps skopeo
+TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose debootstrap fonts-wqy-microhei libfaketime postgresql procps \
+	prometheus skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
 # The markers are told in pyproject.toml.
@@ -61,9 +62,9 @@ bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a qua
 	$(BIN)/python -m benchmarks.queue
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
-	$(LOCK) pyproject.toml --extra postgresql --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra notify --extra postgresql --output-file requirements/run.txt
 	$(LOCK) --group build --output-file requirements/build.txt
-	$(LOCK) pyproject.toml --extra postgresql --group dev --output-file requirements/dev.txt \
+	$(LOCK) pyproject.toml --extra notify --extra postgresql --group dev --output-file requirements/dev.txt \
 		--constraint requirements/run.txt --constraint requirements/build.txt
 
 clean: ## Remove what was built, the environment and the caches
