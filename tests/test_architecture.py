@@ -21,7 +21,7 @@ ROWS = (
     ("service",),
     ("web",),
     ("oneshot", "views"),
-    ("inspection",),
+    ("inspection", "operations"),
     ("application",),
     ("worker_pool", "history", "item_names", "sync_lookups"),
     ("event_log", "scheduler", "worker"),
@@ -122,7 +122,7 @@ def test_the_page_has_the_same_rows_inside_the_large_rooms() -> None:
     }
 
 
-@pytest.mark.parametrize("below", ["views", "oneshot", "inspection", "application"])
+@pytest.mark.parametrize("below", ["views", "oneshot", "inspection", "operations", "application"])
 def test_the_service_may_start_the_web_which_may_call_what_commands_call(below: str) -> None:
     assert ROW_OF["commands"] < ROW_OF["service"] < ROW_OF["web"] < ROW_OF[below]
 

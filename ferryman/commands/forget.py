@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ferryman.application import load_items, open_record
-from ferryman.commands.known_items import known_items
 from ferryman.commands.options import item_arguments, items_option
 from ferryman.commands.running import load_settings, run
 from ferryman.errors import ConfigurationError, Problem
-from ferryman.item_names import targets_of
+from ferryman.operations.forget import forget_items, former_items
+from ferryman.operations.known_items import known_items
 from ferryman.settings import Settings
 from ferryman.wording import counted
 
@@ -30,13 +30,9 @@ def command(item: tuple[str, ...], yes: bool, items: Path | None) -> None:
 
 async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None:
     """Drop the records of former items. Raises ConfigurationError, also if the user does not confirm."""
-    load_items(settings)  # raises for an invalid items.yml, with which no item would be a former one
+    configured = load_items(settings).items  # raises for an invalid one, with which no item would be a former one
     async with open_record(settings) as record:
-        known, former = await known_items(settings, record)
-        if still := [name for name in names if any(name in each.spellings for each in known)]:
-            raise ConfigurationError([Problem(f"items.yml still names {name!r}") for name in still])
-        targets = targets_of(former, names) if names else {each.target for each in former}
-        items = await record.ledger.summary(targets)
+        items = await former_items(record, await known_items(record, configured), names)
         for item in items:
             click.echo(f"{item.name}, to {item.target}: {counted(sum(item.counts.values()), 'tag')}")
         if not items:
@@ -44,5 +40,5 @@ async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None
             return
         if not yes and not (sys.stdin.isatty() and click.confirm("Drop their record?")):
             raise ConfigurationError([Problem("nothing was dropped: --yes drops the record of these items")])
-        number = await record.ledger.forget_items(targets)
+        number = await forget_items(record, items)
     click.echo(f"the record of {counted(number, 'tag')} was dropped; what the registries hold stays")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 from click.shell_completion import CompletionItem
 
-from ferryman.commands.known_items import item_names
+from ferryman.application import load_items
 from ferryman.commands.running import load_settings
 from ferryman.errors import FerrymanError
 
@@ -27,10 +27,11 @@ class _Zone(click.ParamType[ZoneInfo]):
 def complete_items(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the names of the items in items.yml."""
     try:
-        names = item_names(load_settings(ctx.params.get("items")))
+        configuration = load_items(load_settings(ctx.params.get("items")))
     except FerrymanError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    names = {item.name for item in configuration.items}
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
 
 items_option = click.option(

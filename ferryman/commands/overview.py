@@ -1,12 +1,12 @@
 """The overview that `status` and `sync` print: a row per item, paused registries and failures."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import click
 
-from ferryman import planner, registry_pauses
+from ferryman import registry_pauses
 from ferryman.application import Record
-from ferryman.store.records import RegistryState, TagRecord
+from ferryman.store.records import RegistryState
 from ferryman.views import text_tables
 from ferryman.views.lookup_failures import grouped_by_cause
 
@@ -37,14 +37,3 @@ async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
     for state in held:
         if state.until and (tags := await record.queue.count_waiting(state.registry)):
             click.echo(registry_pauses.wait_message(state.registry, tags, state.until))
-
-
-def shown_tags(
-    record: Record, targets: Collection[str], *, failed: bool = False, everything: bool = False
-) -> AsyncIterator[TagRecord]:
-    """The tags to show; those that the rules exclude only with `everything`."""
-    return record.ledger.tags(
-        targets=targets,
-        failed=failed,
-        excluded_reasons=() if everything else planner.BY_RULE,
-    )

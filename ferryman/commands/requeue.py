@@ -6,11 +6,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferryman.application import load_items, open_record
-from ferryman.commands.known_items import known_items, named_tags
 from ferryman.commands.options import complete_items, items_option
 from ferryman.commands.running import load_settings, run
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.item_names import target_and_tag
+from ferryman.operations.known_items import known_items
+from ferryman.operations.requeue import requeue_tags
+from ferryman.operations.tags import named_tags
 from ferryman.settings import Settings
 from ferryman.wording import counted
 
@@ -34,21 +36,19 @@ async def requeue(settings: Settings, what: str) -> None:
 
     Former items are left unchanged.
     """
-    load_items(settings)  # raises for an invalid items.yml, with which no item would be a former one
+    items = load_items(settings).items  # raises for an invalid items.yml, with which no item would be a former one
     async with open_record(settings) as record:
-        known, former = await known_items(settings, record)
+        known = await known_items(record, items)
         if what == "failed":
-            targets, tag = {each.target for each in known}, None
-            count = await record.queue.requeue(failed=True, targets=targets)
+            result = await requeue_tags(record, known.targets, only_failed=True)
         else:
-            targets, tag = target_and_tag(known, what, former=former)
+            targets, tag = target_and_tag(known.current, what, former=known.former)
             if tag is not None and not await named_tags(record, [(targets, tag)]):
                 item = what.removesuffix(f":{tag}")
                 raise ConfigurationError(
                     [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
                 )
-            count = await record.queue.requeue(targets=targets, tag=tag)
-        unreadable = await record.ledger.count_unreadable(targets, tag)
-    click.echo(f"{counted(count, 'tag')} queued")
-    if unreadable:
-        click.echo(f"{counted(unreadable, 'tag')} could not be read upstream, and every look tries that again")
+            result = await requeue_tags(record, targets, tag=tag)
+    click.echo(f"{counted(result.queued, 'tag')} queued")
+    if result.unreadable:
+        click.echo(f"{counted(result.unreadable, 'tag')} could not be read upstream, and every look tries that again")

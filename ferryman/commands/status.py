@@ -5,15 +5,18 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import open_record
+from ferryman.application import load_items, open_record
 from ferryman.commands.json_output import json_list
-from ferryman.commands.known_items import known_items, named_tags
 from ferryman.commands.options import item_arguments, items_option, json_option
-from ferryman.commands.overview import print_overview, shown_tags
+from ferryman.commands.overview import print_overview
 from ferryman.commands.running import load_settings, run
-from ferryman.commands.services import role_and_host, services_liveness
+from ferryman.errors import ConfigurationError
 from ferryman.item_names import target_and_tag
+from ferryman.items.model import Item
 from ferryman.liveness import Liveness
+from ferryman.operations.known_items import known_items
+from ferryman.operations.services import role_and_host, services_liveness
+from ferryman.operations.tags import named_tags, shown_tags
 from ferryman.settings import Settings
 from ferryman.store.records import TagRecord
 from ferryman.store.services import Service
@@ -48,15 +51,15 @@ async def status(
     Of the items of items.yml, or (`former`) of former items.
     """
     async with open_record(settings) as record:
-        named_now, named_once = await known_items(settings, record)
+        items = await known_items(record, _items_of(settings))
         if not (as_json or names or failed or everything or former):
             _print_services(await services_liveness(record))
-            await print_overview(record, {each.target for each in named_now})
-            if old := len({each.target for each in named_once}):
+            await print_overview(record, items.targets)
+            if old := len(items.former_targets):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
             return
-        known = named_once if former else named_now
-        wanted = [target_and_tag(known, name, former=named_once) for name in names]
+        known = items.former if former else items.current
+        wanted = [target_and_tag(known, name, former=items.former) for name in names]
         whole = {target for targets, tag in wanted if tag is None for target in targets}
         named = [each for each in await named_tags(record, wanted) if each.has_failed or not failed]
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
@@ -75,6 +78,14 @@ async def status(
     console.print(text_tables.tags_table(shown))
     for each in named:
         console.print(text_tables.attempts_table(each, attempts[each.id]))
+
+
+def _items_of(settings: Settings) -> Sequence[Item] | None:
+    """The items of items.yml; None if it is invalid: the record can be shown all the same."""
+    try:
+        return load_items(settings).items
+    except ConfigurationError:
+        return None
 
 
 async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagRecord]) -> AsyncIterator[TagRecord]:

@@ -10,10 +10,11 @@ from ferryman import log, oneshot
 from ferryman.application import open_application
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
-from ferryman.commands.overview import SHOWN, print_overview, shown_tags
+from ferryman.commands.overview import SHOWN, print_overview
 from ferryman.commands.running import load_settings, run
 from ferryman.item_names import select
 from ferryman.items.model import Item
+from ferryman.operations.tags import shown_tags
 from ferryman.scheduler import Cycle
 from ferryman.settings import Settings
 from ferryman.store.ledger import LookupFailure

@@ -1,0 +1,103 @@
+"""What commands and the web API both do, on a real state database."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ferryman.application import Record, open_record
+from ferryman.errors import ConfigurationError
+from ferryman.items.model import Item
+from ferryman.operations.forget import forget_items, former_items
+from ferryman.operations.known_items import known_items
+from ferryman.operations.requeue import Requeued, requeue_tags
+from ferryman.operations.tags import named_tags, shown_tags
+from ferryman.reference import Repository
+from ferryman.settings import Settings
+from ferryman.store.queue.queue import Queue
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
+from tests.store.scene import ITEM, ManualClock, Scene, digest
+
+OLD = ItemKey("old", "quay.io/coreos/old", "registry.example.com/mirror/old", None)
+CONFIGURED = [Item(ITEM.name, Repository.parse(ITEM.source), Repository.parse(ITEM.target))]
+
+
+@pytest.fixture
+async def record(tmp_path: Path) -> AsyncIterator[Record]:
+    """The record of an item with a synced, a failed, an excluded and an unreadable tag, and of a former item."""
+    settings = Settings.load({"FERRYMAN_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"})
+    async with open_record(settings, create=True) as opened:
+        clock = ManualClock()
+        queue = Queue(opened.database, owner="test", clock=clock, lease=timedelta(seconds=60), max_attempts=3)
+        scene = Scene(queue, opened.ledger, clock)
+        await scene.succeed(await scene.running("synced", "a"))
+        await scene.fail(await scene.running("failed", "b"))
+        await queue.apply(
+            ITEM,
+            [SeenTag("excluded", digest("c"), None)],
+            gone=(),
+            planned=[PlannedTag("excluded", "skip", "excluded")],
+            walk=Walk(clock.now(), clock.now(), "rules"),
+        )
+        await scene.walk({"unread": None}, planned={"unread": "fail"})
+        await scene.walk({"1": digest("d")}, item=OLD)
+        await scene.succeed(await scene.claimed())
+        yield opened
+
+
+async def test_a_recorded_item_that_is_not_configured_is_a_former_one(record: Record) -> None:
+    known = await known_items(record, CONFIGURED)
+
+    assert (known.targets, known.former_targets) == ({ITEM.target}, {OLD.target})
+
+
+async def test_an_invalid_configuration_makes_no_item_a_former_one(record: Record) -> None:
+    known = await known_items(record, None)
+
+    assert (known.targets, known.former_targets) == ({ITEM.target, OLD.target}, set())
+
+
+@pytest.mark.parametrize(
+    ("options", "result"),
+    [
+        ({"only_failed": True}, Requeued(queued=1, unreadable=1)),
+        ({}, Requeued(queued=2, unreadable=1)),
+        ({"tag": "synced"}, Requeued(queued=1, unreadable=0)),
+        ({"tag": "unread"}, Requeued(queued=0, unreadable=1)),
+    ],
+    ids=str,
+)
+async def test_a_requeue_tells_what_only_another_look_can_retry(
+    record: Record, options: dict[str, bool | str], result: Requeued
+) -> None:
+    assert await requeue_tags(record, {ITEM.target}, **options) == result  # type: ignore[arg-type]  # one of two types
+
+
+async def test_only_former_items_are_forgotten(record: Record) -> None:
+    known = await known_items(record, CONFIGURED)
+    with pytest.raises(ConfigurationError, match=r"items\.yml still names 'etcd'"):
+        await former_items(record, known, ["etcd"])
+    with pytest.raises(ConfigurationError, match="no item 'none'"):
+        await former_items(record, known, ["none"])
+
+    found = await former_items(record, known, [])
+
+    assert [each.target for each in found] == [OLD.target]
+    assert await forget_items(record, found) == 1
+    assert (await known_items(record, CONFIGURED)).former == []
+
+
+async def test_tags_that_the_rules_exclude_are_shown_on_request(record: Record) -> None:
+    async def shown(**options: bool) -> set[str]:
+        return {each.tag async for each in shown_tags(record, {ITEM.target}, **options)}
+
+    assert await shown() == {"synced", "failed", "unread"}
+    assert await shown(failed=True) == {"failed", "unread"}
+    assert await shown(everything=True) == {"synced", "failed", "unread", "excluded"}
+
+
+async def test_a_tag_that_is_named_twice_is_found_once(record: Record) -> None:
+    wanted = [({ITEM.target, OLD.target}, "synced"), ({ITEM.target}, "synced"), ({OLD.target}, None)]
+
+    assert [each.tag for each in await named_tags(record, wanted)] == ["synced"]
