@@ -28,8 +28,8 @@ ROWS = (
     ("liveness", "planner", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings", "supervision"),
-    ("manifests", "registry_options"),
-    ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions"),
+    ("manifests", "registry_options", "secret_files"),
+    ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions", "web_address"),
     ("clock", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
