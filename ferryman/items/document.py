@@ -226,6 +226,11 @@ class RegistryKeys(_Strict):
     # repr=False: it may contain a secret, and errors do not quote it either.
     username: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_USER}.")
     password: str | None = Field(None, repr=False, description="Best taken from the environment: ${TARGET_PASSWORD}.")
+    password_file: str | None = Field(
+        None,
+        repr=False,
+        description="Instead of password: a file that contains it, from items.yml's folder. Read again with items.yml.",
+    )
     endpoint: Address | None = Field(None, repr=False, description="Where /v2/ is served: scheme://host[:port].")
     api: Address | None = Field(
         None, repr=False, description="Where the tag API is served (Docker Hub, quay): scheme://host[:port]."

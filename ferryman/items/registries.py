@@ -11,10 +11,11 @@ from ferryman.items.model import RegistryEntry
 from ferryman.items.problems import Place, Problems
 from ferryman.items.tree import Branch, Entry, descend
 from ferryman.reference import parse_registry
+from ferryman.secret_files import read_secret
 
 
 def to_registries(section: Branch, problems: Problems, *, folder: Path) -> Mapping[str, RegistryEntry]:
-    """The entries by registry host; Docker Hub's aliases become docker.io. `folder`: the base of CA file paths."""
+    """The entries by registry host; Docker Hub's aliases become docker.io. `folder`: the base of file paths."""
     entries: dict[str, RegistryEntry] = {}
     lines: dict[str, int] = {}
     for written in section.entries:
@@ -37,13 +38,10 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         return RegistryEntry()
     branch = written.value
     keys = validated(RegistryKeys, branch, problems)
-    reported = any(key in branch and getattr(keys, key) is None for key in ("username", "password"))
-    if bool(keys.username) != bool(keys.password) and not reported:
-        message = f"{written.key}: expected username and password, or neither: one of them is missing or empty"
-        problems.add(written.place, message)
+    username, password = _login(written, branch, keys, problems, folder)
     return RegistryEntry(
-        username=keys.username or None,
-        password=keys.password or None,
+        username=username,
+        password=password,
         endpoint=keys.endpoint,
         api=keys.api,
         concurrency=keys.concurrency,
@@ -57,6 +55,28 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         redirects=HostList.parse(keys.redirects or ()),
         proxy=keys.proxy,
     )
+
+
+def _login(
+    written: Entry, branch: Branch, keys: RegistryKeys, problems: Problems, folder: Path
+) -> tuple[str | None, str | None]:
+    """Username and password; the latter from its file, if it has one."""
+    reported = any(key in branch and getattr(keys, key) is None for key in ("username", "password", "password_file"))
+    if bool(keys.username) != bool(keys.password or keys.password_file) and not reported:
+        message = f"{written.key}: expected username and password, or neither: one of them is missing or empty"
+        problems.add(written.place, message)
+    if not keys.password_file:
+        return keys.username or None, keys.password or None
+    place = descend(branch, ("password_file",)).place
+    if keys.password:
+        line = descend(branch, ("password",)).place.line
+        problems.add(place, f"password_file: line {line} has a password already: expected one of the two")
+        return None, None
+    try:
+        return keys.username or None, read_secret(keys.password_file, folder=folder)
+    except ValueError as error:
+        problems.add(place, f"password_file: {error}")
+        return None, None
 
 
 def _ca_file(tls: bool | str | None, folder: Path, place: Place, problems: Problems) -> bool | str | None:

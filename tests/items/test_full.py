@@ -129,6 +129,28 @@ items: [{source: quay.io/a/b, target: r.io/x}]
     assert read(tmp_path, text).registries == {"r.io": RegistryEntry()}
 
 
+def test_a_password_comes_from_a_file_beside_items_yml_as_it_is_now(tmp_path: Path) -> None:
+    text = """\
+registries: {r.io: {username: me, password: "${P:-}", password_file: "secrets/${HOST}"}}
+items: [{source: quay.io/a/b, target: r.io/x}]
+"""
+    file = tmp_path / "secrets/r.io"
+    file.parent.mkdir()
+    for password in ("hunter2", "$rotated: {3}"):
+        file.write_text(f"{password}\n")
+        configuration = read(tmp_path, text, environ={"HOST": "r.io"})
+        assert configuration.registries == {"r.io": RegistryEntry(username="me", password=password)}
+        assert password not in repr(configuration)
+
+
+def test_an_empty_password_file_is_none(tmp_path: Path) -> None:
+    text = """\
+registries: {r.io: {username: "${USER_OF_R:-}", password_file: "${FILE_OF_R:-}"}}
+items: [{source: quay.io/a/b, target: r.io/x}]
+"""
+    assert read(tmp_path, text).registries == {"r.io": RegistryEntry()}
+
+
 def test_a_ca_file_is_looked_for_beside_items_yml(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
     text = "registries: {r.io: {tls: ca.pem}}\nitems: [{source: quay.io/a/b, target: r.io/x}]"

@@ -154,7 +154,13 @@ REFERENCES = [
 REGISTRIES = [
     (f"{REGISTRY}username: me", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
     (f"{REGISTRY}username: me\n    password: ''", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
-    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, endpoint, api, concurrency, requests_per_second, bandwidth, tls, timeout, least_rate, most_tags, redirects, proxy, lister"),
+    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, password_file, endpoint, api, concurrency, requests_per_second, bandwidth, tls, timeout, least_rate, most_tags, redirects, proxy, lister"),
+    (f"{REGISTRY}username: me\n    password: hunter2\n    password_file: x", "6:20: password_file: line 5 has a password already: expected one of the two"),
+    (f"{REGISTRY}password_file: items.yml", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
+    (f"{REGISTRY}username: ''\n    password_file: items.yml", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
+    (f"{REGISTRY}username: me\n    password_file: hunter2", "5:20: password_file: there is no such file in '{folder}', expected a file that contains the secret"),
+    (f"{REGISTRY}username: me\n    password_file: /", "5:20: password_file: '/' is a folder, expected a file that contains the secret"),
+    (f"{REGISTRY}username: me\n    password_file: 12345", "5:20: password_file: found a number without quotes, expected text: YAML reads this as a number, put it in quotes"),
     (f"{REGISTRY}requests_per_second: 0", f"4:26: requests_per_second: found 0, {NUMBER}"),
     (f"{REGISTRY}timeout: 30", "4:14: timeout: found 30, expected a duration such as 90s or 5m"),
     (f"{REGISTRY}least_rate: unlimited", "4:17: least_rate: found 'unlimited', expected a rate such as 10KiB/s"),
@@ -208,7 +214,7 @@ REGISTRIES = [
 
 @pytest.mark.parametrize(("text", "complaint"), [*SHAPES, *SYNTAX, *ITEMS, *REGISTRIES])
 def test_a_broken_file_gets_one_exact_complaint(tmp_path: Path, text: str, complaint: str) -> None:
-    assert complaints(tmp_path, text) == [complaint]
+    assert complaints(tmp_path, text) == [complaint.replace("{folder}", str(tmp_path))]
 
 
 @pytest.mark.parametrize(("tags", "found", "kind"), UNQUOTED)
@@ -340,6 +346,13 @@ def test_a_value_of_the_environment_cannot_bring_yaml_in(tmp_path: Path) -> None
         "username: me\n    password: !hunter2!x y",
         "username: me\n    password: 'hunter2\n    concurrency: 3",
         "username: ''\n    password: hunter2",
+        "username: me\n    password_file: [hunter2]",
+        "username: me\n    password_file: hunter2",
+        "username: me\n    password_file: ${SECRET}",
+        "username: me\n    password: hunter2\n    password_file: ${SECRET}",
+        "password_file: secret.txt",
+        "username: me\n    password_file: secret.txt\n    concurrency: 0",
+        "username: me\n    password_file: secrets.bin",
         "username: ${UNSET}\n    password: ${SECRET}",
         "username: ${SECRET}",
         "endpoint: https://me:hunter2@r.io",
@@ -348,6 +361,8 @@ def test_a_value_of_the_environment_cannot_bring_yaml_in(tmp_path: Path) -> None
     ],
 )
 def test_no_secret_is_ever_quoted(tmp_path: Path, login: str) -> None:
+    (tmp_path / "secret.txt").write_text("hunter2")
+    (tmp_path / "secrets.bin").write_bytes(b"hunter2\xff")
     reported = "\n".join(complaints(tmp_path, REGISTRY + login, environ={"SECRET": "hunter2"}))
     assert "hunter2" not in reported
     assert "12345" not in reported
