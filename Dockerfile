@@ -20,8 +20,8 @@ RUN useradd --system --uid 10001 --home-dir /data --no-create-home ferryman \
     && install --directory --owner=ferryman --group=0 --mode=775 /data
 COPY --from=build /opt/ferryman /opt/ferryman
 COPY docker-entrypoint.sh /usr/local/bin/ferryman
+# FERRYMAN_DATABASE_URL's default is in the entrypoint: here it would stand beside FERRYMAN_DATABASE_URL_FILE.
 ENV HOME=/data \
-    FERRYMAN_DATABASE_URL=sqlite+aiosqlite:////data/ferryman.db \
     FERRYMAN_ITEMS=/etc/ferryman/items.yml
 VOLUME /data
 WORKDIR /data

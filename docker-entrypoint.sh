@@ -6,6 +6,9 @@ set -eu
 program=/opt/ferryman/bin/ferryman
 engine=${DOCKER_HOST:-unix:///var/run/docker.sock}
 group=ferryman
+if [ -z "${FERRYMAN_DATABASE_URL-}${FERRYMAN_DATABASE_URL_FILE-}" ]; then
+    export FERRYMAN_DATABASE_URL=sqlite+aiosqlite:////data/ferryman.db
+fi
 
 if [ "$(id -u)" -ne 0 ]; then
     exec "$program" "$@"

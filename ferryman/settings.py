@@ -2,29 +2,48 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from ferryman.clock import SystemClock
 from ferryman.durations import parse_duration
 from ferryman.errors import ConfigurationError, Problem
+from ferryman.secret_files import read_secret
+from ferryman.web_address import ListenAddress, Network, parse_base_path, parse_hosts, parse_networks, parse_page_url
 
 _PREFIX = "FERRYMAN_"
 # Kubernetes sets these in every container if there is a Service named ferryman.
 _KUBERNETES = re.compile(r"FERRYMAN_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_\w+)?")
+_FILE = "_FILE"  # X_FILE names a file that contains the secret X
 _SHORTEST_LEASE = timedelta(seconds=3)
 _LEAST_BYTES = 100_000  # a smaller number was meant in gibibytes, not in bytes
 # A POSIX time zone that needs no file, such as CST-8.
 _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9]{1,3}(?::[0-9]{2}){0,2}(?:[A-Za-z<,].*)?")
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
+_TOKEN = re.compile(r"[!-~]{16,}")  # what `Authorization: Bearer` can carry
+_HOW_TO_MAKE_ONE = "make one with `openssl rand -hex 32`"
+_SAME_TOKENS = Problem(
+    "FERRYMAN_TOKEN and FERRYMAN_READ_TOKEN: found the same text, expected two: who may read could act as well"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +105,43 @@ def _size(value: object) -> object:
     raise ValueError(f"expected a size with its unit, such as 20GiB or 500MB: did you mean {value.strip()}{unit}?")
 
 
+def _parsed_by(parse: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+def _listen(text: str) -> ListenAddress | None:
+    return None if text.strip().lower() == "off" else ListenAddress.parse(text)
+
+
+def _token(token: SecretStr | None) -> SecretStr | None:
+    if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError(f"expected at least 16 characters of ASCII, without spaces: {_HOW_TO_MAKE_ONE}")
+    return token
+
+
+def _read_token(value: object) -> object:
+    if value is None or value == "public":
+        return value
+    return _token(value if isinstance(value, SecretStr) else SecretStr(str(value)))
+
+
+def _urls(urls: SecretStr | None) -> SecretStr | None:
+    """Only that there is one: what they are is for those who send to them."""
+    if urls is not None and not urls.get_secret_value().strip():
+        raise ValueError("expected URLs, separated by white space")
+    return urls
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Number = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseModel):
-    """The settings; the variable of each field but the last two is FERRYMAN_<FIELD>."""
+    """The settings; the variable of each field but the last two is FERRYMAN_<FIELD>.
+
+    A secret X (a SecretStr) may also come from the file that X_FILE names. Errors quote neither secrets nor values of
+    fields that stay out of the repr.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True,
@@ -113,28 +163,89 @@ class Settings(BaseModel):
     )  # bytes of pulled images in the engine
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
+    listen: Annotated[ListenAddress | None, _parsed_by(_listen)] = ListenAddress("127.0.0.1", 8080)  # None: no page
+    token: Annotated[SecretStr | None, AfterValidator(_token)] = None  # who has it acts and reads
+    # Who has it reads; "public": everybody does. Plain: pydantic would make a SecretStr of that word, too.
+    read_token: Annotated[SecretStr | Literal["public"] | None, PlainValidator(_read_token)] = None
+    hosts: Annotated[tuple[str, ...], _parsed_by(parse_hosts)] = ()  # accepted in the Host header; empty: the default
+    base_path: Annotated[str, _parsed_by(parse_base_path)] = ""  # of the page, without a slash at the end
+    trusted_proxies: Annotated[tuple[Network, ...], _parsed_by(parse_networks)] = ()  # whose X-Forwarded-* count
+    # Of the page, as its readers reach it; without a slash at the end.
+    url: Annotated[str | None, _parsed_by(parse_page_url)] = Field(None, repr=False)
+    notify: Annotated[SecretStr | None, AfterValidator(_urls)] = None  # where messages go, separated by white space
     target_user: str | None = Field(None, alias="TARGET_USER")
     target_password: SecretStr | None = Field(None, alias="TARGET_PASSWORD")
 
     @classmethod
+    def variables(cls) -> frozenset[str]:
+        """The names of all variables, X_FILE of each secret X among them."""
+        names = {str(field.alias) for field in cls.model_fields.values()}
+        return frozenset(names | {f"{name}{_FILE}" for name in _secrets()})
+
+    @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Settings":
         """Parse the environment; an empty variable counts as unset. Raises ConfigurationError with every Problem."""
-        known = {field.alias for field in cls.model_fields.values()}
+        known = cls.variables()
         given = {
             name: value
             for name, value in environ.items()
             if value and (name in known or name.startswith(_PREFIX)) and not _KUBERNETES.fullmatch(name)
         }
-        problems = [] if ("TARGET_USER" in given) == ("TARGET_PASSWORD" in given) else [_HALF_A_LOGIN]
+        half = ("TARGET_USER" in given) != ("TARGET_PASSWORD" in given or f"TARGET_PASSWORD{_FILE}" in given)
+        problems = [_HALF_A_LOGIN] if half else []
         problems += _problems_of_zone(environ.get("TZ", ""))
+        values = _with_files(given, problems)
         try:
-            settings = cls.model_validate(given)
+            settings = cls.model_validate(values)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             raise ConfigurationError([*(_problem(detail, given, known) for detail in details), *problems]) from None
+        problems += _contradictions(settings)
         if problems:
             raise ConfigurationError(problems)
         return settings
+
+
+def _secrets() -> Iterator[str]:
+    """The variables that are secrets."""
+    for field in Settings.model_fields.values():
+        if SecretStr in (field.annotation, *get_args(field.annotation)):
+            yield str(field.alias)
+
+
+def _with_files(given: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """The variables, with the content of its file for each X_FILE; what is wrong with it is added to `problems`."""
+    values = dict(given)
+    for name in _secrets():
+        path = values.pop(f"{name}{_FILE}", None)
+        if path is None:
+            continue
+        if name in given:
+            problems.append(Problem(f"{name} and {name}{_FILE}: found both, expected one of them"))
+            continue
+        try:
+            values[name] = read_secret(path)
+        except ValueError as error:
+            problems.append(Problem(f"{name}{_FILE}: {error}"))
+    return values
+
+
+def _contradictions(settings: Settings) -> Iterator[Problem]:
+    """What is valid by itself, and not together."""
+    token, read_token, listen = settings.token, settings.read_token, settings.listen
+    if token is not None and token == read_token:
+        yield _SAME_TOKENS
+    if listen is not None and not listen.is_loopback and token is None and read_token is None:
+        yield Problem(
+            f"FERRYMAN_LISTEN: found {str(listen)!r}, which other machines may reach, and no FERRYMAN_TOKEN: expected "
+            f"one ({_HOW_TO_MAKE_ONE}), FERRYMAN_READ_TOKEN=public if everybody may read, or a loopback address"
+        )
+    path = urlsplit(settings.url).path if settings.url else settings.base_path
+    if path != settings.base_path:
+        yield Problem(
+            f"FERRYMAN_URL and FERRYMAN_BASE_PATH: found the paths {path or '/'!r} and {settings.base_path or '/'!r}, "
+            "expected the same"
+        )
 
 
 def _problems_of_zone(name: str) -> list[Problem]:
@@ -151,11 +262,21 @@ def _problems_of_zone(name: str) -> list[Problem]:
     return []
 
 
-def _problem(detail: ErrorDetails, given: Mapping[str, str], known: set[str | None]) -> Problem:
+def _problem(detail: ErrorDetails, given: Mapping[str, str], known: frozenset[str]) -> Problem:
     name = str(detail["loc"][0])
     if detail["type"] == "extra_forbidden":
-        return Problem(f"{name}: there is no such setting: {_nearest(name, sorted(filter(None, known)))}")
-    return Problem(f"{name}: found {given[name]!r}, {_expected(detail)}")
+        return Problem(f"{name}: there is no such setting: {_nearest(name, sorted(known))}")
+    file = f"{name}{_FILE}"
+    if file in given:
+        return Problem(f"{file}: the content of {given[file]!r} is wrong: {_expected(detail)}")
+    return Problem(
+        f"{name}: {_expected(detail)}" if name in _unquoted() else f"{name}: found {given[name]!r}, {_expected(detail)}"
+    )
+
+
+def _unquoted() -> set[str]:
+    """The variables whose values errors must not quote."""
+    return {*_secrets(), *(str(field.alias) for field in Settings.model_fields.values() if not field.repr)}
 
 
 def _nearest(name: str, known: list[str]) -> str:

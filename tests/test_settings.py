@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,18 @@ from pydantic import ByteSize, SecretStr
 from ferryman.durations import parse_duration
 from ferryman.errors import ConfigurationError
 from ferryman.settings import Schedule, Settings
+from ferryman.web_address import ListenAddress
 
 NOW = datetime(2026, 1, 1, 5, 59, 30, 500, tzinfo=UTC)
 NUMBER = "expected a whole number of at least 1"
 DURATION = "expected a duration of at most ten years, such as 10s, 6h, 1d or 1h30m"
 SCHEDULE = "expected a duration such as 6h, or a cron expression such as '0 */6 * * *'"
+LISTEN = "expected an address with a port, such as 127.0.0.1:8080 or [::1]:8080, :8080 for all addresses, or off"
+HOSTS = "expected host names and addresses without ports, such as ferryman.example.com,192.168.1.5"
+URL = "expected the URL of the page, such as https://ferryman.example.com, without login, ? and #"
+TOKEN = "expected at least 16 characters of ASCII, without spaces: make one with `openssl rand -hex 32`"
+MISSING = "cannot be read: No such file or directory, expected a file that contains the secret"
+A_TOKEN = "0123456789abcdef"
 LEASE = "expected at least 3s: a worker that is merely slow would lose its tags"
 
 
@@ -37,6 +45,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.cache_limit == 20 * 1024**3
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
     assert (settings.target_user, settings.target_password) == (None, None)
+    assert settings.listen == ListenAddress("127.0.0.1", 8080)
+    assert (settings.token, settings.read_token, settings.notify, settings.url) == (None, None, None, None)
+    assert (settings.hosts, settings.base_path, settings.trusted_proxies) == ((), "", ())
 
 
 def test_every_variable_is_read() -> None:
@@ -54,6 +65,14 @@ def test_every_variable_is_read() -> None:
             "FERRYMAN_CACHE_LIMIT": "1.5GiB",
             "FERRYMAN_LOG_LEVEL": "debug",
             "FERRYMAN_LOG_FORMAT": "JSON",
+            "FERRYMAN_LISTEN": "[::1]:8443",
+            "FERRYMAN_TOKEN": "hunter2-hunter2-acts",
+            "FERRYMAN_READ_TOKEN": "hunter2-hunter2-reads",
+            "FERRYMAN_HOSTS": "Mirror.example.com, 192.168.1.5",
+            "FERRYMAN_BASE_PATH": "/ferryman/",
+            "FERRYMAN_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8, fd00::/8",
+            "FERRYMAN_URL": "https://mirror.example.com/ferryman/",
+            "FERRYMAN_NOTIFY": "ntfy://hunter2@host/topic dingtalk://hunter2",
             "TARGET_USER": "me",
             "TARGET_PASSWORD": "hunter2",
         }
@@ -71,6 +90,14 @@ def test_every_variable_is_read() -> None:
         cache_limit=ByteSize(3 * 2**29),
         log_level="DEBUG",
         log_format="json",
+        listen=ListenAddress("::1", 8443),
+        token=SecretStr("hunter2-hunter2-acts"),
+        read_token=SecretStr("hunter2-hunter2-reads"),
+        hosts=("mirror.example.com", "192.168.1.5"),
+        base_path="/ferryman",
+        trusted_proxies=tuple(map(ip_network, ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8"))),
+        url="https://mirror.example.com/ferryman",
+        notify=SecretStr("ntfy://hunter2@host/topic dingtalk://hunter2"),
         target_user="me",
         target_password=SecretStr("hunter2"),
     )
@@ -99,6 +126,19 @@ def test_every_variable_is_read() -> None:
         ("TRANSPORT", "skopeo", "found 'skopeo', expected 'docker', 'direct' or 'auto'"),
         ("LOG_LEVEL", "loud", "found 'loud', expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "xml", "found 'xml', expected 'text' or 'json'"),
+        ("LISTEN", "8080", f"found '8080', {LISTEN}"),
+        ("HOSTS", "example.com:8080", f"found 'example.com:8080', {HOSTS}"),
+        ("BASE_PATH", "/a/../b", "found '/a/../b', expected a path such as /ferryman"),
+        (
+            "TRUSTED_PROXIES",
+            "10.1.2.3/8",
+            "found '10.1.2.3/8', expected 10.0.0.0/8, or one address: 10.1.2.3/8 is an address within it",
+        ),
+        ("URL", "https://me:hunter2@example.com", URL),  # not quoted
+        ("TOKEN", "hunter2", TOKEN),
+        ("TOKEN", "hunter2 with spaces in it", TOKEN),
+        ("READ_TOKEN", "hunter2", TOKEN),
+        ("NOTIFY", "  ", "expected URLs, separated by white space"),
         ("WORKER", "1", "there is no such setting: did you mean FERRYMAN_WORKERS?"),
     ],
 )
@@ -108,7 +148,7 @@ def test_an_invalid_value_is_named(name: str, value: str, complaint: str) -> Non
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     (complaint,) = complaints(FERRYMAN_QQQ="1")
-    assert complaint.startswith("FERRYMAN_QQQ: there is no such setting: expected one of FERRYMAN_CACHE_LIMIT, ")
+    assert complaint.startswith("FERRYMAN_QQQ: there is no such setting: expected one of FERRYMAN_BASE_PATH, ")
 
 
 def test_all_errors_are_reported_at_once() -> None:
@@ -213,3 +253,123 @@ def test_an_unknown_zone_is_an_error(zone: str, hint: str) -> None:
 )
 def test_known_time_zones(zone: str) -> None:
     assert Settings.load({"TZ": zone}) == Settings()
+
+
+# Secrets from files
+
+SECRETS = sorted(name.removesuffix("_FILE") for name in Settings.variables() if name.endswith("_FILE"))
+
+
+def test_every_secret_has_a_file() -> None:
+    assert SECRETS == [
+        "FERRYMAN_DATABASE_URL", "FERRYMAN_NOTIFY", "FERRYMAN_READ_TOKEN", "FERRYMAN_TOKEN", "TARGET_PASSWORD",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_comes_from_its_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{A_TOKEN}\n")
+    user = {"TARGET_USER": "me"} if name == "TARGET_PASSWORD" else {}
+
+    settings = Settings.load({**user, f"{name}_FILE": str(file)})
+
+    assert settings == Settings.load({**user, name: A_TOKEN})
+    assert A_TOKEN not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_by_value_and_by_file_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(A_TOKEN)
+
+    reported = complaints(TARGET_USER="me", **{"TARGET_PASSWORD": "x", name: A_TOKEN, f"{name}_FILE": str(file)})
+
+    assert reported == [f"{name} and {name}_FILE: found both, expected one of them"]
+
+
+def test_an_empty_variable_beside_a_file_counts_as_unset(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(A_TOKEN)
+    settings = Settings.load({"FERRYMAN_TOKEN": "", "FERRYMAN_TOKEN_FILE": str(tmp_path / "secret")})
+    assert settings.token == SecretStr(A_TOKEN)
+
+
+def test_a_file_that_is_not_there_is_named_with_its_variable_and_all_else_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    reported = complaints(TARGET_USER="me", TARGET_PASSWORD_FILE=str(file), FERRYMAN_WORKERS="x")
+    assert reported == [
+        f"FERRYMAN_WORKERS: found 'x', {NUMBER}",
+        f"TARGET_PASSWORD_FILE: '{file}' {MISSING}",
+    ]
+
+
+def test_a_file_with_a_wrong_secret_is_named_and_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("hunter2")
+    assert complaints(FERRYMAN_TOKEN_FILE=str(file)) == [
+        f"FERRYMAN_TOKEN_FILE: the content of '{file}' is wrong: {TOKEN}"
+    ]
+
+
+def test_only_secrets_come_from_files() -> None:
+    (complaint,) = complaints(FERRYMAN_WORKERS_FILE="/run/secrets/workers")
+    assert complaint.startswith("FERRYMAN_WORKERS_FILE: there is no such setting: ")
+
+
+# Who reaches the page
+
+
+@pytest.mark.parametrize("tokens", [{}, {"FERRYMAN_NOTIFY": "ntfy://topic"}])
+@pytest.mark.parametrize("listen", [":8080", "0.0.0.0:8080", "[::]:8080", "192.168.1.5:80", "ferryman.example.com:80"])
+def test_other_machines_are_let_in_with_a_token_only(listen: str, tokens: dict[str, str]) -> None:
+    (complaint,) = complaints(FERRYMAN_LISTEN=listen, **tokens)
+    assert complaint.startswith("FERRYMAN_LISTEN: found ")
+    assert "no FERRYMAN_TOKEN: expected one (make one with `openssl rand -hex 32`)" in complaint
+    assert "FERRYMAN_READ_TOKEN=public" in complaint
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [{"FERRYMAN_TOKEN": A_TOKEN}, {"FERRYMAN_READ_TOKEN": A_TOKEN}, {"FERRYMAN_READ_TOKEN": "public"}],
+)
+def test_other_machines_may_be_let_in(tokens: dict[str, str]) -> None:
+    assert Settings.load({"FERRYMAN_LISTEN": ":8080", **tokens}).listen == ListenAddress(None, 8080)
+
+
+@pytest.mark.parametrize("listen", ["off", " OFF ", "localhost:0", "127.8.9.10:1", "[::1]:65535"])
+def test_this_machine_needs_no_token(listen: str) -> None:
+    settings = Settings.load({"FERRYMAN_LISTEN": listen})
+    assert settings.listen is None or settings.listen.is_loopback
+
+
+def test_public_is_no_token(tmp_path: Path) -> None:
+    (tmp_path / "reading").write_text("public\n")
+    settings = Settings.load({"FERRYMAN_READ_TOKEN_FILE": str(tmp_path / "reading")})
+    assert settings.read_token == "public"
+    assert complaints(FERRYMAN_TOKEN="public") == [f"FERRYMAN_TOKEN: {TOKEN}"]
+
+
+def test_one_token_for_both_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "reading").write_text(A_TOKEN)
+    (complaint,) = complaints(FERRYMAN_TOKEN=A_TOKEN, FERRYMAN_READ_TOKEN_FILE=str(tmp_path / "reading"))
+    assert complaint == (
+        "FERRYMAN_TOKEN and FERRYMAN_READ_TOKEN: found the same text, expected two: who may read could act as well"
+    )
+
+
+def test_the_url_of_the_page_has_its_path() -> None:
+    assert complaints(FERRYMAN_URL="https://example.com/ferryman") == [
+        "FERRYMAN_URL and FERRYMAN_BASE_PATH: found the paths '/ferryman' and '/', expected the same"
+    ]
+
+
+@given(
+    st.sampled_from(["TOKEN", "READ_TOKEN", "NOTIFY", "URL", "TOKEN_FILE", "NOTIFY_FILE", "DATABASE_URL_FILE"]),
+    st.text("0123456789abcdef:/@ ?#", min_size=8, max_size=40).filter(lambda text: not text.startswith("/")),
+)
+def test_no_error_quotes_what_may_be_a_secret(name: str, value: str) -> None:
+    try:
+        shown = repr(Settings.load({f"FERRYMAN_{name}": value}))
+    except ConfigurationError as error:
+        shown = str(error)
+    assert value.strip() == "" or value not in shown
