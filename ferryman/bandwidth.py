@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from ferryman.daytime import DAY, PartOfDay, minute_of_day
+
 PATTERN = r"^([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([kKMG]i?)?B/s$|^unlimited$"  # of a rate; Mb would be bits, and is refused
 _RATE = re.compile(PATTERN)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-_SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
 _ELSE = "else"
-_DAY = 24 * 60  # minutes
 _EXPECTED = "expected a rate such as 20MB/s, or unlimited"
 
 
@@ -57,8 +57,7 @@ class Bandwidth:
         """The limit in bytes a second at `moment` (aware); None: no limit."""
         if not self.spans:
             return self.otherwise
-        local = moment.astimezone()
-        minute = local.hour * 60 + local.minute
+        minute = minute_of_day(moment)
         return next((span.rate for span in self.spans if span.begins <= minute < span.ends), self.otherwise)
 
 
@@ -77,18 +76,12 @@ def _rate(written: str) -> float | None:
 
 def _spans(hours: str, rate: float | None) -> list[Span]:
     """The span of `hours`; two spans if it crosses midnight."""
-    found = _SPAN.fullmatch(hours)
-    begins, ends = (_minute(*found.group(1, 2)), _minute(*found.group(3, 4))) if found else (_DAY, _DAY)
-    if begins == ends or begins >= _DAY or ends > _DAY:
+    part = PartOfDay.parse(hours)
+    if part is None:
         raise ValueError(f"{hours!r} is no part of a day: expected one such as 01:00-07:00, or else")
-    if begins < ends:
-        return [Span(begins, ends, rate)]
-    return [Span(begins, _DAY, rate), *([Span(0, ends, rate)] if ends else [])]
-
-
-def _minute(hour: str, minute: str) -> int:
-    """The minute of the day; beyond the day for invalid minutes."""
-    return int(hour) * 60 + int(minute) if int(minute) < 60 else _DAY + 1  # noqa: PLR2004  (minutes in an hour)
+    if part.begins < part.ends:
+        return [Span(part.begins, part.ends, rate)]
+    return [Span(part.begins, DAY, rate), *([Span(0, part.ends, rate)] if part.ends else [])]
 
 
 def _clock(minute: int) -> str:

@@ -12,3 +12,6 @@ ListerName = Literal[
 ]
 ContentKind = Literal["blob", "manifest"]  # what a repository holds
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
+# What a message can be about. `recovered`: the end of what else the same URL is told.
+NotifyEvent = Literal["incomplete", "login", "unreachable", "stalled", "disk", "changed", "recovered"]
+LanguageCode = Literal["en", "zh"]

@@ -30,7 +30,7 @@ ROWS = (
     ("registry", "store", "items", "settings", "supervision"),
     ("manifests", "registry_options", "secret_files"),
     ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions", "web_address"),
-    ("clock", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
+    ("clock", "daytime", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}
 PLANNED = {"web"}  # have a row already, and no module yet

@@ -6,18 +6,19 @@ that), so None always means "not given".
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from ferryman.addresses import HostList
 from ferryman.bandwidth import PATTERN, Bandwidth
+from ferryman.daytime import PartOfDay
 from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
-from ferryman.items.model import UNLIMITED, Order
+from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order
 from ferryman.items.problems import suggestion
-from ferryman.kinds import ListerName, TransportName
+from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 
@@ -26,6 +27,8 @@ _ARCHITECTURES = (  # GOARCH values of the image specification; others may be ne
     "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
     "s390x", "sparc64", "wasm",
 )  # fmt: skip
+_EVENTS = (*get_args(NotifyEvent), "failures", "all")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
 
 
@@ -125,6 +128,43 @@ def _bandwidth(value: object) -> Bandwidth:
     raise ValueError('expected a rate such as 20MB/s, or rates by the time of day: {"01:00-07:00": unlimited, …}')
 
 
+def _in_mapping(value: object) -> object:
+    """A URL alone is short for a mapping with nothing else."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def service_url(text: str) -> str:
+    """A URL of apprise; whether apprise knows it, `check` tells. Errors do not quote it: it contains a secret."""
+    if not _URL.fullmatch(text):
+        raise ValueError("expected a URL of apprise, such as dingtalk://TOKEN/ or mailto://user:password@example.com")
+    return text
+
+
+def web_url(text: str) -> str:
+    """A URL for a heartbeat. Errors do not quote it: it contains a secret."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid or not _URL.fullmatch(text):
+        raise ValueError("expected http:// or https://, a host, and perhaps a path, such as https://hc-ping.com/…")
+    return text
+
+
+def _event(text: object) -> object:
+    if not isinstance(text, str) or text in _EVENTS:
+        return text
+    raise ValueError(f"unknown event {text!r}{suggestion(text, _EVENTS)}: expected {', '.join(_EVENTS)}")
+
+
+def _quiet(value: object) -> PartOfDay:
+    part = PartOfDay.parse(value) if isinstance(value, str) else None
+    if part is None:
+        raise ValueError('expected a part of the day, such as "22:00-08:00"')
+    return part
+
+
 _FROM_ENVIRONMENT = Annotated[str, Field(pattern=r"^\$\{.+\}$")]
 Number = Annotated[
     int,
@@ -152,6 +192,12 @@ HostNames = Annotated[
 ]
 Proxy = Annotated[str | bool, PlainValidator(_proxy, json_schema_input_type=str | bool)]
 Tls = Annotated[bool | str, PlainValidator(_tls, json_schema_input_type=bool | str)]
+EventName = Literal[NotifyEvent, "failures", "all"]  # the last two stand for several
+EventNames = Annotated[
+    list[Annotated[str, BeforeValidator(_event)]],
+    BeforeValidator(_listed, json_schema_input_type=EventName | list[EventName]),
+]
+Quiet = Annotated[Any, PlainValidator(_quiet, json_schema_input_type=str)]  # Any: as above
 
 
 class _Strict(BaseModel):
@@ -277,6 +323,45 @@ class RegistryKeys(_Strict):
     lister: ListerName | None = Field(None, description="How tags are listed. Default: by host.")
 
 
+class RecipientKeys(_Strict):
+    """Where messages go, and which ones."""
+
+    url: Annotated[str, AfterValidator(service_url)] | None = Field(
+        None, repr=False, description="A URL of apprise, such as dingtalk://TOKEN/. A secret: best ${FROM_ENVIRONMENT}."
+    )
+    url_file: str | None = Field(
+        None, description="Instead of url: a file that contains it, from items.yml's folder. Read again with items.yml."
+    )
+    events: EventNames | None = Field(
+        None,
+        description="What is told: incomplete, login, unreachable, stalled, disk, changed, recovered, "
+        "or failures (all but changed), or all.",
+        json_schema_extra={"default": "failures"},
+    )
+    lang: LanguageCode | None = Field(None, description="The messages' language.", json_schema_extra={"default": "en"})
+    quiet: Quiet | None = Field(
+        None, description='Hours in which only a refused login is told, such as "22:00-08:00", in the zone of TZ.'
+    )
+
+
+class HeartbeatKeys(_Strict):
+    """Where a heartbeat goes."""
+
+    url: Annotated[str, AfterValidator(web_url)] | None = Field(
+        None, repr=False, description="The URL of healthchecks.io, of an Uptime Kuma push monitor, or the like."
+    )
+    url_file: str | None = Field(
+        None, description="Instead of url: a file that contains it, from items.yml's folder. Read again with items.yml."
+    )
+
+
+_RecipientEntry = Annotated[RecipientKeys, BeforeValidator(_in_mapping, json_schema_input_type=str | RecipientKeys)]
+RecipientList = Annotated[
+    list[_RecipientEntry],
+    BeforeValidator(_listed, json_schema_input_type=str | list[str | RecipientKeys]),
+]
+
+
 class FileKeys(_Strict):
     """Keys that apply to the whole file."""
 
@@ -284,6 +369,21 @@ class FileKeys(_Strict):
         None,
         description="Rate limit for reading, and for writing, of all registries together, such as 20MB/s, "
         'or by the time of day: {"01:00-07:00": unlimited, else: 5MB/s}.',
+    )
+    notify: RecipientList | None = Field(
+        None, repr=False, description="Where messages go when something needs a person: URLs of apprise."
+    )
+    heartbeat: (
+        Annotated[HeartbeatKeys, BeforeValidator(_in_mapping, json_schema_input_type=str | HeartbeatKeys)] | None
+    ) = Field(
+        None,
+        repr=False,
+        description="A URL that is called after every cycle that went well, and with /fail after one that did not.",
+    )
+    unreachable_after: Number | None = Field(
+        None,
+        description="A registry that did not answer in so many cycles in a row is told of.",
+        json_schema_extra={"default": UNREACHABLE_AFTER},
     )
 
 

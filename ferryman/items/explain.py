@@ -6,13 +6,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ferryman.items.document import LegacyTagKeys, TagKeys
+from ferryman.items.document import HeartbeatKeys, LegacyTagKeys, RecipientKeys, TagKeys
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.problems import Place, Problems, suggestion
 from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
 
 Model = TypeVar("Model", bound=BaseModel)
-_NESTED: Mapping[str, type[BaseModel]] = {"tags": TagKeys, "tag": LegacyTagKeys}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "tags": TagKeys, "tag": LegacyTagKeys, "notify": RecipientKeys, "heartbeat": HeartbeatKeys,
+}  # fmt: skip
 _NUMBER = "a whole number of at least 1"
 _EXPECTED = {
     "int_type": _NUMBER,

@@ -1,16 +1,18 @@
 """Detects which of its two forms an items.yml has, and converts both into one Document.
 
-Full:    a mapping with `items:` (a list), and perhaps `defaults:`, `registries:` and `bandwidth:`.
+Full:    a mapping with `items:` (a list), and perhaps `defaults:`, `registries:` and keys of the whole file.
 Legacy:  a mapping keyed by image name, as the first Ferryman had it. A repeated key is another item.
 """
 
 from dataclasses import dataclass
 
+from ferryman.items.document import FileKeys
 from ferryman.items.explain import kind, unknown_key
 from ferryman.items.problems import Place, Problems, suggestion
 from ferryman.items.tree import Branch, Entry, Listing, Node
 
-_FULL = ("items", "defaults", "registries", "bandwidth")
+_OF_FILE = tuple(FileKeys.model_fields)
+_FULL = ("items", "defaults", "registries", *_OF_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,7 @@ def _full(root: Branch, problems: Problems) -> Document:
         _listed(sections.get("items"), problems),
         defaults=_mapping(sections.get("defaults"), problems) or _empty(root),
         registries=_mapping(sections.get("registries"), problems) or _empty(root),
-        file_keys=Branch(
-            root.place, tuple(entry for key, entry in sections.items() if key == "bandwidth"), frozenset()
-        ),
+        file_keys=Branch(root.place, tuple(entry for key, entry in sections.items() if key in _OF_FILE), frozenset()),
     )
 
 

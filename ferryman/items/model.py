@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
-from ferryman.kinds import ListerName, TransportName
+from ferryman.daytime import PartOfDay
+from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
 
 Order = Literal["newest", "version", "name"]
+UNREACHABLE_AFTER = 2  # cycles
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
 
@@ -48,6 +50,19 @@ class RegistryEntry(RegistryOptions):
     lister: ListerName | None = None  # None: chosen by host
 
 
+FAILURES: frozenset[NotifyEvent] = frozenset({"incomplete", "login", "unreachable", "stalled", "disk", "recovered"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One URL of `notify:`, and what it is told."""
+
+    url: str = field(repr=False)  # a secret
+    events: frozenset[NotifyEvent] = FAILURES
+    language: LanguageCode = "en"
+    quiet: PartOfDay | None = None  # then everything but a refused login waits for the end of these hours
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """A whole items.yml, validated."""
@@ -55,3 +70,6 @@ class Configuration:
     items: tuple[Item, ...]
     registries: Mapping[str, RegistryEntry]  # keyed by registry host, lower case
     bandwidth: Bandwidth = FULL_SPEED  # of all registries together
+    notify: tuple[Recipient, ...] = ()
+    heartbeat: str | None = field(default=None, repr=False)  # a URL, and a secret
+    unreachable_after: int = UNREACHABLE_AFTER  # cycles without an answer, until that is told

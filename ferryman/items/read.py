@@ -9,8 +9,9 @@ from ferryman.items.convert import to_items
 from ferryman.items.document import FileKeys
 from ferryman.items.explain import validated
 from ferryman.items.forms import split_sections
-from ferryman.items.model import Configuration
+from ferryman.items.model import UNREACHABLE_AFTER, Configuration
 from ferryman.items.problems import Place, Problems
+from ferryman.items.recipients import to_heartbeat, to_recipients
 from ferryman.items.registries import to_registries
 from ferryman.items.tree import parse
 
@@ -23,9 +24,18 @@ def load(path: Path, *, environ: Mapping[str, str], transport: str = "docker") -
     items = to_items(document, problems, transport=transport)
     registries = to_registries(document.registries, problems, folder=path.parent)
     file_keys = validated(FileKeys, document.file_keys, problems)
+    notify = to_recipients(file_keys, document.file_keys, problems, folder=path.parent)
+    heartbeat = to_heartbeat(file_keys, document.file_keys, problems, folder=path.parent)
     if problems:
         raise problems.error()
-    return Configuration(items, registries, file_keys.bandwidth or FULL_SPEED)
+    return Configuration(
+        items,
+        registries,
+        file_keys.bandwidth or FULL_SPEED,
+        notify,
+        heartbeat,
+        file_keys.unreachable_after or UNREACHABLE_AFTER,
+    )
 
 
 def _text(path: Path, problems: Problems) -> str:

@@ -51,7 +51,7 @@ SHAPES = [
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\ndefault: {limit: 3}",
-        "2:1: unknown key 'default' (did you mean 'defaults'?): expected items, defaults, registries, bandwidth",
+        "2:1: unknown key 'default' (did you mean 'defaults'?): expected items, defaults, registries, bandwidth, notify, heartbeat, unreachable_after",
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\nitems: []",
@@ -59,7 +59,7 @@ SHAPES = [
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\nregistry: {}",
-        "2:1: unknown key 'registry' (did you mean 'registries'?): expected items, defaults, registries, bandwidth",
+        "2:1: unknown key 'registry' (did you mean 'registries'?): expected items, defaults, registries, bandwidth, notify, heartbeat, unreachable_after",
     ),
     (
         "items: [{source: quay.io/a/b, target: r.io/x}]\ndefaults: 3",
