@@ -12,7 +12,7 @@ from ferryman.commands.options import items_option, json_option
 from ferryman.commands.running import load_settings, run
 from ferryman.settings import Settings
 from ferryman.views import text_tables
-from ferryman.views.json_documents import finding_document
+from ferryman.views.documents.findings import FindingDocument
 
 
 @click.command
@@ -28,7 +28,7 @@ async def check(settings: Settings, *, as_json: bool) -> int:
     async with open_application(settings, engine=False, create=False) as app:
         findings = await inspection.inspect(app)
     if as_json:
-        print_json_list(finding_document(each) for each in findings)
+        print_json_list(FindingDocument.of(each) for each in findings)
     else:
         text_tables.console().print(text_tables.findings_table(findings))
     return 0 if all(finding.works for finding in findings) else 1

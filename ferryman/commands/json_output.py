@@ -1,14 +1,14 @@
 """Print lists of JSON documents to stdout."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
+from ferryman.views.documents.base import Document
 
-def print_json_list(found: Iterable[Any]) -> None:
+
+def print_json_list(found: Iterable[Document]) -> None:
     """Print the documents as a JSON list."""
     with json_list() as add:
         for document in found:
@@ -16,13 +16,13 @@ def print_json_list(found: Iterable[Any]) -> None:
 
 
 @contextmanager
-def json_list() -> Iterator[Callable[[Any], None]]:
+def json_list() -> Iterator[Callable[[Document], None]]:
     """Print a JSON list element by element: a large record at once would need half a gigabyte of memory."""
     begin = "["
 
-    def add(document: Any) -> None:
+    def add(document: Document) -> None:
         nonlocal begin
-        lines = json.dumps(document, indent=2, ensure_ascii=False).split("\n")  # JSON escapes line feeds inside texts
+        lines = document.model_dump_json(indent=2).split("\n")  # JSON escapes line feeds inside texts
         click.echo("\n  ".join([begin, *lines]), nl=False)
         begin = ","
 

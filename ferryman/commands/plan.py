@@ -15,7 +15,7 @@ from ferryman.operations.plan import plan_items
 from ferryman.scheduler import ItemLookup
 from ferryman.settings import Settings
 from ferryman.views import text_tables
-from ferryman.views.json_documents import plan_documents
+from ferryman.views.documents.plan import plan_documents
 from ferryman.views.lookup_failures import grouped_by_cause
 
 

@@ -21,7 +21,7 @@ from ferryman.settings import Settings
 from ferryman.store.records import TagRecord
 from ferryman.store.services import Service
 from ferryman.views import text_tables
-from ferryman.views.json_documents import tag_document
+from ferryman.views.documents.tags import TagDocument, TagWithAttemptsDocument
 from ferryman.wording import counted
 
 
@@ -68,7 +68,8 @@ async def status(
         if as_json:
             with json_list() as add:
                 async for each in _each_once(of_items, named):
-                    add(tag_document(each, attempts.get(each.id)))
+                    log = attempts.get(each.id)
+                    add(TagDocument.of(each) if log is None else TagWithAttemptsDocument.with_attempts(each, log))
             return
         shown = [each async for each in _each_once(of_items, named)]
     if not shown:

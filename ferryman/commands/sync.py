@@ -20,7 +20,7 @@ from ferryman.settings import Settings
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.records import Outstanding
 from ferryman.views import live_view
-from ferryman.views.json_documents import tag_document
+from ferryman.views.documents.tags import TagDocument
 from ferryman.views.live_view import LiveView
 from ferryman.views.log_view import LogView
 from ferryman.views.lookup_failures import grouped_by_cause
@@ -72,7 +72,7 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
         if as_json:
             with json_list() as add:
                 async for each in shown_tags(app.record, targets):
-                    add(tag_document(each))
+                    add(TagDocument.of(each))
         else:
             await print_overview(app.record, targets, with_lookup_failures=False)
         _print_what_is_left(items, cycle, left)

@@ -1,49 +1,19 @@
-"""Tables for people, and JSON documents for programs."""
+"""Tables for people."""
 
 import io
-import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
-from ferryman.discovery.survey import Survey
 from ferryman.inspection import Finding
-from ferryman.items.model import Item
-from ferryman.planner import Decision
-from ferryman.reference import Repository
-from ferryman.scheduler import ItemLookup
 from ferryman.store.ledger import ItemSummary
-from ferryman.store.records import Attempt, RegistryState, TagRecord, Walk
-from ferryman.views import json_documents as documents
+from ferryman.store.records import RegistryState
 from ferryman.views import text_tables as tables
-from tests.support.upstreams import NOON, made_up_digest
-
-LONG = (
-    "https://registry.example.com: manifest mirror/kube-apiserver:v1.30.1: denied: " + "a long sentence " * 18 + "end"
-)
-RECORD = TagRecord(
-    id=7, item="etcd", source="quay.io/coreos/etcd", target="registry.example.com/mirror/etcd", tag="v3.5.0",
-    status="failed", reason="denied", source_digest=made_up_digest("source"), pushed_at=NOON,
-    platform_digests={"linux/amd64": made_up_digest("amd64")}, first_seen_at=NOON, last_seen_at=NOON, gone_at=None,
-    mirrored_digest=made_up_digest("before"), mirrored_platforms=None, target_digest=made_up_digest("target"),
-    identical=False, degraded=None, referrers=None, synced_at=NOON, attempts=6, run_at=None,
-    error=LONG, error_kind="denied",
-)  # fmt: skip
-DECISION = Decision(
-    tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
-    pushed_at=NOON, pinned=True,
-)  # fmt: skip
-LOOKED = ItemLookup(
-    Item("etcd", Repository.parse(RECORD.source), Repository.parse(RECORD.target)),
-    Survey(tags=(), seen=frozenset(), gone=frozenset(), complete=True, problems=()),
-    [DECISION],
-    Walk(NOON, NOON, "rules"),
-)
+from tests.support.upstreams import NOON
+from tests.views.support import ATTEMPT, DECISION, LONG, LOOKED, RECORD
 
 
 def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -51,9 +21,6 @@ def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]
     tables.console().print(table)
     lines = capsys.readouterr().out.splitlines()
     return [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip() and set(line.strip()) != {"─"}]
-
-
-# Tables
 
 
 def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,27 +65,11 @@ def test_a_note_says_what_a_tag_waits_for(capsys: pytest.CaptureFixture[str]) ->
     ]  # fmt: skip
 
 
-ATTEMPT = Attempt(
-    started_at=NOON, finished_at=NOON + timedelta(seconds=90), outcome="failed", digest=made_up_digest("source"),
-    bytes_moved=2_500_000, bytes_reused=0, error=LONG, error_kind="denied",
-)  # fmt: skip
-
-
 def test_attempts_show_their_time_duration_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
     headings, row = printed(tables.attempts_table(RECORD, [ATTEMPT]), capsys)
     assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
     assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
     assert row[-1] == LONG
-
-
-def test_the_attempts_of_a_tag_as_json() -> None:
-    assert documents.tag_document(RECORD, [ATTEMPT])["attempt_log"] == [
-        {
-            "started_at": "2026-05-01T12:00:00Z", "finished_at": "2026-05-01T12:01:30Z", "outcome": "failed",
-            "source_digest": made_up_digest("source"), "bytes_moved": 2_500_000, "bytes_reused": 0,
-            "error": LONG, "error_kind": "denied",
-        }
-    ]  # fmt: skip
 
 
 SUMMARY = ItemSummary(
@@ -181,57 +132,3 @@ def test_a_narrow_terminal_folds_and_loses_nothing() -> None:
     )
     assert max(map(len, screen.getvalue().splitlines())) <= 80
     assert "…" not in screen.getvalue()
-
-
-# Documents
-
-
-def test_the_keys_of_a_tags_document_are_stable() -> None:
-    document = documents.tag_document(RECORD)
-    assert list(document)[:11] == [
-        "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at",
-        "synced_at", "error",
-    ]  # fmt: skip
-    assert set(list(document)[11:]) == {
-        "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at", "gone_at",
-        "next_attempt_at",
-    }  # fmt: skip
-    assert json.loads(json.dumps(document)) == document
-    assert (document["pushed_at"], document["error"], document["next_attempt_at"]) == (
-        "2026-05-01T12:00:00Z", LONG, None,
-    )  # fmt: skip
-
-
-def test_the_next_attempt_of_queued_tags_is_shown() -> None:
-    queued = replace(RECORD, status="queued", run_at=NOON)
-    assert documents.tag_document(queued)["next_attempt_at"] == "2026-05-01T12:00:00Z"
-    assert documents.tag_document(replace(queued, run_at=None))["next_attempt_at"] is None
-
-
-def test_the_keys_of_a_plans_document_are_stable() -> None:
-    assert documents.plan_documents([LOOKED]) == [
-        {
-            "item": "etcd", "source": RECORD.source, "target": RECORD.target, "tag": "v3.5.0", "action": "copy",
-            "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
-            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
-        }
-    ]  # fmt: skip
-
-
-def test_a_findings_document() -> None:
-    assert documents.finding_document(Finding("engine", True, "Docker 20.10")) == {
-        "what": "engine", "works": True, "message": "Docker 20.10", "told": "Docker 20.10",
-    }  # fmt: skip
-
-
-@given(st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1)), st.integers(-14, 14))  # noqa: DTZ001 - made aware below
-def test_times_are_utc_to_the_second(moment: datetime, zone: int) -> None:
-    aware = moment.replace(tzinfo=timezone(timedelta(hours=zone)))
-    text = documents.iso(aware)
-    assert text is not None
-    assert text.endswith("Z")
-    assert datetime.fromisoformat(text) == aware.astimezone(UTC).replace(microsecond=0)
-
-
-def test_no_time_is_null() -> None:
-    assert documents.iso(None) is None

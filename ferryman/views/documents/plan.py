@@ -1,0 +1,52 @@
+"""What `sync` would do with one tag: the objects of `plan --json`."""
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field
+
+from ferryman.items.model import Item
+from ferryman.planner import Decision
+from ferryman.scheduler import ItemLookup
+from ferryman.store.records import Action
+from ferryman.views.documents.base import Document, Time
+
+
+class PlannedTagDocument(Document):
+    """The decision about one tag of one item."""
+
+    item: str = Field(description="The item's name.")
+    source: str = Field(description="The repository that is mirrored.")
+    target: str = Field(description="The repository that it is mirrored to.")
+    tag: str = Field(description="The tag's name.")
+    action: Action = Field(
+        description="`copy`; `keep`: it is up to date; `adopt`: the imported record turned out to be right; `skip`; "
+        "`fail`: the tag cannot be read."
+    )
+    reason: str = Field(description="Why: one word to match.")
+    detail: str = Field(description="More about the reason; may be empty.")
+    source_digest: str | None = Field(description="The digest that upstream has.")
+    pushed_at: Time | None = Field(description="When upstream pushed it.")
+    pinned: bool = Field(description="Whether a `tags.pin` expression matches.")
+
+    @classmethod
+    def of(cls, item: Item, decision: Decision) -> "PlannedTagDocument":
+        """The document of a decision."""
+        return cls(
+            item=item.name,
+            source=str(item.source),
+            target=str(item.target),
+            tag=decision.tag,
+            action=decision.action,
+            reason=decision.reason,
+            detail=decision.detail,
+            source_digest=decision.digest,
+            pushed_at=decision.pushed_at,
+            pinned=decision.pinned,
+        )
+
+
+def plan_documents(looked: Iterable[ItemLookup]) -> Iterator[PlannedTagDocument]:
+    """The documents of a plan: item by item, in the order of the decisions."""
+    for each in looked:
+        for decision in each.decisions:
+            yield PlannedTagDocument.of(each.item, decision)

@@ -1,0 +1,100 @@
+"""A tag and its attempts: the objects of `status --json` and `sync --json`."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from pydantic import Field
+
+from ferryman.store.records import Attempt, Outcome, Status, TagRecord
+from ferryman.views.documents.base import Document, Time
+
+
+class TagDocument(Document):
+    """What is recorded about one tag of one item."""
+
+    item: str = Field(description="The item's name.")
+    source: str = Field(description="The repository that is mirrored.")
+    target: str = Field(description="The repository that it is mirrored to.")
+    tag: str = Field(description="The tag's name.")
+    status: Status = Field(description="Where the tag is on its way to the target.")
+    attempts: int = Field(description="Attempts in the present round.")
+    source_digest: str | None = Field(description="The digest that upstream has.")
+    target_digest: str | None = Field(description="The digest that the target returned after the copy.")
+    pushed_at: Time | None = Field(description="When upstream pushed it.")
+    synced_at: Time | None = Field(description="When it was copied; null: imported from the old history, or never.")
+    error: str | None = Field(description="The last error. With `synced`: upstream's tag cannot be read at present.")
+    error_kind: str | None = Field(description="The kind of the last error: one word to match.")
+    reason: str | None = Field(description="Why it is skipped, or what it waits for: one word to match.")
+    mirrored_digest: str | None = Field(description="The upstream digest of the copy that the target has.")
+    identical: bool | None = Field(description="Whether the copy is upstream's manifest byte for byte.")
+    degraded: str | None = Field(description="What the copy had to leave out; null: nothing.")
+    first_seen_at: Time | None = Field(description="When upstream's list first showed it.")
+    last_seen_at: Time | None = Field(description="When upstream's list last showed it.")
+    gone_at: Time | None = Field(description="Since when upstream's list no longer shows it.")
+    next_attempt_at: Time | None = Field(description="For a queued tag: the earliest time of the next attempt.")
+
+    @classmethod
+    def of(cls, record: TagRecord) -> "TagDocument":
+        """The document of a record."""
+        return TagDocument(
+            item=record.item,
+            source=record.source,
+            target=record.target,
+            tag=record.tag,
+            status=record.status,
+            attempts=record.attempts,
+            source_digest=record.source_digest,
+            target_digest=record.target_digest,
+            pushed_at=record.pushed_at,
+            synced_at=record.synced_at,
+            error=record.error,
+            error_kind=record.error_kind,
+            reason=record.reason,
+            mirrored_digest=record.mirrored_digest,
+            identical=record.identical,
+            degraded=record.degraded,
+            first_seen_at=record.first_seen_at,
+            last_seen_at=record.last_seen_at,
+            gone_at=record.gone_at,
+            next_attempt_at=record.run_at if record.status == "queued" else None,
+        )
+
+
+class AttemptDocument(Document):
+    """One attempt at copying one tag."""
+
+    started_at: Time = Field(description="When it began.")
+    finished_at: Time = Field(description="When it ended.")
+    outcome: Outcome = Field(
+        description="How it ended; `lost`: its lease was lost, `handed-back`: it was queued again without a result."
+    )
+    source_digest: str | None = Field(description="The upstream digest that was copied.")
+    bytes_moved: int = Field(description="Bytes that were transferred.")
+    bytes_reused: int = Field(description="Bytes that the target had already.")
+    error: str | None = Field(description="Why it failed.")
+    error_kind: str | None = Field(description="The kind of the error: one word to match.")
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        """The document of an attempt."""
+        return cls(
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            outcome=attempt.outcome,
+            source_digest=attempt.digest,
+            bytes_moved=attempt.bytes_moved,
+            bytes_reused=attempt.bytes_reused,
+            error=attempt.error,
+            error_kind=attempt.error_kind,
+        )
+
+
+class TagWithAttemptsDocument(TagDocument):
+    """A tag that was named, with its attempts."""
+
+    attempt_log: list[AttemptDocument] = Field(description="Every attempt of the last 30 days, oldest first.")
+
+    @classmethod
+    def with_attempts(cls, record: TagRecord, attempts: Iterable[Attempt]) -> Self:
+        """The document of a record and its attempts."""
+        return cls(**dict(TagDocument.of(record)), attempt_log=[AttemptDocument.of(each) for each in attempts])
