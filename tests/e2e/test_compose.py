@@ -32,6 +32,7 @@ items:
 """
 COMPOSE_1 = "/usr/bin/docker-compose"
 COMPOSE_2 = "usr/libexec/docker/cli-plugins/docker-compose"  # of Debian 13
+SECRET = "Xyzzy-compose-plugh"
 # Only the tests are in a hurry.
 OVERRIDE = """\
 services:
@@ -62,6 +63,20 @@ class Project:
             "REGISTRY_ADDRESS": self.target,
             "REGISTRY_IMAGE": "ferryman-test-registry",
         }
+
+    def use_a_secret(self) -> None:
+        """Take the target's password from a file, as docs/settings.md shows it. This target wants no login."""
+        settings = (CHECKOUT / "docs/settings.md").read_text()
+        [shown] = re.findall(r"```yaml\n(services:.*?)```", settings, re.DOTALL)
+        override = yaml.safe_load(shown)
+        override["services"]["ferryman"] |= yaml.safe_load(OVERRIDE)["services"]["ferryman"]
+        (self.folder / "docker-compose.override.yml").write_text(yaml.safe_dump(override))
+        secret = self.folder / override["secrets"]["target_password"]["file"]
+        secret.parent.mkdir()
+        secret.write_text(f"{SECRET}\n")
+        os.chown(secret, 10001, -1)
+        secret.chmod(0o400)
+        self._environment["TARGET_USER"] = "me"
 
     def compose(self, *arguments: str) -> str:
         """What docker-compose prints; it must succeed."""
@@ -127,6 +142,7 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     upstream = RegistryServer(folder / "upstream").start()
     project = Project(folder / "ferryman", engine, upstream)
     project.publish("1.0")
+    project.use_a_secret()
     try:
         project.compose("build")
         project.compose("up", "--detach", "registry", "ferryman")
@@ -191,6 +207,14 @@ def test_single_quotes_keep_a_value_as_it_is(program: str, tmp_path: Path, secre
 def test_a_tag_arrives_and_the_service_is_healthy(project: Project) -> None:
     project.await_("the tag at the target", lambda: project.mirrored("1.0"))
     project.await_("a healthy container", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
+
+
+def test_a_secret_from_a_file_stands_nowhere_else(project: Project) -> None:
+    project.await_("a running service", lambda: project.inspect("{{.State.Health.Status}}") == "healthy")
+    environment = project.inspect("{{json .Config.Env}}")
+    assert "TARGET_PASSWORD_FILE=/run/secrets/target_password" in json.loads(environment)
+    checked = project.compose("exec", "-T", "ferryman", "ferryman", "check")
+    assert SECRET not in environment + checked + project.compose("logs", "ferryman")
 
 
 def test_status_is_one_command_away(project: Project) -> None:

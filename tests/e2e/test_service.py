@@ -4,9 +4,10 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from ferryman.store.queue.lease_owners import this_host
-from tests.e2e.support import held, layers, names_in, tiny
+from tests.e2e.support import PASSWORD, USER, held, layers, names_in, tiny
 from tests.support import images
 from tests.support.ferryman import Ferryman
 from tests.support.processes import Engine, RegistryServer
@@ -52,9 +53,11 @@ def test_it_looks_again_by_its_interval_and_reads_items_yml_anew(
 ) -> None:
     images.push(upstream.url, "acme/app", "1", tiny("1"))
     images.push(upstream.url, "acme/lib", "1", tiny("lib"))
+    secret_beside(ferryman)
     head = f"defaults: {{target: {target.host}/m/}}\n"
+    head += f'registries: {{"{target.host}": {{username: {USER}, password_file: ../secret}}}}\n'
     ferryman.items.write_text(f"{head}items: [{{source: {upstream.host}/acme/app}}]")
-    service = ferryman.start("run", FERRYMAN_INTERVAL="1s")
+    service = ferryman.start("run", FERRYMAN_INTERVAL="1s", TARGET_USER="", TARGET_PASSWORD="")
     service.until("the first tag", lambda: set(held(target)) == {"m/app:1"})
 
     images.push(upstream.url, "acme/app", "2", tiny("2"))
@@ -145,7 +148,8 @@ def test_no_secret_on_any_command_line(
     images.push(upstream.url, "acme/app", "1", image)
     proxy.stall(layers(image))
     ferryman.items.write_text(f"items: [{{source: {proxy.host}/acme/app, target: {target.host}/m/}}]")
-    service = ferryman.start("run", FERRYMAN_LOG_FORMAT="json")
+    secret = str(secret_beside(ferryman))
+    service = ferryman.start("run", FERRYMAN_LOG_FORMAT="json", TARGET_PASSWORD="", TARGET_PASSWORD_FILE=secret)
     service.until("a copy in flight", proxy.stalled.is_set)
     listed = subprocess.run(["ps", "-eo", "args", "-ww"], capture_output=True, text=True, check=True).stdout
     assert "ferryman run" in listed
@@ -155,3 +159,10 @@ def test_no_secret_on_any_command_line(
     assert all({"time", "level", "event", "message"} <= line.keys() for line in lines)
     (handed_back,) = [line for line in lines if line["event"] == "tag_handed_back"]
     assert (handed_back["item"], handed_back["tag"]) == ("app", "1")
+
+
+def secret_beside(ferryman: Ferryman) -> Path:
+    """A file with the target's password, outside of the folder that must not tell it."""
+    secret = ferryman.folder.parent / "secret"
+    secret.write_text(f"{PASSWORD}\n")
+    return secret

@@ -1,0 +1,70 @@
+"""What the application takes up anew when items.yml is read again."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from ferryman.application import Application, open_application
+from ferryman.errors import ConfigurationError, LoginRefused
+from ferryman.settings import Settings
+from tests.support.faulty import Faulty, Handler
+
+OLD, NEW = "hunter2-before", "hunter2-after"
+
+
+def expects(password: str) -> Handler:
+    """A registry that knows one login."""
+    right = "Basic " + base64.b64encode(f"me:{password}".encode()).decode()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        known = request.headers.get("Authorization") == right
+        return web.Response(status=200 if known else 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+    return answer
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[Faulty]:
+    async with Faulty() as server:
+        server.on("GET /v2/", expects(NEW))
+        yield server
+
+
+@pytest.fixture
+async def app(tmp_path: Path, registry: Faulty) -> AsyncIterator[Application]:
+    """With the password of a registry in a file."""
+    (tmp_path / "password").write_text(f"{OLD}\n")
+    (tmp_path / "items.yml").write_text(
+        f'registries: {{"{registry.host}": {{username: me, password_file: password}}}}\n'
+        f"items: [{{source: quay.io/coreos/flannel, target: {registry.host}/m/}}]\n"
+    )
+    settings = Settings(items=tmp_path / "items.yml", database_url=f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    async with open_application(settings, engine=False) as app:
+        yield app
+
+
+async def test_a_password_that_was_rotated_in_its_file_is_taken_and_never_told(
+    app: Application, registry: Faulty, tmp_path: Path
+) -> None:
+    with pytest.raises(LoginRefused) as refused:
+        await app.registry.log_in(registry.host)
+    (tmp_path / "password").write_text(f"{NEW}\n")
+    app.reload()
+    await app.registry.log_in(registry.host)
+
+    (tmp_path / "password").write_text("")
+    with pytest.raises(ConfigurationError, match=r"items\.yml:1:\d+: password_file: '.*/password' is empty") as broken:
+        app.reload()
+    await app.registry.log_in(registry.host)  # by the last valid one
+
+    told = f"{refused.value!r} {broken.value!r} {app.configuration!r} {app.settings!r}"
+    assert "hunter2" not in told
+    assert holding(tmp_path, b"hunter2") == []
+
+
+def holding(folder: Path, secret: bytes) -> list[str]:
+    """The files of a folder in which this stands."""
+    return [path.name for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
