@@ -36,6 +36,7 @@ class ItemLooked:
     error: str | None = None
     error_kind: str | None = None  # as in the record; `defect` for a defect in Ferryman
     traceback: str | None = None  # of a defect
+    seconds: float = 0.0
     # Of an item that was looked at, in tags:
     tags: int = 0  # that the source has
     enqueued: int = 0
@@ -143,11 +144,18 @@ class RequestDone:
     seconds: float  # without the time that it waited for its turn
 
 
+@dataclass(frozen=True, slots=True)
+class RequestRetried:
+    """A request failed, and is sent again after a short backoff. Retries of whole tags are told by JobEnded."""
+
+    registry: str
+
+
 Event = (
     CycleStarted | ItemLooked | CycleEnded
     | JobStarted | JobProgressed | JobEnded
     | RegistryPaused | RegistryResumed
-    | RequestDone
+    | RequestDone | RequestRetried
 )  # fmt: skip
 Observer = Callable[[Event], object]
 

@@ -142,6 +142,7 @@ class Scheduler:
 
         async def one(item: Item) -> None:
             nonlocal enqueued
+            began = self._clock.monotonic()
             with structlog.contextvars.bound_contextvars(item=item.name):
                 try:
                     async with _time_limit(item):
@@ -155,7 +156,7 @@ class Scheduler:
                 except Exception as error:  # noqa: BLE001 - a defect with one item's responses
                     looked = await self._record_defect(item, error)
                     failed[str(item.target)] = str(looked.error)
-                self._events.emit(looked)
+                self._events.emit(replace(looked, seconds=self._clock.monotonic() - began))
 
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
         return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))

@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from ferryman import event_log
-from ferryman.events import CycleEnded, CycleStarted, Event, ItemLooked, JobEnded, JobStarted, RegistryPaused
+from ferryman.events import (
+    CycleEnded,
+    CycleStarted,
+    Event,
+    ItemLooked,
+    JobEnded,
+    JobProgressed,
+    JobStarted,
+    RegistryPaused,
+    RequestDone,
+    RequestRetried,
+)
 from ferryman.events import RegistryResumed as Resumed
 from tests.conftest import ReadLog
 from tests.test_events import EACH, JOB
@@ -135,7 +146,7 @@ def test_what_a_target_refuses_is_a_line_of_its_own(read_log: ReadLog) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        *(event for event in EACH if type(event).__name__ in {"CycleStarted", "JobProgressed", "RequestDone"}),
+        *(event for event in EACH if isinstance(event, CycleStarted | JobProgressed | RequestDone | RequestRetried)),
         JobStarted(JOB),
         CycleStarted(3),
         CycleEnded("done", 3, again=True),  # the rest of a cycle that has its line

@@ -21,6 +21,7 @@ from ferryman.events import (
     RegistryPaused,
     RegistryResumed,
     RequestDone,
+    RequestRetried,
 )
 from tests.conftest import ReadLog
 
@@ -35,6 +36,7 @@ EACH: list[Event] = [
     RegistryPaused("quay.io", datetime(2026, 5, 1, tzinfo=UTC), "slow down", tags=2),
     RegistryResumed("quay.io", 2, "check"),
     RequestDone("quay.io", "GET", 200, 0.1),
+    RequestRetried("quay.io"),
 ]
 
 

@@ -548,6 +548,17 @@ async def test_every_item_that_was_looked_at_is_told_also_one_that_failed(world:
     assert (len(cycle.failed), len(told)) == (1, 2)
 
 
+async def test_the_time_that_a_look_took_is_told(world: World) -> None:
+    class Slow(Raising):
+        def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
+            world.clock.advance(7)
+            return super().pages(repository)
+
+    world.scheduler._listers["quay.io", None] = Slow(NotFound("no such repository"))
+    await world.cycle(FLANNEL)
+    assert [event.seconds for event in world.emitted if isinstance(event, ItemLooked)] == [7]
+
+
 async def test_a_cycle_tells_what_it_does(world: World, google: Google) -> None:
     google.put("google/pause", "3.9")
     world.scheduler._listers["quay.io", None] = Raising(NotFound("no such repository"))

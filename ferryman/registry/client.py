@@ -36,6 +36,7 @@ from ferryman.registry.http.links import next_page
 from ferryman.registry.http.messages import Answer, RequestSpec
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.http.session import Timeouts
+from ferryman.registry.limits.host_limits import PresentLimits
 from ferryman.registry.limits.quota import Quota
 from ferryman.registry.manifest_responses import Described, ManifestRefused, Stored
 from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
@@ -552,6 +553,10 @@ class RegistryClient:
     def quota(self, registry: str) -> Quota | None:
         """The last known pull quota of the registry."""
         return self._sender.limits.quota(registry)
+
+    def present_limits(self) -> list[PresentLimits]:
+        """The concurrency and the pull quota of every host that was asked for anything; a tag API has its own host."""
+        return self._sender.limits.present()
 
     async def pull_at(self, source: Reference) -> datetime | None:
         """When a tag may be pulled, by the pull quota of its registry; None: now, and it is counted.

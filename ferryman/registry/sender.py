@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop
 
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited, TooSlow, Unreachable, Unsupported
-from ferryman.events import Events, RequestDone
+from ferryman.events import Events, RequestDone, RequestRetried
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
@@ -50,6 +50,7 @@ class Sender:
             stop=stop_after_attempt(tries) | stop_after_delay(_LATE),
             wait=wait_exponential(multiplier=0.5, max=4),
             retry=retry_if_exception(self._may_pass),
+            before_sleep=lambda _: self._events.emit(RequestRetried(spec.host.name)),
             reraise=True,
         )
         return await retrying(self._once, spec)

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from ferryman.errors import Unreachable
-from ferryman.events import Event, Events, RequestDone
+from ferryman.events import Event, Events, RequestDone, RequestRetried
 from ferryman.reference import Repository
 from tests.registry.conftest import Connect
 from tests.support.clock import ManualClock
@@ -28,8 +28,8 @@ def reported(events: Events) -> list[tuple[str, str, int | None]]:
     seen: list[tuple[str, str, int | None]] = []
 
     def note(event: Event) -> None:
-        assert isinstance(event, RequestDone)
-        seen.append((event.registry, event.method, event.status))
+        if isinstance(event, RequestDone):
+            seen.append((event.registry, event.method, event.status))
 
     events.subscribe(note)
     return seen
@@ -52,6 +52,27 @@ async def test_every_try_is_reported_even_without_an_answer(
     faulty.on(f"GET {PATH}", says(503), cuts(), FOUND)
     await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
     assert [status for _, _, status in reported] == [503, None, 200]
+
+
+async def test_a_retry_is_reported_before_its_backoff(faulty: Faulty, connect: Connect, events: Events) -> None:
+    seen: list[Event] = []
+    events.subscribe(seen.append)
+    faulty.on(f"GET {PATH}", says(503), cuts(), FOUND)
+    await connect(events=events).get_manifest(Repository(faulty.host, "team/app").tagged("1"))
+    retried = RequestRetried(faulty.host)
+    assert [event if event == retried else "answer" for event in seen] == ["answer", retried] * 2 + ["answer"]
+
+
+async def test_a_request_that_fails_at_its_last_try_is_not_reported_as_retried(
+    connect: Connect, events: Events
+) -> None:
+    seen: list[Event] = []
+    events.subscribe(seen.append)
+    with pytest.raises(Unreachable):
+        await connect(events=events).head_manifest(Repository("127.0.0.1:9", "team/app").tagged("1"))
+    assert isinstance(seen[0], RequestDone)
+    assert isinstance(seen[-1], RequestDone)
+    assert len(seen) == 2 * seen.count(RequestRetried("127.0.0.1:9")) + 1
 
 
 async def test_nobody_there(connect: Connect, events: Events, reported: list[tuple[str, str, int | None]]) -> None:

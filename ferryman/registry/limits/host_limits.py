@@ -7,6 +7,7 @@ Limits are kept by host name, so that all tasks share them.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -21,6 +22,16 @@ from ferryman.registry.limits.token_bucket import TokenBucket
 PATIENCE = timedelta(seconds=60)  # the longest hold that a request waits for; it raises RateLimited for a longer one
 _LONGEST_HOLD = timedelta(days=1)  # a later Retry-After is taken for a mistake
 _THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503
+
+
+@dataclass(frozen=True, slots=True)
+class PresentLimits:
+    """How much one host is asked for at this moment."""
+
+    host: str
+    requests: int | None  # at once, as the host's answers have set it; None: it was sent no request yet
+    copies: int | None  # likewise
+    quota: Quota | None  # the last known one
 
 
 class HostLimits:
@@ -122,6 +133,14 @@ class HostLimits:
     def quota(self, host: str) -> Quota | None:
         return self.pulls.quota(host)
 
+    def present(self) -> list[PresentLimits]:
+        """The limits of every host that was asked for anything, sorted by name."""
+        hosts = sorted({*self._requests, *self._copies})
+        return [
+            PresentLimits(host, _size(self._requests.get(host)), _size(self._copies.get(host)), self.quota(host))
+            for host in hosts
+        ]
+
     async def _wait_for_hold(self, host: str) -> None:
         while (until := self.held_until(host)) is not None:
             left = until - self._clock.now()
@@ -152,6 +171,10 @@ class RequestPermit:
             self._slot.throttled()
         else:
             self._slot.succeeded()
+
+
+def _size(limit: ConcurrencyLimit | None) -> int | None:
+    return limit.limit if limit else None
 
 
 def _limit(known: dict[str, ConcurrencyLimit], host: str, ceiling: int) -> ConcurrencyLimit:

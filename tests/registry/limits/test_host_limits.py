@@ -8,7 +8,7 @@ import pytest
 
 from ferryman.errors import RateLimited, Unreachable
 from ferryman.registry.auth.tokens import Grant, Tokens
-from ferryman.registry.limits.host_limits import HostLimits
+from ferryman.registry.limits.host_limits import HostLimits, PresentLimits
 from tests.support.clock import ManualClock
 
 
@@ -45,6 +45,20 @@ async def test_a_hold_is_never_shortened(limits: HostLimits, clock: ManualClock)
     limits.hold("quay.io", until)
     limits.hold("quay.io", clock.now() + timedelta(seconds=1))
     assert limits.held_until("quay.io") == until
+
+
+async def test_the_present_limits_follow_the_answers_of_each_host(limits: HostLimits, clock: ManualClock) -> None:
+    assert limits.present() == []
+    async with limits.request("quay.io", 8) as permit:
+        permit.observe(429, {})
+    async with limits.copy({"docker.io": 4}), limits.request("docker.io", 4) as permit:
+        permit.observe(200, {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "76;w=21600"})
+    quota = limits.quota("docker.io")
+    assert quota is not None
+    assert limits.present() == [
+        PresentLimits("docker.io", requests=4, copies=4, quota=quota),
+        PresentLimits("quay.io", requests=4, copies=None, quota=None),
+    ]
 
 
 async def test_no_more_requests_at_once_than_slots(limits: HostLimits) -> None:
