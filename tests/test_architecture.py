@@ -24,7 +24,7 @@ ROWS = (
     ("inspection", "operations"),
     ("application",),
     ("worker_pool", "history", "item_names", "sync_lookups"),
-    ("event_log", "scheduler", "worker"),
+    ("event_log", "metrics", "scheduler", "worker"),
     ("liveness", "planner", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
     ("registry", "store", "items", "settings", "supervision"),
@@ -64,6 +64,7 @@ ROOMS_OF = {
     "alembic": {"store"},
     "yaml": {"items"},
     "click": {"cli", "commands"},
+    "prometheus_client": {"metrics"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

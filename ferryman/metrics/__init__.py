@@ -1,0 +1,1 @@
+"""Metrics for Prometheus. Imports prometheus_client, so only the long-running service imports this package, late."""

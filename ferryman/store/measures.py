@@ -1,0 +1,111 @@
+"""What the metrics read of the database: one short transaction for all of it."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from ferryman.clock import Clock
+from ferryman.store.database.database import Database, Transaction
+from ferryman.store.database.tables import UNREAD, lookup_failures, registries, services, status_is, tags
+from ferryman.store.queue.pauses import in_force
+from ferryman.store.records import Status
+from ferryman.store.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMeasures:
+    """The queue's length, in tags, by when they may run."""
+
+    due: int  # now
+    waiting: int  # later: for a retry, or the end of a rate limit
+    held: int  # once their registry is resumed
+    oldest_due_at: datetime | None  # since when the oldest of the due ones might run
+
+
+@dataclass(frozen=True, slots=True)
+class DiskMeasures:
+    """Where the database is. All in bytes."""
+
+    size: int  # of the database, with SQLite's write-ahead log
+    free: int | None  # on the disk of SQLite's file; None: PostgreSQL, which does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """One state of the database: everything in it is from the same moment, except for `disk`."""
+
+    at: datetime
+    tags: Mapping[tuple[str, Status], int]  # by target and status, of the combinations that exist
+    unread: Mapping[str, int]  # tags that were mirrored before and cannot be read now, by target
+    unlisted: frozenset[str]  # the targets of the items whose last lookup failed
+    queue: QueueMeasures
+    refused: frozenset[str]  # the registries that are paused because they refused a login
+    limited: frozenset[str]  # the registries that are paused until a rate limit ends
+    services: list[Service]
+    disk: DiskMeasures
+
+
+async def measure(database: Database, *, clock: Clock) -> Measures:
+    """Read it all. Raises StoreError."""
+    now = clock.now()
+    async with database.read() as connection:
+        return Measures(
+            at=now,
+            tags=await _tags(connection),
+            unread=await _unread(connection),
+            unlisted=frozenset((await connection.execute(select(lookup_failures.c.target))).scalars()),
+            queue=await _queue(connection, now),
+            refused=await _paused(connection, now, until_known=False),
+            limited=await _paused(connection, now, until_known=True),
+            services=await _services(connection),
+            disk=await _disk(connection, database.file),
+        )
+
+
+async def _tags(connection: Transaction) -> dict[tuple[str, Status], int]:
+    query = select(tags.c.target, tags.c.status, func.count()).group_by(tags.c.target, tags.c.status)
+    return {(target, status): number for target, status, number in await connection.execute(query)}
+
+
+async def _unread(connection: Transaction) -> dict[str, int]:
+    query = select(tags.c.target, func.count().label("number")).where(UNREAD).group_by(tags.c.target)
+    return {row.target: row.number for row in await connection.execute(query)}
+
+
+async def _queue(connection: Transaction, now: datetime) -> QueueMeasures:
+    due = tags.c.run_at <= now
+    query = select(
+        func.count().filter(due),
+        func.count().filter(tags.c.run_at > now),
+        func.count().filter(tags.c.run_at.is_(None)),
+        func.min(tags.c.run_at).filter(due),
+    ).where(status_is("queued"))
+    return QueueMeasures(*(await connection.execute(query)).one())
+
+
+async def _paused(connection: Transaction, now: datetime, *, until_known: bool) -> frozenset[str]:
+    until = registries.c.until.is_not(None) if until_known else registries.c.until.is_(None)
+    query = select(registries.c.registry).where(in_force(now), until)
+    return frozenset((await connection.execute(query)).scalars())
+
+
+async def _services(connection: Transaction) -> list[Service]:
+    query = select(*(services.c[field.name] for field in fields(Service)))
+    return [Service(*row) for row in await connection.execute(query)]
+
+
+async def _disk(connection: Transaction, file: Path | None) -> DiskMeasures:
+    if file is not None:
+        return await asyncio.to_thread(_disk_of, file)
+    return DiskMeasures(await connection.scalar(select(func.pg_database_size(func.current_database()))), None)
+
+
+def _disk_of(file: Path) -> DiskMeasures:
+    parts = (file, file.with_name(f"{file.name}-wal"))
+    size = sum(part.stat().st_size for part in parts if part.exists())
+    return DiskMeasures(size, shutil.disk_usage(file.parent).free)

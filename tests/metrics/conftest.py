@@ -1,0 +1,71 @@
+"""Metrics on a real database, with two items and a queue whose clock the test moves."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ferryman.events import Events
+from ferryman.items.model import Configuration, Item
+from ferryman.metrics.exposition import Metrics
+from ferryman.reference import Repository
+from ferryman.registry.limits.host_limits import HostLimits
+from ferryman.settings import Schedule
+from ferryman.store.database.database import Database, open_database
+from ferryman.store.ledger import Ledger
+from ferryman.store.queue.queue import Queue
+from ferryman.store.services import Services
+from tests.metrics.samples import Samples, parsed
+from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
+
+ETCD = Item("etcd", Repository("quay.io", "coreos/etcd"), Repository("registry.example.com", "mirror/etcd"))
+NGINX = Item("nginx", Repository("docker.io", "library/nginx"), Repository("registry.example.com", "mirror/nginx"))
+
+
+@dataclass
+class Bench:
+    """What metrics are made of."""
+
+    database: Database
+    clock: ManualClock
+    scene: Scene
+    limits: HostLimits
+    services: Services
+    events: Events
+    configuration: Configuration
+    metrics: Metrics
+
+    async def samples(self) -> Samples:
+        """What a scrape finds."""
+        body, _ = await self.metrics.render()
+        return parsed(body)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    clock, events = ManualClock(), Events()
+    limits = HostLimits(clock=clock)
+    queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
+    metrics = Metrics(
+        database=database,
+        limits=limits.present,
+        configuration=lambda: made.configuration,
+        schedule=Schedule("6h"),
+        clock=clock,
+    )
+    events.subscribe(metrics.observe)
+    made = Bench(
+        database=database,
+        clock=clock,
+        scene=Scene(queue, Ledger(database), clock),
+        limits=limits,
+        services=Services(database, clock=clock),
+        events=events,
+        configuration=Configuration((ETCD, NGINX), {}),
+        metrics=metrics,
+    )
+    yield made
+    await metrics.aclose()
+    await database.close()
