@@ -103,6 +103,7 @@ class JobEnded:
     error: str | None = None
     error_kind: str | None = None  # as in the record; `defect` for a defect in Ferryman
     traceback: str | None = None  # of a defect
+    error_registry: str | None = None  # that caused the error
     retry_at: datetime | None = None
     seconds: float = 0.0  # from the claim to the end of the copy
     # Of a copy that went well:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 
@@ -26,7 +27,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner
 
@@ -299,6 +300,7 @@ class Scheduler:
                 for decision in looked.decisions
             ],
             walk=looked.walk,
+            look=None if only_unread else Look(tags=len(looked.survey.tags), complete=looked.survey.complete),
         )
         await self._ledger.forget_lookup_failure(str(item.target))
         return ItemLooked(
@@ -329,18 +331,21 @@ class Scheduler:
 
     async def _record_lookup_failure(self, item: Item, error: TransferError) -> ItemLooked:
         """Record the failure. The next cycle retries; a refused login pauses its registry, and is reported once."""
-        await self._ledger.note_lookup_failure(_key(item), str(error), now=self._clock.now())
-        event = ItemLooked(item.name, str(item.source), str(item.target), "failed", str(error), error.kind)
+        registry = error.registry or item.source.registry
+        paused = False
         if isinstance(error, LoginRefused):
-            if not await self._pauses.pause_after_refusal(error.registry or item.source.registry, error=str(error)):
-                return replace(event, outcome="paused")
+            paused = not await self._pauses.pause_after_refusal(registry, error=str(error))
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
             await self._pauses.pause_until(error.registry, until=error.retry_at, error=str(error))
-        return event
+        await self._ledger.note_lookup_failure(
+            _key(item), str(error), now=self._clock.now(), kind=error.kind, registry=registry, paused=paused
+        )
+        outcome: Literal["failed", "paused"] = "paused" if paused else "failed"
+        return ItemLooked(item.name, str(item.source), str(item.target), outcome, str(error), error.kind)
 
     async def _record_defect(self, item: Item, error: Exception) -> ItemLooked:
         message = defect_message(error)
-        await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now())
+        await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now(), kind="defect")
         return ItemLooked(
             item.name, str(item.source), str(item.target), "failed", message, "defect", traceback_of(error)
         )
@@ -405,6 +410,7 @@ def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProbl
         synced_at=record.synced_at if record else None,
         error=decision.detail if has_error else None,
         error_kind=(problem.error.kind if problem else decision.reason) if has_error else None,
+        error_registry=problem.error.registry if problem and has_error else None,
     )
 
 

@@ -221,9 +221,10 @@ class Worker:
         """Pause the registry until its rate limit (429) ends, for all of its tags; the attempt does not count."""
         now = self._clock.now()
         until = max(error.retry_at or now + _DEFAULT_LIMIT, now + _SHORTEST_LIMIT)
-        written = await self._queue.defer(job, until=until, reason=error.kind, error=str(error))
-        await self._pauses.pause_until(_registry_of(job, error), until=until, error=str(error))
-        return written, JobEnded(job_info(job), "again", str(error), error.kind)
+        registry = _registry_of(job, error)
+        written = await self._queue.defer(job, until=until, reason=error.kind, error=str(error), registry=registry)
+        await self._pauses.pause_until(registry, until=until, error=str(error))
+        return written, JobEnded(job_info(job), "again", str(error), error.kind, error_registry=registry)
 
     async def _record_refused_login(self, job: Job, error: LoginRefused, started_at: datetime) -> _Recorded:
         """Pause the registry and fail the first tag whose login is refused; further tags wait for the registry.
@@ -231,13 +232,14 @@ class Worker:
         If a retried login is accepted, only this attempt failed: a token may expire during a long push, and token
         servers have temporary failures.
         """
-        if await self._pauses.retry_login(_registry_of(job, error)):
+        registry = _registry_of(job, error)
+        if await self._pauses.retry_login(registry):
             unsteady = LoginUnsteady(f"{error}; the login is taken now", registry=error.registry)
             return await self._record_failed_attempt(job, unsteady, started_at)
-        if await self._pauses.pause_after_refusal(_registry_of(job, error), error=str(error)):
+        if await self._pauses.pause_after_refusal(registry, error=str(error)):
             return await self._record_failed_attempt(job, error, started_at)
-        written = await self._queue.defer(job, until=None, reason=error.kind, error=str(error))
-        return written, JobEnded(job_info(job), "again", str(error), error.kind)
+        written = await self._queue.defer(job, until=None, reason=error.kind, error=str(error), registry=registry)
+        return written, JobEnded(job_info(job), "again", str(error), error.kind, error_registry=registry)
 
     async def _record_failed_attempt(self, job: Job, error: TransferError, started_at: datetime) -> _Recorded:
         again = retry.next_run(
@@ -248,12 +250,25 @@ class Worker:
             delay=self._policy.delay,
             jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
-        ended = JobEnded(job_info(job), "again" if again else "failed", str(error), error.kind, retry_at=again)
+        ended = JobEnded(
+            job_info(job),
+            "again" if again else "failed",
+            str(error),
+            error.kind,
+            error_registry=error.registry,
+            retry_at=again,
+        )
         return await self._write_failure(job, ended, started_at)
 
     async def _write_failure(self, job: Job, ended: JobEnded, started_at: datetime) -> _Recorded:
-        kind, error = str(ended.error_kind), str(ended.error)
-        written = await self._queue.fail(job, started_at=started_at, kind=kind, error=error, retry_at=ended.retry_at)
+        written = await self._queue.fail(
+            job,
+            started_at=started_at,
+            kind=str(ended.error_kind),
+            error=str(ended.error),
+            retry_at=ended.retry_at,
+            registry=ended.error_registry,
+        )
         return written, ended
 
 

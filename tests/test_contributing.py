@@ -91,10 +91,10 @@ def test_add_a_setting(copy: Path) -> None:
 @pytest.mark.slow
 def test_add_a_migration(copy: Path) -> None:
     url = f"sqlite+aiosqlite:///{copy}/ferryman.db"
-    assert "schema 0003" in run(copy, "-m", "ferryman", "migrate", FERRYMAN_DATABASE_URL=url)
+    assert "schema 0004" in run(copy, "-m", "ferryman", "migrate", FERRYMAN_DATABASE_URL=url)
     follow(copy, "Add a migration")
 
-    assert "schema 0004" in run(copy, "-m", "ferryman", "migrate", FERRYMAN_DATABASE_URL=url)
+    assert "schema 0005" in run(copy, "-m", "ferryman", "migrate", FERRYMAN_DATABASE_URL=url)
     assert "No new upgrade operations" in run(copy, "-m", "alembic", "check", FERRYMAN_DATABASE_URL=url)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, Subquery, and_, bindparam, delete, func, not_, null, select, update
 
@@ -15,12 +15,14 @@ from ferryman.store.database.tables import (
     blobs,
     history,
     item_columns,
+    looks,
     lookup_failures,
     status_is,
     tags,
     walks,
 )
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
+from ferryman.store.queue.looks import note_look
 from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
@@ -56,6 +58,8 @@ class LookupFailure:
     target: str
     since: datetime | None  # None: of a lookup that is not recorded
     error: str  # the last one
+    error_kind: str | None = None
+    registry: str | None = None  # that caused it
 
 
 class Ledger:
@@ -145,13 +149,30 @@ class Ledger:
                 found |= set((await connection.execute(query.where(tags.c.target.in_(chunk)))).scalars())
         return found
 
-    async def note_lookup_failure(self, item: ItemKey, error: str, *, now: datetime) -> None:
-        """Record that the item's source could not be looked up: the time of the first failure, and the last error."""
-        values = {"target": item.target, "item": item.name, "source": item.source, "since": now, "error": error}
-        changes = {name: values[name] for name in ("item", "source", "error")}
+    async def note_lookup_failure(
+        self,
+        item: ItemKey,
+        error: str,
+        *,
+        now: datetime,
+        kind: str | None = None,
+        registry: str | None = None,
+        paused: bool = False,
+    ) -> None:
+        """Record that the item's source could not be looked up: the time of the first failure, and the last error.
+
+        `registry`: the one that caused the error. `paused`: it is paused, so it was not asked.
+        """
+        values = {
+            "target": item.target, "item": item.name, "source": item.source, "since": now,
+            "error": error, "error_kind": kind, "registry": registry,
+        }  # fmt: skip
+        changes = {name: value for name, value in values.items() if name not in {"target", "since"}}
+        outcome: Literal["failed", "paused"] = "paused" if paused else "failed"
         async with self._database.write() as connection:
             upsert = connection.insert(lookup_failures).values(**values)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
+            await note_look(connection, item.target, now, outcome=outcome, error=error, error_kind=kind)
 
     async def forget_lookup_failure(self, target: str) -> None:
         """Drop the failure: the lookup succeeded, or the item is no more. Idempotent."""
@@ -185,7 +206,7 @@ class Ledger:
             for chunk in chunks(sorted(targets)):
                 gone = delete(tags).where(tags.c.target.in_(chunk), not_(status_is("running")))
                 number += (await connection.execute(gone)).rowcount
-                for table in (walks, lookup_failures):
+                for table in (walks, lookup_failures, looks):
                     await connection.execute(delete(table).where(table.c.target.in_(chunk)))
                 for registry, _, name in (target.partition("/") for target in chunk):
                     held = and_(blobs.c.registry == registry, blobs.c.repository == name)
@@ -277,6 +298,8 @@ _ADOPT = (
         run_at=null(),
         error=null(),
         error_kind=null(),
+        error_registry=null(),
+        failed_at=null(),
     )
 )
 

@@ -38,6 +38,9 @@ class TagRecord:
     run_at: datetime | None  # queued: not before; None: held until its registry is resumed
     error: str | None
     error_kind: str | None
+    error_registry: str | None = None  # that caused the error
+    failed_at: datetime | None = None  # the first failure since it was last synced or skipped
+    platform_sizes: Mapping[str, int] | None = None  # bytes at the target by os/arch, if known
 
     @property
     def has_failed(self) -> bool:
@@ -80,6 +83,7 @@ class Attempt:
     bytes_reused: int
     error: str | None
     error_kind: str | None
+    error_registry: str | None = None  # that caused the error
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,15 @@ class PlannedTag:
     synced_at: datetime | None = None
     error: str | None = None
     error_kind: str | None = None
+    error_registry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at an item found, beside its tags: recorded with what it enqueued."""
+
+    tags: int  # that upstream has
+    complete: bool  # the list was read to its end
 
 
 @dataclass(frozen=True, slots=True)

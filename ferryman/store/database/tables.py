@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -25,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from ferryman.store.records import ItemKey, Status
 
-VERSION = "0003"  # of the schema below: the revision of the last migration
+VERSION = "0004"  # of the schema below: the revision of the last migration
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -101,6 +102,9 @@ tags = Table(
     Column("degraded", String),
     Column("referrers", String),  # the referrers' fingerprint
     Column("target_checked_at", UtcDateTime),  # when the target last named `target_digest`; None: to be checked
+    Column("error_registry", String),  # that caused `error`; None: neither of the two
+    Column("failed_at", UtcDateTime),  # the first failure since it was last synced or skipped
+    Column("platform_sizes", JSON(none_as_null=True)),  # bytes at the target, by platform
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -158,7 +162,24 @@ attempts = Table(
     Column("bytes_reused", BigInteger, nullable=False),
     Column("error", String),
     Column("error_kind", String),
+    Column("target", String),  # the tag's, so that an item's attempts are found by an index
+    Column("error_registry", String),
 )
+Index("ix_attempts_target", attempts.c.target, attempts.c.id)
+Index("ix_attempts_outcome", attempts.c.outcome, attempts.c.id)
+
+# The life of a tag: every digest that upstream's tag had, and every one that was written to the target.
+digests = Table(
+    "digests",
+    metadata,
+    Column("id", _Id, primary_key=True),  # in the order of time
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), nullable=False),
+    Column("side", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("at", UtcDateTime),  # None: before this was recorded
+    CheckConstraint("side IN ('source', 'target')", name="side"),
+)
+Index("ix_digests_tag_id", digests.c.tag_id, digests.c.id)
 
 history = Table(
     "history",
@@ -179,6 +200,53 @@ walks = Table(
     Column("rules", String, nullable=False),
 )
 
+looks = Table(
+    "looks",  # at items, by the scheduler
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("target", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("error", String),
+    Column("error_kind", String),
+    Column("tags", Integer, nullable=False),  # that upstream has
+    Column("enqueued", Integer, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("copied", Integer, nullable=False),  # jobs that ended before the next look
+    Column("failed", Integer, nullable=False),  # for good
+    CheckConstraint("outcome IN ('looked', 'failed', 'paused')", name="outcome"),
+)
+Index("ix_looks_target", looks.c.target, looks.c.id)
+
+cycles = Table(
+    "cycles",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", String),  # None: it runs, or its process was killed
+    Column("items", Integer, nullable=False),
+    Column("items_failed", Integer, nullable=False),
+    Column("enqueued", Integer, nullable=False),
+    Column("error", String),
+)
+
+samples = Table(
+    "samples",  # of the queue and of the work, for charts
+    metadata,
+    Column("at", UtcDateTime, primary_key=True),  # the start of the five minutes
+    Column("queued", Integer, nullable=False),
+    Column("due", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("latency", Float, nullable=False),  # seconds: the age of the oldest due tag
+    Column("copies", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("bytes_moved", BigInteger, nullable=False),
+    Column("bytes_reused", BigInteger, nullable=False),
+)
+
 lookup_failures = Table(
     "troubles",  # items whose lookup failed
     metadata,
@@ -187,6 +255,8 @@ lookup_failures = Table(
     Column("source", String, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("error", String, nullable=False),
+    Column("error_kind", String),
+    Column("registry", String),  # that caused the error
 )
 
 registries = Table(
@@ -243,6 +313,39 @@ services = Table(
     Column("next_cycle_at", UtcDateTime),
     Column("cycle_ended_at", UtcDateTime),  # of the last one, whatever its outcome
     Column("cycle_began_at", UtcDateTime),  # of the current one
+    Column("version", String),  # of Ferryman
+    Column("details", JSON(none_as_null=True)),  # what the process last said of itself
+)
+
+manual_pauses = Table(
+    "manual_pauses",  # by persons
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("name", String, primary_key=True),  # of an item: its target; of all: empty
+    Column("since", UtcDateTime, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("note", String),
+    CheckConstraint("scope IN ('all', 'item', 'registry')", name="scope"),
+)
+
+look_requests = Table(
+    "look_requests",  # by persons, or by a webhook: look now
+    metadata,
+    Column("target", String, primary_key=True),  # empty: all items
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("actor", String, nullable=False),
+)
+
+actions = Table(
+    "actions",  # of persons: the audit log
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("number", Integer),  # of tags
+    Column("detail", String),
 )
 
 marks = Table(

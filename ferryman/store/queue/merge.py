@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, null, or_, select, update
+from sqlalchemy import Insert, and_, bindparam, literal, null, or_, select, update
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import item_columns, status_is, tags
+from ferryman.store.database.tables import digests, item_columns, status_is, tags
 from ferryman.store.queue.pauses import waits_for_registry
 from ferryman.store.queue.state_machine import COLUMNS, TagState
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag
@@ -20,7 +20,9 @@ async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
     columns = item_columns(item)
     # Tags that were held behind the old source's registry become due: `hold_back` checks the new one.
     held = and_(here, status_is("queued"), tags.c.source_registry != columns["source_registry"], waits_for_registry())
-    await connection.execute(update(tags).where(held).values(run_at=now, reason=null(), error=null()))
+    await connection.execute(
+        update(tags).where(held).values(run_at=now, reason=null(), error=null(), error_registry=null())
+    )
     differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
     await connection.execute(update(tags).where(here, differs).values(columns))
 
@@ -51,6 +53,7 @@ class Merge:
         known = {tag: (key, TagState(*state)) for tag, key, *state in rows}
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
+        moved: list[str] = []  # upstream's tag names another digest
         for name in names:
             key, before = known.get(name, (None, TagState()))
             after = self._merged(name, before)
@@ -60,10 +63,14 @@ class Merge:
                 new.append({**self._item, "tag": name, **_columns_of(after), "last_seen_at": self._now})
             elif key is not None and after != before:
                 changed.append({"key": key, **_columns_of(after)})
+            if after.source_digest is not None and after.source_digest != before.source_digest:
+                moved.append(name)
         if new:
             await connection.execute(tags.insert(), new)
         if changed:
             await connection.execute(_CHANGE, changed)
+        if moved:
+            await connection.execute(self._digests_of(moved))
         seen_again = [name for name in names if name in known and name in self._seen]
         if seen_again:
             await connection.execute(
@@ -71,6 +78,14 @@ class Merge:
                 .where(tags.c.target == self._item["target"], tags.c.tag.in_(seen_again))
                 .values(last_seen_at=self._now)
             )
+
+    def _digests_of(self, names: Sequence[str]) -> Insert:
+        """Record upstream's digests. In one statement: the ids of new rows are not known here."""
+        columns = (tags.c.id, literal("source"), tags.c.source_digest, literal(self._now, digests.c.at.type))
+        rows = select(*columns).where(
+            tags.c.target == self._item["target"], tags.c.tag.in_(names), tags.c.source_digest.is_not(None)
+        )
+        return digests.insert().from_select(["tag_id", "side", "digest", "at"], rows)
 
     def _merged(self, name: str, before: TagState) -> TagState:
         after = replace(before)

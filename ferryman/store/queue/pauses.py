@@ -21,7 +21,13 @@ async def hold_back(connection: Transaction, now: datetime, among: ColumnElement
         await connection.execute(
             update(tags)
             .where(held_back)
-            .values(run_at=pause.until, reason=PAUSED, error=pause.error, error_kind=null())
+            .values(
+                run_at=pause.until,
+                reason=PAUSED,
+                error=pause.error,
+                error_kind=null(),
+                error_registry=pause.registry,
+            )
         )
 
 

@@ -39,6 +39,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    literal,
     not_,
     null,
     or_,
@@ -55,6 +56,7 @@ from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
     UNREAD,
     attempts,
+    digests,
     history,
     lookup_failures,
     registries,
@@ -65,6 +67,7 @@ from ferryman.store.database.tables import (
 from ferryman.store.queue import clock_repair
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.lapsed_leases import LapsedLeases
+from ferryman.store.queue.looks import count_ends, note_look
 from ferryman.store.queue.merge import Merge, rename
 from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, released, touches
 from ferryman.store.queue.statements import (
@@ -87,12 +90,14 @@ from ferryman.store.records import (
     Applied,
     ItemKey,
     Job,
+    Look,
     Outcome,
     Outstanding,
     PlannedTag,
     RegistryState,
     SeenTag,
     Share,
+    Status,
     Walk,
 )  # fmt: skip
 from ferryman.wakeup import Wakeup
@@ -117,6 +122,7 @@ class _Result:
     bytes_reused: int = 0
     error: str | None = None
     error_kind: str | None = None
+    error_registry: str | None = None
 
 
 class Queue:
@@ -155,6 +161,7 @@ class Queue:
         gone: Collection[str],
         planned: Sequence[PlannedTag],
         walk: Walk,
+        look: Look | None = None,
     ) -> Applied:
         """Record what a walk listed and enqueue what the planner wants, in one transaction.
 
@@ -162,6 +169,7 @@ class Queue:
         A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
         A queued tag keeps its attempts and run_at (a new digest starts a new round).
         Tags of a paused registry are enqueued as held. Tags in `gone` leave the queue.
+        `look`: what to record of the look itself; None: nothing, for it lists no tags.
         A walk that began before the last applied one is outdated: it changes nothing. A recorded walk in the future
         was written under a clock that was ahead, and does not count as a later one.
         """
@@ -177,6 +185,8 @@ class Queue:
             await rename(connection, item, now)
             for names in chunks(merge.names):
                 await merge.write(connection, names)
+            if look is not None:
+                await note_look(connection, item.target, now, enqueued=merge.enqueued, **asdict(look))
             last = {"target": item.target, **asdict(walk)}
             await connection.execute(
                 connection.insert(walks)
@@ -284,9 +294,22 @@ class Queue:
             _Result(job, SUCCEED, parameters, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
         )
 
-    async def fail(self, job: Job, *, started_at: datetime, kind: str, error: str, retry_at: datetime | None) -> bool:
-        """Record a failed attempt: failed, or queued for a retry at `retry_at`. False: lease lost."""
-        end = End("queued" if retry_at else "failed", reason=kind, run_at=retry_at, error=error, error_kind=kind)
+    async def fail(
+        self,
+        job: Job,
+        *,
+        started_at: datetime,
+        kind: str,
+        error: str,
+        retry_at: datetime | None,
+        registry: str | None = None,
+    ) -> bool:
+        """Record a failed attempt: failed, or queued for a retry at `retry_at`. False: lease lost.
+
+        `registry`: the one that caused the error.
+        """
+        status: Status = "queued" if retry_at else "failed"
+        end = End(status, kind, run_at=retry_at, error=error, error_kind=kind, error_registry=registry, failed=True)
         return await self._end(job, end, "failed", started_at=started_at)
 
     async def skip(self, job: Job, *, started_at: datetime, reason: str, error: str) -> bool:
@@ -298,18 +321,29 @@ class Queue:
         """Release the lease: the tag is due again, and the attempt does not count. False: lease lost."""
         return await self._end(job, End("queued", run_at=self._clock.now(), uncounted=1), "handed-back")
 
-    async def defer(self, job: Job, *, until: datetime | None, reason: str, error: str) -> bool:
-        """Queue the tag for `until` (None: held) because its registry is paused; the attempt does not count.
+    async def defer(
+        self, job: Job, *, until: datetime | None, reason: str, error: str, registry: str | None = None
+    ) -> bool:
+        """Queue the tag for `until` (None: held) because `registry` is paused; the attempt does not count.
 
         False: lease lost.
         """
-        end = End("queued", reason=reason, run_at=until, error=error, error_kind=reason, uncounted=1)
+        end = End("queued", reason, run_at=until, error=error, error_kind=reason, error_registry=registry, uncounted=1)
         return await self._end(job, end, "handed-back")
 
     async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
         parameters = {f"end_{name}": value for name, value in asdict(end).items()}
         return await self._results.submit(
-            _Result(job, END, parameters, outcome, started_at, error=end.error, error_kind=end.error_kind)
+            _Result(
+                job,
+                END,
+                parameters,
+                outcome,
+                started_at,
+                error=end.error,
+                error_kind=end.error_kind,
+                error_registry=end.error_registry,
+            )
         )
 
     async def _record_results(self, results: Sequence[_Result]) -> list[bool]:
@@ -320,8 +354,15 @@ class Queue:
             ended = [(result, row) for result, row in zip(results, rows, strict=True) if row is not None]
             if ended:
                 await connection.execute(attempts.insert(), [_attempt(result, row, now) for result, row in ended])
-            if copied := [_history_line(result.job, row) for result, row in ended if result.outcome == "synced"]:
-                await connection.execute(connection.insert(history).on_conflict_do_nothing(), copied)
+            if copied := [(result, row) for result, row in ended if result.outcome == "synced"]:
+                lines = [_history_line(result.job, row) for result, row in copied]
+                await connection.execute(connection.insert(history).on_conflict_do_nothing(), lines)
+                await connection.execute(digests.insert(), [_written_digest(result, now) for result, _ in copied])
+            await count_ends(
+                connection,
+                copied=[result.job.target for result, row in ended if result.outcome == "synced"],
+                failed=[result.job.target for result, row in ended if row.status == "failed"],
+            )
             if again := [result.job.id for result, row in ended if row.status == "queued"]:
                 await hold_back(connection, now, among=tags.c.id.in_(again))
         return [row is not None for row in rows]
@@ -339,7 +380,10 @@ class Queue:
         message = (
             f"{self._max_attempts} workers stopped or hung while copying it; see their logs, then `ferryman requeue`"
         )
-        failed = {"status": "failed", "reason": _LOST, "run_at": None, "error": message, "error_kind": _LOST}
+        failed = {
+            "status": "failed", "reason": _LOST, "run_at": None, "error": message, "error_kind": _LOST,
+            "error_registry": None, "failed_at": func.coalesce(tags.c.failed_at, literal(now, tags.c.failed_at.type)),
+        }  # fmt: skip
         again = {
             "status": "queued",
             "reason": _LOST,
@@ -359,6 +403,8 @@ class Queue:
                     .where(tags.c.id.in_([row.id for row in chunk]))
                     .values({**choose(choices, again), **UNLEASED})
                 )
+            failing = [row for row in rows if row.lease_owner not in dead_owners and not row.withdrawn]
+            await count_ends(connection, failed=[row.target for row in failing if row.attempts >= self._max_attempts])
             if rows:
                 await hold_back(connection, now)
         return len(rows)
@@ -443,6 +489,7 @@ class Queue:
             "run_at": now,
             "error": null(),
             "error_kind": null(),
+            "error_registry": null(),
             "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
         }
         async with self._database.write(exclusive=True) as connection:
@@ -546,15 +593,21 @@ def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
         "tag_id": result.job.id, "started_at": min(result.started_at or row.claimed_at, now), "finished_at": now,
         "outcome": result.outcome, "digest": result.job.digest,
         "bytes_moved": result.bytes_moved, "bytes_reused": result.bytes_reused,
-        "error": result.error, "error_kind": result.error_kind,
+        "error": result.error, "error_kind": result.error_kind, "error_registry": result.error_registry,
+        "target": result.job.target,
     }  # fmt: skip
+
+
+def _written_digest(result: _Result, now: datetime) -> dict[str, Any]:
+    return {"tag_id": result.job.id, "side": "target", "digest": result.parameters["new_target_digest"], "at": now}
 
 
 def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
     return {
         "tag_id": row.id, "started_at": min(row.claimed_at, now), "finished_at": now, "outcome": _LOST,
         "digest": row.source_digest, "bytes_moved": 0, "bytes_reused": 0,
-        "error": f"{row.lease_owner} stopped without a result", "error_kind": _LOST,
+        "error": f"{row.lease_owner} stopped without a result", "error_kind": _LOST, "error_registry": None,
+        "target": row.target,
     }  # fmt: skip
 
 

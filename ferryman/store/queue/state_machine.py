@@ -29,6 +29,8 @@ class TagState:
     run_at: datetime | None = None
     error: str | None = None
     error_kind: str | None = None
+    error_registry: str | None = None
+    failed_at: datetime | None = None
 
     def mark_listed(self, seen: SeenTag, now: datetime) -> None:
         """Upstream lists the tag. Fields that the list omits keep their values, unless the digest is another one."""
@@ -59,7 +61,7 @@ class TagState:
         elif planned.action == "skip":
             self._skip(planned.reason, error=planned.error, kind=planned.error_kind)
         elif planned.action == "fail":
-            self._mark_unreadable(planned)
+            self._mark_unreadable(planned, now)
         else:
             self._keep(adopt=planned.action == "adopt")
 
@@ -88,14 +90,16 @@ class TagState:
             self.mirrored_digest = self.source_digest
         self._set_status("synced", None)
 
-    def _mark_unreadable(self, planned: PlannedTag) -> None:
+    def _mark_unreadable(self, planned: PlannedTag, now: datetime) -> None:
         """The tag is wanted, but upstream's cannot be read. What was mirrored stays synced; a queued tag is copied."""
         if self.status == "running":
             self.withdrawn = False
         elif self.status != "queued":
             was_mirrored = self.status == "synced" or self.mirrored_digest is not None
+            failed_at = self.failed_at or now
             self._set_status("synced" if was_mirrored else "failed", planned.reason)
-            self.rank, self.error, self.error_kind = planned.rank, planned.error, planned.error_kind
+            self.rank, self.failed_at = planned.rank, failed_at
+            self.error, self.error_kind, self.error_registry = planned.error, planned.error_kind, planned.error_registry
 
     def _skip(self, reason: str, *, error: str | None = None, kind: str | None = None) -> None:
         """The tag becomes skipped; what was mirrored before stays synced. `error`: details, beside the reason."""
@@ -115,7 +119,9 @@ class TagState:
 
     def _set_status(self, status: Status, reason: str | None) -> None:
         self.status, self.reason = status, reason
-        self.run_at = self.error = self.error_kind = None
+        self.run_at = self.error = self.error_kind = self.error_registry = None
+        if status in {"synced", "skipped"}:
+            self.failed_at = None
 
 
 COLUMNS = tuple(field.name for field in fields(TagState))

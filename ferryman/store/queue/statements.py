@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Boolean,
     ColumnElement,
     Integer,
     String,
@@ -32,7 +33,10 @@ Values = dict[str, Any]  # of columns of `tags`, as UPDATE takes them
 
 
 def new_round(reason: str, now: datetime | BindParameter[datetime]) -> Values:
-    return {"status": "queued", "reason": reason, "attempts": 0, "run_at": now, "error": null(), "error_kind": null()}
+    return {
+        "status": "queued", "reason": reason, "attempts": 0, "run_at": now,
+        "error": null(), "error_kind": null(), "error_registry": null(),
+    }  # fmt: skip
 
 
 def choose(choices: Sequence[tuple[ColumnElement[bool], Values]], otherwise: Values) -> Values:
@@ -50,7 +54,10 @@ def _typed(name: str, values: Values) -> ColumnElement[Any]:
     return value if isinstance(value, ColumnElement) else literal(value, column.type)
 
 
-SYNCED: Values = {"status": "synced", "reason": null(), "run_at": null(), "error": null(), "error_kind": null()}
+SYNCED: Values = {
+    "status": "synced", "reason": null(), "run_at": null(),
+    "error": null(), "error_kind": null(), "error_registry": null(), "failed_at": null(),
+}  # fmt: skip
 WITHDRAWN: Values = {
     **SYNCED,
     "status": case((tags.c.mirrored_digest.is_not(None), "synced"), else_="skipped"),
@@ -77,6 +84,7 @@ def _claim_statement(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
             status="running",
             # A pause's error is obsolete; the error of an earlier attempt stays readable.
             error=case((tags.c.reason == PAUSED, null()), else_=tags.c.error),
+            error_registry=case((tags.c.reason == PAUSED, null()), else_=tags.c.error_registry),
             reason=null(),
             attempts=tags.c.attempts + 1,
             run_at=null(),
@@ -112,7 +120,9 @@ class End:
     run_at: datetime | None = None
     error: str | None = None
     error_kind: str | None = None
+    error_registry: str | None = None
     uncounted: int = 0  # attempts that did not count
+    failed: bool = False  # an attempt failed, for good or not
 
 
 def _end_statement(values: Values, *, withdrawn: Values, always: Values) -> ReturningUpdate[Any]:
@@ -137,9 +147,16 @@ def _end_parameter(name: str) -> BindParameter[Any]:
     return bindparam(f"end_{name}", type_=tags.c[name].type)
 
 
+_TIME = tags.c.failed_at.type
+_ENDED = ("status", "reason", "run_at", "error", "error_kind", "error_registry")
 END = _end_statement(
     {
-        **{name: _end_parameter(name) for name in ("status", "reason", "run_at", "error", "error_kind")},
+        **{name: _end_parameter(name) for name in _ENDED},
+        "failed_at": case(
+            (bindparam("end_failed", type_=Boolean), func.coalesce(tags.c.failed_at, bindparam("now", type_=_TIME))),
+            (bindparam("end_status", type_=String) == "skipped", null()),
+            else_=tags.c.failed_at,
+        ),
         "attempts": tags.c.attempts - bindparam("end_uncounted", type_=Integer),
     },
     withdrawn=WITHDRAWN,

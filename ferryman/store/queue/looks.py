@@ -1,0 +1,55 @@
+"""The looks at items: what each found, and how many jobs ended until the next one."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import and_, bindparam, delete, func, select, update
+
+from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import looks
+
+_KEPT = 60  # looks of an item
+
+_of_item = looks.c.target == bindparam("of_target")
+_oldest_kept = select(looks.c.id).where(_of_item).order_by(looks.c.id.desc()).limit(1).offset(_KEPT - 1)
+_FORGET = delete(looks).where(and_(_of_item, looks.c.id < _oldest_kept.scalar_subquery()))
+_newest = select(func.max(looks.c.id)).where(_of_item).scalar_subquery()
+_COUNT = (
+    update(looks)
+    .where(looks.c.id == _newest)
+    .values(copied=looks.c.copied + bindparam("more_copied"), failed=looks.c.failed + bindparam("more_failed"))
+)
+
+
+async def note_look(
+    connection: Transaction,
+    target: str,
+    now: datetime,
+    *,
+    outcome: Literal["looked", "failed", "paused"] = "looked",
+    error: str | None = None,
+    error_kind: str | None = None,
+    tags: int = 0,
+    enqueued: int = 0,
+    complete: bool = False,
+) -> None:
+    """Record a look at the item, and drop its oldest ones."""
+    values = {
+        "target": target, "at": now, "outcome": outcome, "error": error, "error_kind": error_kind,
+        "tags": tags, "enqueued": enqueued, "complete": complete, "copied": 0, "failed": 0,
+    }  # fmt: skip
+    await connection.execute(looks.insert(), values)
+    await connection.execute(_FORGET, {"of_target": target})
+
+
+async def count_ends(connection: Transaction, *, copied: Iterable[str] = (), failed: Iterable[str] = ()) -> None:
+    """Count ended jobs, by their targets, for the last look at each item."""
+    copies, failures = Counter(copied), Counter(failed)
+    ends = [  # sorted: two processes that write at once must lock the rows in one order
+        {"of_target": target, "more_copied": copies[target], "more_failed": failures[target]}
+        for target in sorted(copies | failures)
+    ]
+    if ends:
+        await connection.execute(_COUNT, ends)

@@ -1,0 +1,151 @@
+"""What the page shows: the life of digests, looks, cycles, samples, and what persons did"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TIME = sa.DateTime(timezone=True)
+_OWNED = "fk_digests_tag_id_tags"
+
+
+def upgrade() -> None:
+    op.add_column("tags", sa.Column("error_registry", sa.String()))
+    op.add_column("tags", sa.Column("failed_at", _TIME))
+    op.add_column("tags", sa.Column("platform_sizes", sa.JSON()))
+    op.add_column("attempts", sa.Column("target", sa.String()))
+    op.add_column("attempts", sa.Column("error_registry", sa.String()))
+    op.create_index("ix_attempts_target", "attempts", ["target", "id"])
+    op.create_index("ix_attempts_outcome", "attempts", ["outcome", "id"])
+    op.add_column("troubles", sa.Column("error_kind", sa.String()))
+    op.add_column("troubles", sa.Column("registry", sa.String()))
+    op.add_column("services", sa.Column("version", sa.String()))
+    op.add_column("services", sa.Column("details", sa.JSON()))
+    _create_digests()
+    _create_looks()
+    _create_actions()
+    _take_over()
+
+
+def _create_digests() -> None:
+    op.create_table(
+        "digests",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("side", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("at", _TIME),
+        sa.CheckConstraint("side IN ('source', 'target')", name="side"),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=_OWNED, ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_digests"),
+    )
+    op.create_index("ix_digests_tag_id", "digests", ["tag_id", "id"])
+
+
+def _create_looks() -> None:
+    op.create_table(
+        "looks",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("error", sa.String()),
+        sa.Column("error_kind", sa.String()),
+        sa.Column("tags", sa.Integer(), nullable=False),
+        sa.Column("enqueued", sa.Integer(), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("copied", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.CheckConstraint("outcome IN ('looked', 'failed', 'paused')", name="outcome"),
+        sa.PrimaryKeyConstraint("id", name="pk_looks"),
+    )
+    op.create_index("ix_looks_target", "looks", ["target", "id"])
+    op.create_table(
+        "cycles",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("began_at", _TIME, nullable=False),
+        sa.Column("ended_at", _TIME),
+        sa.Column("outcome", sa.String()),
+        sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("items_failed", sa.Integer(), nullable=False),
+        sa.Column("enqueued", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String()),
+        sa.PrimaryKeyConstraint("id", name="pk_cycles"),
+    )
+    op.create_table(
+        "samples",
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("queued", sa.Integer(), nullable=False),
+        sa.Column("due", sa.Integer(), nullable=False),
+        sa.Column("running", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("latency", sa.Float(), nullable=False),
+        sa.Column("copies", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("bytes_moved", sa.BigInteger(), nullable=False),
+        sa.Column("bytes_reused", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("at", name="pk_samples"),
+    )
+
+
+def _create_actions() -> None:
+    op.create_table(
+        "manual_pauses",
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("note", sa.String()),
+        sa.CheckConstraint("scope IN ('all', 'item', 'registry')", name="scope"),
+        sa.PrimaryKeyConstraint("scope", "name", name="pk_manual_pauses"),
+    )
+    op.create_table(
+        "look_requests",
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("requested_at", _TIME, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("target", name="pk_look_requests"),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer()),
+        sa.Column("detail", sa.String()),
+        sa.PrimaryKeyConstraint("id", name="pk_actions"),
+    )
+    op.create_index("ix_actions_at", "actions", ["at"])
+
+
+def _take_over() -> None:
+    """Fill the new columns and tables from what is recorded. `at` stays empty: the time was not recorded."""
+    op.execute("UPDATE attempts SET target = (SELECT target FROM tags WHERE tags.id = attempts.tag_id)")
+    for side in ("source", "target"):
+        op.execute(
+            f"INSERT INTO digests (tag_id, side, digest) "  # noqa: S608 - no value of a stranger
+            f"SELECT id, '{side}', {side}_digest FROM tags WHERE {side}_digest IS NOT NULL ORDER BY id"
+        )
+
+
+def downgrade() -> None:
+    for table in ("actions", "look_requests", "manual_pauses", "samples", "cycles", "looks", "digests"):
+        op.drop_table(table)
+    op.drop_column("services", "details")
+    op.drop_column("services", "version")
+    op.drop_column("troubles", "registry")
+    op.drop_column("troubles", "error_kind")
+    op.drop_index("ix_attempts_outcome", table_name="attempts")
+    op.drop_index("ix_attempts_target", table_name="attempts")
+    op.drop_column("attempts", "error_registry")
+    op.drop_column("attempts", "target")
+    op.drop_column("tags", "platform_sizes")
+    op.drop_column("tags", "failed_at")
+    op.drop_column("tags", "error_registry")
