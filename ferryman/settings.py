@@ -41,6 +41,7 @@ _POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?[0-9]{1,3}(?
 _HALF_A_LOGIN = Problem("TARGET_USER and TARGET_PASSWORD: found one of them, expected both or neither")
 _TOKEN = re.compile(r"[!-~]{16,}")  # what `Authorization: Bearer` can carry
 _HOW_TO_MAKE_ONE = "make one with `openssl rand -hex 32`"
+_EXPECTED_TOKEN = f"at least 16 characters of ASCII, without spaces: {_HOW_TO_MAKE_ONE}"
 _SAME_TOKENS = Problem(
     "FERRYMAN_TOKEN and FERRYMAN_READ_TOKEN: found the same text, expected two: who may read could act as well"
 )
@@ -115,14 +116,17 @@ def _listen(text: str) -> ListenAddress | None:
 
 def _token(token: SecretStr | None) -> SecretStr | None:
     if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ValueError(f"expected at least 16 characters of ASCII, without spaces: {_HOW_TO_MAKE_ONE}")
+        raise ValueError(f"expected {_EXPECTED_TOKEN}")
     return token
 
 
 def _read_token(value: object) -> object:
     if value is None or value == "public":
         return value
-    return _token(value if isinstance(value, SecretStr) else SecretStr(str(value)))
+    token = value if isinstance(value, SecretStr) else SecretStr(str(value))
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError(f"expected public, or {_EXPECTED_TOKEN}")
+    return token
 
 
 def _urls(urls: SecretStr | None) -> SecretStr | None:
@@ -167,7 +171,7 @@ class Settings(BaseModel):
     token: Annotated[SecretStr | None, AfterValidator(_token)] = None  # who has it acts and reads
     # Who has it reads; "public": everybody does. Plain: pydantic would make a SecretStr of that word, too.
     read_token: Annotated[SecretStr | Literal["public"] | None, PlainValidator(_read_token)] = None
-    hosts: Annotated[tuple[str, ...], _parsed_by(parse_hosts)] = ()  # accepted in the Host header; empty: the default
+    hosts: Annotated[tuple[str, ...], _parsed_by(parse_hosts)] = ()  # more names for the Host header
     base_path: Annotated[str, _parsed_by(parse_base_path)] = ""  # of the page, without a slash at the end
     trusted_proxies: Annotated[tuple[Network, ...], _parsed_by(parse_networks)] = ()  # whose X-Forwarded-* count
     # Of the page, as its readers reach it; without a slash at the end.
@@ -200,7 +204,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             raise ConfigurationError([*(_problem(detail, given, known) for detail in details), *problems]) from None
-        problems += _contradictions(settings)
+        problems = problems or list(_contradictions(settings))  # a token that cannot be read is not a missing one
         if problems:
             raise ConfigurationError(problems)
         return settings

@@ -137,7 +137,7 @@ def test_every_variable_is_read() -> None:
         ("URL", "https://me:hunter2@example.com", URL),  # not quoted
         ("TOKEN", "hunter2", TOKEN),
         ("TOKEN", "hunter2 with spaces in it", TOKEN),
-        ("READ_TOKEN", "hunter2", TOKEN),
+        ("READ_TOKEN", "hunter2", TOKEN.replace("expected", "expected public, or")),
         ("NOTIFY", "  ", "expected URLs, separated by white space"),
         ("WORKER", "1", "there is no such setting: did you mean FERRYMAN_WORKERS?"),
     ],
@@ -308,6 +308,13 @@ def test_a_file_with_a_wrong_secret_is_named_and_not_quoted(tmp_path: Path) -> N
     file.write_text("hunter2")
     assert complaints(FERRYMAN_TOKEN_FILE=str(file)) == [
         f"FERRYMAN_TOKEN_FILE: the content of '{file}' is wrong: {TOKEN}"
+    ]
+
+
+def test_a_token_that_cannot_be_read_is_not_a_missing_one(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    assert complaints(FERRYMAN_TOKEN_FILE=str(file), FERRYMAN_LISTEN=":8080") == [
+        f"FERRYMAN_TOKEN_FILE: '{file}' {MISSING}"
     ]
 
 
