@@ -28,6 +28,7 @@ def upgrade() -> None:
     _create_digests()
     _create_looks()
     _create_actions()
+    _create_notices()
     _take_over()
 
 
@@ -125,6 +126,43 @@ def _create_actions() -> None:
     op.create_index("ix_actions_at", "actions", ["at"])
 
 
+def _create_notices() -> None:
+    failing = sa.text("failed_at IS NOT NULL")
+    op.create_index("ix_tags_failing", "tags", ["target"], sqlite_where=failing, postgresql_where=failing)
+    op.create_table(
+        "notices",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("group", sa.String(), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("told_at", _TIME, nullable=False),
+        sa.Column("over_at", _TIME),
+        sa.PrimaryKeyConstraint("key", name="pk_notices"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("notice", sa.String(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("due_at", _TIME),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String()),
+        sa.Column("lease_token", sa.String()),
+        sa.Column("lease_expires_at", _TIME),
+        sa.CheckConstraint("phase IN ('began', 'again', 'over')", name="phase"),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.UniqueConstraint("recipient", "notice", name="uq_deliveries_recipient_notice"),
+    )
+
+
 def _take_over() -> None:
     """Fill the new columns and tables from what is recorded. `at` stays empty: the time was not recorded."""
     op.execute("UPDATE attempts SET target = (SELECT target FROM tags WHERE tags.id = attempts.tag_id)")
@@ -136,7 +174,17 @@ def _take_over() -> None:
 
 
 def downgrade() -> None:
-    for table in ("actions", "look_requests", "manual_pauses", "samples", "cycles", "looks", "digests"):
+    for table in (
+        "deliveries",
+        "notices",
+        "actions",
+        "look_requests",
+        "manual_pauses",
+        "samples",
+        "cycles",
+        "looks",
+        "digests",
+    ):
         op.drop_table(table)
     op.drop_column("services", "details")
     op.drop_column("services", "version")
@@ -147,5 +195,6 @@ def downgrade() -> None:
     op.drop_column("attempts", "error_registry")
     op.drop_column("attempts", "target")
     op.drop_column("tags", "platform_sizes")
+    op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_column("tags", "failed_at")
     op.drop_column("tags", "error_registry")

@@ -144,6 +144,7 @@ _partial(  # for a claim that excludes the registries that have their share of w
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
+_partial("ix_tags_failing", tags.c.target, where=tags.c.failed_at.is_not(None))
 # With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item` and reads all synced rows.
 _partial("ix_tags_unread", tags.c.target, tags.c.status, where=UNREAD)
 # A covering index for the summary: a million rows are counted without reading the table.
@@ -346,6 +347,40 @@ actions = Table(
     Column("subject", String, nullable=False),
     Column("number", Integer),  # of tags
     Column("detail", String),
+)
+
+notices = Table(
+    "notices",  # what was told
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("event", String, nullable=False),
+    Column("subject", String, nullable=False),  # an item's target, a registry's host, or empty
+    Column("group", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("told_at", UtcDateTime, nullable=False),
+    Column("over_at", UtcDateTime),
+)
+
+deliveries = Table(
+    "deliveries",  # of notices, that are still due
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("recipient", String, nullable=False),  # a hash of its URL, which is a secret
+    Column("name", String, nullable=False),  # of the recipient, for people
+    Column("notice", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),  # None: given up
+    Column("tries", Integer, nullable=False),
+    Column("error", String),
+    Column("lease_token", String),
+    Column("lease_expires_at", UtcDateTime),
+    UniqueConstraint("recipient", "notice"),
+    CheckConstraint("phase IN ('began', 'again', 'over')", name="phase"),
 )
 
 marks = Table(

@@ -1,0 +1,200 @@
+"""What may need a person, as the record has it: failed tags, refused logins, lookups, cycles, changed digests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, or_, select
+
+from ferryman.store.database.chunks import chunks
+from ferryman.store.database.database import Database
+from ferryman.store.database.tables import (
+    UNREAD,
+    attempts,
+    cycles,
+    digests,
+    looks,
+    lookup_failures,
+    manual_pauses,
+    registries,
+    status_is,
+    tags,
+)
+from ferryman.store.queue.pauses import touches
+
+_NAMES = 3  # of tags, as examples
+_MOST_CHANGES = 10_000  # digests that are read at once: the rest is told of later
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An item of which tags have failed for good, or fail again and again since."""
+
+    target: str
+    item: str
+    since: datetime
+    failed: int  # tags that failed for good and wait for a mend; 0: all are tried again just now
+    names: Sequence[str]  # of the first of them
+    error: str | None  # of the first of them
+    error_kind: str | None
+    registry: str | None  # that caused it
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLogin:
+    """A registry that is paused because it refuses the login."""
+
+    registry: str
+    since: datetime
+    error: str
+    waiting: int  # tags
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLookup:
+    """An item that could not be looked at, so many times in a row."""
+
+    target: str
+    item: str
+    source: str
+    since: datetime
+    error: str
+    error_kind: str | None
+    registry: str | None
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """When what was last done well. None: never, as far as known."""
+
+    cycle_at: datetime | None  # a cycle ended well
+    first_cycle_at: datetime | None  # the first cycle that is recorded began
+    copied_at: datetime | None  # a tag was copied
+    due_since: datetime | None  # the oldest tag that may run, and does not
+    paused_by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Upstream's digest of a tag was another one before."""
+
+    number: int  # grows with the time
+    target: str
+    item: str
+    tag: str
+    at: datetime
+
+
+class Conditions:
+    """Reads what may need a person. Every call raises StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def failed_items(self) -> list[FailedItem]:
+        """The items with failing tags. A refused login is not among the reasons: the registry's pause tells of it."""
+        for_good = and_(or_(status_is("failed"), UNREAD), tags.c.error_kind.is_distinct_from("login"))
+        failing = (
+            select(
+                tags.c.target, func.min(tags.c.item), func.min(tags.c.failed_at), func.sum(case((for_good, 1), else_=0))
+            )
+            .where(tags.c.failed_at.is_not(None))
+            .group_by(tags.c.target)
+        )
+        first = (
+            select(tags.c.tag, tags.c.error, tags.c.error_kind, tags.c.error_registry)
+            .where(for_good, tags.c.failed_at.is_not(None))
+            .order_by(tags.c.rank, tags.c.id)
+            .limit(_NAMES)
+        )
+        found = []
+        async with self._database.read() as connection:
+            for target, item, since, number in (await connection.execute(failing)).all():
+                rows = (await connection.execute(first.where(tags.c.target == target))).all()
+                error = rows[0][1:] if rows else (None, None, None)
+                found.append(FailedItem(target, item, since, int(number), [row.tag for row in rows], *error))
+        return found
+
+    async def refused_logins(self) -> list[RefusedLogin]:
+        """The registries whose login is refused."""
+        query = select(registries.c.registry, registries.c.since, registries.c.error).where(
+            registries.c.until.is_(None)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+            counted = [
+                await connection.scalar(
+                    select(func.count()).where(status_is("queued"), tags.c.run_at.is_(None), touches([row.registry]))
+                )
+                for row in rows
+            ]
+        return [
+            RefusedLogin(row.registry, row.since, row.error, waiting)
+            for row, waiting in zip(rows, counted, strict=True)
+        ]
+
+    async def failed_lookups(self) -> list[FailedLookup]:
+        """The items that could not be looked at the last time."""
+        failed, well = lookup_failures, looks.alias("well")
+        last = select(func.max(well.c.id)).where(well.c.target == failed.c.target, well.c.outcome == "looked")
+        times = select(func.count()).where(
+            looks.c.target == failed.c.target,
+            looks.c.outcome == "failed",
+            looks.c.id > func.coalesce(last.scalar_subquery(), 0),
+        )
+        columns = [failed.c[name] for name in ("target", "item", "source", "since", "error", "error_kind", "registry")]
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(*columns, times.scalar_subquery()))
+            return [FailedLookup(*row) for row in rows]
+
+    async def looked_since(self, moments: Mapping[str, datetime]) -> set[str]:
+        """Of these targets, those at which a look went well after the moment."""
+        found: set[str] = set()
+        async with self._database.read() as connection:
+            for chunk in chunks(sorted(moments)):
+                last = select(looks.c.target, func.max(looks.c.at)).where(looks.c.outcome == "looked")
+                rows = await connection.execute(last.where(looks.c.target.in_(chunk)).group_by(looks.c.target))
+                found |= {target for target, at in rows if at >= moments[target]}
+        return found
+
+    async def progress(self, now: datetime) -> Progress:
+        """When what was last done well."""
+        well = select(func.max(cycles.c.ended_at)).where(cycles.c.outcome == "done")
+        first = select(func.min(cycles.c.began_at))
+        copied = (
+            select(attempts.c.finished_at).where(attempts.c.outcome == "synced").order_by(attempts.c.id.desc()).limit(1)
+        )
+        due = select(func.min(tags.c.run_at)).where(status_is("queued"), tags.c.run_at <= now)
+        by_hand = select(manual_pauses.c.scope).where(manual_pauses.c.scope == "all").limit(1)
+        async with self._database.read() as connection:
+            return Progress(
+                await connection.scalar(well),
+                await connection.scalar(first),
+                await connection.scalar(copied),
+                await connection.scalar(due),
+                await connection.scalar(by_hand) is not None,
+            )
+
+    async def changes(self, *, after: int, since: datetime) -> list[Change]:
+        """The tags whose digest changed upstream, recorded after the number `after`, and not before `since`."""
+        earlier, newest_old = digests.alias("earlier"), select(digests.c.id).where(digests.c.at < since)
+        before = (
+            select(earlier.c.digest)
+            .where(earlier.c.tag_id == digests.c.tag_id, earlier.c.side == "source", earlier.c.id < digests.c.id)
+            .order_by(earlier.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        # From the end, by the id: all digests that were ever recorded may be millions.
+        start = func.coalesce(newest_old.order_by(digests.c.id.desc()).limit(1).scalar_subquery(), 0)
+        query = (
+            select(digests.c.id, tags.c.target, tags.c.item, tags.c.tag, digests.c.at)
+            .join_from(digests, tags)
+            .where(digests.c.id > after, digests.c.id > start, digests.c.side == "source", digests.c.at >= since)
+            .where(before != digests.c.digest)
+            .order_by(digests.c.id)
+            .limit(_MOST_CHANGES)
+        )
+        async with self._database.read() as connection:
+            return [Change(*row) for row in await connection.execute(query)]
