@@ -19,11 +19,13 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
+from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Locks, Owner, locks
 from ferryman.store.queue.queue import Queue
+from ferryman.store.samples import Samples
 from ferryman.store.services import Services
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.store.target_checks import TargetChecks
@@ -36,6 +38,8 @@ from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
+_CYCLES_KEPT = timedelta(days=365)
+_SAMPLES_KEPT = timedelta(days=35)
 _SILENT_SERVICES_KEPT = timedelta(days=1)  # retention of processes without a heartbeat
 
 
@@ -50,6 +54,8 @@ class Record:
     images: EngineImages
     blobs: TargetBlobs
     targets: TargetChecks
+    cycles: CycleLog
+    samples: Samples
     database: Database
 
     def locks(self) -> Locks:
@@ -76,6 +82,8 @@ class Application:
         return Scheduler(
             queue=self.record.queue,
             ledger=self.record.ledger,
+            cycles=self.record.cycles,
+            owner=self.owner.name,
             registry=self.registry,
             pauses=self.pauses,
             target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
@@ -123,6 +131,8 @@ class Application:
         now = self.clock.now()
         await self.record.ledger.forget_attempts(now - _ATTEMPTS_KEPT)
         await self.record.services.forget(now - _SILENT_SERVICES_KEPT)
+        await self.record.cycles.forget(now - _CYCLES_KEPT)
+        await self.record.samples.forget(now - _SAMPLES_KEPT)
         targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
         await self.record.blobs.forget_repositories(but=targets)
         await self.record.blobs.forget_unused()
@@ -193,6 +203,8 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
         images=EngineImages(database, clock=clock),
         blobs=TargetBlobs(database, clock=clock),
         targets=TargetChecks(database, clock=clock),
+        cycles=CycleLog(database),
+        samples=Samples(database),
         database=database,
     )
 

@@ -61,6 +61,7 @@ async def cycle_to_the_end(app: Application, items: Sequence[Item], view: View) 
     finally:
         await cancel_and_wait([looking, working])
         await app.record.queue.reclaim([app.owner.name])  # jobs that were claimed during the stop
+        await app.record.cycles.stop(app.owner.name, now=app.clock.now())
 
 
 def _sync_lookups(app: Application, items: Sequence[Item]) -> SyncLookups:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,6 +25,7 @@ from ferryman.platforms import Platform
 from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
+from ferryman.store.cycles import CycleLog
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
@@ -84,6 +85,8 @@ class Scheduler:
         *,
         queue: Queue,
         ledger: Ledger,
+        cycles: CycleLog,
+        owner: str,
         registry: RegistryClient,
         pauses: RegistryPauses,
         target_check: TargetCheck,
@@ -94,6 +97,8 @@ class Scheduler:
     ) -> None:
         self._queue = queue
         self._ledger = ledger
+        self._cycles = cycles
+        self._owner = owner
         self._registry = registry
         self._pauses = pauses
         self._target_check = target_check
@@ -119,15 +124,32 @@ class Scheduler:
         ended = CycleEnded("stopped", len(items), again=again)
         began = self._clock.monotonic()
         self._events.emit(CycleStarted(len(items), again=again))
+        key = None
         try:
+            if not again:
+                key = await self._cycles.begin(self._owner, items=len(items), now=self._clock.now())
             cycle = await self._cycle(configuration, items, again=again, only_unread=only_unread)
             ended = replace(ended, outcome="done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+            await self._record_end(key, ended)
         except Exception as error:
             ended = replace(ended, outcome="failed", error=str(error))
+            with suppress(StoreError):  # the database may be what failed
+                await self._record_end(key, ended)
             raise
         finally:
             self._events.emit(replace(ended, seconds=self._clock.monotonic() - began))
         return cycle
+
+    async def _record_end(self, key: int | None, ended: CycleEnded) -> None:
+        if key is not None:
+            await self._cycles.end(
+                key,
+                outcome=ended.outcome,
+                now=self._clock.now(),
+                items_failed=ended.items_failed,
+                enqueued=ended.enqueued,
+                error=ended.error,
+            )
 
     async def _cycle(
         self, configuration: Configuration, items: Sequence[Item], *, again: bool, only_unread: bool

@@ -16,6 +16,7 @@ from ferryman.store.services import Cycles
 from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
 from ferryman.timetable import NextCycle, next_cycle
+from ferryman.views.running_jobs import RunningJobs
 
 # Seconds of a graceful stop in which running copies may end. Returning the rest to the queue may take 5 more; docker
 # kills a container after 10.
@@ -24,6 +25,7 @@ _HEARTBEAT_INTERVAL = 15.0  # seconds between two heartbeats, which `ferryman he
 # A pool without progress for this long hangs. All waits of a copy have shorter timeouts, unless `timeout` of a registry
 # is longer: an engine may unpack, and a registry may commit, for an hour without a response.
 _LONGEST_STALL = timedelta(hours=3)
+_SAMPLE_CHECK_INTERVAL = 60.0  # seconds after which a sample may be due
 _CLOCK_CHECK_INTERVAL = 15.0  # seconds after which the timetable checks whether the clock was set
 
 
@@ -42,6 +44,8 @@ class _Service:
         self._scheduler = app.scheduler() if schedule else None
         self._pool = app.pool() if work else None
         self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
+        self._running = RunningJobs(clock=app.clock.monotonic)
+        app.events.subscribe(self._running.observe)
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
         # Monotonic times: when the last cycle ended, and when the running one began.
@@ -61,6 +65,7 @@ class _Service:
             self._supervised("timetable", self._timetable),
             self._supervised("service heartbeat", self._send_heartbeats),
             self._supervised("look for mended credentials", self._resume_recovered),
+            self._supervised("samples", self._take_samples),
         ]
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
@@ -76,6 +81,7 @@ class _Service:
             await cancel_and_wait([stop, *others, *pool])
         owner = self._app.owner.name
         await self._app.record.queue.reclaim([owner])  # jobs that were claimed during the stop
+        await self._app.record.cycles.stop(owner, now=self._app.clock.now())
         await self._app.record.services.drop(owner)
         log.get().info("service_stopped", message="stopped")
         if ended is not None:
@@ -170,12 +176,23 @@ class _Service:
                 )
             await self._app.clock.sleep(_HEARTBEAT_INTERVAL)
 
+    async def _take_samples(self) -> None:
+        """Take a sample of the queue for every five minutes, whichever process is the first."""
+        while True:
+            try:
+                await self._app.record.samples.take(self._app.clock.now())
+            except StoreError as error:
+                log.get().error("sample_failed", message="cannot take a sample of the queue", error=str(error))
+            await self._app.clock.sleep(_SAMPLE_CHECK_INTERVAL)
+
     async def _heartbeat(self) -> None:
         if self._is_stalled():
             return
         record, cycles = self._app.record, self._cycles() if self._scheduler else Cycles()
         try:
-            await record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles)
+            await record.services.heartbeat(
+                self._app.owner.name, self._role, cycles=cycles, details=self._running.details()
+            )
         except StoreError as error:
             log.get().error("heartbeat_failed", message="cannot send the heartbeat", error=str(error))
 

@@ -30,6 +30,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Cycle, ItemLookup, Scheduler
+from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.ledger import HistoryLine, Ledger
 from ferryman.store.queue.queue import Queue
@@ -79,6 +80,7 @@ class World:
         self.ledger = Ledger(database)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock, events=self.events)
         self.registries: dict[str, RegistryEntry] = {}
+        self.cycles = CycleLog(database)
         self.scheduler = self.restarted()
 
     @property
@@ -89,7 +91,8 @@ class World:
     def restarted(self) -> Scheduler:
         targets = TargetChecks(self.database, clock=self.clock)
         self.scheduler = Scheduler(
-            queue=self.queue, ledger=self.ledger, registry=self.client, pauses=self.pauses, clock=self.clock,
+            queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
+            registry=self.client, pauses=self.pauses, clock=self.clock,
             target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1), events=self.events,
         )  # fmt: skip

@@ -1,10 +1,13 @@
 """Heartbeats of the processes that run on a database, for `health` and `status`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, select
 
+from ferryman import __version__
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import services
@@ -21,6 +24,8 @@ class Service:
     next_cycle_at: datetime | None  # None: it schedules nothing, or a cycle is running
     cycle_began_at: datetime | None = None  # of the running cycle
     cycle_ended_at: datetime | None = None  # of the last cycle, whatever its outcome
+    version: str | None = None  # of Ferryman
+    details: Mapping[str, Any] | None = None  # what the process last said of itself, for the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,10 @@ class Services:
         self._database = database
         self._clock = clock
 
-    async def heartbeat(self, owner: str, role: str, *, cycles: Cycles = _NONE) -> None:
-        """Record a heartbeat; the first one sets the process's start time."""
+    async def heartbeat(
+        self, owner: str, role: str, *, cycles: Cycles = _NONE, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record a heartbeat; the first one sets the process's start time. `details`: what it says of itself (JSON)."""
         now = self._clock.now()
         values = {
             "role": role,
@@ -51,6 +58,8 @@ class Services:
             "next_cycle_at": cycles.next_at,
             "cycle_began_at": cycles.began_at,
             "cycle_ended_at": cycles.ended_at,
+            "version": __version__,
+            "details": details,
         }
         async with self._database.write() as connection:
             upsert = connection.insert(services).values(owner=owner, started_at=now, **values)

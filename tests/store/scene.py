@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Applied, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Applied, ItemKey, Job, Look, PlannedTag, SeenTag, TagRecord, Walk
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
@@ -65,6 +65,7 @@ class Scene:
         platforms: Mapping[str, str | None] | None = None,
         known: Mapping[str, TagRecord] | None = None,
         began_at: datetime | None = None,
+        look: Look | None = None,
     ) -> Applied:
         """Apply a walk that lists these tags with these digests. `planned`: actions by tag; by default `copy` for all.
 
@@ -83,7 +84,8 @@ class Scene:
             for rank, (tag, action) in enumerate(actions.items())
         ]  # fmt: skip
         began = began_at or self.clock.now()
-        return await self.queue.apply(item, found, gone=gone, planned=decided, walk=Walk(began, began, "rules"))
+        walk = Walk(began, began, "rules")
+        return await self.queue.apply(item, found, gone=gone, planned=decided, walk=walk, look=look)
 
     async def running(self, tag: str = "v1", value: str = "a") -> Job:
         """The tag, enqueued and claimed."""
@@ -106,8 +108,12 @@ class Scene:
             job, started_at=self.clock.now(), target_digest=digest("f"), identical=False, bytes_moved=7, bytes_reused=5
         )
 
-    async def fail(self, job: Job, *, kind: str = "unreachable", retry_at: datetime | None = None) -> bool:
-        return await self.queue.fail(job, started_at=self.clock.now(), kind=kind, error="it broke", retry_at=retry_at)
+    async def fail(
+        self, job: Job, *, kind: str = "unreachable", retry_at: datetime | None = None, registry: str | None = None
+    ) -> bool:
+        return await self.queue.fail(
+            job, started_at=self.clock.now(), kind=kind, error="it broke", retry_at=retry_at, registry=registry
+        )
 
     async def skip(self, job: Job) -> bool:
         return await self.queue.skip(job, started_at=self.clock.now(), reason="platform", error="no such platform")

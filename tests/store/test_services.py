@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ferryman import __version__
 from ferryman.store.database.database import Database
 from ferryman.store.services import Cycles, Service, Services
 from tests.store.scene import START, ManualClock
@@ -13,12 +14,14 @@ async def test_heartbeats(database: Database, clock: ManualClock) -> None:
     later = clock.advance(timedelta(seconds=15))
     await services.heartbeat("two", "run", cycles=Cycles(ended_at=later, next_at=START + timedelta(hours=6)))
     assert await services.list() == [
-        Service("two", "run", later, later, START + timedelta(hours=6), cycle_ended_at=later),
-        Service("one", "worker", START, START, None),
+        Service("two", "run", later, later, START + timedelta(hours=6), cycle_ended_at=later, version=__version__),
+        Service("one", "worker", START, START, None, version=__version__),
     ]
     clock.advance(timedelta(seconds=15))
-    await services.heartbeat("one", "worker")
-    assert (await services.list())[0] == Service("one", "worker", START, clock.now(), None)
+    await services.heartbeat("one", "worker", details={"jobs": []})
+    assert (await services.list())[0] == Service(
+        "one", "worker", START, clock.now(), None, version=__version__, details={"jobs": []}
+    )
     await services.drop("one")
     await services.drop("one")
     assert [service.owner for service in await services.list()] == ["two"]

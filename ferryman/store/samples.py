@@ -1,0 +1,83 @@
+"""Samples of the queue and of the work, one for every five minutes, for charts over a day or a month."""
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import and_, delete, func, select
+
+from ferryman.store.database.database import Database, Transaction
+from ferryman.store.database.tables import attempts, samples, status_is, tags
+
+INTERVAL = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The queue at the end of an interval that began at `at`, and the attempts that ended in the interval."""
+
+    at: datetime
+    queued: int
+    due: int
+    running: int
+    failed: int
+    latency: float  # seconds: the age of the oldest due tag
+    copies: int
+    failures: int
+    bytes_moved: int
+    bytes_reused: int
+
+
+def interval_of(moment: datetime) -> datetime:
+    """The start of the interval that contains the moment, by the clock of UTC."""
+    return datetime.fromtimestamp(moment.timestamp() // INTERVAL.total_seconds() * INTERVAL.total_seconds(), UTC)
+
+
+class Samples:
+    """Takes and reads samples. Every call raises StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, now: datetime) -> None:
+        """Take the sample of the interval that ended last. Idempotent: several processes may take it."""
+        at = interval_of(now) - INTERVAL
+        async with self._database.read() as connection:
+            if await connection.scalar(select(samples.c.at).where(samples.c.at == at)):
+                return
+            values = {"at": at, **await _queue(connection, now), **await _work(connection, at)}
+        async with self._database.write() as connection:
+            await connection.execute(connection.insert(samples).values(values).on_conflict_do_nothing())
+
+    async def since(self, moment: datetime) -> list[Sample]:
+        """The samples from then on, oldest first. Intervals in which no process ran have none."""
+        columns = [samples.c[field.name] for field in fields(Sample)]
+        query = select(*columns).where(samples.c.at >= moment).order_by(samples.c.at)
+        async with self._database.read() as connection:
+            return [Sample(*row) for row in await connection.execute(query)]
+
+    async def forget(self, before: datetime) -> None:
+        """Drop the samples of earlier intervals."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(samples).where(samples.c.at < before))
+
+
+async def _queue(connection: Transaction, now: datetime) -> dict[str, float]:
+    due = tags.c.run_at <= now
+    queued = select(func.count(), func.count().filter(due), func.min(tags.c.run_at).filter(due))
+    number, ready, oldest = (await connection.execute(queued.where(status_is("queued")))).one()
+    running = await connection.scalar(select(func.count()).select_from(tags).where(status_is("running"))) or 0
+    failed = await connection.scalar(select(func.count()).select_from(tags).where(status_is("failed"))) or 0
+    latency = (now - oldest).total_seconds() if oldest else 0.0
+    return {"queued": number, "due": ready, "latency": latency, "running": running, "failed": failed}
+
+
+async def _work(connection: Transaction, at: datetime) -> dict[str, int]:
+    ended = and_(attempts.c.finished_at >= at, attempts.c.finished_at < at + INTERVAL)
+    totals = select(
+        func.count().filter(attempts.c.outcome == "synced"),
+        func.count().filter(attempts.c.outcome == "failed"),
+        func.coalesce(func.sum(attempts.c.bytes_moved), 0),
+        func.coalesce(func.sum(attempts.c.bytes_reused), 0),
+    )
+    copies, failures, moved, reused = (await connection.execute(totals.where(ended))).one()
+    return {"copies": copies, "failures": failures, "bytes_moved": int(moved), "bytes_reused": int(reused)}

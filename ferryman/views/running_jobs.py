@@ -1,0 +1,82 @@
+"""What moves now in this process: every running job with its bytes, its rate and the time that is left."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ferryman.events import Event, JobEnded, JobInfo, JobProgressed, JobStarted
+from ferryman.views.progress import TagProgress
+
+_WINDOW = 10.0  # seconds over which the rate is averaged
+_ESTIMATED_FROM = 0.02  # fraction that must be done before the remaining time is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """One running job, as the page shows it."""
+
+    key: str  # of this attempt
+    item: str
+    target: str
+    tag: str
+    attempt: int
+    doing: str  # pull, push or copy; empty: nothing was reported yet
+    fraction: float  # from 0 to 1
+    moved: int  # bytes
+    rate: float  # bytes per second
+    seconds: float  # since it began
+    left: float | None  # seconds; None: too early to tell
+
+
+@dataclass(slots=True)
+class _Job:
+    info: JobInfo
+    progress: TagProgress
+    began: float
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def rate(self, now: float) -> float:
+        moved = self.progress.moved
+        self.samples.append((now, moved))
+        while len(self.samples) > 1 and now - self.samples[1][0] >= _WINDOW:
+            self.samples.popleft()
+        since, before = self.samples[0]
+        return max(moved - before, 0) / (now - since) if now > since else 0.0
+
+
+class RunningJobs:
+    """An observer of events. `clock`: seconds of a monotonic clock."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._jobs: dict[str, _Job] = {}  # in the order of their start
+
+    def observe(self, event: Event) -> None:
+        """Update the jobs."""
+        match event:
+            case JobProgressed():  # first, because it is by far the most frequent
+                if job := self._jobs.get(event.job.key):  # otherwise a late report of a copy that was stopped
+                    job.progress.update(event.part, event.done, event.total)
+            case JobStarted(info):
+                self._jobs[info.key] = _Job(info, TagProgress(f"{info.item}:{info.tag}"), self._clock())
+            case JobEnded():
+                self._jobs.pop(event.job.key, None)
+
+    def now(self) -> list[RunningJob]:
+        """The running jobs, the oldest first."""
+        return [_described(job, self._clock()) for job in self._jobs.values()]
+
+    def details(self) -> dict[str, Any]:
+        """The same as JSON, for a heartbeat: other processes show them."""
+        return {"jobs": [asdict(job) for job in self.now()]}
+
+
+def _described(job: _Job, now: float) -> RunningJob:
+    info, progress = job.info, job.progress
+    seconds = now - job.began
+    left = seconds * (1 / progress.fraction - 1) if progress.fraction >= _ESTIMATED_FROM else None
+    return RunningJob(
+        info.key, info.item, info.target, info.tag, info.attempt,
+        progress.doing, progress.fraction, progress.moved, job.rate(now), seconds, left,
+    )  # fmt: skip
