@@ -9,22 +9,25 @@ share one get `{registry}__{namespace}__{image}.txt`, a "/" in the namespace wri
 """
 
 import asyncio
+import filecmp
 import os
 import re
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from ferryman.errors import ConfigurationError, FerrymanError, Problem
 from ferryman.items.model import Item
 from ferryman.reference import Repository, is_digest, is_tag
-from ferryman.store.ledger import HistoryLine, Ledger
-from ferryman.store.records import ItemKey
+from ferryman.store.ledger import Ledger
+from ferryman.store.records import HistoryLine, ItemKey
 
 UNKNOWN_TIME = "1970-01-01 08:00:00"  # means "unknown" in every zone
 UNKNOWN_DIGEST = "Unknown"
@@ -70,9 +73,11 @@ class ExportReport:
 
 
 async def export_history(ledger: Ledger, *, folder: Path, zone: ZoneInfo) -> ExportReport:
-    """Export the ledger. See `export`."""
-    entries = await ledger.history()
-    return await asyncio.to_thread(export, entries, folder=folder, zone=zone)
+    """Export the ledger, a page at a time. See `HistoryExport`."""
+    with HistoryExport(folder, zone) as export:
+        async for source, lines in ledger.history():
+            await asyncio.to_thread(export.add, source, lines)
+        return await asyncio.to_thread(export.finish)
 
 
 async def import_history(
@@ -92,29 +97,65 @@ async def import_history(
     return ImportReport(tuple(imported), tuple(problems))
 
 
-def export(entries: Iterable[tuple[str, HistoryLine]], *, folder: Path, zone: ZoneInfo) -> ExportReport:
-    """Write (source repository, line) pairs, given in the order of the files, to `folder`.
+class HistoryExport:
+    """Writes the files of one export. A context manager; raises FerrymanError if the folder cannot be written.
 
-    Each file is written atomically. The same entries give the same bytes. A file that has them already is not written,
-    and other files are left unchanged. Raises FerrymanError if the folder cannot be written.
+    Lines go to temporary files, and `finish` replaces the files of `folder` atomically. The same lines give the same
+    bytes. A file that has them already is not written, and other files are left unchanged.
     """
-    grouped: defaultdict[Repository, dict[tuple[str, str], HistoryLine]] = defaultdict(dict)
-    problems = []
-    for source, line in entries:
-        if is_tag(line.tag) and _is_history_digest(line.digest):
-            grouped[Repository.parse(source)].setdefault((line.tag, line.digest), line)
-        else:
-            problems.append(Problem(f"{source}: not written: {_quoted(line.tag)} with digest {_quoted(line.digest)}"))
-    contents = {
-        folder / name: "".join(_format(line, zone) for line in grouped[source].values()).encode()
-        for source, name in file_names(grouped).items()
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        changed = tuple(path for path in sorted(contents) if _replace(path, contents[path]))
-    except OSError as error:
-        raise FerrymanError(f"the history cannot be written to {folder}: {error.strerror}") from error
-    return ExportReport(tuple(sorted(contents)), changed, tuple(problems))
+
+    def __init__(self, folder: Path, zone: ZoneInfo) -> None:
+        self._folder = folder
+        self._zone = zone
+        self._parts: dict[Repository, Path] = {}  # the temporary file of each source
+        self._written: set[tuple[str, str]] = set()  # tags and digests of the last source
+        self._problems: list[Problem] = []
+
+    def __enter__(self) -> Self:
+        with self._explained():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._temporary = TemporaryDirectory(prefix=".export-", dir=self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._temporary.cleanup()
+
+    def add(self, source: str, lines: Iterable[HistoryLine]) -> None:
+        """Write lines of a source repository, in the order of the file. All lines of a source follow one another."""
+        valid = []
+        for line in lines:
+            if is_tag(line.tag) and _is_history_digest(line.digest):
+                valid.append(line)
+            else:
+                found = f"{_quoted(line.tag)} with digest {_quoted(line.digest)}"
+                self._problems.append(Problem(f"{source}: not written: {found}"))
+        if valid:
+            with self._explained():
+                self._append(Repository.parse(source), valid)
+
+    def _append(self, source: Repository, lines: Iterable[HistoryLine]) -> None:
+        if source not in self._parts:
+            self._parts[source] = Path(self._temporary.name, str(len(self._parts)))
+            self._written.clear()
+        with self._parts[source].open("ab") as file:
+            for line in lines:
+                if (line.tag, line.digest) not in self._written:  # else two targets hold it
+                    self._written.add((line.tag, line.digest))
+                    file.write(_format(line, self._zone).encode())
+
+    def finish(self) -> ExportReport:
+        """Move the files to their names."""
+        parts = {self._folder / name: self._parts[source] for source, name in file_names(self._parts).items()}
+        with self._explained():
+            changed = tuple(path for path in sorted(parts) if _replace(path, parts[path]))
+        return ExportReport(tuple(sorted(parts)), changed, tuple(self._problems))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FerrymanError(f"the history cannot be written to {self._folder}: {error.strerror}") from error
 
 
 def file_names(sources: Iterable[Repository]) -> dict[Repository, str]:
@@ -211,19 +252,13 @@ def _local(moment: datetime | None, zone: ZoneInfo) -> str:
         return UNKNOWN_TIME
 
 
-def _replace(path: Path, content: bytes) -> bool:
-    """Write `content` to `path` atomically. False: the file had it already."""
-    if path.is_file() and path.read_bytes() == content:
+def _replace(path: Path, by: Path) -> bool:
+    """Replace the file atomically. False: it has the same content."""
+    if path.is_file() and filecmp.cmp(path, by, shallow=False):
         return False
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with by.open("rb") as file:
+        os.fsync(file.fileno())
+    by.replace(path)
     return True
 
 

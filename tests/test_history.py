@@ -1,6 +1,6 @@
 """Export and import of the old files: exact bytes, and a problem for every invalid line."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +14,8 @@ from ferryman.errors import ConfigurationError, FerrymanError
 from ferryman.items.model import Item
 from ferryman.reference import Repository
 from ferryman.store.database.database import open_database
-from ferryman.store.ledger import HistoryLine, Ledger
+from ferryman.store.ledger import Ledger
+from ferryman.store.records import HistoryLine
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -50,11 +51,19 @@ def as_the_ledger_sorts(lines: Sequence[HistoryLine]) -> list[HistoryLine]:
     return sorted(lines, key=lambda entry: entry.pushed_at or epoch, reverse=True)
 
 
+def export(entries: Iterable[tuple[str, HistoryLine]], *, folder: Path, zone: ZoneInfo) -> history.ExportReport:
+    """Export these lines, each as a page of its own."""
+    with history.HistoryExport(folder, zone) as exporting:
+        for source, entry in entries:
+            exporting.add(source, [entry])
+        return exporting.finish()
+
+
 class TestExport:
     def test_writes_the_old_line_in_the_zone_that_was_asked_for(self, tmp_path: Path) -> None:
         entries = [(PAUSE, line("3.7")), (PAUSE, HistoryLine("edge", "Unknown", None))]
 
-        report = history.export(entries, folder=tmp_path / "new" / "history", zone=SHANGHAI)
+        report = export(entries, folder=tmp_path / "new" / "history", zone=SHANGHAI)
 
         path = tmp_path / "new" / "history" / "registry.k8s.io__pause.txt"
         assert report.files == report.changed == (path,)
@@ -63,17 +72,17 @@ class TestExport:
         )
 
     def test_keeps_the_port_of_a_registry(self, tmp_path: Path) -> None:
-        report = history.export([("127.0.0.1:5000/x", line("1"))], folder=tmp_path, zone=UTC_ZONE)
+        report = export([("127.0.0.1:5000/x", line("1"))], folder=tmp_path, zone=UTC_ZONE)
 
         assert [path.name for path in report.files] == ["127.0.0.1:5000__x.txt"]
 
     def test_leaves_unchanged_and_foreign_files_alone(self, tmp_path: Path) -> None:
         foreign = tmp_path / "quay.io__flannel.txt"
         foreign.write_text("mine")
-        history.export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
+        export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
         before = (tmp_path / "registry.k8s.io__pause.txt").stat()
 
-        again = history.export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
+        again = export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
 
         after = (tmp_path / "registry.k8s.io__pause.txt").stat()
         assert again.changed == ()
@@ -91,14 +100,14 @@ class TestExport:
 
         monkeypatch.setattr("os.fsync", no_room)
         with pytest.raises(FerrymanError, match="No space left on device"):
-            history.export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
+            export([(PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
 
         assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
         assert path.read_text() == "the old content\n"
 
     @pytest.mark.parametrize("tag", ["", "../../etc/passwd", "a\tb", "1\n2", "1\r", "1\u2028", "-1", "x" * 129])
     def test_never_writes_a_name_that_is_no_tag(self, tmp_path: Path, tag: str) -> None:
-        report = history.export([(PAUSE, line("good")), (PAUSE, line(tag))], folder=tmp_path, zone=UTC_ZONE)
+        report = export([(PAUSE, line("good")), (PAUSE, line(tag))], folder=tmp_path, zone=UTC_ZONE)
 
         assert report.files[0].read_text().splitlines() == [f"2022-03-29 21:15:04\t\t{digest(1)}\t\tgood"]
         assert len(report.problems) == 1
@@ -106,21 +115,21 @@ class TestExport:
     def test_never_writes_what_is_no_digest(self, tmp_path: Path) -> None:
         entry = HistoryLine("1", "sha256:1\n", None)
 
-        report = history.export([(PAUSE, entry)], folder=tmp_path, zone=UTC_ZONE)
+        report = export([(PAUSE, entry)], folder=tmp_path, zone=UTC_ZONE)
 
         assert report.files == ()
         assert list(tmp_path.iterdir()) == []
         assert str(report.problems[0]) == "registry.k8s.io/pause: not written: '1' with digest 'sha256:1\\n'"
 
     def test_writes_a_pair_once_though_two_targets_hold_it(self, tmp_path: Path) -> None:
-        report = history.export([(PAUSE, line("3.7")), (PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
+        report = export([(PAUSE, line("3.7")), (PAUSE, line("3.7"))], folder=tmp_path, zone=UTC_ZONE)
 
         assert len(report.files[0].read_text().splitlines()) == 1
 
     def test_a_time_that_the_zone_cannot_express_is_unknown(self, tmp_path: Path) -> None:
         entry = line("1", datetime(1, 1, 1, tzinfo=UTC))
 
-        report = history.export([(PAUSE, entry)], folder=tmp_path, zone=ZoneInfo("America/Lima"))
+        report = export([(PAUSE, entry)], folder=tmp_path, zone=ZoneInfo("America/Lima"))
 
         assert report.files[0].read_text().startswith(history.UNKNOWN_TIME)
 
@@ -247,12 +256,12 @@ def test_import_then_export_gives_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, lines: list[HistoryLine], zone: ZoneInfo
 ) -> None:
     folder = tmp_path_factory.mktemp("history")
-    first = history.export([(PAUSE, entry) for entry in as_the_ledger_sorts(lines)], folder=folder, zone=zone)
+    first = export([(PAUSE, entry) for entry in as_the_ledger_sorts(lines)], folder=folder, zone=zone)
 
     for path in first.files:
         parsed = history.read(path, zone=zone)
         entries = [(PAUSE, entry) for entry in as_the_ledger_sorts(parsed.lines)]
-        second = history.export(entries, folder=folder, zone=zone)
+        second = export(entries, folder=folder, zone=zone)
 
         assert parsed.problems == ()
         assert len(parsed.lines) == len(lines)
@@ -327,7 +336,7 @@ class TestMatchFiles:
 
     def test_finds_every_file_that_an_export_writes(self, tmp_path: Path) -> None:
         sources = ["r.io/x/y", "r.io/a/x__y", "r.io/coredns", "r.io/coredns/coredns", "r.io/a__b/z", "r.io/a/b/z"]
-        exported = history.export([(source, line("1")) for source in sources], folder=tmp_path, zone=UTC_ZONE)
+        exported = export([(source, line("1")) for source in sources], folder=tmp_path, zone=UTC_ZONE)
         items = [item(source, f"t.io/{number}") for number, source in enumerate(sources)]
 
         matches, problems = history.match_files(tmp_path, items)

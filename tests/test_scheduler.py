@@ -32,9 +32,9 @@ from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Cycle, ItemLookup, Scheduler
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
-from ferryman.store.ledger import HistoryLine, Ledger
+from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, Job, TagRecord
+from ferryman.store.records import HistoryLine, ItemKey, Job, TagRecord
 from ferryman.store.target_checks import TargetChecks
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog

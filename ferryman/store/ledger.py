@@ -21,20 +21,12 @@ from ferryman.store.database.tables import (
     tags,
     walks,
 )
+from ferryman.store.history_pages import HistoryPage, history_pages
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.queue.looks import note_look
-from ferryman.store.records import Attempt, ItemKey, Status, TagRecord, Walk
+from ferryman.store.records import Attempt, HistoryLine, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One (tag, digest) pair that was mirrored: a line of the old files. `digest` may be the word Unknown."""
-
-    tag: str
-    digest: str
-    pushed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +205,9 @@ class Ledger:
                     await connection.execute(delete(blobs).where(held))
         return number
 
-    async def history(self) -> list[tuple[str, HistoryLine]]:
-        """Every line with its source, sorted by source, newest push first (unknown last), then as first recorded."""
-        query = (
-            select(tags.c.source, tags.c.tag, history.c.digest, history.c.pushed_at)
-            .join_from(history, tags)
-            .order_by(tags.c.source, history.c.pushed_at.desc().nulls_last(), history.c.id)
-        )
-        async with self._database.read() as connection:
-            return [(row[0], HistoryLine(*row[1:])) async for row in connection.stream(query)]
+    def history(self) -> AsyncIterator[HistoryPage]:
+        """All lines of the old files, read page by page: by source, newest push first. See `history_pages.py`."""
+        return history_pages(self._database)
 
     async def import_history(self, item: ItemKey, lines: Sequence[HistoryLine], *, now: datetime) -> int:
         """Import one file: its tags count as synced, unless the record knows more already. Idempotent.

@@ -148,6 +148,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One (tag, digest) pair that was mirrored: a line of the old files. `digest` may be the word Unknown."""
+
+    tag: str
+    digest: str
+    pushed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
     """How an item's repository was last listed."""
 

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 from ferryman.store.database.database import open_database
-from ferryman.store.ledger import HistoryLine, Ledger
+from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
+from ferryman.store.records import HistoryLine, ItemKey, PlannedTag, SeenTag, Walk
 from tests.store.scene import LEASE, MAX_ATTEMPTS, START, ManualClock, Scene, digest
 from tests.support.ferryman import PROGRAM, Ferryman
 

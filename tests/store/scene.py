@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Applied, ItemKey, Job, Look, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Applied, HistoryLine, ItemKey, Job, Look, PlannedTag, SeenTag, TagRecord, Walk
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
@@ -122,3 +122,7 @@ class Scene:
         found = await self.ledger.tag(item.target, tag)
         assert found is not None
         return found
+
+    async def history(self) -> list[tuple[str, HistoryLine]]:
+        """Every line of the old files, with its source."""
+        return [(source, line) async for source, lines in self.ledger.history() for line in lines]

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ferryman.store.ledger import HistoryLine, ItemSummary, Ledger
-from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Status, Walk
+from ferryman.store.ledger import ItemSummary, Ledger
+from ferryman.store.records import HistoryLine, ItemKey, PlannedTag, SeenTag, Status, Walk
 from tests.store.scene import ITEM, START, Scene, digest
 
 HUB = ItemKey("traefik", "docker.io/library/traefik", "registry.example.com/mirror/traefik", None)
@@ -85,7 +85,7 @@ async def test_a_line_for_every_digest_that_was_mirrored(scene: Scene) -> None:
     await scene.succeed(await scene.claimed())
     await scene.queue.requeue(targets=[ITEM.target])
     await scene.succeed(await scene.claimed())
-    assert await scene.ledger.history() == [
+    assert await scene.history() == [
         (ITEM.source, HistoryLine("v1", digest("b"), START + DAY)),
         (ITEM.source, HistoryLine("v1", digest("a"), START)),
     ]
@@ -96,7 +96,7 @@ async def test_a_line_for_a_digest_that_upstream_left_behind_meanwhile(scene: Sc
     job = await scene.claimed()
     await scene.walk({"v1": digest("b")}, pushed_at=START + DAY)
     await scene.succeed(job)
-    assert await scene.ledger.history() == [(ITEM.source, HistoryLine("v1", digest("a"), None))]
+    assert await scene.history() == [(ITEM.source, HistoryLine("v1", digest("a"), None))]
 
 
 async def test_lines_of_docker_hub_name_the_image_for_amd64(scene: Scene) -> None:
@@ -105,7 +105,7 @@ async def test_lines_of_docker_hub_name_the_image_for_amd64(scene: Scene) -> Non
     await scene.walk({"v1": digest("a")}, platforms=told)
     for _ in range(2):
         await scene.succeed(await scene.claimed())
-    assert await scene.ledger.history() == [
+    assert await scene.history() == [
         (HUB.source, HistoryLine("1.0", digest("c"), None)),
         (ITEM.source, HistoryLine("v1", digest("a"), None)),
     ]
@@ -113,6 +113,17 @@ async def test_lines_of_docker_hub_name_the_image_for_amd64(scene: Scene) -> Non
 
 def _lines(*lines: tuple[str, str, datetime | None]) -> list[HistoryLine]:
     return [HistoryLine(*line) for line in lines]
+
+
+async def test_lines_of_two_targets_of_one_source_are_sorted_together(scene: Scene) -> None:
+    other = replace(ITEM, target="registry.example.com/second/etcd")
+    await scene.ledger.import_history(
+        other, _lines(("3.6", digest("c"), START + DAY), ("3.4", digest("a"), None)), now=START
+    )
+    await scene.ledger.import_history(ITEM, _lines(("3.5", digest("b"), START)), now=START)
+    assert [(source, line.tag) for source, line in await scene.history()] == [
+        (ITEM.source, "3.6"), (ITEM.source, "3.5"), (ITEM.source, "3.4"),
+    ]  # fmt: skip
 
 
 async def test_importing_a_file(scene: Scene) -> None:
@@ -124,7 +135,7 @@ async def test_importing_a_file(scene: Scene) -> None:
     )
     assert await scene.ledger.import_history(ITEM, lines, now=START) == 3
     assert await scene.ledger.import_history(ITEM, lines, now=START + DAY) == 0
-    assert await scene.ledger.history() == [(ITEM.source, line) for line in lines]
+    assert await scene.history() == [(ITEM.source, line) for line in lines]
     known = await scene.ledger.known(ITEM.target)
     assert {record.status for record in known.values()} == {"synced"}
     assert {record.synced_at for record in known.values()} == {None}
@@ -163,7 +174,7 @@ async def test_an_imported_tag_is_adopted_or_copied_anew(scene: Scene) -> None:
     assert (await scene.record("unknown")).mirrored_digest == digest("a")
     assert (await scene.claimed()).tag == "other"
     assert await scene.queue.claim() is None
-    assert {line.digest for _, line in await scene.ledger.history()} == {digest("c"), "Unknown", digest("d")}
+    assert {line.digest for _, line in await scene.history()} == {digest("c"), "Unknown", digest("d")}
 
 
 async def test_an_imported_tag_that_was_never_seen_cannot_be_requeued(scene: Scene) -> None:
@@ -174,7 +185,9 @@ async def test_an_imported_tag_that_was_never_seen_cannot_be_requeued(scene: Sce
 async def test_importing_thousands_of_lines_keeps_their_order(ledger: Ledger) -> None:
     lines = _lines(*((f"v{number % 1500}", digest("abcdef"[number // 1500]), START) for number in range(4500)))
     assert await ledger.import_history(ITEM, lines, now=START) == 1500
-    assert [line for _, line in await ledger.history()] == lines
+    pages = [page async for _, page in ledger.history()]
+    assert [line for page in pages for line in page] == lines
+    assert len(pages) > 1, "a large record is read in pages"
     assert (await ledger.known(ITEM.target))["v7"].mirrored_digest == digest("a")
 
 

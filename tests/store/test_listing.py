@@ -13,8 +13,8 @@ from sqlalchemy import Connection, event, update
 
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import tags
-from ferryman.store.ledger import HistoryLine, Ledger
-from ferryman.store.records import ItemKey, TagRecord
+from ferryman.store.ledger import Ledger
+from ferryman.store.records import HistoryLine, ItemKey, TagRecord
 from ferryman.versions import version_key
 from tests.store.scene import ITEM, START, Scene, digest
 

@@ -68,7 +68,7 @@ async def test_killed_again_and_again(url: str) -> None:
         assert job.attempt == 1, "a dead process's attempts do not count"
         await scene.succeed(job)
     assert {record.status for record in (await scene.ledger.known(ITEM.target)).values()} == {"synced"}
-    assert len(await scene.ledger.history()) == TAGS
+    assert len(await scene.history()) == TAGS
     assert await _attempts(database, "synced") == TAGS
     owner.release()
     await database.close()

@@ -346,7 +346,7 @@ async def test_results_at_the_same_time(scene: Scene) -> None:
         assert (record.status, record.attempts) == (status, counted)
         assert len(await scene.ledger.attempts(record.id)) == 1
     assert (await scene.record("lost")).status == "running"
-    assert [line.tag for _, line in await scene.ledger.history()] == ["succeed"]
+    assert [line.tag for _, line in await scene.history()] == ["succeed"]
 
 
 async def test_an_unstorable_result_does_not_fail_the_others(scene: Scene) -> None:
