@@ -5,7 +5,7 @@ from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, RegistryPau
 from ferryman.registry_pauses import wait_message
 
 _RESUMED = {
-    "login-accepted": "the login is taken again: registry resumed",
+    "login-accepted": "the login is accepted again: registry resumed",
     "login-retried": "registry resumed, to try it again",
     "check": "registry resumed",
     "credentials-changed": "credentials changed: registry resumed",
@@ -65,7 +65,7 @@ def _job_stopped(event: JobEnded) -> None:
     elif event.error_kind == "lease-lost":
         log.get().warning("lease_lost", message=str(event.error))
     else:
-        log.get().info("tag_handed_back", message="handed back")
+        log.get().info("tag_handed_back", message="queued again without a result")
 
 
 def _item_looked(event: ItemLooked) -> None:
@@ -96,7 +96,7 @@ def _item_looked(event: ItemLooked) -> None:
 def _registry_paused(event: RegistryPaused) -> None:
     if event.until is None:
         message = "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`"
-        log.get().error("registry_paused", message=message, registry=event.registry)
+        log.get().error("registry_paused", message=message, registry=event.registry, error=event.error)
     else:
         waiting = wait_message(event.registry, event.tags or 0, event.until)
         log.get().warning(

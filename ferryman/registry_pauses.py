@@ -72,7 +72,7 @@ class RegistryPauses:
             return False
         if accepted:
             log.get().warning(
-                "login_unsteady", message="a login was refused, and taken a moment later", registry=registry
+                "login_unsteady", message="a login was refused, and accepted a moment later", registry=registry
             )
         return accepted
 

@@ -269,7 +269,7 @@ class Scheduler:
         except TransferError as error:
             log.get().warning(
                 "index_unreadable",
-                message="cannot look into the index: the tag is copied again",
+                message="cannot read the index: the tag is copied again",
                 tag=tag.name,
                 error=str(error),
             )
@@ -304,13 +304,11 @@ class Scheduler:
                 error=str(error),
             )
         if looked.absent_pins:
-            log.get().warning(
-                "pins_missing", message="upstream does not have what is pinned", pins=", ".join(looked.absent_pins)
-            )
+            log.get().warning("pins_missing", message="upstream lacks pinned tags", pins=", ".join(looked.absent_pins))
         if looked.unmatched_includes and not only_unread:
             log.get().warning(
                 "includes_unmatched",
-                message="no tag upstream matches what is included",
+                message="no upstream tag matches a pattern of include",
                 include=", ".join(looked.unmatched_includes),
             )
         applied = await self._queue.apply(

@@ -64,7 +64,7 @@ class _Service:
         others = [
             self._supervised("timetable", self._timetable),
             self._supervised("service heartbeat", self._send_heartbeats),
-            self._supervised("look for mended credentials", self._resume_recovered),
+            self._supervised("check for changed credentials", self._resume_recovered),
             self._supervised("samples", self._take_samples),
         ]
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
@@ -155,7 +155,7 @@ class _Service:
             for problem in error.problems:
                 log.get().error(
                     "items_invalid",
-                    message="items.yml is broken; the last good one stays in force",
+                    message="items.yml is invalid; the last valid one stays in force",
                     problem=str(problem),
                 )
 
@@ -172,7 +172,7 @@ class _Service:
                 await self._app.pauses.resume_recovered()
             except StoreError as error:
                 log.get().error(
-                    "credentials_check_failed", message="cannot look for mended credentials", error=str(error)
+                    "credentials_check_failed", message="cannot check for changed credentials", error=str(error)
                 )
             await self._app.clock.sleep(_HEARTBEAT_INTERVAL)
 

@@ -34,7 +34,7 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, object]
         pause = _FIRST_PAUSE * 2 ** (len(failures) - 1)
         log.get().error(
             "background_task_restarted",
-            message="background work ended; it is started again",
+            message="a background task ended; it is started again",
             work=name,
             seconds=pause,
             exc_info=error,

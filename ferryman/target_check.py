@@ -69,7 +69,7 @@ class TargetCheck:
             queued += await self._targets.record(matching=found.matching, differing=found.differing)
             if found.errors:
                 log.get().warning(
-                    "target_check_failed", message="cannot check what the target names; trying again at the next look",
+                    "target_check_failed", message="cannot check the target's tags; trying again at the next look",
                     target=str(target), tags=len(found.errors), error=str(found.errors[0]),
                 )  # fmt: skip
             if found.is_over:
@@ -102,6 +102,6 @@ class TargetCheck:
             return
         found.differing.append(held)
         log.get().warning(
-            "target_changed", message="the target does not name what was copied: queued again",
+            "target_changed", message="the target's tag is missing or has another digest: queued again",
             tag=held.tag, target=str(target), names=named or "nothing", expected=held.digest,
         )  # fmt: skip

@@ -70,7 +70,7 @@ class WorkerPool:
             await self._queue.repair_times(thorough=True)
             await self._reclaim_expired()
         except StoreError as error:  # the first heartbeat tries again
-            log.get().error("reclaim_failed", message="cannot look for what stopped workers held", error=str(error))
+            log.get().error("reclaim_failed", message="cannot look for the leases of stopped workers", error=str(error))
         heartbeat = asyncio.create_task(self._supervised("heartbeat", self._heartbeat))
         workers = asyncio.create_task(
             gather_or_raise(*(self._supervised(f"worker-{number}", self._work) for number in range(self._size)))
@@ -136,7 +136,7 @@ class WorkerPool:
             return None
         if self._store_lost is not None:
             self._store_lost = None
-            log.get().info("database_recovered", message="the database gives work again")
+            log.get().info("database_recovered", message="the database can be used again")
         return job
 
     def _share(self) -> Share:
@@ -190,7 +190,9 @@ class WorkerPool:
             return
         if self._engine_lost_at is None:
             self._engine_lost_at = self._clock.monotonic()
-            log.get().error("engine_unavailable", message="the Docker Engine is away; waiting for it", error=str(error))
+            log.get().error(
+                "engine_unavailable", message="the Docker Engine is unavailable; waiting for it", error=str(error)
+            )
         await self._wait_or_drain(_ENGINE_RETRY_DELAY)
 
     async def _heartbeat(self) -> None:
@@ -240,7 +242,7 @@ class WorkerPool:
             await self._queue.repair_times()
             await self._reclaim_expired()
         except StoreError as error:
-            log.get().error("reclaim_failed", message="cannot take over what stopped workers held", error=str(error))
+            log.get().error("reclaim_failed", message="cannot reclaim the leases of stopped workers", error=str(error))
 
     async def _return_unrecorded(self) -> None:
         """Return jobs without a recorded result. Their leases would never expire: each heartbeat renews them all."""
@@ -252,7 +254,7 @@ class WorkerPool:
             except Exception as error:  # noqa: BLE001 - a defect with one job must not end the heartbeat
                 log.get().error(
                     "lease_not_returned",
-                    message="cannot give a lease back: a defect in Ferryman",
+                    message="cannot release a lease: a defect in Ferryman",
                     tag=job.tag,
                     exc_info=error,
                 )
@@ -264,4 +266,6 @@ class WorkerPool:
         reclaimed = await self._queue.reclaim(dead)
         self._owner.remove(dead)
         if reclaimed:
-            log.get().warning("leases_reclaimed", message="queued again what stopped workers held", tags=reclaimed)
+            log.get().warning(
+                "leases_reclaimed", message="the tags of stopped workers are queued again", tags=reclaimed
+            )

@@ -61,7 +61,7 @@ def line(level: str, event: str, message: str, **fields: Any) -> dict[str, Any]:
                 error="cut",
             ),
         ),
-        (JobEnded(JOB, "stopped"), line("info", "tag_handed_back", "handed back")),
+        (JobEnded(JOB, "stopped"), line("info", "tag_handed_back", "queued again without a result")),
         (JobEnded(JOB, "stopped", "lease lost: …", "lease-lost"), line("warning", "lease_lost", "lease lost: …")),
         (
             JobEnded(JOB, "stopped", "the disk is full", "unrecorded"),
@@ -108,11 +108,14 @@ def line(level: str, event: str, message: str, **fields: Any) -> dict[str, Any]:
                 "registry_paused",
                 "registry paused: its login is tried again in later cycles, or change it, or `ferryman requeue`",
                 registry="quay.io",
+                error="wrong password",
             ),
         ),
         (
             Resumed("quay.io", 2, "login-accepted"),
-            line("info", "registry_resumed", "the login is taken again: registry resumed", registry="quay.io", tags=2),
+            line(
+                "info", "registry_resumed", "the login is accepted again: registry resumed", registry="quay.io", tags=2
+            ),
         ),
         (
             Resumed("quay.io", 2, "login-retried"),

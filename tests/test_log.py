@@ -158,13 +158,13 @@ def test_off_the_screen_warnings_are_kept_as_sentences(capsys: pytest.CaptureFix
             )  # the record has it, too
         for _ in range(2):
             log.get().error(
-                "engine_unavailable", message="the Docker Engine is away; waiting for it", error="no such file"
+                "engine_unavailable", message="the Docker Engine is unavailable; waiting for it", error="no such file"
             )
         logging.getLogger("somebody.else").warning("it %s", "broke")
     assert capsys.readouterr().err == ""
     assert kept == [
         "warning: etcd:v3.5.0: copied, but not all of it: left_out: attestations",
-        "error: the Docker Engine is away; waiting for it: no such file",
+        "error: the Docker Engine is unavailable; waiting for it: no such file",
         "warning: it broke",
     ]
     assert "warning: etcd:v3.5.0: will be tried again: cut" in told

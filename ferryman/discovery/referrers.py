@@ -27,7 +27,7 @@ async def fingerprints(client: RegistryClient, repository: Repository, digests: 
             raise
         except TransferError as error:
             log.get().warning(
-                "referrers_unreadable", message="cannot see what refers to an image", digest=digest, error=str(error)
+                "referrers_unreadable", message="cannot list the referrers of an image", digest=digest, error=str(error)
             )
             return
         if listed is not None:

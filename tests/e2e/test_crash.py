@@ -90,7 +90,7 @@ def test_a_restart_takes_over_what_the_dead_one_held_at_once(
     assert running(ferryman) == 4
     stuck.mend()
     restarted = ferryman.start("run")
-    restarted.tells("queued again what stopped workers held")
+    restarted.tells("the tags of stopped workers are queued again")
     restarted.until("all of them", lambda: len(held(target)) == 4)
     # The default lease is a minute: by then all is done.
     restarted.until("the record", lambda: finished(ferryman))
@@ -110,7 +110,7 @@ def test_a_living_worker_takes_over_what_a_killed_one_held(
     assert "queued again" not in heir.log
     doomed.stop(signal.SIGKILL)
     stuck.mend()
-    heir.tells("queued again what stopped workers held")
+    heir.tells("the tags of stopped workers are queued again")
     heir.until("all of them", lambda: finished(ferryman))
     assert set(held(target)) == {f"m/app:{number}" for number in range(4)}
     assert sorted(synced_in(heir.log)) == [f"app tag={number}" for number in range(4)]

@@ -293,7 +293,7 @@ def test_an_engine_that_goes_away_and_comes_back(
         sync = ferryman.start("sync")
         sync.until("a copy in flight", proxy.stalled.is_set)
         engine.stop()
-        sync.tells("the Docker Engine is away")
+        sync.tells("the Docker Engine is unavailable")
         proxy.mend()
         engine.start()
         assert sync.wait() == 0, sync.log

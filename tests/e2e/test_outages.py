@@ -201,6 +201,6 @@ def test_a_part_that_keeps_ending_ends_the_process(place: Callable[..., Place]) 
         cwd=ferryman.folder, env=ferryman.environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
-    assert done.stderr.count("background work ended; it is started again") == 5
+    assert done.stderr.count("a background task ended; it is started again") == 5
     assert "timetable was ended 6 times within 10 minutes" in done.stderr
     assert "event=service_stopped" in done.stderr, "in order"

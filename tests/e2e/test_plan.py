@@ -92,5 +92,5 @@ def test_an_include_that_matches_nothing_warns(
     assert (plan.code, plan.err) == (0, f"warning: app: no tag of {upstream.host}/acme/app matches 'v1.*' of include\n")
     done = ferryman.run("sync")
     assert done.code == 0
-    assert "no tag upstream matches what is included" in done.err
+    assert "no upstream tag matches a pattern of include" in done.err
     assert "none of 1 known tag matches 'v1.*'" in ferryman.run("check").out

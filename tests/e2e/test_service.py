@@ -85,7 +85,7 @@ def test_sighup_reads_items_yml_and_a_broken_one_changes_nothing(
     ferryman.items.write_text(f"{good}\nitemz: []\n")
     images.push(upstream.url, "acme/app", "2", tiny("2"))
     service.send(signal.SIGHUP)
-    service.tells("items.yml is broken")
+    service.tells("items.yml is invalid")
     assert "items.yml:3:1" in service.log
     service.until("a tag by the last good file", lambda: "m/app:2" in held(target))
 

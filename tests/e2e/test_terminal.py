@@ -114,7 +114,7 @@ def test_what_matters_is_told_at_the_end(filled: Ferryman, target: RegistryServe
     assert code == 1
     assert summary.count("could not be looked at") == 1
     assert "error: 4 items of 2 registries could not be looked at (gone0, gone1, gone0, gone1): " in summary
-    assert f"warning: {NAME}: upstream does not have what is pinned: pins: 9.9" in summary
+    assert f"warning: {NAME}: upstream lacks pinned tags: pins: 9.9" in summary
 
     done = filled.run("status")
     assert done.out.count("could not be looked at since") == 1

@@ -83,7 +83,9 @@ class DirectCopy:
                 if not error.lacks_content:
                     raise
                 log.get().warning(
-                    "target_blobs_missing", message="the target lacks what it was believed to hold", error=str(error)
+                    "target_blobs_missing",
+                    message="the target lacks blobs that the record says it has",
+                    error=str(error),
                 )
                 self._foreign_required = True  # perhaps it lacks those; most targets accept manifests without them
             else:

@@ -150,7 +150,7 @@ class CopyWithReferrers:
     def _leave_out(self, number: int, why: str) -> None:
         if number:
             log.get().warning(
-                "referrers_left_out", message="what belongs to an image is left out", number=number, why=why
+                "referrers_left_out", message="referrers of an image are left out", number=number, why=why
             )
             self._left_out.append(why)
 

@@ -76,7 +76,7 @@ class TargetCache:
                 stored[name] = value
                 log.get().info(
                     "capability_missing",
-                    message="found out what a registry cannot do",
+                    message="a registry lacks a capability",
                     registry=registry,
                     inability=name,
                     value=value,
@@ -87,7 +87,7 @@ class TargetCache:
             del stored[name]
             log.get().info(
                 "capability_found",
-                message="found out what a registry can do after all",
+                message="a registry has a capability that it lacked before",
                 registry=registry,
                 ability=name,
             )

@@ -244,7 +244,7 @@ class DockerEngine:
         try:
             found: Mapping[str, Any] = await self._query_unversioned(docker, "info")
         except Denied as error:
-            log.get().debug("engine_id_missing", message="an engine that does not tell its ID", error=str(error))
+            log.get().debug("engine_id_missing", message="the engine does not report its ID", error=str(error))
             return {"ID": f"at {self._address.url}", "Driver": "/info is forbidden"}
         return found
 

@@ -146,7 +146,12 @@ class ImageCache:
         try:
             await self._record_pull(reference)
         except FerrymanError as error:  # it stays in the ledger without an ID: `recover` completes it
-            log.get().debug("pull_unsettled", message="a pull is left unsettled", reference=reference, error=str(error))
+            log.get().debug(
+                "pull_unsettled",
+                message="cannot look for the images of an aborted pull",
+                reference=reference,
+                error=str(error),
+            )
 
     async def _record_pull(self, reference: str) -> None:
         image = await self._engine.inspect(reference)
