@@ -40,7 +40,6 @@ class TagRecord:
     error_kind: str | None
     error_registry: str | None = None  # that caused the error
     failed_at: datetime | None = None  # the first failure since it was last synced or skipped
-    platform_sizes: Mapping[str, int] | None = None  # bytes at the target by os/arch, if known
 
     @property
     def has_failed(self) -> bool:

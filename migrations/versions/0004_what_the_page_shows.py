@@ -16,7 +16,6 @@ _OWNED = "fk_digests_tag_id_tags"
 def upgrade() -> None:
     op.add_column("tags", sa.Column("error_registry", sa.String()))
     op.add_column("tags", sa.Column("failed_at", _TIME))
-    op.add_column("tags", sa.Column("platform_sizes", sa.JSON()))
     op.add_column("attempts", sa.Column("target", sa.String()))
     op.add_column("attempts", sa.Column("error_registry", sa.String()))
     op.create_index("ix_attempts_target", "attempts", ["target", "id"])
@@ -194,7 +193,6 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_target", table_name="attempts")
     op.drop_column("attempts", "error_registry")
     op.drop_column("attempts", "target")
-    op.drop_column("tags", "platform_sizes")
     op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_column("tags", "failed_at")
     op.drop_column("tags", "error_registry")

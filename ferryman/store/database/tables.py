@@ -104,7 +104,6 @@ tags = Table(
     Column("target_checked_at", UtcDateTime),  # when the target last named `target_digest`; None: to be checked
     Column("error_registry", String),  # that caused `error`; None: neither of the two
     Column("failed_at", UtcDateTime),  # the first failure since it was last synced or skipped
-    Column("platform_sizes", JSON(none_as_null=True)),  # bytes at the target, by platform
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
