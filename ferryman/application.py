@@ -251,11 +251,11 @@ def _transport(
         docker=DockerTransport(
             address=EngineAddress.of(os.environ),
             registry=registry,
-            ledger=record.images,
+            images=record.images,
             cache_limit=settings.cache_limit,
             clock=clock,
         ),
-        direct=DirectTransport(registry=registry, ledger=record.blobs, native=_native_platform(), clock=clock),
+        direct=DirectTransport(registry=registry, blobs=record.blobs, native=_native_platform(), clock=clock),
     )
     _configure(transport, configuration, settings)
     return transport

@@ -51,7 +51,7 @@ async def cycle_to_the_end(app: Application, items: Sequence[Item], view: View) 
     try:
         with _stopped_by_sigterm():
             await _wait_for_the_end(end_detector, pool, working, looking)
-            while not looking.exception() and (refilled := await lookups.with_free_places()):
+            while not looking.exception() and (refilled := await lookups.items_below_limit()):
                 looking = asyncio.create_task(lookups.again(refilled, looking.result()), name="cycle")
                 looking.add_done_callback(lambda _: pool.idles.notify())
                 await _wait_for_the_end(end_detector, pool, working, looking)

@@ -52,7 +52,7 @@ class SyncLookups:
             cycle = cycle.followed_by(again, items)
         return cycle
 
-    async def with_free_places(self) -> list[Item]:
+    async def items_below_limit(self) -> list[Item]:
         """The items with free places under `limit`, because a copy found a tag without any of the wanted platforms."""
         limited = [item for item in self._items if item.rules.limit < UNLIMITED]
         if not limited or self._rounds == _MOST_ROUNDS:

@@ -28,7 +28,7 @@ _AT_ONCE = 32  # concurrent requests; the client also applies the registry's own
 # more are needed: failures arrive last, because they are retried, and refusals arrive first.
 _OUTAGE, _CERTAIN_OUTAGE = 3, 32
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class TagEnricher:
@@ -99,8 +99,8 @@ class TagEnricher:
         return [tag.name for tag in selected if selector.matches_name(tag.name)]
 
     async def _compute(
-        self, rule: Callable[[Iterable[UpstreamTag]], Answer], tags: Callable[[], Iterable[UpstreamTag]]
-    ) -> Answer:
+        self, rule: Callable[[Iterable[UpstreamTag]], Result], tags: Callable[[], Iterable[UpstreamTag]]
+    ) -> Result:
         """Apply a rule to the tags, in a thread if there are many."""
         return await compute(lambda: rule(tags()), size=len(self._view.tags))
 
@@ -178,7 +178,7 @@ class TagEnricher:
         """Not on Docker Hub: a GET counts as a pull there, and its list has the same information."""
         return self._repository.registry != DOCKER_HUB
 
-    async def _attempt(self, name: str, request: Awaitable[Answer]) -> Answer | TransferError:
+    async def _attempt(self, name: str, request: Awaitable[Result]) -> Result | TransferError:
         """The answer, or the error if it concerns this tag only. Raises an error that concerns the whole registry."""
         try:
             answer = await request

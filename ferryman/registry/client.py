@@ -33,7 +33,7 @@ from ferryman.registry.content_cache import ContentCache
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import login_refused
 from ferryman.registry.http.links import next_page
-from ferryman.registry.http.messages import Answer, RequestSpec
+from ferryman.registry.http.messages import RequestSpec, Response
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.host_limits import PresentLimits
@@ -170,9 +170,9 @@ class RegistryClient:
         found = self._blob_cache.pop(name)
         if found is None:
             spec = self._requests(repository.registry).get_blob(repository.name, digest)
-            answer = await self._sender.send(spec)
-            manifest_responses.check(spec, answer, digest)
-            found = answer.body
+            response = await self._sender.send(spec)
+            manifest_responses.check(spec, response, digest)
+            found = response.body
             await self._sender.limits.throttle(repository.registry, len(found))
         if keep:
             self._blob_cache.put(name, found, size=len(found))
@@ -186,31 +186,31 @@ class RegistryClient:
         """
         spec = self._requests(reference.repository.registry).put_manifest(reference, manifest)
         try:
-            answer = await self._sender.send(spec)
+            response = await self._sender.send(spec)
         except (NotFound, Unsupported) as error:
             refused = ManifestRefused(
                 str(error), registry=error.registry, reported=error.reported, status=error.status, codes=error.codes
             )
             raise refused if refused.lacks_content or isinstance(error, Unsupported) else error from None
         digest = reference.digest or digest_of(manifest.body)
-        if "OCI-Subject" not in answer.headers and has_subject(manifest):
+        if "OCI-Subject" not in response.headers and has_subject(manifest):
             self.capabilities(reference.repository.registry).lists_referrers = False
-        return Stored(digest, confirmed=manifest_responses.describe(spec, answer, pinned=digest) is not None)
+        return Stored(digest, confirmed=manifest_responses.describe(spec, response, pinned=digest) is not None)
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a target repository has the blob; None: its answer to HEAD does not say."""
-        answer = await self._sender.send(self._requests(repository.registry).head_blob(repository.name, digest))
-        return True if answer.ok else (False if answer.status == HTTPStatus.NOT_FOUND else None)
+        response = await self._sender.send(self._requests(repository.registry).head_blob(repository.name, digest))
+        return True if response.ok else (False if response.status == HTTPStatus.NOT_FOUND else None)
 
     async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
         """Cross-repository mount: let the registry take the blob from its repository `source` (a name)."""
-        answer = await self._sender.send(
+        response = await self._sender.send(
             self._requests(repository.registry).mount(repository.name, digest, source=source)
         )
-        if answer.status == HTTPStatus.CREATED:
+        if response.status == HTTPStatus.CREATED:
             self._mounting.add(repository.registry)
             return Mount(made=True)
-        return Mount(made=False, session=session_of(answer, repository.registry) if answer.ok else None)
+        return Mount(made=False, session=session_of(response, repository.registry) if response.ok else None)
 
     def has_mounted(self, registry: str) -> bool:
         """Whether the registry has mounted a blob since this process started."""
@@ -352,12 +352,12 @@ class RegistryClient:
         while spec.request.url not in visited:
             bounds.page()
             visited.add(spec.request.url)
-            answer = await self._sender.send(spec)
-            document = await self._json(spec, answer, values=values)
+            response = await self._sender.send(spec)
+            document = await self._json(spec, response, values=values)
             if not isinstance(document, dict):
                 raise WrongContent(f"{about}: its answer is no list", registry=registry)
             yield document
-            following = next_page(answer.headers.getall("Link", []), answer.url)
+            following = next_page(response.headers.getall("Link", []), response.url)
             if following is None:
                 return
             spec = replace(spec, request=spec.request.moved(following))
@@ -411,19 +411,19 @@ class RegistryClient:
         except NotFound:
             return []
 
-    async def _json(self, spec: RequestSpec, answer: Answer, *, values: int) -> Any:
+    async def _json(self, spec: RequestSpec, response: Response, *, values: int) -> Any:
         """Parse the JSON of an answer, with at most `values` values; long documents in a thread, one at a time."""
-        about = f"{spec.answered_by(answer.url)}: {spec.subject}"
+        about = f"{spec.answered_by(response.url)}: {spec.subject}"
         # Short values take sixty times their length in memory: count them before parsing.
-        if answer.body.count(b",") > values:
+        if response.body.count(b",") > values:
             if spec.bounds is not None:
                 raise spec.bounds.too_many()
             raise WrongContent(f"{about}: its answer has too many values", registry=spec.host.name)
         try:
-            if len(answer.body) < _LONG:
-                return json.loads(answer.body)
+            if len(response.body) < _LONG:
+                return json.loads(response.body)
             async with self._reading:
-                return await asyncio.to_thread(json.loads, answer.body, object_hook=_unchanged)
+                return await asyncio.to_thread(json.loads, response.body, object_hook=_unchanged)
         except (ValueError, RecursionError) as error:
             raise WrongContent(f"{about}: its answer is no JSON", registry=spec.host.name) from error
 
@@ -449,10 +449,10 @@ class RegistryClient:
         """Log in to the registry's tag API with `credential_for_api`; JSON both ways. Raises LoginRefused for a 401."""
         credential = await self.credential_for_api(registry)
         spec = self._requests(registry).post_api(path, body)
-        answer = await self._sender.send(spec)
-        if answer.ok:
-            return await self._json(spec, answer, values=_API_VALUES)
-        refused = login_refused(spec, answer, account=credential.username if credential else "nobody")
+        response = await self._sender.send(spec)
+        if response.ok:
+            return await self._json(spec, response, values=_API_VALUES)
+        refused = login_refused(spec, response, account=credential.username if credential else "nobody")
         if credential is not None:
             self._sender.refusals.remember(registry, credential, refused)
         raise refused

@@ -19,7 +19,7 @@ from ferryman.manifests.manifest import (
     parse_document,
 )
 from ferryman.reference import is_digest
-from ferryman.registry.http.messages import Answer, RequestSpec
+from ferryman.registry.http.messages import RequestSpec, Response
 
 _KNOWN = frozenset({OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 _MEDIA_TYPE = re.compile(r"[!-~]{1,255}")  # it goes back out as a header
@@ -52,48 +52,48 @@ class ManifestRefused(Unsupported):
         return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
-def describe(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Described | None:
+def describe(spec: RequestSpec, response: Response, *, pinned: str | None) -> Described | None:
     """Read the headers of an answer; None without a digest. Raises WrongContent if it is not the `pinned` one."""
-    digest = answer.headers.get("Docker-Content-Digest", "")
-    if not answer.ok or not is_digest(digest):
+    digest = response.headers.get("Docker-Content-Digest", "")
+    if not response.ok or not is_digest(digest):
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
-        raise _wrong(spec, answer, f"has another digest by its header: {digest}")
+        raise _wrong(spec, response, f"has another digest by its header: {digest}")
     # With a Content-Encoding, it is the compressed length.
-    length = answer.headers.get("Content-Length", "") if "Content-Encoding" not in answer.headers else ""
-    return Described(digest, _content_type(answer), int(length) if length.isascii() and length.isdigit() else None)
+    length = response.headers.get("Content-Length", "") if "Content-Encoding" not in response.headers else ""
+    return Described(digest, _content_type(response), int(length) if length.isascii() and length.isdigit() else None)
 
 
-def receive(spec: RequestSpec, answer: Answer, *, pinned: str | None) -> Manifest:
+def receive(spec: RequestSpec, response: Response, *, pinned: str | None) -> Manifest:
     """Read and verify the answer to a GET. Raises WrongContent, and Unsupported for schema 1."""
-    document = _parse(spec, answer)
-    media_type = _media_type(answer, document)
+    document = _parse(spec, response)
+    media_type = _media_type(response, document)
     if media_type in SCHEMA_1 or document.get("schemaVersion") == 1:
         message = "is of schema 1, which registries and engines have given up: push it again with a newer Docker"
-        raise Unsupported(f"{spec.answered_by(answer.url)}: {spec.subject} {message}", registry=spec.host.name)
-    reported = answer.headers.get("Docker-Content-Digest", "")
+        raise Unsupported(f"{spec.answered_by(response.url)}: {spec.subject} {message}", registry=spec.host.name)
+    reported = response.headers.get("Docker-Content-Digest", "")
     for expected in filter(is_digest, (pinned or "", reported)):
-        check(spec, answer, expected)
-    return Manifest(answer.body, media_type, pinned or digest_of(answer.body))
+        check(spec, response, expected)
+    return Manifest(response.body, media_type, pinned or digest_of(response.body))
 
 
-def check(spec: RequestSpec, answer: Answer, digest: str) -> None:
+def check(spec: RequestSpec, response: Response, digest: str) -> None:
     """Verify the body. Raises WrongContent if its digest is another one."""
-    found = digest_of(answer.body, digest.partition(":")[0])
+    found = digest_of(response.body, digest.partition(":")[0])
     if found != digest:
-        raise _wrong(spec, answer, f"should be {digest}, and what arrived is {found}")
+        raise _wrong(spec, response, f"should be {digest}, and what arrived is {found}")
 
 
-def _parse(spec: RequestSpec, answer: Answer) -> dict[str, Any]:
+def _parse(spec: RequestSpec, response: Response) -> dict[str, Any]:
     try:
-        return parse_document(answer.body)
+        return parse_document(response.body)
     except ValueError as error:
-        raise _wrong(spec, answer, str(error)) from error
+        raise _wrong(spec, response, str(error)) from error
 
 
-def _media_type(answer: Answer, document: dict[str, Any]) -> str:
+def _media_type(response: Response, document: dict[str, Any]) -> str:
     """The media type in the document; without one, the `Content-Type` if it can be right."""
-    header, written = _content_type(answer), document.get("mediaType")
+    header, written = _content_type(response), document.get("mediaType")
     written = written if isinstance(written, str) and _MEDIA_TYPE.fullmatch(written) else None
     looks = OCI_INDEX if "manifests" in document else OCI_MANIFEST
     if written in _KNOWN:
@@ -105,13 +105,13 @@ def _media_type(answer: Answer, document: dict[str, Any]) -> str:
     return written or looks
 
 
-def _content_type(answer: Answer) -> str:
-    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def _content_type(response: Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _comparable(one: str, other: str) -> bool:
     return one.partition(":")[0] == other.partition(":")[0]
 
 
-def _wrong(spec: RequestSpec, answer: Answer, what: str) -> WrongContent:
-    return WrongContent(f"{spec.answered_by(answer.url)}: {spec.subject} {what}", registry=spec.host.name)
+def _wrong(spec: RequestSpec, response: Response, what: str) -> WrongContent:
+    return WrongContent(f"{spec.answered_by(response.url)}: {spec.subject} {what}", registry=spec.host.name)

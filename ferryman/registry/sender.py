@@ -14,7 +14,7 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
 from ferryman.registry.http.links import redirect
-from ferryman.registry.http.messages import Answer, Request, RequestSpec, authority, origin
+from ferryman.registry.http.messages import Request, RequestSpec, Response, authority, origin
 from ferryman.registry.http.session import Http, Timeouts
 from ferryman.registry.limits.host_limits import HostLimits
 
@@ -38,7 +38,7 @@ class Sender:
         self._http = Http(timeouts=timeouts, user_agent=user_agent)
         self.logins = Logins(credentials=credentials, refusals=self.refusals, clock=clock, ask=self._ask)
 
-    async def send(self, spec: RequestSpec) -> Answer:
+    async def send(self, spec: RequestSpec) -> Response:
         """Send with retries; returns the answer if it is a success or the spec accepts it. Raises TransferError.
 
         A 429 raises RateLimited: its `Retry-After` holds the host, and it is retried here if that is at most 10 s away.
@@ -61,11 +61,11 @@ class Sender:
             return False
         return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
 
-    async def _once(self, spec: RequestSpec) -> Answer:
+    async def _once(self, spec: RequestSpec) -> Response:
         try:
-            answer = await self._follow(spec)
-            if not (answer.ok or spec.expects(answer)):
-                raise refusal(spec, answer, now=self._clock.now())
+            response = await self._follow(spec)
+            if not (response.ok or spec.expects(response)):
+                raise refusal(spec, response, now=self._clock.now())
         except (RateLimited, Unreachable) as error:
             if error.retry_at is not None:
                 self.limits.hold(spec.rate_limited_host, error.retry_at)
@@ -73,16 +73,16 @@ class Sender:
         except Unsupported as error:
             error.registry = error.registry or spec.host.name  # the code that judges links does not know the registry
             raise
-        return answer
+        return response
 
-    async def _follow(self, spec: RequestSpec) -> Answer:
+    async def _follow(self, spec: RequestSpec) -> Response:
         request = spec.request
         for _ in range(_REDIRECTS + 1):
             send = self.logins.send if spec.logs_in else self._ask
-            answer = await send(spec, request)
-            target = redirect(answer, request, allowed=spec.host.redirects)
+            response = await send(spec, request)
+            target = redirect(response, request, allowed=spec.host.redirects)
             if target is None:
-                return answer
+                return response
             if spec.body_is_login and origin(target) != origin(request.url):
                 leak = "a redirect would send a login to another origin"
                 raise Unsupported(f"{authority(request.url)}: {leak}: not followed", registry=spec.host.name)
@@ -91,25 +91,25 @@ class Sender:
             f"{spec.answered_by(request.url)}: {spec.subject}: too many redirects", registry=spec.host.name
         )
 
-    async def _ask(self, spec: RequestSpec, request: Request) -> Answer:
+    async def _ask(self, spec: RequestSpec, request: Request) -> Response:
         """Send one request, in one of the host's slots."""
         host = spec.host
         async with self.limits.request(
             spec.rate_limited_host, host.concurrency, host.requests_per_second, holds_slot=spec.holds_slot
         ) as permit:
-            answer = await self._exchange(spec, request)
-            permit.observe(answer.status, answer.headers)
-        return answer
+            response = await self._exchange(spec, request)
+            permit.observe(response.status, response.headers)
+        return response
 
-    async def _exchange(self, spec: RequestSpec, request: Request) -> Answer:
+    async def _exchange(self, spec: RequestSpec, request: Request) -> Response:
         began = self._clock.monotonic()
         try:
-            answer = await self._http.exchange(spec, request)
+            response = await self._http.exchange(spec, request)
         except Exception:
             self._report(spec, request, None, began)
             raise
-        self._report(spec, request, answer.status, began)
-        return answer
+        self._report(spec, request, response.status, began)
+        return response
 
     def _report(self, spec: RequestSpec, request: Request, status: int | None, began: float) -> None:
         seconds = self._clock.monotonic() - began

@@ -27,7 +27,7 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.client import Described, ManifestRefused
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Request, RequestSpec, Response
 from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.quota import Quota
 from ferryman.registry_options import RegistryOptions
@@ -599,5 +599,5 @@ def test_no_value_shows_a_secret() -> None:
     url = URL("https://quay.io/v2/")
     request = Request("POST", url, {}, b"s3cr3t").authorised("Bearer s3cr3t")
     spec = RequestSpec(Host.resolve("quay.io", RegistryOptions()), request, "its API")
-    answer = Answer(200, url, CIMultiDictProxy(CIMultiDict()), b"s3cr3t")
+    answer = Response(200, url, CIMultiDictProxy(CIMultiDict()), b"s3cr3t")
     assert "s3cr3t" not in repr([request, spec, answer, Grant("s3cr3t", timedelta(1))])

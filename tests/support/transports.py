@@ -84,7 +84,7 @@ class DockerTransports:
         transport = DockerTransport(
             address=EngineAddress(engine or self._engine.host),
             registry=client,
-            ledger=InMemoryLedger() if ledger is None else ledger,
+            images=InMemoryLedger() if ledger is None else ledger,
             cache_limit=cache_limit,
             clock=SystemClock(),
             silence_limits=silence_limits,
@@ -114,7 +114,7 @@ class DirectTransports:
         self._stack.push_async_callback(client.aclose)
         return DirectTransport(
             registry=client,
-            ledger=InMemoryBlobLedger() if ledger is None else ledger,
+            blobs=InMemoryBlobLedger() if ledger is None else ledger,
             native=NATIVE,
             clock=clock or SystemClock(),
         )

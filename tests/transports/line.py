@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from ferryman.platforms import Platforms
 from ferryman.registry.client import RegistryClient
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Request, RequestSpec, Response
 from ferryman.transports.base import Copied
 from ferryman.transports.direct.transport import DirectTransport
 from tests.support.images import Image, Index, push
@@ -62,7 +62,7 @@ class Line:
         http = client._sender._http
         exchange = http.exchange
 
-        async def watched(spec: RequestSpec, request: Request) -> Answer:
+        async def watched(spec: RequestSpec, request: Request) -> Response:
             host = f"{request.url.host}:{request.url.port}"
             self._requests.append((host, f"{request.method} {_kind(str(request.url))}"))
             return await exchange(spec, request)

@@ -31,10 +31,10 @@ class Choice:
         self.taken: list[str] = []
         client = open_client()
         docker = DockerTransport(
-            address=EngineAddress(engine), registry=client, ledger=InMemoryLedger(), cache_limit=NO_LIMIT,
+            address=EngineAddress(engine), registry=client, images=InMemoryLedger(), cache_limit=NO_LIMIT,
             clock=SystemClock(),
         )  # fmt: skip
-        direct = DirectTransport(registry=client, ledger=InMemoryBlobLedger(), native=NATIVE, clock=SystemClock())
+        direct = DirectTransport(registry=client, blobs=InMemoryBlobLedger(), native=NATIVE, clock=SystemClock())
         self.transport = TransportSelector(docker=docker, direct=direct)
         for name, transport in (("docker", docker), ("direct", direct)):
             monkeypatch.setattr(transport, "copy", self._taking(name))

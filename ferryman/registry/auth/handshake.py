@@ -20,9 +20,9 @@ from ferryman.registry.auth.credentials import Credential
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.http.error_responses import denied, is_refusal, login_refused, refusal
 from ferryman.registry.http.links import forbid_downgrade, resolve
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Request, RequestSpec, Response
 
-Handshake = Generator[Request, Answer, Grant]
+Handshake = Generator[Request, Response, Grant]
 
 _CLIENT = "ferryman"
 _NO_OAUTH = frozenset({400, 401, 404, 405})  # answers of token servers without the OAuth2 POST
@@ -58,17 +58,17 @@ def token_handshake(
     realm = _realm(challenge, at)
     service = challenge.get("service")
     if credential is not None and credential.is_identity_token:
-        answer = yield _refresh(realm, service, scopes, credential)
-        if answer.status not in _NO_OAUTH:
-            return _granted(spec, answer, credential, clock)
-    answer = yield _get_token(realm, service, scopes, credential)
-    if answer.status == HTTPStatus.FORBIDDEN and is_refusal(answer) and credential is not None and scopes:
+        response = yield _refresh(realm, service, scopes, credential)
+        if response.status not in _NO_OAUTH:
+            return _granted(spec, response, credential, clock)
+    response = yield _get_token(realm, service, scopes, credential)
+    if response.status == HTTPStatus.FORBIDDEN and is_refusal(response) and credential is not None and scopes:
         # ghcr answers 403 to a wrong password too; without a scope, only the login can be refused.
         alone = yield _get_token(realm, service, (), credential)
         if is_refusal(alone):
             raise login_refused(spec, alone, account=credential.username)
-        raise denied(spec, answer, account=credential.username)
-    return _granted(spec, answer, credential, clock)
+        raise denied(spec, response, account=credential.username)
+    return _granted(spec, response, credential, clock)
 
 
 def _realm(challenge: Challenge, at: URL) -> URL:
@@ -97,12 +97,12 @@ def _get_token(realm: URL, service: str | None, scopes: Iterable[str], credentia
     return Request("GET", url).authorised(basic(credential) if credential else None)
 
 
-def _granted(spec: RequestSpec, answer: Answer, credential: Credential | None, clock: Clock) -> Grant:
-    if not answer.ok:
-        raise _refused(spec, answer, credential, clock)
-    about = spec.answered_by(answer.url)
+def _granted(spec: RequestSpec, response: Response, credential: Credential | None, clock: Clock) -> Grant:
+    if not response.ok:
+        raise _refused(spec, response, credential, clock)
+    about = spec.answered_by(response.url)
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
         token = document.get("token") or document.get("access_token")
         lifetime = document.get("expires_in")
     except (ValueError, AttributeError, RecursionError) as error:
@@ -113,14 +113,14 @@ def _granted(spec: RequestSpec, answer: Answer, credential: Credential | None, c
     return Grant(token, timedelta(seconds=seconds))
 
 
-def _refused(spec: RequestSpec, answer: Answer, credential: Credential | None, clock: Clock) -> Exception:
-    if is_refusal(answer):
+def _refused(spec: RequestSpec, response: Response, credential: Credential | None, clock: Clock) -> Exception:
+    if is_refusal(response):
         if credential is not None:
-            return login_refused(spec, answer, account=credential.username)
-        return denied(spec, answer, account=None)
-    error = refusal(spec, answer, now=clock.now())
+            return login_refused(spec, response, account=credential.username)
+        return denied(spec, response, account=None)
+    error = refusal(spec, response, now=clock.now())
     if error.temporary:
         return error
     return Unsupported(
-        f"{spec.answered_by(answer.url)}: its token server answered {answer.status}", registry=spec.host.name
+        f"{spec.answered_by(response.url)}: its token server answered {response.status}", registry=spec.host.name
     )

@@ -19,10 +19,10 @@ from ferryman.registry.auth.handshake import basic, choose, token_handshake
 from ferryman.registry.auth.tokens import Grant, Tokens
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import denied, is_limit, login_refused
-from ferryman.registry.http.messages import Answer, Flow, Request, RequestSpec, origin
+from ferryman.registry.http.messages import Flow, Request, RequestSpec, Response, origin
 
 Origin = tuple[str, str, int | None]
-Ask = Callable[[RequestSpec, Request], Awaitable[Answer]]
+Ask = Callable[[RequestSpec, Request], Awaitable[Response]]
 
 _CHALLENGES = 2  # the first, and one more for another scope
 _TOKEN_BODY = 1024 * 1024
@@ -80,23 +80,23 @@ class Logins:
         self._accepted: set[tuple[Origin, Credential]] = set()
         self._login_locks: dict[Origin, asyncio.Lock] = {}
 
-    async def send(self, spec: RequestSpec, request: Request) -> Answer:
+    async def send(self, spec: RequestSpec, request: Request) -> Response:
         """Send the request and answer up to two challenges. Raises LoginRefused or Denied if it is still refused."""
         exchange = _Exchange(spec, at=request.url, own=origin(request.url) == origin(spec.host.endpoint))
         header = await self._known_header(exchange)
-        answer = await self._try(exchange, request, header)
+        response = await self._try(exchange, request, header)
         for _ in range(_CHALLENGES):
-            if answer.status != HTTPStatus.UNAUTHORIZED:
+            if response.status != HTTPStatus.UNAUTHORIZED:
                 break
-            renewed = await self._respond(exchange, answer, refused=header)
+            renewed = await self._respond(exchange, response, refused=header)
             if renewed is None or renewed == header:
                 break
             header = renewed
-            answer = await self._try(exchange, request, header)
-        refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(answer)
-        if refused and not spec.expects(answer):
-            raise self._refusal(exchange, answer, header)
-        return answer
+            response = await self._try(exchange, request, header)
+        refused = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_limit(response)
+        if refused and not spec.expects(response):
+            raise self._refusal(exchange, response, header)
+        return response
 
     async def credential(self, host: Host, repository: str = "") -> Credential | None:
         """The credential for the registry. Raises LoginRefused for one that was refused before."""
@@ -121,9 +121,9 @@ class Logins:
         scopes = self._scopes.get((exchange.origin, exchange.spec.scopes), frozenset(exchange.spec.scopes))
         return await self._header(exchange, challenge, scopes)
 
-    async def _respond(self, exchange: _Exchange, answer: Answer, *, refused: str | None) -> str | None:
+    async def _respond(self, exchange: _Exchange, response: Response, *, refused: str | None) -> str | None:
         """The header that answers a 401; None: there is nothing new to try."""
-        challenge = _challenge(answer)
+        challenge = _challenge(response)
         if challenge is None:
             return None
         self._challenges[exchange.origin] = challenge
@@ -171,16 +171,16 @@ class Logins:
                 grant: Grant = finished.value
                 return grant
 
-    async def _try(self, exchange: _Exchange, request: Request, header: str | None) -> Answer:
+    async def _try(self, exchange: _Exchange, request: Request, header: str | None) -> Response:
         authorised = request.authorised(header)
         if header is None or not header.startswith("Basic "):
             return await self._ask(exchange.spec, authorised)
         async with self._present_login(exchange):
-            answer = await self._ask(exchange.spec, authorised)
-            challenge = _challenge(answer) if answer.status == HTTPStatus.UNAUTHORIZED else None
+            response = await self._ask(exchange.spec, authorised)
+            challenge = _challenge(response) if response.status == HTTPStatus.UNAUTHORIZED else None
             if challenge is not None and challenge.scheme == "basic" and exchange.credential is not None:
-                raise login_refused(exchange.spec, answer, account=exchange.credential.username)
-            return answer
+                raise login_refused(exchange.spec, response, account=exchange.credential.username)
+            return response
 
     @asynccontextmanager
     async def _present_login(self, exchange: _Exchange) -> AsyncIterator[None]:
@@ -202,26 +202,26 @@ class Logins:
                 raise
             self._accepted.add(shown)
 
-    def _refusal(self, exchange: _Exchange, answer: Answer, header: str | None) -> TransferError:
+    def _refusal(self, exchange: _Exchange, response: Response, header: str | None) -> TransferError:
         """The error for a 401 or 403 that is left after everything was tried."""
         credential = exchange.credential if header else None
-        challenge = _challenge(answer)
+        challenge = _challenge(response)
         if credential is None:
-            return denied(exchange.spec, answer, account=None, elsewhere=not exchange.own)
+            return denied(exchange.spec, response, account=None, elsewhere=not exchange.own)
         if (
-            answer.status == HTTPStatus.UNAUTHORIZED
+            response.status == HTTPStatus.UNAUTHORIZED
             and challenge is not None
             and challenge.get("error") == "invalid_token"
         ):
-            refused = login_refused(exchange.spec, answer, account=credential.username)
+            refused = login_refused(exchange.spec, response, account=credential.username)
             self._refusals.remember(exchange.spec.host.name, credential, refused)
             return refused
         # The token server accepted the login and granted less than requested: access to this repository is denied.
-        return denied(exchange.spec, answer, account=credential.username)
+        return denied(exchange.spec, response, account=credential.username)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()
 
 
-def _challenge(answer: Answer) -> Challenge | None:
-    return choose(parse_challenges(answer.headers.getall("WWW-Authenticate", [])))
+def _challenge(response: Response) -> Challenge | None:
+    return choose(parse_challenges(response.headers.getall("WWW-Authenticate", [])))

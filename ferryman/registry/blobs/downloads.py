@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ferryman.clock import Clock
 from ferryman.errors import TooSlow, TransferError, Unreachable, WrongContent
 from ferryman.registry.http.least_rate import LeastRate
-from ferryman.registry.http.messages import Answer, Content
+from ferryman.registry.http.messages import Content, Response
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
@@ -113,28 +113,28 @@ class Download:
     async def _open(self) -> Content:
         """The body from the position on."""
         begin = self._position if self._honours_ranges else 0
-        answer = await self._sender.send(
+        response = await self._sender.send(
             self._requests.download(self._name, self._digest, offset=begin, pace=self._pace)
         )
-        content = answer.content
-        if begin and not _begins_at(answer, begin):
+        content = response.content
+        if begin and not _begins_at(response, begin):
             # Some servers ignore Range, or misread it: download all of it, and skip what was received before.
             if content is not None:
                 content.close()
             self._honours_ranges = False
             return await self._open()
         if content is None:
-            raise self._wrong(f"was answered {answer.status}")
+            raise self._wrong(f"was answered {response.status}")
         try:
-            self._check_length(answer, self.size - begin)
+            self._check_length(response, self.size - begin)
             await self._skip(content, self._position - begin)
         except BaseException:
             content.close()
             raise
         return content
 
-    def _check_length(self, answer: Answer, expected: int) -> None:
-        length = answer.headers.get("Content-Length")
+    def _check_length(self, response: Response, expected: int) -> None:
+        length = response.headers.get("Content-Length")
         if length is not None and length != str(expected):
             raise self._wrong(f"should have {expected} bytes, and its Content-Length is {length[:20]}")
 
@@ -177,7 +177,7 @@ class Download:
         return f"{host.name}: blob {self._name}@{self._digest}"
 
 
-def _begins_at(answer: Answer, position: int) -> bool:
+def _begins_at(response: Response, position: int) -> bool:
     """Whether the answer is the requested range."""
-    found = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip().lower())
-    return answer.status == HTTPStatus.PARTIAL_CONTENT and found is not None and int(found[1]) == position
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip().lower())
+    return response.status == HTTPStatus.PARTIAL_CONTENT and found is not None and int(found[1]) == position

@@ -26,7 +26,7 @@ from ferryman.registry.blobs.chunk_plan import SMALLEST, ChunkPlan
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.http.error_responses import error_codes, refusal
 from ferryman.registry.http.links import forbid_downgrade, resolve
-from ferryman.registry.http.messages import Answer, Body
+from ferryman.registry.http.messages import Body, Response
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 
@@ -169,7 +169,7 @@ class Uploader:
 
     async def _send_whole(self, blob: Blob) -> None:
         try:
-            answer = await self._put(self._part(blob, 0, blob.size), accepts=frozenset({_TOO_LARGE}))
+            response = await self._put(self._part(blob, 0, blob.size), accepts=frozenset({_TOO_LARGE}))
         except Unreachable as error:
             cannot_resume = isinstance(error, TooSlow) or blob.failure is not None
             arrived = None if cannot_resume else await self._stored()
@@ -177,7 +177,7 @@ class Uploader:
                 raise
             await self._send_chunks(blob, arrived)
             return
-        if answer.status == _TOO_LARGE:
+        if response.status == _TOO_LARGE:
             self._refused = min(blob.size, self._refused or blob.size)
             await self._restart()
             await self._send_chunks(blob, 0, whole_refused=True)
@@ -208,7 +208,7 @@ class Uploader:
         headers = {"Content-Range": f"{offset}-{offset + size - 1}"}  # without "bytes": it is not RFC 9110's
         accepts = _LOST | _NO_PATCH | {_TOO_LARGE}
         try:
-            answer = await self._send("PATCH", self._at.location, self._part(blob, offset, size), headers, accepts)
+            response = await self._send("PATCH", self._at.location, self._part(blob, offset, size), headers, accepts)
         except Unreachable as error:
             cannot_resume = isinstance(error, TooSlow) or blob.failure is not None
             arrived = None if cannot_resume else await self._stored()
@@ -218,18 +218,18 @@ class Uploader:
             plan.cut(taken=arrived - offset)
             return arrived
         self._cut = None
-        if answer.ok:
-            return await self._position(answer, offset, size)
-        if answer.status == _OUT_OF_STEP:
+        if response.ok:
+            return await self._position(response, offset, size)
+        if response.status == _OUT_OF_STEP:
             arrived = await self._stored()
-            position = _end_of(answer) if arrived is None else arrived
+            position = _end_of(response) if arrived is None else arrived
             if position is not None and (position != offset or plan.settle()):
                 return min(position, offset + size)
-        if answer.status in {_TOO_LARGE, _OUT_OF_STEP}:
-            await self._make_smaller(plan, offset, size, answer)
+        if response.status in {_TOO_LARGE, _OUT_OF_STEP}:
+            await self._make_smaller(plan, offset, size, response)
             return None
-        if answer.status == HTTPStatus.NOT_FOUND or error_codes(answer) & _KNOWS_PATCH:
-            raise self._broken(f"broke off: answered {answer.status}")
+        if response.status == HTTPStatus.NOT_FOUND or error_codes(response) & _KNOWS_PATCH:
+            raise self._broken(f"broke off: answered {response.status}")
         self._capabilities.takes_chunks = False
         if self._capabilities.takes_large_bodies and not whole_refused:
             raise self._broken("cannot be resumed")
@@ -237,19 +237,19 @@ class Uploader:
             f"{self._about} was refused, both in one request and in chunks", registry=self._requests.host.name
         )
 
-    async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, answer: Answer) -> None:
+    async def _make_smaller(self, plan: ChunkPlan, offset: int, size: int, response: Response) -> None:
         """Treat a chunk as too large. Raises Unsupported if no smaller one can be tried."""
         self._refused = min(size, self._refused or size)
         if not plan.refused(size):
             wanted = f", and wants chunks of {plan.least} bytes at least" if plan.least >= size else ""
-            message = f"{self._about}: a chunk of {size} bytes was refused as too large ({answer.status}){wanted}"
+            message = f"{self._about}: a chunk of {size} bytes was refused as too large ({response.status}){wanted}"
             raise Unsupported(message, registry=self._requests.host.name)
         if not offset:
             await self._restart()  # the state of the session after a refused request is uncertain
 
-    async def _position(self, answer: Answer, offset: int, size: int) -> int:
+    async def _position(self, response: Response, offset: int, size: int) -> int:
         """The position after an accepted chunk: `Range` in the answer is of the whole, of the chunk, or missing."""
-        end, reported = offset + size, _range_of(answer)
+        end, reported = offset + size, _range_of(response)
         if reported is None or (offset and reported[0] == offset):
             return end if reported is None else min(reported[1], end)
         if reported[1] >= end:
@@ -265,22 +265,22 @@ class Uploader:
             return end
         return min(reported[1] if arrived is None else arrived, end)
 
-    async def _put(self, body: bytes | Body, accepts: frozenset[int] = frozenset()) -> Answer:
+    async def _put(self, body: bytes | Body, accepts: frozenset[int] = frozenset()) -> Response:
         """The request that completes the upload."""
         location = self._at.location
         separator = "&" if location.raw_query_string else "?"
         url = URL(f"{location}{separator}digest={quote(self._digest, safe='')}", encoded=True)
-        answer = await self._send("PUT", url, body, {}, accepts | _LOST | {HTTPStatus.BAD_REQUEST})
-        if answer.status in _LOST:
-            raise Unreachable(f"{self._about} was lost: answered {answer.status}", registry=self._requests.host.name)
-        if answer.status == HTTPStatus.BAD_REQUEST:
-            if error_codes(answer) & _DAMAGED:
+        response = await self._send("PUT", url, body, {}, accepts | _LOST | {HTTPStatus.BAD_REQUEST})
+        if response.status in _LOST:
+            raise Unreachable(f"{self._about} was lost: answered {response.status}", registry=self._requests.host.name)
+        if response.status == HTTPStatus.BAD_REQUEST:
+            if error_codes(response) & _DAMAGED:
                 raise WrongContent(
                     f"{self._about} arrived damaged, says the registry", registry=self._requests.host.name
                 )
             spec = self._requests.upload("PUT", url, self._name, self._digest)
-            raise refusal(spec, answer, now=self._clock.now())
-        return answer
+            raise refusal(spec, response, now=self._clock.now())
+        return response
 
     async def _start(self) -> Session:
         spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._holds_slot)
@@ -290,9 +290,9 @@ class Uploader:
         """How many bytes of the blob the registry has; None: the session cannot be resumed."""
         with suppress(TransferError):
             if self._capabilities.takes_chunks:
-                answer = await self._send("GET", self._at.location, None, {}, _LOST | _NO_PATCH)
-                if answer.ok:
-                    return _end_of(answer)
+                response = await self._send("GET", self._at.location, None, {}, _LOST | _NO_PATCH)
+                if response.ok:
+                    return _end_of(response)
         return None
 
     async def _restart(self) -> None:
@@ -310,15 +310,15 @@ class Uploader:
 
     async def _send(
         self, method: str, url: URL, body: bytes | Body | None, headers: Mapping[str, str], accepts: frozenset[int]
-    ) -> Answer:
+    ) -> Response:
         spec = self._requests.upload(
             method, url, self._name, self._digest, headers=headers, body=body, holds_slot=self._holds_slot
         )
-        answer = await self._sender.send(replace(spec, accepts=accepts))
-        if answer.ok and method in {"PATCH", "GET"} and "Location" in answer.headers:
-            location = _location_of(answer, self._requests.host.name)
+        response = await self._sender.send(replace(spec, accepts=accepts))
+        if response.ok and method in {"PATCH", "GET"} and "Location" in response.headers:
+            location = _location_of(response, self._requests.host.name)
             self._session = replace(self._at, location=location)
-        return answer
+        return response
 
     def _part(self, blob: Blob, start: int, size: int) -> Body:
         registry, limits = self._requests.host.name, self._sender.limits
@@ -338,38 +338,38 @@ class Uploader:
         return f"{self._requests.host.name}: the upload of blob {self._name}@{self._digest}"
 
 
-def session_of(answer: Answer, registry: str) -> Session:
+def session_of(response: Response, registry: str) -> Session:
     """The session that an answer opened. Raises WrongContent, and Unsupported for a forbidden `Location`."""
-    least = _LEAST.fullmatch(answer.headers.get("OCI-Chunk-Min-Length", ""))
-    return Session(_location_of(answer, registry), int(least[0]) if least else 0)
+    least = _LEAST.fullmatch(response.headers.get("OCI-Chunk-Min-Length", ""))
+    return Session(_location_of(response, registry), int(least[0]) if least else 0)
 
 
-def _location_of(answer: Answer, registry: str) -> URL:
+def _location_of(response: Response, registry: str) -> URL:
     """The URL for the next request: relative or absolute, perhaps at another host; its query must be kept."""
-    written = answer.headers.get("Location")
+    written = response.headers.get("Location")
     if written is None:
         raise WrongContent(f"{registry} opened an upload session without a Location", registry=registry)
     try:
-        location = resolve(answer.url, written)
-        if (answer.url.scheme, location.scheme) == ("https", "http") and location.host == answer.url.host:
-            location = location.with_scheme("https").with_port(answer.url.explicit_port)  # behind a TLS proxy
-        forbid_downgrade(answer.url, location, what="an upload")
+        location = resolve(response.url, written)
+        if (response.url.scheme, location.scheme) == ("https", "http") and location.host == response.url.host:
+            location = location.with_scheme("https").with_port(response.url.explicit_port)  # behind a TLS proxy
+        forbid_downgrade(response.url, location, what="an upload")
     except Unsupported as error:
         error.registry = registry
         raise
     return location
 
 
-def _range_of(answer: Answer) -> tuple[int, int] | None:
+def _range_of(response: Response) -> tuple[int, int] | None:
     """`Range: 0-999` as (start, end), end exclusive. `0-0` means an empty upload."""
-    found = _RANGE.fullmatch(answer.headers.get("Range", "").strip())
+    found = _RANGE.fullmatch(response.headers.get("Range", "").strip())
     if found is None:
         return None
     begin, last = int(found[1]), int(found[2])
     return (0, 0) if (begin, last) == (0, 0) else (begin, last + 1)
 
 
-def _end_of(answer: Answer) -> int | None:
+def _end_of(response: Response) -> int | None:
     """How many bytes of the blob the registry reports; None: nothing usable."""
-    reported = _range_of(answer)
+    reported = _range_of(response)
     return reported[1] if reported is not None and reported[0] == 0 else None

@@ -20,7 +20,7 @@ from ferryman.errors import (
     Unreachable,
 )
 from ferryman.registry.http.classify import WEB_PAGE, Phase, classify
-from ferryman.registry.http.messages import Answer, RequestSpec
+from ferryman.registry.http.messages import RequestSpec, Response
 
 _QUOTED = 300  # characters of a body in an error
 _READ = 4096  # characters that are searched: a long signed URL may precede the reason
@@ -36,13 +36,13 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|µs|μs|us|ns|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 
-def refusal(spec: RequestSpec, answer: Answer, *, now: datetime) -> TransferError:
+def refusal(spec: RequestSpec, response: Response, *, now: datetime) -> TransferError:
     """The error for an unsuccessful answer, with its status and codes."""
-    kind = classify(answer.status, _codes_or_page(answer), _phase(spec))
-    if kind is Denied or (kind is Unreachable and answer.status == HTTPStatus.FORBIDDEN):
-        return denied(spec, answer, account=None)
-    error = _refusal(spec, answer, kind, now=now)
-    error.status, error.codes = answer.status, error_codes(answer)
+    kind = classify(response.status, _codes_or_page(response), _phase(spec))
+    if kind is Denied or (kind is Unreachable and response.status == HTTPStatus.FORBIDDEN):
+        return denied(spec, response, account=None)
+    error = _refusal(spec, response, kind, now=now)
+    error.status, error.codes = response.status, error_codes(response)
     return error
 
 
@@ -52,16 +52,16 @@ def _phase(spec: RequestSpec) -> Phase:
     return "manifest" if "/manifests/" in spec.request.url.raw_path else "upload"
 
 
-def _refusal(spec: RequestSpec, answer: Answer, kind: type[TransferError], *, now: datetime) -> TransferError:
-    name, status = spec.host.name, answer.status
-    about = f"{spec.answered_by(answer.url)}: {spec.subject}"
-    reported = _message_of(answer)
+def _refusal(spec: RequestSpec, response: Response, kind: type[TransferError], *, now: datetime) -> TransferError:
+    name, status = spec.host.name, response.status
+    about = f"{spec.answered_by(response.url)}: {spec.subject}"
+    reported = _message_of(response)
     if kind is RateLimited:
-        until = retry_at(answer, now=now) or now + _PAUSE
+        until = retry_at(response, now=now) or now + _PAUSE
         message = f"{about}: too many requests{reported}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=spec.rate_limited_host, retry_at=until)
     if kind is Unreachable:
-        return Unreachable(f"{about}: answered {status}{reported}", registry=name, retry_at=retry_at(answer, now=now))
+        return Unreachable(f"{about}: answered {status}{reported}", registry=name, retry_at=retry_at(response, now=now))
     if kind is NotFound:
         return NotFound(f"{about} not found{reported}{_must_exist(spec)}", registry=name, reported=reported)
     if status >= HTTPStatus.BAD_REQUEST:
@@ -69,29 +69,29 @@ def _refusal(spec: RequestSpec, answer: Answer, kind: type[TransferError], *, no
     return kind(f"{about}: answered {status} where content was expected", registry=name)
 
 
-def denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool = False) -> TransferError:
+def denied(spec: RequestSpec, response: Response, *, account: str | None, elsewhere: bool = False) -> TransferError:
     """The error for a final 401 or 403. `account` None: the request was anonymous.
 
     `elsewhere`: it comes from a host that the registry redirected to.
     """
-    error = _denied(spec, answer, account=account, elsewhere=elsewhere)
-    error.status, error.codes = answer.status, error_codes(answer)
+    error = _denied(spec, response, account=account, elsewhere=elsewhere)
+    error.status, error.codes = response.status, error_codes(response)
     return error
 
 
-def _denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere: bool) -> TransferError:
+def _denied(spec: RequestSpec, response: Response, *, account: str | None, elsewhere: bool) -> TransferError:
     name = spec.host.name
-    about = f"{spec.answered_by(answer.url)}: {spec.subject}"
-    reported = _message_of(answer)
-    kind = classify(answer.status, _codes_or_page(answer), "elsewhere" if elsewhere else "read")
+    about = f"{spec.answered_by(response.url)}: {spec.subject}"
+    reported = _message_of(response)
+    kind = classify(response.status, _codes_or_page(response), "elsewhere" if elsewhere else "read")
     if kind is Unreachable:
         what = "storage that it redirected to refuses" if elsewhere else "by something before the registry"
-        return Unreachable(f"{about}: answered {answer.status}, {what}{reported}", registry=name)
+        return Unreachable(f"{about}: answered {response.status}, {what}{reported}", registry=name)
     hint = _login_for(spec)
     if account is not None:
         may_not = "may not push to it" if spec.pushes else "may not read it"
         return Denied(f"{about}: {account} {may_not}{reported}{_must_exist(spec)}", registry=name, reported=reported)
-    if spec.needs_login and answer.status == HTTPStatus.UNAUTHORIZED:
+    if spec.needs_login and response.status == HTTPStatus.UNAUTHORIZED:
         return LoginRefused(f"{about}: a login is wanted and there is none{reported}: {hint}", registry=name)
     return Denied(
         f"{about}: denied{reported}: it is private, or missing; if it is private, {hint}",
@@ -100,11 +100,11 @@ def _denied(spec: RequestSpec, answer: Answer, *, account: str | None, elsewhere
     )
 
 
-def login_refused(spec: RequestSpec, answer: Answer, *, account: str) -> LoginRefused:
+def login_refused(spec: RequestSpec, response: Response, *, account: str) -> LoginRefused:
     """The error for a login that was refused."""
-    about = spec.answered_by(answer.url)
+    about = spec.answered_by(response.url)
     hint = f": check {_TARGET_LOGIN}, `registries:` in items.yml, or `docker login`" if spec.needs_login else ""
-    message = f"{about}: the login of {account!r} was refused{_message_of(answer)}{hint}"
+    message = f"{about}: the login of {account!r} was refused{_message_of(response)}{hint}"
     return LoginRefused(message, registry=spec.host.name)
 
 
@@ -115,38 +115,38 @@ def _login_for(spec: RequestSpec) -> str:
     return f"set {_TARGET_LOGIN}, or {hint}" if spec.needs_login else hint
 
 
-def is_refusal(answer: Answer) -> bool:
+def is_refusal(response: Response) -> bool:
     """Whether it is a 401 or 403 of the server itself, not of a firewall before it, which answers with a web page."""
-    refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return refused and classify(answer.status, _codes_or_page(answer), "read") is Denied
+    refused = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return refused and classify(response.status, _codes_or_page(response), "read") is Denied
 
 
-def is_limit(answer: Answer) -> bool:
+def is_limit(response: Response) -> bool:
     """Whether it is a rate limit: 429, or the code TOOMANYREQUESTS."""
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
-    failed = answer.status >= HTTPStatus.BAD_REQUEST
-    return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(answer))
+    failed = response.status >= HTTPStatus.BAD_REQUEST
+    return failed and any(error.get("code") == "TOOMANYREQUESTS" for error in _errors(response))
 
 
-def error_codes(answer: Answer) -> frozenset[str]:
+def error_codes(response: Response) -> frozenset[str]:
     """The error codes of the distribution specification in the body."""
-    return frozenset(code for error in _errors(answer) for code in _strings(error, "code"))
+    return frozenset(code for error in _errors(response) for code in _strings(error, "code"))
 
 
-def _codes_or_page(answer: Answer) -> frozenset[str]:
+def _codes_or_page(response: Response) -> frozenset[str]:
     """The error codes, or WEB_PAGE for HTML."""
-    codes = error_codes(answer)
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    codes = error_codes(response)
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return codes if codes or kind not in _PAGES else frozenset({WEB_PAGE})
 
 
-def retry_at(answer: Answer, *, now: datetime) -> datetime | None:
+def retry_at(response: Response, *, now: datetime) -> datetime | None:
     """The moment of `Retry-After`: seconds, a date, Unix time, or ghcr's message. At most a day away; None: none."""
-    headers = answer.headers
+    headers = response.headers
     try:
         moment = _unix(headers.get("X-Retry-After")) or _after(headers.get("Retry-After"), now)
-        moment = moment or _ghcr_retry_after(answer, now)
+        moment = moment or _ghcr_retry_after(response, now)
     except (ValueError, OverflowError, OSError):
         return None
     return None if moment is None else min(max(moment, now), now + _LONGEST_PAUSE)
@@ -158,10 +158,10 @@ def quoted(text: str) -> str:
     return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
 
 
-def _message_of(answer: Answer) -> str:
+def _message_of(response: Response) -> str:
     """The message in the body, as " (…)"; empty if there is none."""
-    sentences = filter(None, map(_sentence, _errors(answer)))
-    text = quoted("; ".join(sentences) or answer.body[: 4 * _QUOTED].decode(errors="replace"))
+    sentences = filter(None, map(_sentence, _errors(response)))
+    text = quoted("; ".join(sentences) or response.body[: 4 * _QUOTED].decode(errors="replace"))
     return f" ({text})" if text else ""
 
 
@@ -175,10 +175,10 @@ def _sentence(error: dict[str, Any]) -> str:
     return ": ".join(parts)
 
 
-def _errors(answer: Answer) -> Iterator[dict[str, Any]]:
+def _errors(response: Response) -> Iterator[dict[str, Any]]:
     """The errors in the body by the distribution specification, or what looks like a message of another server."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         return
     if not isinstance(document, dict):
@@ -210,9 +210,9 @@ def _after(header: str | None, now: datetime) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _ghcr_retry_after(answer: Answer, now: datetime) -> datetime | None:
+def _ghcr_retry_after(response: Response, now: datetime) -> datetime | None:
     """ghcr: `retry-after: 880µs, allowed: 44000/minute` in the error's message."""
-    found = _GHCR_WAIT.search(_message_of(answer))
+    found = _GHCR_WAIT.search(_message_of(response))
     if found is None:
         return None
     return now + timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(found[1])))

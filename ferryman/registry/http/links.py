@@ -7,7 +7,7 @@ from yarl import URL
 from ferryman.addresses import NO_HOSTS, HostList
 from ferryman.errors import Unsupported
 from ferryman.registry.http import link_header
-from ferryman.registry.http.messages import Answer, Request, authority, origin
+from ferryman.registry.http.messages import Request, Response, authority, origin
 
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD = frozenset({307, 308})
@@ -42,15 +42,15 @@ def _at_home(page: URL, at: URL) -> URL:
     return URL(f"{at.origin()}{at.raw_path}{query}", encoded=True)
 
 
-def redirect(answer: Answer, request: Request, *, allowed: HostList = NO_HOSTS) -> URL | None:
+def redirect(response: Response, request: Request, *, allowed: HostList = NO_HOSTS) -> URL | None:
     """The target of a redirect; None: the answer is no redirect. Raises Unsupported for a forbidden one.
 
     A target in `allowed` may be without TLS: content is verified by digest.
     """
-    location = answer.headers.get("Location")
-    if answer.status not in _FOLLOWED or location is None:
+    location = response.headers.get("Location")
+    if response.status not in _FOLLOWED or location is None:
         return None
-    if request.method not in {"GET", "HEAD"} and answer.status not in _KEEPING_METHOD:
+    if request.method not in {"GET", "HEAD"} and response.status not in _KEEPING_METHOD:
         return None
     target = resolve(request.url, location)
     if not allowed.matches(target.host, target.port):

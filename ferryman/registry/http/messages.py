@@ -98,7 +98,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response. The body of a token server is a secret: the repr leaves bodies out."""
 
     status: int
@@ -141,11 +141,11 @@ class RequestSpec:
         """The host whose rate limits apply: the registry, or its tag API, which has limits of its own."""
         return self.host.name if self.logs_in else authority(self.request.url)
 
-    def expects(self, answer: Answer) -> bool:
+    def expects(self, response: Response) -> bool:
         """Whether the caller handles this unsuccessful answer."""
-        if answer.status in self.accepts_elsewhere and origin(answer.url) != origin(self.request.url):
+        if response.status in self.accepts_elsewhere and origin(response.url) != origin(self.request.url):
             return True
-        return answer.status in self.accepts
+        return response.status in self.accepts
 
     def answered_by(self, url: URL) -> str:
         """Who answered, for error messages: the registry, and the host at `url` if it has another name."""

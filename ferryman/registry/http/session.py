@@ -20,7 +20,7 @@ from ferryman.registry.http import content_encoding as packed
 from ferryman.registry.http import proxies
 from ferryman.registry.http.connection_errors import meaning
 from ferryman.registry.http.least_rate import WINDOW, LeastRate
-from ferryman.registry.http.messages import Answer, Body, Flow, Request, RequestSpec, TimeoutClass, authority
+from ferryman.registry.http.messages import Body, Flow, Request, RequestSpec, Response, TimeoutClass, authority
 from ferryman.registry.http.proxies import proxy_for
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
@@ -71,7 +71,7 @@ class Http:
         self._zones = Zones()
         self._session: aiohttp.ClientSession | None = None
 
-    async def exchange(self, spec: RequestSpec, request: Request) -> Answer:
+    async def exchange(self, spec: RequestSpec, request: Request) -> Response:
         """Send `request`, which belongs to `spec`, and return the answer.
 
         Raises Unreachable, TlsFailed, and WrongContent for a body over the limit. If the source of the request's body
@@ -85,24 +85,24 @@ class Http:
                 raise request.body.failure from None
             raise failed(spec, request.url, error) from None
 
-    async def _small(self, spec: RequestSpec, request: Request) -> Answer:
+    async def _small(self, spec: RequestSpec, request: Request) -> Response:
         async with await self._answered(spec, request) as response:
             return await self._whole(response, spec, request.url)
 
-    async def _download(self, spec: RequestSpec, request: Request) -> Answer:
+    async def _download(self, spec: RequestSpec, request: Request) -> Response:
         response = await self._answered(spec, request)
         content = Incoming(response, spec, request.url, self._timeouts.read)
         try:
             if response.status < HTTPStatus.MULTIPLE_CHOICES:
-                return Answer(response.status, request.url, response.headers, content=content)
-            answer = await self._whole(response, spec, request.url)
+                return Response(response.status, request.url, response.headers, content=content)
+            result = await self._whole(response, spec, request.url)
         except BaseException:
             content.close()
             raise
         content.close()
-        return answer
+        return result
 
-    async def _upload(self, spec: RequestSpec, request: Request) -> Answer:
+    async def _upload(self, spec: RequestSpec, request: Request) -> Response:
         if not _is_streamed(request.body):
             return await self._small(spec, request)
         limit = asyncio.timeout(None)
@@ -120,13 +120,13 @@ class Http:
         async with _within(seconds, spec, lambda: _no_answer(spec, request.url, seconds)):
             return await self._request(spec, request, data=request.body)
 
-    async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Answer:
+    async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Response:
         """Read the body into memory."""
         seconds = self._timeouts.of_body(spec)
         message = f"{_about(spec, url)}: its answer does not arrive in time ({seconds:g} s)"
         async with _within(seconds, spec, lambda: TooSlow(message, registry=spec.host.name)):
             body = await _read(response, spec)
-            return Answer(response.status, url, response.headers, await _unpacked(response, spec, body))
+            return Response(response.status, url, response.headers, await _unpacked(response, spec, body))
 
     async def _request(self, spec: RequestSpec, request: Request, *, data: object) -> aiohttp.ClientResponse:
         proxy = proxy_for(request.url, spec.host)

@@ -18,14 +18,14 @@ class SharedBlob:
 
 
 class SharedBlobs:
-    """Entries last as long as a running copy needs them: the ledger is written only when a copy ends."""
+    """Entries last as long as a running copy needs them: the record is written only when a copy ends."""
 
     def __init__(self) -> None:
         self._blobs: dict[tuple[str, str], SharedBlob] = {}
 
     @contextmanager
     def using(self, registry: str, digests: Collection[str]) -> Iterator[Mapping[str, SharedBlob]]:
-        """The entries for these blobs at the registry, by digest. Enter it before reading the ledger."""
+        """The entries for these blobs at the registry, by digest. Enter it before reading the record."""
         blobs = {digest: self._blobs.setdefault((registry, digest), SharedBlob()) for digest in digests}
         for blob in blobs.values():
             blob.users += 1

@@ -12,17 +12,17 @@ from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.transports.direct.blob_store import BlobStore
 
-_RELOAD_AFTER = timedelta(hours=1)  # capabilities are read from the ledger again
+_RELOAD_AFTER = timedelta(hours=1)  # capabilities are read from the record again
 
 
 class TargetCache:
     """Known content and missing capabilities of targets, persisted in a BlobStore."""
 
-    def __init__(self, ledger: BlobStore, registry: RegistryClient, *, clock: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, blobs: BlobStore, registry: RegistryClient, *, clock: Clock) -> None:
+        self._blobs = blobs
         self._registry = registry
         self._clock = clock
-        self._stored: dict[str, dict[str, str | None]] = {}  # registry: its missing capabilities in the ledger
+        self._stored: dict[str, dict[str, str | None]] = {}  # registry: its missing capabilities in the record
         self._loaded_at: dict[str, datetime] = {}
 
     async def holders(self, registry: str, blobs: Collection[str]) -> Mapping[str, Collection[str]]:
@@ -38,15 +38,15 @@ class TargetCache:
         """The repository holds these."""
         if any(held.values()):
             with _store_errors_logged():
-                await self._ledger.remember(repository.registry, repository.name, held)
+                await self._blobs.remember(repository.registry, repository.name, held)
 
     async def forget(self, repository: Repository, digests: Collection[str]) -> None:
         """The repository was found not to hold these."""
         with _store_errors_logged():
-            await self._ledger.forget(repository.registry, repository.name, digests)
+            await self._blobs.forget(repository.registry, repository.name, digests)
 
     async def load_capabilities(self, registry: str) -> None:
-        """Give the registry client what was learned before. Reads the ledger at most once an hour.
+        """Give the registry client what was learned before. Reads the record at most once an hour.
 
         Entries expire after a month. Reading them again lets a long-running process see the expiry, and what other
         processes have learned.
@@ -56,10 +56,10 @@ class TargetCache:
         if loaded_at is not None and abs(now - loaded_at) < _RELOAD_AFTER:
             return
         self._loaded_at[registry] = now
-        await self.save_capabilities(registry)  # first, or the ledger's older state would overwrite what is new
+        await self.save_capabilities(registry)  # first, or the older recorded state would overwrite what is new
         capabilities, stored = self._registry.capabilities(registry), self._stored.setdefault(registry, {})
         with _store_errors_logged():
-            known = await self._ledger.missing_capabilities(registry)
+            known = await self._blobs.missing_capabilities(registry)
             for name in stored.keys() - known.keys():
                 capabilities.lift(name)
             for name, value in known.items():
@@ -68,7 +68,7 @@ class TargetCache:
             self._stored[registry] = {name: known[name] for name in missing if name in known}
 
     async def save_capabilities(self, registry: str) -> None:
-        """Write to the ledger what was learned since the last call."""
+        """Write to the record what was learned since the last call."""
         stored = self._stored.setdefault(registry, {})
         found = self._registry.capabilities(registry).missing_capabilities()
         for name, value in found.items():
@@ -82,7 +82,7 @@ class TargetCache:
                     value=value,
                 )
                 with _store_errors_logged():
-                    await self._ledger.note_missing_capability(registry, name, value)
+                    await self._blobs.note_missing_capability(registry, name, value)
         for name in stored.keys() - found.keys():
             del stored[name]
             log.get().info(
@@ -92,13 +92,13 @@ class TargetCache:
                 ability=name,
             )
             with _store_errors_logged():
-                await self._ledger.forget_missing_capability(registry, name)
+                await self._blobs.forget_missing_capability(registry, name)
 
     async def _holders(
         self, registry: str, digests: Collection[str], kind: ContentKind
     ) -> Mapping[str, Collection[str]]:
         try:
-            return await self._ledger.holders(registry, digests, kind=kind)
+            return await self._blobs.holders(registry, digests, kind=kind)
         except StoreError as error:
             _log_store_error(error)
             return {}

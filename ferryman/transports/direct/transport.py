@@ -17,9 +17,9 @@ _LINUX = Platforms(keyword="linux")
 class DirectTransport:
     """The Transport that streams blobs between registries. One instance per process; runs many copies at once."""
 
-    def __init__(self, *, registry: RegistryClient, ledger: BlobStore, native: Platform, clock: Clock) -> None:
+    def __init__(self, *, registry: RegistryClient, blobs: BlobStore, native: Platform, clock: Clock) -> None:
         """`native` is what that word means in items.yml: this machine's platform."""
-        self._targets = TargetCache(ledger, registry, clock=clock)
+        self._targets = TargetCache(blobs, registry, clock=clock)
         self._context = CopyContext(registry, self._targets, SharedBlobs(), native)
 
     async def copy(

@@ -1,6 +1,6 @@
 """LRU cache of the images that Ferryman pulled into the engine, with a size limit.
 
-The engine records neither who pulled an image nor when it was last used, so a ledger does. A reference enters it
+The engine records neither who pulled an image nor when it was last used, so the record does. A reference enters it
 before the pull, and only if the engine did not have it: all other images are the user's, and are never removed.
 """
 
@@ -47,7 +47,7 @@ class ImageStore(Protocol):
         ...
 
     async def touch(self, engine: str, reference: str, image_id: str) -> None:
-        """Record a use now, and the image. A reference that is not in the ledger is not added."""
+        """Record a use now, and the image. A reference that is not in the record is not added."""
         ...
 
     async def of_role(self, engine: str, role: ImageRole) -> Sequence[PulledImage]:
@@ -60,10 +60,10 @@ class ImageStore(Protocol):
 class ImageCache:
     """The pulled images of one engine, kept within `limit` bytes."""
 
-    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageStore, limit: int) -> None:
+    def __init__(self, *, engine: DockerEngine, engine_id: str, images: ImageStore, limit: int) -> None:
         self._engine = engine
         self._engine_id = engine_id
-        self._ledger = ledger
+        self._images = images
         self._limit = limit
         self._in_use: Counter[str] = Counter()
         self._used_since_measure: set[str] = set()  # in use at any time since the last `disk_usage`
@@ -88,19 +88,19 @@ class ImageCache:
     async def recording_pull(self, reference: str) -> AsyncIterator[None]:
         """Record the pull of `reference` that runs meanwhile, however it ends."""
         with try_machine_lock(self._engine_id, reference):
-            await self._ledger.remember(self._engine_id, reference, role="source")
+            await self._images.remember(self._engine_id, reference, role="source")
             try:
                 yield
             finally:
                 await shielded_with_grace(self._record_pull_quietly(reference), grace_seconds=_RECORD_SECONDS)
 
     async def touch(self, reference: str, image_id: str) -> None:
-        """Record a use. The user's own images are not in the ledger, and are not added."""
-        await self._ledger.touch(self._engine_id, reference, image_id)
+        """Record a use. The user's own images are not in the record, and are not added."""
+        await self._images.touch(self._engine_id, reference, image_id)
 
     async def recover(self) -> None:
         """Complete the records of pulls that a crash interrupted, or forget them."""
-        for entry in await self._ledger.of_role(self._engine_id, "source"):
+        for entry in await self._images.of_role(self._engine_id, "source"):
             if entry.image_id is None:
                 with try_machine_lock(self._engine_id, entry.reference) as free:
                     if free:  # otherwise a running process pulls it, and will record it
@@ -145,7 +145,7 @@ class ImageCache:
     async def _record_pull_quietly(self, reference: str) -> None:
         try:
             await self._record_pull(reference)
-        except FerrymanError as error:  # it stays in the ledger without an ID: `recover` completes it
+        except FerrymanError as error:  # it stays in the record without an ID: `recover` completes it
             log.get().debug(
                 "pull_unsettled",
                 message="cannot look for the images of an aborted pull",
@@ -156,17 +156,17 @@ class ImageCache:
     async def _record_pull(self, reference: str) -> None:
         image = await self._engine.inspect(reference)
         if image is None:
-            await self._ledger.forget(self._engine_id, reference)
+            await self._images.forget(self._engine_id, reference)
         else:
             # Add it again: a process in another container cannot see our lock, and may have forgotten the entry.
-            await self._ledger.remember(self._engine_id, reference, role="source", image_id=image.id)
-            self._added += image.size  # only now: a trim in between measures only what is in the ledger
+            await self._images.remember(self._engine_id, reference, role="source", image_id=image.id)
+            self._added += image.size  # only now: a trim in between measures only what is in the record
 
     async def _trim(self) -> None:
         if self._measured is not None and self._measured + self._added <= self._limit:
             return
         self._measured, self._added = None, 0  # if measuring fails, the next trim measures again
-        entries = await self._ledger.of_role(self._engine_id, "source")
+        entries = await self._images.of_role(self._engine_id, "source")
         self._measured = await self._measure(entries)
         for entry in entries:
             if self._measured <= self._limit:
@@ -201,5 +201,5 @@ class ImageCache:
                 log.get().debug(
                     "engine_image_removed", message="removed from the engine's cache", reference=entry.reference
                 )
-            await self._ledger.forget(self._engine_id, entry.reference)
+            await self._images.forget(self._engine_id, entry.reference)
             return True

@@ -19,10 +19,10 @@ _CLEANUP_SECONDS = 5
 class TargetTags:
     """The temporary target tags in one engine."""
 
-    def __init__(self, *, engine: DockerEngine, engine_id: str, ledger: ImageStore) -> None:
+    def __init__(self, *, engine: DockerEngine, engine_id: str, images: ImageStore) -> None:
         self._engine = engine
         self._engine_id = engine_id
-        self._ledger = ledger
+        self._images = images
         self._locks = KeyedLocks()
 
     @asynccontextmanager
@@ -37,7 +37,7 @@ class TargetTags:
         ):
             previous_id = await self._users_image_id(reference)
             known = await self._digests(image.id, repository)
-            await self._ledger.remember(
+            await self._images.remember(
                 self._engine_id, reference, role="target", image_id=image.id, previous_id=previous_id
             )
             try:
@@ -48,7 +48,7 @@ class TargetTags:
 
     async def recover(self) -> None:
         """Clean up the tags that a crash left behind."""
-        for entry in await self._ledger.of_role(self._engine_id, "target"):
+        for entry in await self._images.of_role(self._engine_id, "target"):
             if entry.image_id is None:
                 continue
             with try_machine_lock(self._engine_id, entry.reference) as free:
@@ -64,7 +64,7 @@ class TargetTags:
         return entry.previous_id if entry is not None and entry.image_id == current.id else current.id
 
     async def _entry(self, reference: str) -> PulledImage | None:
-        entries = await self._ledger.of_role(self._engine_id, "target")
+        entries = await self._images.of_role(self._engine_id, "target")
         return next((entry for entry in entries if entry.reference == reference), None)
 
     async def _clean_up(self, reference: str, image_id: str, previous_id: str | None, known: frozenset[str]) -> None:
@@ -73,7 +73,7 @@ class TargetTags:
             is_restored, why = await shielded_with_grace(work, grace_seconds=_CLEANUP_SECONDS), "the engine is too slow"
         except FerrymanError as error:
             is_restored, why = False, str(error)
-        if not is_restored:  # it stays in the ledger: `recover` restores it
+        if not is_restored:  # it stays in the record: `recover` restores it
             log.get().warning(
                 "local_tag_left",
                 message="a local tag is left behind until the next start",
@@ -92,7 +92,7 @@ class TargetTags:
                 await self._engine.remove(f"{repository}@{digest}")
         entry = await self._entry(reference)
         if entry is not None and entry.image_id == image_id:  # otherwise another Ferryman process has the name now
-            await self._ledger.forget(self._engine_id, reference)
+            await self._images.forget(self._engine_id, reference)
 
     async def _tag_if_present(self, image_id: str, reference: str) -> bool:
         try:

@@ -30,7 +30,7 @@ class DockerTransport:
         *,
         address: EngineAddress,
         registry: RegistryClient,
-        ledger: ImageStore,
+        images: ImageStore,
         cache_limit: int,
         clock: Clock,
         silence_limits: SilenceLimits = USUAL_LIMITS,
@@ -38,7 +38,7 @@ class DockerTransport:
         """`silence_limits`: how long a pull or push may go without progress before it is ended."""
         self._address = address
         self._registry = registry
-        self._ledger = ledger
+        self._images = images
         self._cache_limit = cache_limit  # bytes
         self._clock = clock
         self._engine = DockerEngine(address=address, silence_limits=silence_limits)
@@ -105,9 +105,9 @@ class DockerTransport:
                 engine=self._engine,
                 identity=identity,
                 cache=ImageCache(
-                    engine=self._engine, engine_id=identity.id, ledger=self._ledger, limit=self._cache_limit
+                    engine=self._engine, engine_id=identity.id, images=self._images, limit=self._cache_limit
                 ),
-                tags=TargetTags(engine=self._engine, engine_id=identity.id, ledger=self._ledger),
+                tags=TargetTags(engine=self._engine, engine_id=identity.id, images=self._images),
                 logins=EngineLogins(self._registry),
                 pulls=KeyedLocks(),
             )

@@ -17,7 +17,7 @@ from ferryman.registry.auth.credential import Credential
 from ferryman.registry.auth.handshake import Handshake, choose, token_handshake
 from ferryman.registry.auth.tokens import Grant
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Request, RequestSpec, Response
 from ferryman.registry_options import RegistryOptions
 from tests.support.clock import ManualClock
 
@@ -37,13 +37,13 @@ def handshake(
     return token_handshake(SPEC, challenge, at=AT, scopes=scopes, credential=credential, clock=ManualClock())
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Answer:
-    return Answer(
+def answer(status: int, body: Any = None, **headers: str) -> Response:
+    return Response(
         status, URL("https://auth.example/token"), CIMultiDictProxy(CIMultiDict(headers)), json.dumps(body).encode()
     )
 
 
-def finish(going: Handshake, last: Answer) -> Grant:
+def finish(going: Handshake, last: Response) -> Grant:
     with pytest.raises(StopIteration) as finished:
         going.send(last)
     granted: Grant = finished.value.value

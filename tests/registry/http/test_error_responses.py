@@ -22,7 +22,7 @@ from ferryman.errors import (
 )
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.error_responses import denied, login_refused, refusal, retry_at
-from ferryman.registry.http.messages import Answer, Request, RequestSpec
+from ferryman.registry.http.messages import Request, RequestSpec, Response
 from ferryman.registry_options import RegistryOptions
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -31,10 +31,10 @@ SPEC = RequestSpec(Host.resolve("docker.io", RegistryOptions()), Request("GET", 
 PUSH = RequestSpec(SPEC.host, Request("PUT", URL_WITH_TOKEN), "manifest a/b:1", pushes=True, needs_login=True)
 
 
-def answer(status: int, body: Any = b"", **headers: str) -> Answer:
+def answer(status: int, body: Any = b"", **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = CIMultiDict({key.replace("_", "-"): value for key, value in headers.items()})
-    return Answer(status, URL_WITH_TOKEN, CIMultiDictProxy(named), raw)
+    return Response(status, URL_WITH_TOKEN, CIMultiDictProxy(named), raw)
 
 
 def coded(code: str, message: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def coded(code: str, message: str) -> dict[str, Any]:
         (answer(302), WrongContent),
     ],
 )
-def test_kinds(got: Answer, kind: type[TransferError]) -> None:
+def test_kinds(got: Response, kind: type[TransferError]) -> None:
     error = refusal(SPEC, got, now=NOW)
     assert type(error) is kind
     assert str(error).startswith("docker.io (registry-1.docker.io): manifest a/b:1")
@@ -115,7 +115,7 @@ def test_a_401_means_different_things_with_and_without_a_login() -> None:
         (answer(429, Retry_After="Fri, 01 May 2099 12:00:30 GMT"), 86400),
     ],
 )
-def test_retry_after(got: Answer, seconds: float) -> None:
+def test_retry_after(got: Response, seconds: float) -> None:
     assert retry_at(got, now=NOW) == NOW + timedelta(seconds=seconds)
 
 

@@ -7,7 +7,7 @@ from yarl import URL
 from ferryman.addresses import HostList
 from ferryman.errors import Unsupported
 from ferryman.registry.http.links import forbid_downgrade, redirect, resolve
-from ferryman.registry.http.messages import Answer, Request
+from ferryman.registry.http.messages import Request, Response
 
 PAGE = URL("https://quay.example/v2/a/b/tags/list?n=2")
 
@@ -17,7 +17,7 @@ def test_a_redirect_must_not_leave_tls_unless_it_is_allowed() -> None:
     with pytest.raises(Unsupported, match=r"from https to http .storage.corp.: not followed"):
         forbid_downgrade(source, target, what="a redirect")
     forbid_downgrade(target, source, what="a redirect")
-    answer = Answer(307, source, CIMultiDictProxy(CIMultiDict({"Location": str(target)})))
+    answer = Response(307, source, CIMultiDictProxy(CIMultiDict({"Location": str(target)})))
     assert redirect(answer, Request("GET", source), allowed=HostList.parse(["corp"])) == target
 
 
@@ -40,5 +40,5 @@ def test_invalid_addresses(target: str) -> None:
 )
 def test_redirects(method: str, status: int, followed: bool) -> None:
     request = Request(method, PAGE)
-    answer = Answer(status, PAGE, CIMultiDictProxy(CIMultiDict({"Location": "https://cdn.example/x?sig=a%2Bb"})))
+    answer = Response(status, PAGE, CIMultiDictProxy(CIMultiDict({"Location": "https://cdn.example/x?sig=a%2Bb"})))
     assert redirect(answer, request) == (URL("https://cdn.example/x?sig=a%2Bb", encoded=True) if followed else None)
