@@ -31,7 +31,10 @@ def of_database(measures: Measures, configuration: Configuration) -> Iterator[Ga
     yield lengths
     latency = max(0.0, (measures.at - queue.oldest_due_at).total_seconds()) if queue.oldest_due_at else 0.0
     yield _gauge("ferryman_queue_latency_seconds", "Age of the oldest due tag: how long it could have run.", latency)
-    yield _paused(measures, configuration)
+    yield from _paused(measures, configuration)
+    last = measures.cycle_at.timestamp() if measures.cycle_at else 0
+    help_text = "End of the last cycle in which at least one item could be listed; 0: never."
+    yield _gauge("ferryman_last_successful_cycle_timestamp_seconds", help_text, last)
     yield _processes(measures)
     yield from _disk(measures.disk)
 
@@ -58,14 +61,23 @@ def _items(measures: Measures, configuration: Configuration) -> Iterator[GaugeMe
     yield _by("ferryman_failing_lookups", help_text, "item", failing.items())
 
 
-def _paused(measures: Measures, configuration: Configuration) -> GaugeMetricFamily:
+def _paused(measures: Measures, configuration: Configuration) -> Iterator[GaugeMetricFamily]:
+    yield _gauge("ferryman_paused", "Whether a person has paused everything (1).", ("all", "") in measures.manual)
+    labels = by_target(configuration.items)
+    items = Counter(dict.fromkeys(labels.values(), 0))
+    for scope, name in measures.manual:
+        if scope == "item" and name in labels:
+            items[labels[name]] += 1
+    yield _by("ferryman_item_paused", "Items of this name that a person has paused.", "item", items.items())
+    by_person = {name for scope, name in measures.manual if scope == "registry"}
+    causes = (("login", measures.refused), ("rate-limit", measures.limited), ("person", by_person))
     paused = GaugeMetricFamily(
         "ferryman_registry_paused", "Whether a registry is paused (1), and why.", labels=["registry", "cause"]
     )
     for registry in registries_of(configuration):
-        for cause, registries in (("login", measures.refused), ("rate-limit", measures.limited)):
+        for cause, registries in causes:
             paused.add_metric([shown(registry), cause], registry in registries)
-    return paused
+    yield paused
 
 
 def _processes(measures: Measures) -> GaugeMetricFamily:

@@ -7,11 +7,20 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import UNREAD, lookup_failures, registries, services, status_is, tags
+from ferryman.store.database.tables import (
+    UNREAD,
+    cycles,
+    lookup_failures,
+    manual_pauses,
+    registries,
+    services,
+    status_is,
+    tags,
+)
 from ferryman.store.queue.pauses import in_force
 from ferryman.store.records import Status
 from ferryman.store.services import Service
@@ -46,6 +55,8 @@ class Measures:
     queue: QueueMeasures
     refused: frozenset[str]  # the registries that are paused because they refused a login
     limited: frozenset[str]  # the registries that are paused until a rate limit ends
+    manual: frozenset[tuple[str, str]]  # what persons have paused: scope (all, item, registry), and its name
+    cycle_at: datetime | None  # the end of the last cycle in which an item could be listed; None: there was none
     services: list[Service]
     disk: DiskMeasures
 
@@ -62,6 +73,8 @@ async def measure(database: Database, *, clock: Clock) -> Measures:
             queue=await _queue(connection, now),
             refused=await _paused(connection, now, until_known=False),
             limited=await _paused(connection, now, until_known=True),
+            manual=await _manual_pauses(connection),
+            cycle_at=await _last_successful_cycle(connection),
             services=await _services(connection),
             disk=await _disk(connection, database.file),
         )
@@ -92,6 +105,19 @@ async def _paused(connection: Transaction, now: datetime, *, until_known: bool) 
     until = registries.c.until.is_not(None) if until_known else registries.c.until.is_(None)
     query = select(registries.c.registry).where(in_force(now), until)
     return frozenset((await connection.execute(query)).scalars())
+
+
+async def _manual_pauses(connection: Transaction) -> frozenset[tuple[str, str]]:
+    query = select(manual_pauses.c.scope, manual_pauses.c.name)
+    return frozenset((scope, name) for scope, name in await connection.execute(query))
+
+
+async def _last_successful_cycle(connection: Transaction) -> datetime | None:
+    number = cycles.c["items"]  # `.items` is a method
+    some_listed = or_(cycles.c.items_failed < number, number == 0)
+    query = select(func.max(cycles.c.ended_at)).where(cycles.c.outcome == "done", some_listed)
+    found: datetime | None = await connection.scalar(query)
+    return found
 
 
 async def _services(connection: Transaction) -> list[Service]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import Executable
 
 from ferryman.events import CycleEnded
 from ferryman.items.model import Configuration, Item
@@ -18,18 +19,26 @@ from ferryman.metrics.labels import shown
 from ferryman.reference import Repository
 from ferryman.settings import Schedule
 from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import cycles, manual_pauses
 from ferryman.store.records import ItemKey, PlannedTag, Walk
 from tests.conftest import ReadLog
 from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.metrics.samples import parsed
-from tests.store.scene import ITEM, digest
+from tests.store.scene import ITEM, START, digest
 
 # What Prometheus 2 sends.
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
+BY = {"since": START, "actor": "token"}
 OF_NGINX = ItemKey(NGINX.name, str(NGINX.source), str(NGINX.target), None)
+
+
+async def write(bench: Bench, statement: Executable) -> None:
+    """Write what other parts of Ferryman record."""
+    async with bench.database.write() as connection:
+        await connection.execute(statement)
 
 
 async def test_tags_by_item_and_status_equal_what_the_database_says_after_random_events(bench: Bench) -> None:
@@ -98,14 +107,40 @@ async def test_paused_registries_and_why(bench: Bench) -> None:
     queue = bench.scene.queue
     await queue.pause("quay.io", until=None, error="wrong password", login_fingerprint="f")
     await queue.pause("docker.io", until=bench.clock.now() + timedelta(minutes=5), error="slow down")
+    await write(bench, manual_pauses.insert().values(scope="registry", name="registry.example.com", **BY))
     samples = await bench.samples()
     told = {
         (registry, cause): samples("ferryman_registry_paused", registry=registry, cause=cause)
         for registry in ("quay.io", "docker.io", "registry.example.com")
-        for cause in ("login", "rate-limit")
+        for cause in ("login", "rate-limit", "person")
     }
-    assert {key for key, value in told.items() if value} == {("quay.io", "login"), ("docker.io", "rate-limit")}
+    paused = {("quay.io", "login"), ("docker.io", "rate-limit"), ("registry.example.com", "person")}
+    assert {key for key, value in told.items() if value} == paused
     assert None not in told.values()
+
+
+async def test_what_a_person_has_paused(bench: Bench) -> None:
+    samples = await bench.samples()
+    assert (samples("ferryman_paused"), samples("ferryman_item_paused", item="etcd")) == (0, 0)
+    await write(bench, manual_pauses.insert().values(scope="all", name="", **BY))
+    await write(bench, manual_pauses.insert().values(scope="item", name=str(ETCD.target), **BY))
+    samples = await bench.samples()
+    assert samples("ferryman_paused") == 1
+    assert samples.of("ferryman_item_paused", "item") == {"etcd": 1, "nginx": 0}
+
+
+async def test_the_last_cycle_that_could_list_an_item(bench: Bench) -> None:
+    assert (await bench.samples())("ferryman_last_successful_cycle_timestamp_seconds") == 0
+    for minute, outcome, failed in ((1, "done", 1), (2, "done", 2), (3, "failed", 0), (4, None, 0)):
+        at = START + timedelta(minutes=minute)
+        await write(
+            bench,
+            cycles.insert().values(
+                owner="me", began_at=START, ended_at=at, outcome=outcome, items=2, items_failed=failed, enqueued=0
+            ),
+        )
+    samples = await bench.samples()
+    assert samples("ferryman_last_successful_cycle_timestamp_seconds") == START.timestamp() + 60
 
 
 async def test_processes_whose_heartbeat_is_fresh(bench: Bench) -> None:
