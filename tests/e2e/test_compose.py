@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -193,6 +194,30 @@ def test_a_registry_of_ones_own_needs_no_other() -> None:
     services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["services"]
     assert [name for name, service in services.items() if "profiles" not in service] == ["ferryman"]
     assert "depends_on" not in services["ferryman"]
+
+
+def test_the_profile_of_the_metrics_mounts_files_that_are_there(program: str) -> None:
+    """Its images cannot be had here: Prometheus itself reads the same files in tests/metrics."""
+    shown = run(program, "--project-directory", str(CHECKOUT), "--profile", "metrics", "config")
+    services = yaml.safe_load(shown)["services"]
+    assert {"prometheus", "grafana"} <= services.keys()
+    mounted = {
+        Path(source): mode
+        for name in ("prometheus", "grafana")
+        for source, _, mode in map(_mount, services[name]["volumes"])
+        if source.startswith("/") and source != "/dev/null"
+    }
+    assert {path.name for path in mounted} >= {"alerts.yml", "grafana.json", "prometheus.yml"}
+    assert [path for path in mounted if not path.is_file()] == []
+    assert set(mounted.values()) == {"ro"}
+
+
+def _mount(volume: str | dict[str, Any]) -> tuple[str, str, str]:
+    """Source, target and mode: compose 1 shows them as one text, compose 2 as an object."""
+    if isinstance(volume, str):
+        source, target, mode = volume.split(":")
+        return source, target, mode
+    return volume["source"], volume["target"], "ro" if volume.get("read_only") else "rw"
 
 
 @pytest.mark.parametrize("secret", ["robot$mirror", "pa$$word#1", "a b\\n"])

@@ -1,6 +1,7 @@
 """Metrics on a real database, with two items and a queue whose clock the test moves."""
 
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
 
 ETCD = Item("etcd", Repository("quay.io", "coreos/etcd"), Repository("registry.example.com", "mirror/etcd"))
 NGINX = Item("nginx", Repository("docker.io", "library/nginx"), Repository("registry.example.com", "mirror/nginx"))
+
+
+Promtool = Callable[..., str]  # what it prints; it must succeed
 
 
 @dataclass
@@ -69,3 +73,15 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     yield made
     await metrics.aclose()
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Promtool:
+    """Debian's promtool."""
+
+    def call(*arguments: str | Path) -> str:
+        done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return call

@@ -32,6 +32,11 @@ class Samples:
     def names(self) -> set[str]:
         return {name for name, _ in self.values}
 
+    @property
+    def labels(self) -> set[tuple[str, str, str]]:
+        """Metric, label and value of every series."""
+        return {(name, key, value) for name, labels in self.values for key, value in labels}
+
     def label_values(self) -> set[str]:
         return {value for _, labels in self.values for _, value in labels}
 

@@ -13,6 +13,7 @@ _OF_FIXTURES = {
     "engine": "engine",
     "own_engine": "engine",
     "postgresql": "postgresql",
+    "promtool": "prometheus",
     "start_registry": "registry",
     "target_registry": "registry",
     "registries": "registry",
