@@ -17,8 +17,8 @@ def read_secret(written: str, *, folder: Path = Path()) -> str:
     try:
         content = _read(path)
     except PermissionError:
-        mend = f"make it readable for the user {os.geteuid()}, for example with chown or chmod"
-        raise ValueError(f"{str(path)!r} cannot be read by this process: {mend}") from None
+        hint = f"make it readable for the user {os.geteuid()}, for example with chown or chmod"
+        raise ValueError(f"{str(path)!r} cannot be read by this process: {hint}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ValueError(f"{_missing(written, folder, error)}, {_EXPECTED}") from None
     if len(content) > _LARGEST:

@@ -209,7 +209,7 @@ def test_every_message_that_is_explained_is_one_of_ours(read: Reader) -> None:
         ("these credentials may not read it", "it is private, or missing"),
         ("the credentials may not push there", "may not push to it"),
         ("create the repository at the target first", "some registries want the repository"),
-        ("the registry wants to be left alone", "too many requests"),
+        ("the registry limits the rate of requests", "too many requests"),
         ("the engine does not trust this registry", "its certificate is refused"),
     ],
 )

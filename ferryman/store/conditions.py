@@ -33,7 +33,7 @@ class FailedItem:
     target: str
     item: str
     since: datetime
-    failed: int  # tags that failed for good and wait for a mend; 0: all are tried again just now
+    failed: int  # tags that failed for good and wait for a person; 0: all are tried again just now
     names: Sequence[str]  # of the first of them
     error: str | None  # of the first of them
     error_kind: str | None

@@ -58,7 +58,7 @@ def _refusal(spec: RequestSpec, response: Response, kind: type[TransferError], *
     reported = _message_of(response)
     if kind is RateLimited:
         until = retry_at(response, now=now) or now + _PAUSE
-        message = f"{about}: too many requests{reported}; asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"{about}: too many requests{reported}; retry after {until:%Y-%m-%d %H:%M:%S} UTC"
         return RateLimited(message, registry=spec.rate_limited_host, retry_at=until)
     if kind is Unreachable:
         return Unreachable(f"{about}: answered {status}{reported}", registry=name, retry_at=retry_at(response, now=now))

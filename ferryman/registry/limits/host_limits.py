@@ -145,7 +145,7 @@ class HostLimits:
         while (until := self.held_until(host)) is not None:
             left = until - self._clock.now()
             if left > PATIENCE:
-                message = f"{host}: asked to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
+                message = f"{host}: rate limited until {until:%Y-%m-%d %H:%M:%S} UTC"
                 raise RateLimited(message, registry=host, retry_at=until)
             await self._clock.sleep(left.total_seconds())
 

@@ -66,7 +66,7 @@ _MAY_NOT_PUSH = "the credentials may not push there: check that the namespace ex
 _MAY_NOT_READ = "these credentials may not read it"
 _CREATE = "create the repository at the target first: this registry does not do it by itself"
 _GONE = "upstream no longer has it"
-_TOO_MANY = "the registry wants to be left alone for a while"
+_TOO_MANY = "the registry limits the rate of requests"
 _NOT_TAKEN = "the target does not take this image: is its size limited, or may the tag not be overwritten?"
 _HINT_BY_STATUS_ERROR: dict[str, dict[type[TransferError], str]] = {
     "pull": {Denied: _MAY_NOT_READ, NotFound: _GONE, Unsupported: "the registry refuses the request"},

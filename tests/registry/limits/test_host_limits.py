@@ -33,9 +33,7 @@ async def test_a_long_hold_is_an_error(limits: HostLimits, clock: ManualClock) -
     until = clock.now() + timedelta(seconds=61)
     limits.hold("quay.io", until)
     for permit in (limits.request("quay.io", 2), limits.copy({"quay.io": 2})):
-        with pytest.raises(
-            RateLimited, match=r"quay\.io: asked to be left alone until 2026-05-01 12:01:01 UTC"
-        ) as raised:
+        with pytest.raises(RateLimited, match=r"quay\.io: rate limited until 2026-05-01 12:01:01 UTC") as raised:
             await permit.__aenter__()
         assert (raised.value.retry_at, raised.value.registry) == (until, "quay.io")
 
