@@ -23,7 +23,7 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup check lint types test coverage demo examples bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup check lint types test coverage demo examples messages bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -56,6 +56,9 @@ demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two 
 
 examples: as-root test-packages $(VENV)/installed ## Run the documents' examples again, and film the picture of README.md
 	$(BIN)/python -m tests.examples
+
+messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to be translated there
+	$(BIN)/python -m tests.support.messages
 
 bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
 	$(BIN)/python -m benchmarks

@@ -5,6 +5,7 @@
     ├── StoreError                the state database cannot be used                                      (exit 3)
     │   ├── NoDatabase            it does not exist, and is not to be created
     │   └── Unstorable            it works, but cannot store this value
+    ├── AddressUnusable           the page cannot listen where FERRYMAN_LISTEN says                    (exit 3)
     ├── WorkStopped               a background task of the service keeps failing                       (exit 3)
     └── TransferError             a registry or the Docker Engine failed; has a `kind`
         ├── Temporary             a retry can help
@@ -69,6 +70,10 @@ class NoDatabase(StoreError):
 
 class Unstorable(StoreError):
     """The value is at fault, not the database: a number that is too large, or text that is not valid."""
+
+
+class AddressUnusable(FerrymanError):
+    """The page cannot listen at its address: it is in use, or not this machine's."""
 
 
 class WorkStopped(FerrymanError):

@@ -1,11 +1,12 @@
-"""The long-running service: timetable, worker pool, heartbeat, signals, and the graceful stop."""
+"""The long-running service: timetable, worker pool, page, heartbeat, signals, and the graceful stop."""
 
 import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ferryman import log
 from ferryman.application import Application, open_application
@@ -17,6 +18,10 @@ from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
 from ferryman.timetable import NextCycle, next_cycle
 from ferryman.views.running_jobs import RunningJobs
+
+if TYPE_CHECKING:
+    from ferryman.web.context import Role
+    from ferryman.web.server import Server
 
 # Seconds of a graceful stop in which running copies may end. Returning the rest to the queue may take 5 more; docker
 # kills a container after 10.
@@ -34,16 +39,30 @@ async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
 
     Raises WorkStopped, after a graceful stop, if a part of it fails again and again.
     """
-    async with open_application(settings, engine=work) as app:
-        await _Service(app, schedule=schedule, work=work).run()
+    with contextlib.ExitStack() as stack:
+        page = _listen(settings)  # first: whoever starts a second Ferryman learns it at once
+        if page is not None:
+            stack.callback(page.close)
+        async with open_application(settings, engine=work) as app:
+            await _Service(app, page, schedule=schedule, work=work).run()
+
+
+def _listen(settings: Settings) -> "Server | None":
+    """Take the page's address. Raises AddressUnusable."""
+    if settings.listen is None:
+        return None
+    from ferryman.web.server import Server  # noqa: PLC0415 - it costs memory, which FERRYMAN_LISTEN=off saves
+
+    return Server.listen(settings.listen)
 
 
 class _Service:
-    def __init__(self, app: Application, *, schedule: bool, work: bool) -> None:
+    def __init__(self, app: Application, page: "Server | None", *, schedule: bool, work: bool) -> None:
         self._app = app
+        self._page = page
         self._scheduler = app.scheduler() if schedule else None
         self._pool = app.pool() if work else None
-        self._role = "run" if schedule and work else "scheduler" if schedule else "worker"
+        self._role: Role = "run" if schedule and work else "scheduler" if schedule else "worker"
         self._running = RunningJobs(clock=app.clock.monotonic)
         app.events.subscribe(self._running.observe)
         self._stop = asyncio.Event()
@@ -67,6 +86,8 @@ class _Service:
             self._supervised("check for changed credentials", self._resume_recovered),
             self._supervised("samples", self._take_samples),
         ]
+        if self._page:
+            others.append(self._supervised("page", partial(self._page.serve, self._app, self._role)))
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
         try:

@@ -61,6 +61,7 @@ class Project:
             "DOCKER_HOST": engine.host,
             "DOCKER_SOCKET": str(engine.socket),
             "FERRYMAN_INTERVAL": "5s",
+            "FERRYMAN_LISTEN": "off",  # several projects run on this machine's network
             "REGISTRY_ADDRESS": self.target,
             "REGISTRY_IMAGE": "ferryman-test-registry",
         }

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)( ; [^\\]+)? \\")
+SOURCES = CHECKOUT / "ferryman"
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -86,3 +87,16 @@ def test_it_makes_and_migrates_its_database(installed: Path, tmp_path: Path) -> 
 
 def test_it_prints_its_schema(installed: Path, tmp_path: Path) -> None:
     assert json.loads(call(installed, "schema", folder=tmp_path))["title"] == "items.yml"
+
+
+def test_it_has_the_files_of_its_page(installed: Path) -> None:
+    (package,) = (installed.parents[1] / "lib").glob("python3*/site-packages/ferryman")
+    shipped, sources = ({str(path.relative_to(root)) for path in files_in(root)} for root in (package, SOURCES))
+
+    assert {"web/templates/base.html", "web/static/ferryman.css", "i18n/locale/zh/LC_MESSAGES/messages.po"} <= sources
+    assert sources <= shipped
+
+
+def files_in(package: Path) -> list[Path]:
+    """What is no code."""
+    return [path for path in package.rglob("*.*") if path.suffix not in {".py", ".pyc"}]

@@ -92,6 +92,7 @@ class Ferryman:
         self._outputs.mkdir(parents=True, exist_ok=True)
         own = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
         self.environment = own | {"DOCKER_HOST": engine, "DOCKER_CONFIG": str(folder)} | dict(environment or {})
+        self.environment.setdefault("FERRYMAN_LISTEN", "off")  # many run at once, and one port is for one of them
         self._started: list[Running] = []
         self._numbers = itertools.count(1)
 

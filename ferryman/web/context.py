@@ -1,0 +1,49 @@
+"""What every handler may use: one object, kept in the web application."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from ferryman.application import Application, Record
+from ferryman.clock import Clock
+from ferryman.events import Events
+from ferryman.settings import Settings
+
+Role = Literal["run", "scheduler", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The running Ferryman, as the page's handlers see it."""
+
+    application: Application
+    role: Role
+
+    @property
+    def record(self) -> Record:
+        """The state database and its interfaces."""
+        return self.application.record
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self.application.settings
+
+    @property
+    def events(self) -> Events:
+        """What happens in this process, as it happens."""
+        return self.application.events
+
+    @property
+    def clock(self) -> Clock:
+        """The only source of time."""
+        return self.application.clock
+
+
+CONTEXT = web.AppKey("context", Context)
+
+
+def context(request: web.Request) -> Context:
+    """The context of the application that serves this request."""
+    return request.app[CONTEXT]

@@ -1,0 +1,87 @@
+"""Templates, filled in with what a page shows, in the reader's language. Everything is escaped."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+from yarl import URL
+
+from ferryman import __version__
+from ferryman.i18n import formats
+from ferryman.i18n.languages import languages
+from ferryman.i18n.texts import _, current, ngettext
+from ferryman.web.assets import assets
+from ferryman.web.context import CONTEXT
+from ferryman.web.navigation import PAGES, status_name
+from ferryman.web.routing import BASE_PATH, PATHS
+from ferryman.web.security.forms import FIELD
+from ferryman.web.security.gate import GATE, actor
+from ferryman.web.security.headers import NONCE
+from ferryman.web.tables import Column
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """The page that the template makes of the values."""
+    text = _environment().get_template(template).render(values, **_of_request(request))
+    response = web.Response(text=text, status=status, content_type="text/html")
+    response.headers["Vary"] = "Accept-Language, Cookie"
+    request.app[GATE].keep_visitor(request, response)
+    return response
+
+
+def _of_request(request: web.Request) -> dict[str, object]:
+    """What base.html and the macros need of the request."""
+    base, gate = request.app[BASE_PATH], request.app[GATE]
+    path = request.path.removeprefix(base)
+    return {
+        "url": lambda path: f"{base}{path}",
+        "with_query": lambda **changes: _with_query(request, changes),
+        "is_here": lambda page: path.rstrip("/") == page.rstrip("/"),
+        "navigation": lambda: [(page, _(name)) for page, name in PAGES if page in request.app[PATHS]],
+        "actor": actor(request),
+        "has_login": gate.access.closed,
+        "form_field": FIELD,
+        "form_token": lambda: gate.form_token(request),
+        "nonce": request[NONCE],
+        "now": request.app[CONTEXT].clock.now(),
+    }
+
+
+def _with_query(request: web.Request, changes: dict[str, object]) -> str:
+    """A link to this page with other parameters; None takes one away."""
+    kept = {name: value for name, value in request.query.items() if name not in changes}
+    changed = {name: str(value) for name, value in changes.items() if value is not None}
+    return f"?{URL.build(query=kept | changed).raw_query_string}"
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {
+        "asset": lambda url, name: url(assets()[name].path),
+        "column": Column,
+        "status_name": status_name,
+        "language": current,
+        "languages": languages,
+        "number": formats.number,
+        "percent": formats.percent,
+        "size": formats.size,
+        "moment": formats.moment,
+        "relative": formats.relative,
+        "duration": formats.duration,
+        "version": __version__,
+    }
+    return environment

@@ -1,0 +1,11 @@
+"""Every page and every resource of the API: one module each, and a line here."""
+
+from ferryman.web import assets
+from ferryman.web.pages import health, login, overview
+
+ROUTES = (
+    *assets.ROUTES,
+    *health.ROUTES,
+    *login.ROUTES,
+    *overview.ROUTES,
+)

@@ -1,0 +1,53 @@
+// Keeps parts of the page up to date: each message of the event stream is a part as HTML, and takes the place of the
+// element with its id. Stops while the tab is hidden, and when the reader pauses it.
+
+const controls = document.querySelector("[data-live]");
+
+function swap(html) {
+  const made = new DOMParser().parseFromString(html, "text/html").body.firstElementChild;
+  const old = made?.id ? document.getElementById(made.id) : null;
+  if (!old || old.contains(document.activeElement)) return; // never take what somebody is using
+  if (old.isEqualNode(made)) return;
+  old.replaceWith(document.importNode(made, true));
+  document.dispatchEvent(new CustomEvent("ferryman:swapped", { detail: made.id }));
+}
+
+function follow(controls) {
+  const state = controls.querySelector(".live-state");
+  const button = controls.querySelector("button");
+  let source = null;
+  let paused = false;
+
+  const show = (name) => {
+    state.textContent = state.dataset[name];
+    state.dataset.state = name;
+  };
+  const stop = () => {
+    source?.close();
+    source = null;
+    show("off");
+  };
+  const start = () => {
+    if (source || paused || document.hidden) return;
+    show("lost");
+    source = new EventSource(controls.dataset.live);
+    source.onopen = () => show("on");
+    source.onerror = () => show("lost");
+    source.addEventListener("fragment", (event) => swap(event.data));
+  };
+
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+    if (paused) stop();
+    else start();
+  });
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  window.addEventListener("pagehide", stop);
+  window.addEventListener("pageshow", start);
+  controls.hidden = false;
+  start();
+}
+
+if (controls) follow(controls);

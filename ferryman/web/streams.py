@@ -1,0 +1,83 @@
+"""Event streams (SSE): how one is opened, kept alive, and closed when the server stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ferryman.i18n.texts import _
+from ferryman.tasks import cancel_and_wait
+from ferryman.web.refusals import Refused
+
+_MOST = 200  # open at once
+_KEEP_ALIVE = 15.0  # seconds: proxies close what is silent for a minute
+_RETRY = 3000  # milliseconds after which a browser connects again
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event of a stream."""
+
+    event: str
+    data: str
+    id: str | None = None  # what `Last-Event-ID` names later
+
+    def encode(self) -> bytes:
+        """As the HTML standard writes it (9.2.5): a line break inside would begin another field."""
+        lines = [f"event: {self.event}", *(f"data: {line}" for line in self.data.splitlines() or [""])]
+        if self.id is not None:
+            lines.append(f"id: {self.id}")
+        return ("\n".join(lines) + "\n\n").encode()
+
+
+class Streams:
+    """The streams that are open now."""
+
+    def __init__(self) -> None:
+        self._closing = asyncio.Event()
+        self._open = 0
+
+    def close(self) -> None:
+        """End all of them."""
+        self._closing.set()
+
+    async def send(self, request: web.Request, messages: AsyncIterator[Message]) -> web.StreamResponse:
+        """Answer with a stream of the messages, until they end, the reader leaves, or the server stops.
+
+        Raises Refused if too many are open.
+        """
+        if self._open >= _MOST:
+            raise Refused(503, _("Too many pages follow the events already."), headers={"Retry-After": "60"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        self._open += 1
+        try:
+            await response.prepare(request)
+            await response.write(f"retry: {_RETRY}\n\n".encode())
+            await self._pass_on(messages, response)
+        except ConnectionResetError:
+            pass  # the reader has left
+        finally:
+            self._open -= 1
+        return response
+
+    async def _pass_on(self, messages: AsyncIterator[Message], response: web.StreamResponse) -> None:
+        closing = asyncio.ensure_future(self._closing.wait())
+        following = asyncio.ensure_future(anext(messages, None))
+        try:
+            while True:
+                await asyncio.wait({closing, following}, timeout=_KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+                if closing.done():
+                    return
+                if not following.done():
+                    await response.write(b": still here\n\n")
+                    continue
+                if (message := following.result()) is None:
+                    return
+                await response.write(message.encode())
+                following = asyncio.ensure_future(anext(messages, None))
+        finally:
+            await cancel_and_wait([closing, following])
+
+
+STREAMS = web.AppKey("streams", Streams)

@@ -1,0 +1,63 @@
+"""The page of a service that runs."""
+
+import json
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPConnection
+
+from tests.support.ferryman import Ferryman
+from tests.support.processes import free_port
+
+ITEMS = "items: [{source: 127.0.0.1:1/acme/app, target: 127.0.0.1:1/m/}]"
+TOKEN = "acting-0123456789abcdef"
+
+
+def get(address: str, path: str, token: str | None = None) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://{address}{path}")
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_it_serves_while_it_runs_and_stops_with_a_connection_open(install: Callable[..., Ferryman]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    ferryman = install(FERRYMAN_LISTEN=address, FERRYMAN_TOKEN=TOKEN, FERRYMAN_TRANSPORT="direct")
+    ferryman.items.write_text(ITEMS)
+    service = ferryman.start("run")
+    service.tells("web_listening")
+    service.until("a heartbeat", lambda: get(address, "/readyz")[0] == 200)
+
+    assert get(address, "/healthz") == (200, '{"status": "alive"}')
+    assert json.loads(get(address, "/readyz", TOKEN)[1]) == {"status": "ready", "problems": []}
+    assert get(address, "/")[0] == 401
+    assert get(address, "/", TOKEN)[0] == 200
+    second = ferryman.run("worker")
+    assert second.code == 3
+    assert f"FERRYMAN_LISTEN: {address} is in use: set another address" in second.err
+
+    silent = HTTPConnection(address)
+    silent.connect()
+    assert service.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in service.log
+    assert TOKEN not in service.log
+    silent.close()
+
+
+def test_a_worker_serves_probes_alone(install: Callable[..., Ferryman]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    ferryman = install(FERRYMAN_LISTEN=address, FERRYMAN_TRANSPORT="direct")
+    ferryman.items.write_text(ITEMS)
+    worker = ferryman.start("worker")
+    worker.tells("web_listening")
+
+    assert get(address, "/healthz")[0] == 200
+    assert get(address, "/readyz")[0] == 503, "nobody schedules"
+    assert get(address, "/")[0] == 404
+    assert worker.stop() == 0

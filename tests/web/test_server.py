@@ -1,0 +1,153 @@
+"""The server: what it answers in which role, how it stops, and what it refuses."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from ferryman.errors import AddressUnusable
+from ferryman.web import connections
+from ferryman.web.assets import assets
+from ferryman.web.server import Server
+from ferryman.web_address import ListenAddress
+from tests.web.conftest import StartSite
+from tests.web.support import Site
+
+
+async def test_the_overview_shows_the_items(site: Site) -> None:
+    answer = await site.get("/")
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "<h1>Overview</h1>" in answer.text
+
+
+async def test_a_worker_serves_probes_only(start_site: StartSite) -> None:
+    worker = await start_site(role="worker")
+
+    assert (await worker.get("/healthz")).status == 200
+    assert (await worker.get("/readyz")).status == 503
+    for path in ("/", "/login", next(iter(assets().values())).path):
+        assert (await worker.get(path)).status == 404
+
+
+async def test_an_address_in_use_is_told_with_its_setting(site: Site) -> None:
+    host, _, port = site.host.partition(":")
+
+    with pytest.raises(AddressUnusable, match=f"FERRYMAN_LISTEN: {site.host} is in use: set another address"):
+        Server.listen(ListenAddress(host, int(port)))
+
+
+async def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(AddressUnusable, match=r"192\.0\.2\.1:8080 cannot be used: "):
+        Server.listen(ListenAddress("192.0.2.1", 8080))
+
+
+async def test_a_name_and_all_addresses() -> None:
+    for address in (ListenAddress("localhost", 0), ListenAddress(None, 0)):
+        server = Server.listen(address)
+        assert server.addresses
+        server.close()
+
+
+async def test_assets_are_kept_for_ever_under_a_name_of_their_content(site: Site) -> None:
+    page = (await site.get("/")).text
+    for name, kind in (("ferryman.css", "text/css"), ("live.mjs", "text/javascript"), ("icon.svg", "image/svg+xml")):
+        path = assets()[name].path
+        assert f'"{path}"' in page
+        answer = await site.get(path)
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+    assert (await site.get("/assets/ferryman.000000000000.css")).status == 404
+
+
+async def test_errors_are_pages_for_browsers_and_problem_documents_for_programs(site: Site) -> None:
+    page = await site.get("/nowhere")
+    program = await site.get("/nowhere", headers={"Accept": "application/json"})
+    api = await site.get("/api/v1/nowhere")
+
+    assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1>Not found</h1>" in page.text
+    for answer in (program, api):
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+        assert json.loads(answer.text) | {"detail": ""} == {
+            "type": "about:blank", "title": "Not Found", "status": 404, "detail": "",
+        }  # fmt: skip
+
+
+async def test_a_method_that_is_not_there_names_those_that_are(start_site: StartSite) -> None:
+    site = await start_site()
+    async with site.http.put("/", headers={"Authorization": "Bearer x"}) as answer:
+        assert answer.status == 405
+        assert answer.headers["Allow"] == "GET,HEAD"
+
+
+async def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
+    answer = await site.post("/login", {"token": "x" * 100_000})
+
+    assert answer.status == 413
+
+
+async def test_a_first_request_without_headers_is_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_LONGEST_HEADERS", 0.05)
+    host, _, port = site.host.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\nHost: 127")
+
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_more_connections_than_it_serves_are_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_MOST", 0)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await site.get("/healthz")
+
+
+async def test_health_is_alive_and_readiness_names_problems_to_readers(site: Site) -> None:
+    assert json.loads((await site.get("/healthz")).text) == {"status": "alive"}
+    answer = await site.get("/readyz")
+    assert answer.status == 503
+    assert json.loads(answer.text)["problems"] == [
+        "no scheduler has sent a heartbeat in the last minute",
+        "no worker has sent a heartbeat in the last minute",
+    ]
+
+
+async def test_it_is_ready_while_all_roles_beat(site: Site) -> None:
+    await site.app.record.services.heartbeat(site.app.owner.name, "run")
+
+    answer = await site.get("/readyz")
+
+    assert (answer.status, json.loads(answer.text)) == (200, {"status": "ready", "problems": []})
+
+
+async def test_a_stop_closes_open_connections(site: Site) -> None:
+    async with site.http.get("/healthz") as answer:
+        assert answer.status == 200
+    site.serving.cancel()
+    await asyncio.wait([site.serving])
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await site.get("/healthz")
+
+
+NOT_FOR_ALL = ("ferryman.web.", "ferryman.i18n.", "jinja2", "babel", "prometheus_client", "apprise")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--items", "missing.yml"]], ids=" ".join)
+def test_other_commands_import_nothing_of_it(arguments: list[str], tmp_path: Path) -> None:
+    program = "import sys; sys.argv = ['ferryman', *sys.argv[1:]]\nfrom ferryman.cli import main\n"
+    program += "try: main()\nfinally: print(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    loaded = done.stderr.splitlines()
+    assert "ferryman.cli" in loaded
+    assert ("ferryman.oneshot" in loaded) == (arguments[0] == "sync")
+    assert [name for name in loaded if name.startswith(NOT_FOR_ALL)] == []
