@@ -2,7 +2,9 @@
 
 import asyncio
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client import exposition as text
@@ -60,27 +62,22 @@ class Metrics:
 
         Never raises StoreError: without the database `ferryman_database_up` is 0, and its gauges are left out.
         """
-        measures = await self._measures()
-        families = list(self._families(measures))
+        scrape = _Scrape(
+            await self._measures(),
+            configuration=self._configuration(),
+            limits=self._limits(),
+            schedule=self._schedule,
+            now=self._clock.now(),
+            counted=self._registry,
+        )
         encode, content_type = _format(accept)
         # In a thread: 2,000 items are more than 10,000 lines, and the copies go on meanwhile.
-        return await asyncio.to_thread(encode, _Both(self._registry, families)), content_type
+        return await asyncio.to_thread(encode, scrape), content_type
 
     async def aclose(self) -> None:
         """End a read that is under way."""
         if self._reading is not None:
             await cancel_and_wait([self._reading])
-
-    def _families(self, measures: Measures | None) -> Iterator[Metric]:
-        now, configuration = self._clock.now(), self._configuration()
-        build = {"version": __version__, "python": platform.python_version()}
-        yield InfoMetricFamily("ferryman_build", "Version of Ferryman and of Python.", value=build)
-        up = "Whether the state database could be read for this answer (1)."
-        yield GaugeMetricFamily("ferryman_database_up", up, value=measures is not None)
-        if measures is not None:
-            yield from state.of_database(measures, configuration)
-        yield state.of_schedule(self._schedule, now=now)
-        yield from state.of_limits(self._limits(), configuration, now=now)
 
     async def _measures(self) -> Measures | None:
         """Read the database; None: it failed, or has not answered for a while.
@@ -113,19 +110,30 @@ class Metrics:
         self._failed = True
 
 
-class _Both:
-    """Collects a registry, and the families that were made for one scrape."""
+@dataclass(frozen=True, kw_only=True)
+class _Scrape:
+    """What one answer tells, as prometheus_client collects it."""
 
-    def __init__(self, registry: CollectorRegistry, families: Iterable[Metric]) -> None:
-        self._registry = registry
-        self._families = families
+    measures: Measures | None = field(kw_only=False)  # None: the database cannot be read
+    configuration: Configuration
+    limits: Sequence[PresentLimits]
+    schedule: Schedule
+    now: datetime
+    counted: CollectorRegistry
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._families
-        yield from self._registry.collect()
+        build = {"version": __version__, "python": platform.python_version()}
+        yield InfoMetricFamily("ferryman_build", "Version of Ferryman and of Python.", value=build)
+        up = "Whether the state database could be read for this answer (1)."
+        yield GaugeMetricFamily("ferryman_database_up", up, value=self.measures is not None)
+        if self.measures is not None:
+            yield from state.of_database(self.measures, self.configuration)
+        yield state.of_schedule(self.schedule, now=self.now)
+        yield from state.of_limits(self.limits, self.configuration, now=self.now)
+        yield from self.counted.collect()
 
 
-def _format(accept: str) -> tuple[Callable[[_Both], bytes], str]:
+def _format(accept: str) -> tuple[Callable[[_Scrape], bytes], str]:
     """The text format, or OpenMetrics for whoever accepts it.
 
     prometheus_client has a function for this, which raises TypeError for some headers, and quotes others.
