@@ -1,11 +1,12 @@
 """Every page and every resource of the API: one module each, and a line here."""
 
 from ferryman.web import assets
-from ferryman.web.pages import health, login, overview
+from ferryman.web.pages import health, login, metrics, overview
 
 ROUTES = (
     *assets.ROUTES,
     *health.ROUTES,
     *login.ROUTES,
+    *metrics.ROUTES,
     *overview.ROUTES,
 )

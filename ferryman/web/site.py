@@ -7,6 +7,7 @@ from ferryman.web.context import CONTEXT, Context
 from ferryman.web.errors import tell_errors
 from ferryman.web.language import speak
 from ferryman.web.pages.health import CHECK, ReadinessCheck
+from ferryman.web.pages.metrics import METRICS, counting, metrics_of
 from ferryman.web.routes import ROUTES as ALL_ROUTES
 from ferryman.web.routing import BASE_PATH, PATHS, ROUTES, Handler, Route
 from ferryman.web.security.gate import GATE, Gate
@@ -24,6 +25,8 @@ def build(context: Context) -> web.Application:
     site[GATE] = Gate(context.settings, clock=context.clock)
     site[CHECK] = ReadinessCheck()
     site[STREAMS] = Streams()
+    site[METRICS] = metrics_of(context)
+    site.cleanup_ctx.append(counting)
     routes: list[Route] = [route for route in ALL_ROUTES if route.in_worker or context.role != "worker"]
     by_handler: dict[object, Route] = {route.handler: route for route in routes}
     site[ROUTES] = by_handler
