@@ -130,7 +130,7 @@ class Application:
         """Delete old records, so that the database does not grow for ever; call it once a cycle. Raises StoreError."""
         now = self.clock.now()
         await self.record.ledger.forget_attempts(now - _ATTEMPTS_KEPT)
-        await self.record.services.forget(now - _SILENT_SERVICES_KEPT)
+        await self.record.services.forget(now - _SILENT_SERVICES_KEPT, existing=self.record.locks().held)
         await self.record.cycles.forget(now - _CYCLES_KEPT)
         await self.record.samples.forget(now - _SAMPLES_KEPT)
         targets = {(item.target.registry, item.target.name) for item in self.configuration.items}

@@ -1,11 +1,11 @@
 """Heartbeats of the processes that run on a database, for `health` and `status`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 
 from ferryman import __version__
 from ferryman.clock import Clock
@@ -72,10 +72,14 @@ class Services:
         async with self._database.read() as connection:
             return [Service(*row) for row in await connection.execute(query)]
 
-    async def forget(self, before: datetime) -> None:
-        """Drop the processes whose last heartbeat is older: killed ones do not drop themselves."""
+    async def forget(self, before: datetime, *, existing: Collection[str] = ()) -> None:
+        """Drop the processes whose last heartbeat is older: killed ones do not drop themselves.
+
+        Those that are known to exist stay: one that hangs for days must not look as if it were none.
+        """
+        silent = and_(services.c.beat_at < before, services.c.owner.not_in(existing))
         async with self._database.write() as connection:
-            await connection.execute(delete(services).where(services.c.beat_at < before))
+            await connection.execute(delete(services).where(silent))
 
     async def drop(self, owner: str) -> None:
         """Drop a process that has ended. Idempotent."""

@@ -32,5 +32,7 @@ async def test_killed_processes_are_forgotten_in_time(database: Database, clock:
     await services.heartbeat("killed", "run")
     later = clock.advance(timedelta(days=1))
     await services.heartbeat("alive", "run")
+    await services.forget(later, existing=["killed"])
+    assert {service.owner for service in await services.list()} == {"alive", "killed"}, "its process hangs"
     await services.forget(later)
     assert [service.owner for service in await services.list()] == ["alive"]
