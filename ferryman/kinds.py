@@ -10,6 +10,7 @@ ListerName = Literal[
     "quay",
     "oci",
 ]
+PauseScope = Literal["all", "item", "registry"]  # what a person can pause
 ContentKind = Literal["blob", "manifest"]  # what a repository holds
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.

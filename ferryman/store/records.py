@@ -1,12 +1,15 @@
 """The plain values that the store takes and returns, instead of database rows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ferryman.kinds import PauseScope
+
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
-Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back"]
+Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
+CANCELLED: Literal["cancelled"] = "cancelled"  # the outcome of an attempt that a person ended; its tag's reason, too
 Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # see PlannedTag
 
 
@@ -181,3 +184,74 @@ class Outstanding:
     held: int  # queued, behind a paused registry
     running: int
     next_at: datetime | None  # when the first waiting tag may run
+    paused: int = 0  # queued, but paused by a person; in none of the other numbers
+
+
+@dataclass(frozen=True, slots=True)
+class ManualPause:
+    """A pause by a person, which only a person ends."""
+
+    scope: PauseScope
+    name: str  # of an item: its target repository; of a registry: its host; of all: empty
+    since: datetime
+    actor: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """All pauses by persons that are in force. False: there are none."""
+
+    everything: ManualPause | None = None
+    items: Mapping[str, ManualPause] = field(default_factory=dict)  # by target repository
+    registries: Mapping[str, ManualPause] = field(default_factory=dict)  # by host
+
+    @classmethod
+    def of(cls, pauses: Collection[ManualPause]) -> "Paused":
+        """Sort the pauses by what they pause."""
+        return cls(
+            next((each for each in pauses if each.scope == "all"), None),
+            {each.name: each for each in pauses if each.scope == "item"},
+            {each.name: each for each in pauses if each.scope == "registry"},
+        )
+
+    def of_item(self, target: str, source_registry: str) -> ManualPause | None:
+        """The widest pause that holds the item back; None: it is not paused. Either of its registries may be."""
+        hosts = (source_registry, target.partition("/")[0])
+        of_registry = next((self.registries[host] for host in hosts if host in self.registries), None)
+        return self.everything or of_registry or self.items.get(target)
+
+    @property
+    def all(self) -> list[ManualPause]:
+        """Every pause, the widest first."""
+        everything = [self.everything] if self.everything else []
+        return [*everything, *self.registries.values(), *self.items.values()]
+
+    def __bool__(self) -> bool:
+        return bool(self.everything or self.items or self.registries)
+
+
+ActionName = Literal["requeue", "pause", "resume", "cancel", "look", "forget", "try-login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a person asks for: recorded in the audit log together with what it changes."""
+
+    actor: str  # `cli:<user>@<host>`, or `token:<name>`
+    action: ActionName
+    subject: str  # what it was done to: items by their targets, a tag as target:tag, a registry by its host
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What a person did. Kept for a year."""
+
+    id: int  # in the order of time
+    at: datetime
+    actor: str
+    action: ActionName
+    subject: str
+    number: int | None  # of tags that it changed, where it changes tags
+    detail: str | None

@@ -16,6 +16,9 @@ _OWNED = "fk_digests_tag_id_tags"
 def upgrade() -> None:
     op.add_column("tags", sa.Column("error_registry", sa.String()))
     op.add_column("tags", sa.Column("failed_at", _TIME))
+    due = sa.text("status = 'queued' AND run_at IS NOT NULL")
+    columns = ["target", "rank", "run_at", "id"]
+    op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
     op.add_column("attempts", sa.Column("target", sa.String()))
     op.add_column("attempts", sa.Column("error_registry", sa.String()))
     op.create_index("ix_attempts_target", "attempts", ["target", "id"])
@@ -194,5 +197,6 @@ def downgrade() -> None:
     op.drop_column("attempts", "error_registry")
     op.drop_column("attempts", "target")
     op.drop_index("ix_tags_failing", table_name="tags")
+    op.drop_index("ix_tags_due_by_item", table_name="tags")
     op.drop_column("tags", "failed_at")
     op.drop_column("tags", "error_registry")

@@ -140,6 +140,11 @@ _partial(  # for a claim that excludes the registries that have their share of w
     tags.c.source_registry, tags.c.rank, tags.c.run_at, tags.c.id,
     where=_queued & tags.c.run_at.is_not(None),
 )  # fmt: skip
+_partial(  # for a claim while some items are paused by a person
+    "ix_tags_due_by_item",
+    tags.c.target, tags.c.rank, tags.c.run_at, tags.c.id,
+    where=_queued & tags.c.run_at.is_not(None),
+)  # fmt: skip
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))

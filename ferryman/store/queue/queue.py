@@ -16,7 +16,8 @@ that is not wanted any more (`withdrawn`) leaves the queue. A lease that expires
 visible from here, counts as an attempt, because the tag may be what hangs. After the last attempt it is `failed`.
 
 Whatever queues tags of a paused registry also moves their `run_at` behind the pause, so `claim` never has to search
-past them, however many there are.
+past them, however many there are. A pause by a person changes no tag: `claim` passes over the items (see
+manual_pauses.py). `cancel` takes the lease away: the tag is `failed`, and its worker stops the copy.
 
 Claims, and the results of jobs, that arrive at the same time share a transaction (see batcher.py).
 """
@@ -25,10 +26,10 @@ import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -47,6 +48,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman import log
 from ferryman.clock import Clock
@@ -65,9 +67,12 @@ from ferryman.store.database.tables import (
     walks,
 )
 from ferryman.store.queue import clock_repair
+from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.batcher import Batcher
+from ferryman.store.queue.due_items import FIRST_DUE_OF_ITEMS
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.looks import count_ends, note_look
+from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.merge import Merge, rename
 from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, released, touches
 from ferryman.store.queue.statements import (
@@ -75,6 +80,7 @@ from ferryman.store.queue.statements import (
     CLAIM_AMONG,
     CLAIM_AMONG_FROM,
     CLAIM_FROM,
+    CLAIM_OF_ITEM,
     END,
     RUNNING_BY_REGISTRY,
     SUCCEED,
@@ -87,12 +93,15 @@ from ferryman.store.queue.statements import (
     new_round,
 )
 from ferryman.store.records import (
+    CANCELLED,
     Applied,
+    Intent,
     ItemKey,
     Job,
     Look,
     Outcome,
     Outstanding,
+    Paused,
     PlannedTag,
     RegistryState,
     SeenTag,
@@ -104,7 +113,10 @@ from ferryman.wakeup import Wakeup
 
 _TRIES_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried at least once a day
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
-_LOST = "lost"  # kind and outcome of a tag whose worker stopped without a result (dead process, or lapsed lease)
+_NO_JOBS: Iterator[Job] = iter(())
+_LOST: Literal["lost"] = (
+    "lost"  # kind and outcome of a tag whose worker stopped without a result (dead process, or lapsed lease)
+)
 _Targets = frozenset[str] | None  # None: all
 _ClaimRequest = tuple[_Targets, Share | None]
 
@@ -152,6 +164,7 @@ class Queue:
         self._claims = Batcher(self._claim, lock=lock)
         self._results = Batcher(self._record_results, lock=lock)
         self.filled = Wakeup()  # notified when this process has made tags due
+        self.on_cancel: Callable[[str], object] = lambda _: None  # called with the token of a lease taken away here
 
     async def apply(
         self,
@@ -201,17 +214,63 @@ class Queue:
     async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
         """Claim the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
 
-        With a `share`, it claims no tag of a source registry of which this owner runs that many already.
+        With a `share`, it claims no tag of a source registry of which this owner runs that many already. Nothing that a
+        person has paused is claimed.
         A cancelled call may still have claimed a tag: `reclaim` this owner's leases when the process stops.
         """
         return await self._claims.submit((None if targets is None else frozenset(targets), share))
 
     async def _claim(self, requests: Sequence[_ClaimRequest]) -> list[Job | None]:
         """Claim a batch. The jobs start at the same time, so any request may get any of its tags."""
+        jobs: dict[_ClaimRequest, Iterator[Job]] = {}
         async with self._database.write() as connection:
-            counted = Counter(requests).items()
-            jobs = {request: iter(await self._claim_share(connection, request, number)) for request, number in counted}
-        return [next(jobs[request], None) for request in requests]
+            paused = await read_pauses(connection)
+            for request, number in Counter(requests).items():
+                if not paused:
+                    jobs[request] = iter(await self._claim_share(connection, request, number))
+                elif not paused.everything:
+                    jobs[request] = iter(await self._claim_unpaused(connection, request, number, paused))
+        return [next(jobs.get(request, _NO_JOBS), None) for request in requests]
+
+    async def _claim_unpaused(
+        self, connection: Transaction, request: _ClaimRequest, number: int, paused: Paused
+    ) -> list[Job]:
+        """Claim item by item: a single query might have to search past many tags of the paused ones."""
+        targets, share = request
+        jobs: list[Job] = []
+        while len(jobs) < number:
+            full = await self._full_registries(connection, share)
+            items = await connection.execute(FIRST_DUE_OF_ITEMS, {"now": self._clock.now()})
+            free = [
+                target
+                for target, registry in items
+                if (targets is None or target in targets)
+                and registry not in full
+                and not paused.of_item(target, registry)
+            ]
+            job = await self._claim_first(connection, free)
+            if job is None:
+                break
+            jobs.append(job)
+        return jobs
+
+    async def _claim_first(self, connection: Transaction, targets: Sequence[str]) -> Job | None:
+        """Claim a tag of the first of these items that has one: another process may have taken its last."""
+        for target in targets:
+            if jobs := await self._execute_claim(connection, CLAIM_OF_ITEM, 1, of_target=target):
+                return jobs[0]
+        return None
+
+    async def _full_registries(self, connection: Transaction, share: Share | None) -> set[str]:
+        """The source registries that have their share of this owner's workers."""
+        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
+            return set()
+        running = await self._running_by_registry(connection)
+        return {registry for registry, count in running.items() if count >= share.most}
+
+    async def _running_by_registry(self, connection: Transaction) -> dict[str, int]:
+        rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
+        return {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
 
     async def _claim_share(self, connection: Transaction, request: _ClaimRequest, number: int) -> list[Job]:
         targets, share = request
@@ -219,8 +278,7 @@ class Queue:
             return await self._claim_tags(connection, targets, number)
         jobs: list[Job] = []
         while len(jobs) < number:
-            rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
-            running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
+            running = await self._running_by_registry(connection)
             free = share.most - max(running.values(), default=0)
             if free > 0:
                 more = await self._claim_tags(connection, targets, min(free, number - len(jobs)))
@@ -244,18 +302,23 @@ class Queue:
     async def _claim_tags(
         self, connection: Transaction, targets: _Targets, number: int, *, registry: str | None = None
     ) -> list[Job]:
-        now = self._clock.now()
-        parameters: Values = {
-            "number": number, "now": now,
-            "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
-        }  # fmt: skip
-        if targets is not None:
-            parameters["targets"] = list(targets)
+        parameters: Values = {} if targets is None else {"targets": list(targets)}
         if registry is None:
             statement = CLAIM if targets is None else CLAIM_AMONG
         else:
             parameters["registry"] = registry
             statement = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
+        return await self._execute_claim(connection, statement, number, **parameters)
+
+    async def _execute_claim(
+        self, connection: Transaction, statement: ReturningUpdate[Any], number: int, **among: Any
+    ) -> list[Job]:
+        now = self._clock.now()
+        parameters: Values = {
+            "number": number, "now": now,
+            "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
+            **among,
+        }  # fmt: skip
         return [Job(*row) for row in await connection.execute(statement, parameters)]
 
     async def heartbeat(self) -> frozenset[str]:
@@ -367,6 +430,37 @@ class Queue:
                 await hold_back(connection, now, among=tags.c.id.in_(again))
         return [row is not None for row in rows]
 
+    async def cancel(self, target: str, tag: str, *, intent: Intent) -> bool:
+        """Take a running tag's lease away: it is `failed` until the next look or `requeue`, or leaves the queue if it
+        is not wanted any more. False: it does not run, and nothing was changed.
+
+        Its worker learns that at once in this process (`on_cancel`), elsewhere by its next heartbeat.
+        """
+        now = self._clock.now()
+        error = f"cancelled by {intent.actor}; the next look, or `ferryman requeue`, tries it again"
+        failed: Values = {
+            "status": "failed", "reason": CANCELLED, "run_at": None, "error": error, "error_kind": CANCELLED,
+            "error_registry": None, "failed_at": func.coalesce(tags.c.failed_at, literal(now, tags.c.failed_at.type)),
+        }  # fmt: skip
+        here = and_(status_is("running"), tags.c.target == target, tags.c.tag == tag)
+        ending = update(tags).values({**choose([(tags.c.withdrawn, WITHDRAWN)], failed), **UNLEASED})
+        async with self._database.write() as connection:
+            row = (await connection.execute(select(tags).where(here).with_for_update())).one_or_none()
+            if row is None:
+                return False
+            await connection.execute(ending.where(tags.c.id == row.id))
+            await connection.execute(attempts.insert(), _ended_attempt(row, now, CANCELLED, error))
+            await note_action(connection, intent, now, 1)
+        self.on_cancel(row.lease_token)
+        return True
+
+    async def cancellation(self, job: Job) -> str | None:
+        """Why a job has no lease any more, if a person has cancelled it, and its tag was not claimed since."""
+        query = select(tags.c.error).where(tags.c.id == job.id, tags.c.reason == CANCELLED)
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(query)
+            return found
+
     async def reclaim(self, dead_owners: Collection[str] = ()) -> int:
         """Queue again the tags of lapsed leases and of dead owners. Returns their number.
 
@@ -396,7 +490,8 @@ class Queue:
             lapsed = self._lapsed.among(ends, now=now, monotonic=self._clock.monotonic())
             rows = [row for row in running if row.lease_owner in dead_owners or row.lease_token in lapsed]
             for chunk in chunks(rows):
-                await connection.execute(attempts.insert(), [_lost_attempt(row, now) for row in chunk])
+                lost = [_ended_attempt(row, now, _LOST, f"{row.lease_owner} stopped without a result") for row in chunk]
+                await connection.execute(attempts.insert(), lost)
                 choices = [(tags.c.withdrawn, WITHDRAWN), (used_up, failed)]
                 await connection.execute(
                     update(tags)
@@ -449,12 +544,12 @@ class Queue:
             await hold_back(connection, now)
         return written.rowcount > 0
 
-    async def resume(self, registry: str) -> int:
+    async def resume(self, registry: str, *, intent: Intent | None = None) -> int:
         """End a registry's pause: its held tags, and those that failed with kind `login`, become due.
 
-        Returns their number.
+        `intent`: of the person who does that. Returns the number of tags.
         """
-        return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry)
+        return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry, intent)
 
     async def resume_on_trial(self, registry: str) -> int:
         """As `resume`, but the number of tries is kept, in case the login is refused again."""
@@ -481,7 +576,7 @@ class Queue:
         async with self._database.write() as connection:
             await connection.execute(statement.values(tries=registries.c.tries - 1))
 
-    async def _end_pause(self, ending: Delete | Update, registry: str) -> int:
+    async def _end_pause(self, ending: Delete | Update, registry: str, intent: Intent | None = None) -> int:
         now = self._clock.now()
         due = {
             "status": "queued",
@@ -496,6 +591,7 @@ class Queue:
             await connection.execute(ending)
             number = (await connection.execute(update(tags).where(released([registry])).values(due))).rowcount
             await hold_back(connection, now)
+            await note_action(connection, intent, now, number)
         self.filled.notify()
         return number
 
@@ -523,13 +619,18 @@ class Queue:
             return found
 
     async def requeue(
-        self, *, failed: bool = False, targets: Collection[str] | None = None, tag: str | None = None
+        self,
+        *,
+        failed: bool = False,
+        targets: Collection[str] | None = None,
+        tag: str | None = None,
+        intent: Intent | None = None,
     ) -> int:
         """Queue again, in a new round: the tags of these targets (None: of all), or one tag of theirs.
 
         `failed`: only failed ones. Otherwise all, except tags that the rules exclude or upstream no longer has, unless
-        `tag` names them. Also ends the pauses that hold these tags back, with all that waits for them. Returns the
-        number of tags.
+        `tag` names them. Also ends the pauses that hold these tags back, with all that waits for them, but no person's
+        pause. `intent`: of the person who does that. Returns the number of tags.
         """
         now = self._clock.now()
         scope = or_(status_is("failed"), status_is("queued")) if failed else true()
@@ -543,6 +644,9 @@ class Queue:
             again = and_(or_(chosen, released(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
             number = (await connection.execute(update(tags).where(again).values(new_round("requeued", now)))).rowcount
             await hold_back(connection, now)
+            await note_action(connection, intent, now, number)
+        if number:
+            self.filled.notify()
         return number
 
     async def withdraw_items(self, targets: Collection[str]) -> int:
@@ -562,6 +666,7 @@ class Queue:
         now = self._clock.now()
         later = tags.c.run_at > now
         queued = select(
+            func.min(tags.c.id),  # the item's columns are the same in all of its tags
             func.count().filter(tags.c.run_at <= now),
             func.count().filter(later),
             func.count().filter(tags.c.run_at.is_(None)),
@@ -572,8 +677,29 @@ class Queue:
             queued = queued.where(tags.c.target.in_(targets))
             running = running.where(tags.c.target.in_(targets))
         async with self._database.read() as connection:
-            due, waiting, held, next_at = (await connection.execute(queued)).one()
-            return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at)
+            items = (await connection.execute(queued.group_by(tags.c.target))).all()
+            paused = await self._paused_among(connection, [item[0] for item in items])
+            return _sum_of(items, paused, running=await connection.scalar(running) or 0)
+
+    async def _paused_among(self, connection: Transaction, ids: Sequence[int]) -> set[int]:
+        """Those of these tags that a person's pause holds back."""
+        found: set[int] = set()
+        if not (paused := await read_pauses(connection)):
+            return found
+        for chunk in chunks(ids):
+            query = select(tags.c.id, tags.c.target, tags.c.source_registry).where(tags.c.id.in_(chunk))
+            rows = await connection.execute(query)
+            found |= {key for key, target, registry in rows if paused.of_item(target, registry)}
+        return found
+
+
+def _sum_of(items: Sequence[Row[*tuple[Any, ...]]], paused: Collection[int], *, running: int) -> Outstanding:
+    """`items`: any tag of it, the numbers of its due, waiting and held tags, and when the first waiting one may run."""
+    going = [row for row in items if row[0] not in paused]
+    due, waiting, held = (sum(row[column] for row in going) for column in (1, 2, 3))
+    next_at = min((row[4] for row in going if row[4] is not None), default=None)
+    behind = sum(row[1] + row[2] + row[3] for row in items if row[0] in paused)
+    return Outstanding(due, waiting, held, running, next_at, behind)
 
 
 async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
@@ -602,11 +728,12 @@ def _written_digest(result: _Result, now: datetime) -> dict[str, Any]:
     return {"tag_id": result.job.id, "side": "target", "digest": result.parameters["new_target_digest"], "at": now}
 
 
-def _lost_attempt(row: Row[Any], now: datetime) -> dict[str, Any]:
+def _ended_attempt(row: Row[Any], now: datetime, outcome: Outcome, error: str) -> dict[str, Any]:
+    """The attempt at a running tag that ends without its worker's result. The outcome is its error's kind as well."""
     return {
-        "tag_id": row.id, "started_at": min(row.claimed_at, now), "finished_at": now, "outcome": _LOST,
+        "tag_id": row.id, "started_at": min(row.claimed_at, now), "finished_at": now, "outcome": outcome,
         "digest": row.source_digest, "bytes_moved": 0, "bytes_reused": 0,
-        "error": f"{row.lease_owner} stopped without a result", "error_kind": _LOST, "error_registry": None,
+        "error": error, "error_kind": outcome, "error_registry": None,
         "target": row.target,
     }  # fmt: skip
 

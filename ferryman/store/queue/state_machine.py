@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ferryman.store.records import PlannedTag, SeenTag, Status
+from ferryman.store.records import CANCELLED, PlannedTag, SeenTag, Status
 
 
 @dataclass(slots=True)
@@ -66,9 +66,11 @@ class TagState:
             self._keep(adopt=planned.action == "adopt")
 
     def _is_newer_than(self, planned: PlannedTag) -> bool:
-        """Whether the tag was copied or requeued after the planner had read it."""
+        """Whether the tag was copied, cancelled or requeued after the planner had read it."""
         if (self.status, self.synced_at) == (planned.status, planned.synced_at):
             return False
+        if self.reason == CANCELLED:  # only the next look tries it again
+            return planned.action != "skip"
         if planned.action == "copy":
             return self.status == "synced" and self.mirrored_digest == self.source_digest
         return self.status == "queued" and planned.action != "skip"

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.store.database.tables import status_is, tags
+from ferryman.store.queue.due_items import DUE_OF_ITEM
 from ferryman.store.records import Status
 
 PAUSED = "paused"  # the reason of a queued tag that waits for its registry
@@ -71,9 +72,11 @@ UNLEASED: Values = {
 # The statements of every job are built once: building one takes longer than running it.
 
 
-def _claim_statement(among: ColumnElement[bool]) -> ReturningUpdate[Any]:
+_DUE = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
+
+
+def _claim_statement(among: ColumnElement[bool], *, due: ColumnElement[bool] = _DUE) -> ReturningUpdate[Any]:
     """Claim the first of the due tags that are `among` these. Parameters: number, now, lease, owner, expires_at."""
-    due = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
     in_order = select(tags.c.id).where(due, among).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
     # In a CTE: as a subquery, PostgreSQL may run it more than once, each time skipping the rows that it has locked.
     first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
@@ -102,6 +105,7 @@ _OF_TARGETS = tags.c.target.in_(bindparam("targets", expanding=True))
 _FROM_REGISTRY = tags.c.source_registry == bindparam("registry", type_=String)
 CLAIM = _claim_statement(true())
 CLAIM_AMONG = _claim_statement(_OF_TARGETS)
+CLAIM_OF_ITEM = _claim_statement(tags.c.target == bindparam("of_target", type_=String), due=DUE_OF_ITEM)
 CLAIM_FROM = _claim_statement(_FROM_REGISTRY)
 CLAIM_AMONG_FROM = _claim_statement(and_(_FROM_REGISTRY, _OF_TARGETS))
 RUNNING_BY_REGISTRY = (
