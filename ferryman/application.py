@@ -19,11 +19,14 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
+from ferryman.store.actions import Actions
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
 from ferryman.store.ledger import Ledger
+from ferryman.store.look_requests import LookRequests
 from ferryman.store.queue.lease_owners import Locks, Owner, locks
+from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.samples import Samples
 from ferryman.store.services import Services
@@ -38,6 +41,7 @@ from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
+_ACTIONS_KEPT = timedelta(days=366)  # retention of the audit log
 _CYCLES_KEPT = timedelta(days=365)
 _SAMPLES_KEPT = timedelta(days=35)
 _SILENT_SERVICES_KEPT = timedelta(days=1)  # retention of processes without a heartbeat
@@ -56,6 +60,9 @@ class Record:
     targets: TargetChecks
     cycles: CycleLog
     samples: Samples
+    manual_pauses: ManualPauses
+    look_requests: LookRequests
+    actions: Actions
     database: Database
 
     def locks(self) -> Locks:
@@ -86,6 +93,7 @@ class Application:
             owner=self.owner.name,
             registry=self.registry,
             pauses=self.pauses,
+            manual_pauses=self.record.manual_pauses,
             target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
             clock=self.clock,
             native=self.transport.native or _native_platform(),
@@ -133,6 +141,7 @@ class Application:
         await self.record.services.forget(now - _SILENT_SERVICES_KEPT, existing=self.record.locks().held)
         await self.record.cycles.forget(now - _CYCLES_KEPT)
         await self.record.samples.forget(now - _SAMPLES_KEPT)
+        await self.record.actions.forget(now - _ACTIONS_KEPT)
         targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
         await self.record.blobs.forget_repositories(but=targets)
         await self.record.blobs.forget_unused()
@@ -188,16 +197,17 @@ async def _open_or_temporary(settings: Settings) -> AsyncIterator[Database]:
 
 def _record(database: Database, settings: Settings, *, owner: str | None) -> Record:
     clock = SystemClock()
+    queue = Queue(
+        database,
+        owner=owner,
+        clock=clock,
+        lease=settings.lease,
+        max_attempts=settings.max_attempts,
+        longest_wait=retry.longest_wait(settings.retry_delay),
+    )
     return Record(
         name=database.name,
-        queue=Queue(
-            database,
-            owner=owner,
-            clock=clock,
-            lease=settings.lease,
-            max_attempts=settings.max_attempts,
-            longest_wait=retry.longest_wait(settings.retry_delay),
-        ),
+        queue=queue,
         ledger=Ledger(database),
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
@@ -205,6 +215,9 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
         targets=TargetChecks(database, clock=clock),
         cycles=CycleLog(database),
         samples=Samples(database),
+        manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
+        look_requests=LookRequests(database, clock=clock),
+        actions=Actions(database, clock=clock),
         database=database,
     )
 

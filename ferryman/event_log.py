@@ -1,7 +1,16 @@
 """The observer that writes the log: one line for each end of a job, an item's look, a cycle, or a registry's pause."""
 
 from ferryman import log
-from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, RegistryPaused, RegistryResumed
+from ferryman.events import (
+    CycleEnded,
+    Event,
+    ItemLooked,
+    JobEnded,
+    RegistryPaused,
+    RegistryResumed,
+    WorkPaused,
+    WorkResumed,
+)
 from ferryman.registry_pauses import wait_message
 
 _RESUMED = {
@@ -21,12 +30,26 @@ def write(event: Event) -> None:
             _item_looked(event)
         case CycleEnded(outcome="done", again=False):
             log.get().info(
-                "cycle_ended", message="cycle done", enqueued=event.enqueued, items_failed=event.items_failed
+                "cycle_ended",
+                message="cycle done",
+                enqueued=event.enqueued,
+                items_failed=event.items_failed,
+                items_paused=event.items_paused,
             )
         case RegistryPaused():
             _registry_paused(event)
+        case WorkPaused():
+            log.get().warning(
+                "work_paused", message="paused by a person", **_paused(event), actor=event.actor, note=event.note
+            )
+        case WorkResumed():
+            log.get().info("work_resumed", message="resumed by a person", **_paused(event))
         case RegistryResumed():
             log.get().info("registry_resumed", message=_RESUMED[event.cause], registry=event.registry, tags=event.tags)
+
+
+def _paused(event: WorkPaused | WorkResumed) -> dict[str, str]:
+    return {"scope": event.scope} if event.scope == "all" else {"scope": event.scope, "name": event.name}
 
 
 def _job_ended(event: JobEnded) -> None:
@@ -62,6 +85,8 @@ def _job_stopped(event: JobEnded) -> None:
         log.get().error(
             "result_not_recorded", message="cannot record the result: the tag will be copied again", error=event.error
         )
+    elif event.error_kind == "cancelled":
+        log.get().warning("copy_cancelled", message=str(event.error))
     elif event.error_kind == "lease-lost":
         log.get().warning("lease_lost", message=str(event.error))
     else:

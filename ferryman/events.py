@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from ferryman import log
+from ferryman.kinds import PauseScope
 
 JobOutcome = Literal["synced", "failed", "skipped", "again", "stopped"]
 
@@ -23,11 +24,15 @@ class CycleStarted:
 
     items: int
     again: bool = False  # it follows another cycle of the same sync
+    requested: bool = False  # by a person: it is none of the timetable's
 
 
 @dataclass(frozen=True, slots=True)
 class ItemLooked:
-    """One item's source was looked at, whatever came of it. `paused`: its registry is paused, which was reported."""
+    """One item's source was looked at, whatever came of it.
+
+    `paused`: its registry is paused, which was reported; or, with the error kind `paused`, a person has paused it.
+    """
 
     item: str
     source: str
@@ -55,8 +60,10 @@ class CycleEnded:
     seconds: float = 0.0
     enqueued: int = 0  # tags
     items_failed: int = 0
+    items_paused: int = 0  # by persons
     error: str | None = None
     again: bool = False
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,8 @@ class JobEnded:
     `again`: it is queued. After a failed attempt `retry_at` says for when; else the attempt does not count, and the
     pause of its registry, or the absent engine, is what it waits for.
     `stopped`: nothing is recorded. `error_kind` is None when the process stops and hands it back, `lease-lost` when
-    another worker has the tag, `unrecorded` when the database fails: then the tag is copied again.
+    another worker has the tag, `cancelled` when a person has ended it, which that person's call has recorded, and
+    `unrecorded` when the database fails: then the tag is copied again.
     """
 
     job: JobInfo
@@ -133,6 +141,25 @@ class RegistryResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkPaused:
+    """A person has paused this, in any process; also told of every pause that a starting process finds."""
+
+    scope: PauseScope
+    name: str  # of an item: its target; of a registry: its host; of all: empty
+    since: datetime
+    actor: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkResumed:
+    """A person has ended that pause."""
+
+    scope: PauseScope
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDone:
     """One HTTP exchange up to its answer's headers: redirects, token requests and second tries each have their own.
 
@@ -155,7 +182,7 @@ class RequestRetried:
 Event = (
     CycleStarted | ItemLooked | CycleEnded
     | JobStarted | JobProgressed | JobEnded
-    | RegistryPaused | RegistryResumed
+    | RegistryPaused | RegistryResumed | WorkPaused | WorkResumed
     | RequestDone | RequestRetried
 )  # fmt: skip
 Observer = Callable[[Event], object]

@@ -22,8 +22,11 @@ class Finding:
     message: str
 
 
-async def inspect(app: Application) -> list[Finding]:
-    """Check the configuration, the engine (if it is needed), a login at every registry, and the patterns of include."""
+async def inspect(app: Application, *, actor: str) -> list[Finding]:
+    """Check the configuration, the engine (if it is needed), a login at every registry, and the patterns of include.
+
+    A registry that was paused, and accepts the login, is resumed in the name of `actor`.
+    """
     items = app.configuration.items
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
@@ -34,8 +37,8 @@ async def inspect(app: Application) -> list[Finding]:
         configuration,
         *await asyncio.gather(
             _engine(app),
-            *(_registry(app, f"target {registry}", registry) for registry in sorted(targets)),
-            *(_registry(app, f"source {registry}", registry) for registry in sorted(sources)),
+            *(_registry(app, f"target {registry}", registry, actor) for registry in sorted(targets)),
+            *(_registry(app, f"source {registry}", registry, actor) for registry in sorted(sources)),
         ),
         *[finding for item in items if item.rules.include for finding in await _includes(app, item)],
     ]
@@ -68,10 +71,10 @@ async def _engine(app: Application) -> Finding:
         return Finding("engine", False, str(error))
 
 
-async def _registry(app: Application, what: str, registry: str) -> Finding:
+async def _registry(app: Application, what: str, registry: str, actor: str) -> Finding:
     try:
         message = await app.registry.log_in(registry)
-        resumed = await app.pauses.resume_if_accepted(registry)
+        resumed = await app.pauses.resume_if_accepted(registry, actor=actor)
         return Finding(what, True, f"{message}; it was paused, and goes on" if resumed else message)
     except TransferError as error:
         return Finding(what, False, str(error))

@@ -18,7 +18,7 @@ from ferryman.events import Events, RegistryPaused, RegistryResumed
 from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import RegistryState
+from ferryman.store.records import Intent, RegistryState
 
 _RETRY_DELAY = 2.0  # seconds between a refusal and its retry
 _INTERVAL = timedelta(minutes=1)  # backoff after the first refused login in a later cycle; doubled for each further one
@@ -108,8 +108,8 @@ class RegistryPauses:
             tags = await self._queue.resume_on_trial(registry)
             self._events.emit(RegistryResumed(registry, tags, "login-accepted" if accepted else "login-retried"))
 
-    async def resume_if_accepted(self, registry: str) -> bool:
-        """For `check`: resume a registry if it accepts the login now. False: it was not paused, or it does not."""
+    async def resume_if_accepted(self, registry: str, *, actor: str) -> bool:
+        """For a person: resume a registry if it accepts the login now. False: it was not paused, or it does not."""
         if not await self.refusal(registry):
             return False
         try:
@@ -117,7 +117,9 @@ class RegistryPauses:
         except TransferError:
             return False
         if accepted:
-            self._events.emit(RegistryResumed(registry, await self._queue.resume(registry), "check"))
+            intent = Intent(actor, "try-login", registry, "accepted")
+            tags = await self._queue.resume(registry, intent=intent)
+            self._events.emit(RegistryResumed(registry, tags, "check"))
         return accepted
 
     async def pause_after_refusal(self, registry: str, *, error: str) -> bool:

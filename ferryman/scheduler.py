@@ -27,6 +27,7 @@ from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.cycles import CycleLog
 from ferryman.store.ledger import Ledger
+from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.target_check import TargetCheck
@@ -68,13 +69,15 @@ class Cycle:
     enqueued: int
     failed: Mapping[str, str]  # errors of the items whose lookup failed, by target
     unread: Sequence[UnreadableTag] = ()
+    paused: frozenset[str] = frozenset()  # the targets of the items that persons have paused: nothing was listed
 
     def followed_by(self, later: "Cycle", items: Collection[Item]) -> "Cycle":
         """Merge both results; for `items`, which the later cycle looked up again, its result counts."""
         again = {str(item.target) for item in items}
         failed = {target: error for target, error in self.failed.items() if target not in again}
         unread = [each for each in self.unread if each.target not in again or each.target in later.failed]
-        return Cycle(self.enqueued + later.enqueued, {**failed, **later.failed}, (*unread, *later.unread))
+        enqueued, unread = self.enqueued + later.enqueued, [*unread, *later.unread]
+        return Cycle(enqueued, {**failed, **later.failed}, unread, (self.paused - again) | later.paused)
 
 
 class Scheduler:
@@ -89,6 +92,7 @@ class Scheduler:
         owner: str,
         registry: RegistryClient,
         pauses: RegistryPauses,
+        manual_pauses: ManualPauses,
         target_check: TargetCheck,
         clock: Clock,
         native: Platform,
@@ -101,6 +105,7 @@ class Scheduler:
         self._owner = owner
         self._registry = registry
         self._pauses = pauses
+        self._manual_pauses = manual_pauses
         self._target_check = target_check
         self._clock = clock
         self._native = native
@@ -115,21 +120,24 @@ class Scheduler:
         *,
         again: bool = False,
         only_unread: bool = False,
+        requested: bool = False,
     ) -> Cycle:
         """Look up every item of `items` and enqueue what is new or changed. Raises StoreError.
 
-        `again`: a further cycle of the same sync, which does not retry refused logins.
-        `only_unread`: list nothing, only read the tags that could not be read the last time.
+        Items that a person has paused are left out. `again`: a further cycle of the same sync, which does not retry
+        refused logins. `only_unread`: list nothing, only read the tags that could not be read the last time.
+        `requested`: by a person. Several cycles may run at once.
         """
-        ended = CycleEnded("stopped", len(items), again=again)
+        ended = CycleEnded("stopped", len(items), again=again, requested=requested)
         began = self._clock.monotonic()
-        self._events.emit(CycleStarted(len(items), again=again))
+        self._events.emit(CycleStarted(len(items), again=again, requested=requested))
         key = None
         try:
-            if not again:
+            if not again and not requested:
                 key = await self._cycles.begin(self._owner, items=len(items), now=self._clock.now())
             cycle = await self._cycle(configuration, items, again=again, only_unread=only_unread)
             ended = replace(ended, outcome="done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
+            ended = replace(ended, items_paused=len(cycle.paused))
             await self._record_end(key, ended)
         except Exception as error:
             ended = replace(ended, outcome="failed", error=str(error))
@@ -157,16 +165,20 @@ class Scheduler:
         await self._queue.repair_times(thorough=True)
         await self._pauses.resume_recovered()
         if not again:
-            hosts = {host for item in items for host in (item.source.registry, item.target.registry)}
-            await self._pauses.retry_refused_logins(hosts)
+            await self._pauses.retry_refused_logins(await self._unpaused_hosts(items))
         enqueued = 0
         failed: dict[str, str] = {}
         unread: list[UnreadableTag] = []
+        paused: set[str] = set()
 
         async def one(item: Item) -> None:
             nonlocal enqueued
             began = self._clock.monotonic()
             with structlog.contextvars.bound_contextvars(item=item.name):
+                if (looked := await self._note_pause(item)) is not None:
+                    paused.add(str(item.target))
+                    self._events.emit(looked)
+                    return
                 try:
                     async with _time_limit(item):
                         looked = await self._look_with_login_retry(configuration, item, unread, only_unread=only_unread)
@@ -182,7 +194,22 @@ class Scheduler:
                 self._events.emit(replace(looked, seconds=self._clock.monotonic() - began))
 
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
-        return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread))
+        return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread), paused=frozenset(paused))
+
+    async def _unpaused_hosts(self, items: Iterable[Item]) -> set[str]:
+        """The registries of the items that no person has paused."""
+        paused = await self._manual_pauses.read()
+        going = [item for item in items if not paused.of_item(str(item.target), item.source.registry)]
+        return {host for item in going for host in (item.source.registry, item.target.registry)}
+
+    async def _note_pause(self, item: Item) -> ItemLooked | None:
+        """Record that an item is not looked at, because a person has paused it; None: it is not paused."""
+        pause = (await self._manual_pauses.read()).of_item(str(item.target), item.source.registry)
+        if pause is None:
+            return None
+        message = f"paused by {pause.actor}"
+        await self._ledger.note_paused_look(str(item.target), message, now=self._clock.now())
+        return ItemLooked(item.name, str(item.source), str(item.target), "paused", message, "paused")
 
     async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> ItemLookup:
         """Discover and plan one item; changes nothing. Raises TransferError."""

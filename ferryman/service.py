@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ferryman import log
 from ferryman.application import Application, open_application
 from ferryman.errors import ConfigurationError, StoreError
+from ferryman.pause_watch import PauseWatch
+from ferryman.requested_looks import RequestedLooks
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.services import Cycles
@@ -31,6 +33,7 @@ _HEARTBEAT_INTERVAL = 15.0  # seconds between two heartbeats, which `ferryman he
 # is longer: an engine may unpack, and a registry may commit, for an hour without a response.
 _LONGEST_STALL = timedelta(hours=3)
 _SAMPLE_CHECK_INTERVAL = 60.0  # seconds after which a sample may be due
+_PAUSE_CHECK_INTERVAL = 3.0  # seconds between two looks for pauses of other processes
 _CLOCK_CHECK_INTERVAL = 15.0  # seconds after which the timetable checks whether the clock was set
 
 
@@ -85,9 +88,13 @@ class _Service:
             self._supervised("service heartbeat", self._send_heartbeats),
             self._supervised("check for changed credentials", self._resume_recovered),
             self._supervised("samples", self._take_samples),
+            self._supervised("watch pauses", self._watch_pauses),
         ]
         if self._page:
             others.append(self._supervised("page", partial(self._page.serve, self._app, self._role)))
+        if self._scheduler:
+            requested = RequestedLooks(self._app, self._scheduler, reload=self._reload)
+            others.append(self._supervised("requested looks", requested.run))
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
         try:
@@ -148,6 +155,7 @@ class _Service:
         await self._heartbeat()  # for `health`: the cycle has begun
         try:
             await self._app.withdraw_former_items()
+            await self._app.record.look_requests.take()  # this cycle is what they ask for
             await scheduler.cycle(configuration, configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:
@@ -205,6 +213,17 @@ class _Service:
             except StoreError as error:
                 log.get().error("sample_failed", message="cannot take a sample of the queue", error=str(error))
             await self._app.clock.sleep(_SAMPLE_CHECK_INTERVAL)
+
+    async def _watch_pauses(self) -> None:
+        """Tell of pauses that other processes record: a paused mirror must not look idle without a reason."""
+        watch = PauseWatch(manual_pauses=self._app.record.manual_pauses, events=self._app.events)
+        while True:
+            try:
+                await watch.check()
+            except StoreError as error:
+                log.get().error("pauses_unread", message="cannot ask what is paused", error=str(error))
+                await self._app.clock.sleep(_HEARTBEAT_INTERVAL)
+            await self._app.clock.sleep(_PAUSE_CHECK_INTERVAL)
 
     async def _heartbeat(self) -> None:
         if self._is_stalled():

@@ -128,9 +128,17 @@ class Worker:
         """
         return await self._record_and_emit(job, self._release_lease(job), started_at)
 
-    def report_lost_lease(self, job: Job) -> None:
-        """Report that the copy was stopped because its lease was lost: another worker has this tag. Records nothing."""
-        self._events.emit(_lost(job, "lease lost: another worker has this tag now"))
+    async def report_lost_lease(self, job: Job) -> None:
+        """Report that the copy was stopped because its lease was lost: another worker has this tag, or a person has
+        cancelled it. Records nothing.
+        """
+        self._events.emit(await self._lost(job, "lease lost: another worker has this tag now"))
+
+    async def _lost(self, job: Job, message: str) -> JobEnded:
+        cancelled = None
+        with contextlib.suppress(StoreError):
+            cancelled = await self._queue.cancellation(job)
+        return JobEnded(job_info(job), "stopped", cancelled or message, "cancelled" if cancelled else "lease-lost")
 
     async def record_result(self, job: Job, copy: asyncio.Task[Copied], started_at: datetime) -> bool:
         """Record the result of a finished copy. False: that failed, and this process still holds the job's lease.
@@ -152,7 +160,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a defect: it fails this job, and stops no worker
             return await self._record_defect(job, error, started_at)
         if not written:
-            ended = _lost(job, "lease lost: the result is dropped, another worker has this tag")
+            ended = await self._lost(job, "lease lost: the result is dropped, another worker has this tag")
         self._events.emit(replace(ended, seconds=seconds))
         return True
 
@@ -280,7 +288,3 @@ def _registry_of(job: Job, error: TransferError) -> str:
 def job_info(job: Job) -> JobInfo:
     """The job, as events contain it."""
     return JobInfo(key=job.token, item=job.item, source=job.source, target=job.target, tag=job.tag, attempt=job.attempt)
-
-
-def _lost(job: Job, message: str) -> JobEnded:
-    return JobEnded(job_info(job), "stopped", message, "lease-lost")

@@ -71,6 +71,7 @@ class WorkerPool:
             await self._reclaim_expired()
         except StoreError as error:  # the first heartbeat tries again
             log.get().error("reclaim_failed", message="cannot look for the leases of stopped workers", error=str(error))
+        self._queue.on_cancel = self._stop_copy
         heartbeat = asyncio.create_task(self._supervised("heartbeat", self._heartbeat))
         workers = asyncio.create_task(
             gather_or_raise(*(self._supervised(f"worker-{number}", self._work) for number in range(self._size)))
@@ -176,8 +177,8 @@ class WorkerPool:
         finally:
             del self._copies[job.token]
         if copy.cancelled():  # lease lost
-            self._worker.report_lost_lease(job)
             self._unrecorded.append(job)
+            await self._worker.report_lost_lease(job)
             return
         if not await self._worker.record_result(job, copy, started_at):
             self._unrecorded.append(job)
@@ -215,9 +216,13 @@ class WorkerPool:
             else:
                 expires_at, pause = began_at + lease, interval
                 await self._clean_up_leases()
-            for token in running - (renewed or frozenset()):  # lease lost
-                if copy := self._copies.get(token):
-                    copy.cancel()
+            for token in running - (renewed or frozenset()):
+                self._stop_copy(token)
+
+    def _stop_copy(self, token: str) -> None:
+        """Stop the copy whose lease is lost, if it runs here."""
+        if copy := self._copies.get(token):
+            copy.cancel()
 
     async def _renew_leases(self, *, before: float) -> frozenset[str] | None:
         """Renew the leases. Returns the tokens of those still held; None: the database fails, or does not answer.

@@ -88,7 +88,7 @@ def line(level: str, event: str, message: str, **fields: Any) -> dict[str, Any]:
         ),
         (
             CycleEnded("done", 3, enqueued=2, items_failed=1),
-            line("info", "cycle_ended", "cycle done", enqueued=2, items_failed=1),
+            line("info", "cycle_ended", "cycle done", enqueued=2, items_failed=1, items_paused=0),
         ),
         (
             RegistryPaused("docker.io", UNTIL, "slow down", tags=1),

@@ -313,11 +313,11 @@ async def test_where_nothing_wants_the_login_the_work_itself_tries_it(workplace:
 
 
 async def test_check_resumes_a_registry_that_takes_its_login(workplace: Workplace, quay: Faulty) -> None:
-    assert not await workplace.pauses.resume_if_accepted(QUAY)
+    assert not await workplace.pauses.resume_if_accepted(QUAY, actor="me")
     await workplace.pauses.pause_after_refusal(QUAY, error="wrong password")
-    assert not await workplace.pauses.resume_if_accepted(QUAY)
+    assert not await workplace.pauses.resume_if_accepted(QUAY, actor="me")
     quay.on("GET /v2/", TAKEN)
-    assert await workplace.pauses.resume_if_accepted(QUAY)
+    assert await workplace.pauses.resume_if_accepted(QUAY, actor="me")
     assert await workplace.queue.paused_registries() == []
 
 

@@ -22,6 +22,7 @@ from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
 from ferryman.events import CycleEnded, CycleStarted, Event, Events, ItemLooked
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
+from ferryman.kinds import PauseScope
 from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Repository
@@ -33,8 +34,9 @@ from ferryman.scheduler import Cycle, ItemLookup, Scheduler
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.ledger import Ledger
+from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import HistoryLine, ItemKey, Job, TagRecord
+from ferryman.store.records import HistoryLine, Intent, ItemKey, Job, TagRecord
 from ferryman.store.target_checks import TargetChecks
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
@@ -79,6 +81,7 @@ class World:
         self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
         self.ledger = Ledger(database)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock, events=self.events)
+        self.manual_pauses = ManualPauses(database, clock=clock, resumed=self.queue.filled)
         self.registries: dict[str, RegistryEntry] = {}
         self.cycles = CycleLog(database)
         self.scheduler = self.restarted()
@@ -92,7 +95,7 @@ class World:
         targets = TargetChecks(self.database, clock=self.clock)
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
-            registry=self.client, pauses=self.pauses, clock=self.clock,
+            registry=self.client, pauses=self.pauses, clock=self.clock, manual_pauses=self.manual_pauses,
             target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1), events=self.events,
         )  # fmt: skip
@@ -907,6 +910,40 @@ async def test_a_refused_login_pauses_the_source_and_is_told_once(
     ]  # fmt: skip
 
 
+# What persons have paused
+
+
+@pytest.mark.parametrize("scope", ["all", "item", "source", "target"])
+async def test_what_a_person_has_paused_is_not_asked_for(world: World, quay: Quay, google: Google, scope: str) -> None:
+    google.put("google/pause", "3.9")
+    quay.put("coreos/etcd", "v3.5", pushed_at=NOON)
+    etcd = item("quay.io/coreos/etcd")
+    paused: dict[str, tuple[PauseScope, str]] = {
+        "all": ("all", ""), "item": ("item", str(etcd.target)),
+        "source": ("registry", "quay.io"), "target": ("registry", etcd.target.registry),
+    }  # fmt: skip
+    await world.manual_pauses.pause(*paused[scope], intent=Intent("cli:me@here", "pause", scope))
+    cycle = await world.cycle(etcd)
+    assert cycle == Cycle(0, {}, paused=frozenset([str(etcd.target)]))
+    assert not quay.requests
+    [looked] = [event for event in world.emitted if isinstance(event, ItemLooked)]
+    assert (looked.outcome, looked.error, looked.error_kind) == ("paused", "paused by cli:me@here", "paused")
+    with sqlite3.connect(world.file) as direct:
+        assert direct.execute("SELECT outcome, error FROM looks").fetchall() == [("paused", "paused by cli:me@here")]
+    assert await world.ledger.lookup_failures() == []
+    await world.manual_pauses.resume(*paused[scope], intent=Intent("cli:me@here", "resume", scope))
+    assert (await world.cycle(etcd)).enqueued == 1
+
+
+async def test_the_login_of_a_registry_that_a_person_has_paused_is_not_tried(world: World, quay: Quay) -> None:
+    await world.pauses.pause_after_refusal("quay.io", error="refused")
+    await world.manual_pauses.pause("registry", "quay.io", intent=Intent("me", "pause", "quay.io"))
+    world.clock.advance(DAY)
+    await world.cycle(item("quay.io/coreos/etcd"))
+    assert not quay.requests
+    assert [state.tries for state in await world.queue.paused_registries()] == [0]
+
+
 # Any history
 
 
@@ -927,6 +964,12 @@ class Shelf:
             yield Page(newest_first[start : start + 3], newest_first=True)
 
 
+BY_ME = Intent("me", "pause", "something")
+OF_PAUSE: dict[str, tuple[PauseScope, str]] = {
+    "all": ("all", ""),
+    "item": ("item", str(PAUSE.target)),
+    "registry": ("registry", PAUSE.source.registry),
+}
 steps = st.one_of(
     st.tuples(st.just("push"), st.sampled_from("abcdefgh"), st.sampled_from("12")),
     st.tuples(st.just("delete"), st.sampled_from("abcdefgh")),
@@ -934,6 +977,9 @@ steps = st.one_of(
     st.tuples(st.just("copy"), st.integers(1, 4)),
     st.tuples(st.just("limit"), st.integers(0, 9)),
     st.tuples(st.just("hours"), st.sampled_from([6, 25])),
+    st.tuples(st.just("pause"), st.sampled_from(["all", "item", "registry"])),
+    st.tuples(st.just("resume"), st.sampled_from(["all", "item", "registry"])),
+    st.tuples(st.just("cancel")),
 )
 
 
@@ -951,6 +997,7 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
         database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
         client = open_client()
         world, shelf, one = World(database, client, ManualClock(), {}), Shelf(), PAUSE
+        paused: set[str] = set()
         world.scheduler._listers["gcr.io", None] = shelf
         for what, *told in history:
             match what, told:
@@ -961,11 +1008,16 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
                 case "cycle", []:
                     await world.cycle(one)
                 case "copy", [int(number)]:
-                    await copy_some(world, number)
+                    await copy_some(world, 0 if paused else number)
+                    assert not paused or await world.queue.claim() is None
                 case "limit", [int(limit)]:
                     one = replace(one, rules=Rules(limit=limit))
                 case "hours", [int(hours)]:
                     world.clock.advance(hours * 3600)
+                case _:
+                    await interfere(world, paused, what, *told)
+        for scope in paused:
+            await world.manual_pauses.resume(*OF_PAUSE[scope], intent=BY_ME)
         await world.cycle(one)
         world.clock.advance(DAY)
         await world.cycle(one)  # to the end: the first one ever stops where the limit is met
@@ -977,6 +1029,20 @@ async def live_through(history: list[tuple[object, ...]]) -> None:
         assert {name for name, record in known.items() if record.gone_at is None} == shelf.tags.keys()
         await client.aclose()
         await database.close()
+
+
+async def interfere(world: World, paused: set[str], what: object, scope: object = "") -> None:
+    """What a person does: pause, resume, or cancel a copy that has begun."""
+    if what == "pause":
+        paused.add(str(scope))
+        await world.manual_pauses.pause(*OF_PAUSE[str(scope)], intent=BY_ME)
+    elif what == "resume":
+        paused.discard(str(scope))
+        await world.manual_pauses.resume(*OF_PAUSE[str(scope)], intent=BY_ME)
+    elif (job := await world.queue.claim()) is not None:
+        assert not paused
+        assert await world.queue.cancel(job.target, job.tag, intent=BY_ME)
+        assert await world.queue.heartbeat() == frozenset()
 
 
 async def copy_some(world: World, number: int) -> None:

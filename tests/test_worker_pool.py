@@ -14,8 +14,9 @@ import pytest
 from ferryman.errors import Denied, EngineUnavailable, NoSuchPlatform, RateLimited, StoreError, Unreachable
 from ferryman.events import Event, JobStarted
 from ferryman.reference import Reference
+from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Job, Share
+from ferryman.store.records import Intent, Job, Share
 from ferryman.transports.base import Copied, ProgressSink
 from tests.conftest import ReadLog
 from tests.support.workplace import LEASE, POLICY, Workplace, tiny
@@ -169,6 +170,63 @@ async def test_a_copy_whose_lease_is_lost_is_stopped(workplace: Workplace, read_
         job, started_at=workplace.clock.now(), target_digest=tiny("v1").digest, identical=True,
         bytes_moved=0, bytes_reused=0,
     )  # fmt: skip
+
+
+CANCEL = Intent("cli:me@here", "cancel", "etcd:v1")
+
+
+async def test_a_copy_that_a_person_cancels_here_is_stopped_at_once(workplace: Workplace, read_log: ReadLog) -> None:
+    _, working = await workplace.start_copy("v1")
+    assert await workplace.queue.cancel(workplace.item().target, "v1", intent=CANCEL)
+    await working  # without a heartbeat: the clock stands still
+    assert workplace.transport.cancelled == ["v1"]
+    [ended] = workplace.watcher.ends
+    assert (ended.outcome, ended.error_kind) == ("stopped", "cancelled")
+    assert {line["event"]: line["message"] for line in read_log()}["copy_cancelled"] == (
+        "cancelled by cli:me@here; the next look, or `ferryman requeue`, tries it again"
+    )
+    record = await workplace.record("v1")
+    assert (record.status, record.error_kind) == ("failed", "cancelled")
+    assert [each.outcome for each in await workplace.attempts("v1")] == ["cancelled"]
+
+
+async def test_a_copy_that_a_person_cancels_elsewhere_is_stopped_at_the_next_heartbeat(workplace: Workplace) -> None:
+    _, working = await workplace.start_copy("v1")
+    assert await workplace.queue_of("another process").cancel(workplace.item().target, "v1", intent=CANCEL)
+    assert workplace.transport.cancelled == []
+    await workplace.clock.asleep()
+    workplace.clock.advance(BEAT)
+    await working
+    assert workplace.transport.cancelled == ["v1"]
+    assert [(each.outcome, each.error_kind) for each in workplace.watcher.ends] == [("stopped", "cancelled")]
+    assert (await workplace.record("v1")).status == "failed"
+
+
+async def test_a_worker_takes_the_next_tag_after_a_copy_was_cancelled(workplace: Workplace) -> None:
+    gate = workplace.transport.hold("v1")
+    await workplace.enqueue("v1", "v2")
+    working = workplace.start(workplace.work(ends=2))
+    await gate.reached.wait()
+    await workplace.queue.cancel(workplace.item().target, "v1", intent=CANCEL)
+    await working
+    assert workplace.watcher.outcomes == [("v1", "stopped"), ("v2", "synced")]
+
+
+async def test_workers_go_on_as_soon_as_their_process_resumes(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferryman.worker_pool._POLL", 3600.0)
+    pauses = ManualPauses(workplace.database, clock=workplace.clock, resumed=workplace.queue.filled)
+    await pauses.pause("all", "", intent=Intent("me", "pause", "everything"))
+    await workplace.enqueue("v1")
+    pool = workplace.pool(ends=1)
+    idles = pool.idles.next()
+    working = workplace.start(pool.run())
+    await idles.wait()
+    assert workplace.transport.asked == []
+    await pauses.resume("all", "", intent=Intent("me", "resume", "everything"))
+    await working
+    assert (await workplace.record("v1")).status == "synced"
 
 
 async def test_the_other_copies_go_on_when_one_lease_is_lost(workplace: Workplace) -> None:

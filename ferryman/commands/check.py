@@ -7,6 +7,7 @@ import click
 
 from ferryman import inspection
 from ferryman.application import open_application
+from ferryman.commands.actor import this_user
 from ferryman.commands.json_output import print_json_list
 from ferryman.commands.options import items_option, json_option
 from ferryman.commands.running import load_settings, run
@@ -26,7 +27,7 @@ def command(items: Path | None, as_json: bool) -> None:
 async def check(settings: Settings, *, as_json: bool) -> int:
     """Try everything that a copy needs. Returns the exit code; 1: something does not work."""
     async with open_application(settings, engine=False, create=False) as app:
-        findings = await inspection.inspect(app)
+        findings = await inspection.inspect(app, actor=this_user())
     if as_json:
         print_json_list(FindingDocument.of(each) for each in findings)
     else:

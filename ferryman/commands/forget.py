@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ferryman.application import load_items, open_record
+from ferryman.commands.actor import this_user
 from ferryman.commands.options import item_arguments, items_option
 from ferryman.commands.running import load_settings, run
 from ferryman.errors import ConfigurationError, Problem
@@ -40,5 +41,5 @@ async def forget(settings: Settings, names: Sequence[str], *, yes: bool) -> None
             return
         if not yes and not (sys.stdin.isatty() and click.confirm("Drop their record?")):
             raise ConfigurationError([Problem("nothing was dropped: --yes drops the record of these items")])
-        number = await forget_items(record, items)
+        number = await forget_items(record, items, actor=this_user())
     click.echo(f"the record of {counted(number, 'tag')} was dropped; what the registries hold stays")

@@ -41,6 +41,9 @@ items_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 item_arguments = click.argument("item", nargs=-1, shell_complete=complete_items)
+registry_option = click.option(
+    "--registry", metavar="HOST", multiple=True, help="A registry: all that comes from it, or goes to it. Repeatable."
+)
 folder_option = click.option(
     "--dir",
     "folder",

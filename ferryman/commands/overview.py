@@ -6,6 +6,8 @@ import click
 
 from ferryman import registry_pauses
 from ferryman.application import Record
+from ferryman.item_names import Named
+from ferryman.operations.pauses import pause_in_words, pauses_of
 from ferryman.store.records import RegistryState
 from ferryman.views import text_tables
 from ferryman.views.lookup_failures import grouped_by_cause
@@ -31,6 +33,16 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
         console.print(text_tables.tags_table([each async for each in failed]))
         if number > SHOWN:
             console.print(f"… and {number - SHOWN} more: `ferryman status --failed`")
+
+
+async def print_pauses(
+    record: Record, known: Sequence[Named], *, targets: Collection[str] | None = None, err: bool = False
+) -> None:
+    """Print what persons have paused, as far as it holds any of these targets back; None: all. `known`: items."""
+    paused = await record.manual_pauses.read()
+    pauses = paused.all if targets is None else pauses_of(paused, known, targets)
+    for pause in pauses:
+        click.echo(f"{pause_in_words(pause, known)}: `ferryman resume` ends that", err=err)
 
 
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:

@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ferryman.application import load_items, open_record
+from ferryman.commands.actor import this_user
 from ferryman.commands.options import complete_items, items_option
 from ferryman.commands.running import load_settings, run
 from ferryman.errors import ConfigurationError, Problem
@@ -40,7 +41,7 @@ async def requeue(settings: Settings, what: str) -> None:
     async with open_record(settings) as record:
         known = await known_items(record, items)
         if what == "failed":
-            result = await requeue_tags(record, known.targets, only_failed=True)
+            result = await requeue_tags(record, known.targets, only_failed=True, actor=this_user())
         else:
             targets, tag = target_and_tag(known.current, what, former=known.former)
             if tag is not None and not await named_tags(record, [(targets, tag)]):
@@ -48,7 +49,9 @@ async def requeue(settings: Settings, what: str) -> None:
                 raise ConfigurationError(
                     [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
                 )
-            result = await requeue_tags(record, targets, tag=tag)
+            result = await requeue_tags(record, targets, tag=tag, actor=this_user())
     click.echo(f"{counted(result.queued, 'tag')} queued")
     if result.unreadable:
         click.echo(f"{counted(result.unreadable, 'tag')} could not be read upstream, and every look tries that again")
+    if result.paused:
+        click.echo(f"{counted(result.paused, 'tag waits', 'tags wait')} for `ferryman resume`: see `ferryman status`")

@@ -8,7 +8,7 @@ import click
 from ferryman.application import load_items, open_record
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
-from ferryman.commands.overview import print_overview
+from ferryman.commands.overview import print_overview, print_pauses
 from ferryman.commands.running import load_settings, run
 from ferryman.errors import ConfigurationError
 from ferryman.item_names import target_and_tag
@@ -53,6 +53,7 @@ async def status(
     async with open_record(settings) as record:
         items = await known_items(record, _items_of(settings))
         if not (as_json or names or failed or everything or former):
+            await print_pauses(record, items.current)
             _print_services(await services_liveness(record))
             await print_overview(record, items.targets)
             if old := len(items.former_targets):
@@ -72,6 +73,7 @@ async def status(
                     add(TagDocument.of(each) if log is None else TagWithAttemptsDocument.with_attempts(each, log))
             return
         shown = [each async for each in _each_once(of_items, named)]
+        await print_pauses(record, items.current, targets={each.target for each in shown})
     if not shown:
         click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
         return

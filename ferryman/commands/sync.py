@@ -10,9 +10,9 @@ from ferryman import log, oneshot
 from ferryman.application import open_application
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
-from ferryman.commands.overview import SHOWN, print_overview
+from ferryman.commands.overview import SHOWN, print_overview, print_pauses
 from ferryman.commands.running import load_settings, run
-from ferryman.item_names import select
+from ferryman.item_names import Named, select
 from ferryman.items.model import Item
 from ferryman.operations.tags import shown_tags
 from ferryman.scheduler import Cycle
@@ -42,7 +42,7 @@ def command(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: 
 
 
 async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:
-    """Run one cycle to its end. Returns the exit code; 1: some tags failed, or wait for longer than a sync does.
+    """Run one cycle to its end. Returns the exit code; 1: some tags failed, are paused, or wait for long.
 
     A terminal shows the live view, and the log only if `verbose`.
     """
@@ -76,7 +76,10 @@ async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogVi
         else:
             await print_overview(app.record, targets, with_lookup_failures=False)
         _print_what_is_left(items, cycle, left)
-    return 1 if failed or cycle.failed or cycle.unread or left.due or left.waiting or left.held else 0
+        named = [Named(item.name, str(item.source), str(item.target)) for item in items]
+        await print_pauses(app.record, named, targets=targets, err=True)
+    waits = left.due or left.waiting or left.held or left.paused
+    return 1 if failed or cycle.failed or cycle.unread or cycle.paused or waits else 0
 
 
 def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:
@@ -96,3 +99,8 @@ def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) 
     if left.held:
         held = counted(left.held, "tag waits", "tags wait")
         click.echo(f"{held} behind a paused registry, see `ferryman status`", err=True)
+    if left.paused:
+        paused = counted(left.paused, "tag waits", "tags wait")
+        click.echo(f"{paused} for the end of a pause", err=True)
+    if cycle.paused:
+        click.echo(f"{counted(len(cycle.paused), 'item is', 'items are')} paused: not looked at", err=True)

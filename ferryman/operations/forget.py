@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from ferryman.application import Record
+from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.item_names import targets_of
 from ferryman.operations.known_items import KnownItems
+from ferryman.operations.subjects import items_in_words
 from ferryman.store.ledger import ItemSummary
+from ferryman.store.records import Intent
 
 
 async def former_items(record: Record, known: KnownItems, names: Sequence[str]) -> list[ItemSummary]:
@@ -20,9 +23,11 @@ async def former_items(record: Record, known: KnownItems, names: Sequence[str]) 
     return await record.ledger.summary(targets)
 
 
-async def forget_items(record: Record, items: Sequence[ItemSummary]) -> int:
+async def forget_items(record: Record, items: Sequence[ItemSummary], *, actor: str) -> int:
     """Drop what is recorded of these items, history and attempts included; what the registries hold stays.
 
     Tags that are running stay, too. Returns the number of dropped tags. Raises StoreError.
     """
-    return await record.ledger.forget_items({item.target for item in items})
+    targets = {item.target for item in items}
+    intent = Intent(actor, "forget", items_in_words(targets))
+    return await record.ledger.forget_items(targets, now=SystemClock().now(), intent=intent)

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ferryman.application import Record
+from ferryman.operations.subjects import items_in_words, tag_in_words
+from ferryman.store.records import Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,14 +14,18 @@ class Requeued:
 
     queued: int
     unreadable: int  # failed and without a digest: only another look at upstream can retry them
+    paused: int  # of these items in all, that wait because a person has paused them
 
 
 async def requeue_tags(
-    record: Record, targets: Collection[str], *, tag: str | None = None, only_failed: bool = False
+    record: Record, targets: Collection[str], *, tag: str | None = None, only_failed: bool = False, actor: str
 ) -> Requeued:
     """Queue the tags of these items again: all that the rules want, only the failed ones, or one tag of theirs.
 
-    Also ends the pauses of the registries that hold these tags back. Raises StoreError.
+    Also ends the pauses of the registries that hold these tags back, but no person's pause. Raises StoreError.
     """
-    queued = await record.queue.requeue(targets=targets, tag=tag, failed=only_failed)
-    return Requeued(queued, await record.ledger.count_unreadable(targets, tag))
+    subject = items_in_words(targets) if tag is None else tag_in_words(targets, tag)
+    intent = Intent(actor, "requeue", subject, "only what failed" if only_failed else None)
+    queued = await record.queue.requeue(targets=targets, tag=tag, failed=only_failed, intent=intent)
+    left = await record.queue.outstanding(targets)
+    return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused)

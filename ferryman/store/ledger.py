@@ -15,6 +15,7 @@ from ferryman.store.database.tables import (
     blobs,
     history,
     item_columns,
+    look_requests,
     looks,
     lookup_failures,
     status_is,
@@ -23,8 +24,10 @@ from ferryman.store.database.tables import (
 )
 from ferryman.store.history_pages import HistoryPage, history_pages
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
+from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.looks import note_look
-from ferryman.store.records import Attempt, HistoryLine, ItemKey, Status, TagRecord, Walk
+from ferryman.store.queue.manual_pauses import forget_pauses
+from ferryman.store.records import Attempt, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
 
@@ -166,6 +169,11 @@ class Ledger:
             await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
             await note_look(connection, item.target, now, outcome=outcome, error=error, error_kind=kind)
 
+    async def note_paused_look(self, target: str, reason: str, *, now: datetime) -> None:
+        """Record that the item was not looked at, because a person has paused it."""
+        async with self._database.write() as connection:
+            await note_look(connection, target, now, outcome="paused", error=reason, error_kind="paused")
+
     async def forget_lookup_failure(self, target: str) -> None:
         """Drop the failure: the lookup succeeded, or the item is no more. Idempotent."""
         async with self._database.write() as connection:
@@ -191,8 +199,11 @@ class Ledger:
         async with self._database.write(exclusive=True) as connection:
             return (await connection.execute(delete(attempts).where(attempts.c.finished_at < before))).rowcount
 
-    async def forget_items(self, targets: Collection[str]) -> int:
-        """Drop all records of these target repositories, except running tags. Returns the number of dropped tags."""
+    async def forget_items(self, targets: Collection[str], *, now: datetime, intent: Intent) -> int:
+        """Drop all records of these target repositories, except running tags, because a person asks for that.
+
+        Returns the number of dropped tags.
+        """
         number = 0
         async with self._database.write(exclusive=True) as connection:
             for chunk in chunks(sorted(targets)):
@@ -203,6 +214,9 @@ class Ledger:
                 for registry, _, name in (target.partition("/") for target in chunk):
                     held = and_(blobs.c.registry == registry, blobs.c.repository == name)
                     await connection.execute(delete(blobs).where(held))
+                await connection.execute(delete(look_requests).where(look_requests.c.target.in_(chunk)))
+                await forget_pauses(connection, chunk)
+            await note_action(connection, intent, now, number)
         return number
 
     def history(self) -> AsyncIterator[HistoryPage]:

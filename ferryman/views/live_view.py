@@ -150,7 +150,11 @@ class LiveView:
         progress, left = self._progress, self._progress.left
         outcomes = [(name, progress.outcomes[name]) for name in ("synced", "failed", "skipped")]
         waits = f"waiting until {left.next_at:%H:%M:%S} UTC" if left and left.next_at else "waiting"
-        states = [("queued", progress.queued), (waits, left.waiting), ("held", left.held)] if left else []
+        states = (
+            [("queued", progress.queued), (waits, left.waiting), ("held", left.held), ("paused", left.paused)]
+            if left
+            else []
+        )
         yield from (f"{number:,} {name}" for name, number in (*outcomes, *states) if number)
         now = self._clock()
         if progress.moved:

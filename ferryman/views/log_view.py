@@ -51,6 +51,7 @@ class LogView:
             queued=outstanding.due,
             waiting=outstanding.waiting,
             held=outstanding.held,
+            paused=outstanding.paused,
             moved=moved,
             rate=round(max(moved - self._logged_moved, 0) / (now - self._logged_at)),
         )

@@ -33,6 +33,7 @@ _REASONS = {
     "denied": "not allowed by the registry",
     "not-found": "the registry does not have it",
     "unsupported": "cannot be copied this way",
+    "cancelled": "a person has cancelled its copy",
 }
 
 

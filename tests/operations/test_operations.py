@@ -9,8 +9,10 @@ import pytest
 from ferryman.application import Record, open_record
 from ferryman.errors import ConfigurationError
 from ferryman.items.model import Item
+from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.forget import forget_items, former_items
 from ferryman.operations.known_items import known_items
+from ferryman.operations.pauses import pause_work
 from ferryman.operations.requeue import Requeued, requeue_tags
 from ferryman.operations.tags import named_tags, shown_tags
 from ferryman.reference import Repository
@@ -61,17 +63,18 @@ async def test_an_invalid_configuration_makes_no_item_a_former_one(record: Recor
 @pytest.mark.parametrize(
     ("options", "result"),
     [
-        ({"only_failed": True}, Requeued(queued=1, unreadable=1)),
-        ({}, Requeued(queued=2, unreadable=1)),
-        ({"tag": "synced"}, Requeued(queued=1, unreadable=0)),
-        ({"tag": "unread"}, Requeued(queued=0, unreadable=1)),
+        ({"only_failed": True}, Requeued(queued=1, unreadable=1, paused=0)),
+        ({}, Requeued(queued=2, unreadable=1, paused=0)),
+        ({"tag": "synced"}, Requeued(queued=1, unreadable=0, paused=0)),
+        ({"tag": "unread"}, Requeued(queued=0, unreadable=1, paused=0)),
     ],
     ids=str,
 )
 async def test_a_requeue_tells_what_only_another_look_can_retry(
     record: Record, options: dict[str, bool | str], result: Requeued
 ) -> None:
-    assert await requeue_tags(record, {ITEM.target}, **options) == result  # type: ignore[arg-type]  # one of two types
+    done = await requeue_tags(record, {ITEM.target}, actor="me", **options)  # type: ignore[arg-type]  # one of two
+    assert done == result
 
 
 async def test_only_former_items_are_forgotten(record: Record) -> None:
@@ -84,7 +87,7 @@ async def test_only_former_items_are_forgotten(record: Record) -> None:
     found = await former_items(record, known, [])
 
     assert [each.target for each in found] == [OLD.target]
-    assert await forget_items(record, found) == 1
+    assert await forget_items(record, found, actor="me") == 1
     assert (await known_items(record, CONFIGURED)).former == []
 
 
@@ -101,3 +104,28 @@ async def test_a_tag_that_is_named_twice_is_found_once(record: Record) -> None:
     wanted = [({ITEM.target, OLD.target}, "synced"), ({ITEM.target}, "synced"), ({OLD.target}, None)]
 
     assert [each.tag for each in await named_tags(record, wanted)] == ["synced"]
+
+
+async def test_a_copy_that_does_not_run_is_not_cancelled(record: Record) -> None:
+    assert not await cancel_copy(record, ITEM.target, "synced", actor="me")
+    assert await record.actions.list() == []
+
+
+async def test_what_a_person_requeues_and_forgets_is_recorded(record: Record) -> None:
+    await requeue_tags(record, {ITEM.target}, only_failed=True, actor="token:web")
+    await requeue_tags(record, {ITEM.target}, tag="synced", actor="cli:me@here")
+    await forget_items(record, await former_items(record, await known_items(record, CONFIGURED), []), actor="me")
+    entries = [
+        (each.actor, each.action, each.subject, each.number, each.detail) for each in await record.actions.list()
+    ]
+    assert entries == [
+        ("me", "forget", OLD.target, 1, None),
+        ("cli:me@here", "requeue", f"{ITEM.target}:synced", 1, None),
+        ("token:web", "requeue", ITEM.target, 1, "only what failed"),
+    ]
+
+
+async def test_a_requeue_tells_what_a_person_has_paused(record: Record) -> None:
+    await pause_work(record, [("item", ITEM.target)], actor="me")
+    done = await requeue_tags(record, {ITEM.target}, only_failed=True, actor="me")
+    assert (done.queued, done.paused) == (1, 1)

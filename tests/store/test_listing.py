@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, update
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import tags
 from ferryman.store.ledger import Ledger
-from ferryman.store.records import HistoryLine, ItemKey, TagRecord
+from ferryman.store.records import HistoryLine, Intent, ItemKey, TagRecord
 from ferryman.versions import version_key
 from tests.store.scene import ITEM, START, Scene, digest
 
@@ -76,7 +76,7 @@ async def test_tags_that_are_deleted_or_deselected_between_pages_are_left_out(sc
     assert [each.tag async for each in records] == ["1.1"]
     every = scene.ledger.tags()
     assert (await anext(every)).item == "etcd"
-    await scene.ledger.forget_items([HUB.target])
+    await scene.ledger.forget_items([HUB.target], now=scene.clock.now(), intent=Intent("me", "forget", HUB.target))
     assert {each.item async for each in every} == {"etcd"}
 
 

@@ -32,7 +32,7 @@ def test_a_line_a_minute_shows_the_progress(read_log: ReadLog) -> None:
         assert {name: value for name, value in line.items() if name not in {"time", "level"}} == {
             "event": "sync_progress", "message": "progress",
             "looked": "3/18", "synced": 1, "failed": 1, "skipped": 0, "running": 1, "queued": 5,
-            "waiting": 2, "held": 1, "moved": 3_600_000, "rate": 60_000,
+            "waiting": 2, "held": 1, "paused": 0, "moved": 3_600_000, "rate": 60_000,
         }  # fmt: skip
         view.queue(left)
         assert read_log() == []

@@ -1,0 +1,46 @@
+"""`ferryman cancel`: stop a copy that runs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ferryman.application import load_items, open_record
+from ferryman.commands.actor import this_user
+from ferryman.commands.options import complete_items, items_option
+from ferryman.commands.running import load_settings, run
+from ferryman.errors import ConfigurationError, Problem
+from ferryman.item_names import target_and_tag
+from ferryman.operations.cancel import cancel_copy
+from ferryman.operations.known_items import known_items
+from ferryman.operations.tags import named_tags
+from ferryman.settings import Settings
+
+
+@click.command
+@click.argument("what", metavar="ITEM:TAG", shell_complete=complete_items)
+@items_option
+def command(what: str, items: Path | None) -> None:
+    """Stop the copy of ITEM:TAG that runs. It undoes what it has begun.
+
+    The tag counts as failed; the next look tries it again, and so does `ferryman requeue`.
+    """
+    sys.exit(run(cancel(load_settings(items), what)))
+
+
+async def cancel(settings: Settings, what: str) -> int:
+    """Stop the copy. Returns the exit code; 1: the tag is not being copied. Raises ConfigurationError, StoreError."""
+    items = load_items(settings).items
+    async with open_record(settings) as record:
+        known = await known_items(record, items)
+        targets, tag = target_and_tag([*known.current, *known.former], what)
+        if tag is None:
+            raise ConfigurationError([Problem(f"{what!r} names no tag: expected ITEM:TAG")])
+        code = 0
+        for each in await named_tags(record, [(targets, tag)]):
+            if await cancel_copy(record, each.target, tag, actor=this_user()):
+                click.echo(f"{each.target}:{tag}: its copy is stopped; `ferryman requeue {what}` tries it again")
+            else:
+                click.echo(f"error: {each.target}:{tag} is not being copied: it is {each.status}", err=True)
+                code = 1
+    return code
