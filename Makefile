@@ -16,7 +16,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose debootst
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
 # The markers are told in pyproject.toml.
-QUICK := not (engine or postgresql or registry or openssl or prometheus or root or e2e or slow)
+QUICK := not (browser or engine or postgresql or registry or openssl or prometheus or root or e2e or slow)
 
 # Python's start would answer Ctrl-C by a traceback; the demo takes it once it can stop what it has started.
 HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo yes),env --block-signal=INT)

@@ -33,12 +33,22 @@ def render(request: web.Request, template: str, *, status: int = 200, **values: 
     return response
 
 
+def fragment(site: web.Application, template: str, **values: Any) -> str:
+    """A part of a page that is the same for all its readers: it has no forms, and does not know who reads it."""
+    return _environment().get_template(template).render(values, **_of_site(site))
+
+
+def _of_site(site: web.Application) -> dict[str, object]:
+    base = site[BASE_PATH]
+    return {"url": lambda path: f"{base}{path}", "now": site[CONTEXT].clock.now()}
+
+
 def _of_request(request: web.Request) -> dict[str, object]:
     """What base.html and the macros need of the request."""
-    base, gate = request.app[BASE_PATH], request.app[GATE]
-    path = request.path.removeprefix(base)
+    gate = request.app[GATE]
+    path = request.path.removeprefix(request.app[BASE_PATH])
     return {
-        "url": lambda path: f"{base}{path}",
+        **_of_site(request.app),
         "with_query": lambda **changes: _with_query(request, changes),
         "is_here": lambda page: path.rstrip("/") == page.rstrip("/"),
         "navigation": lambda: [(page, _(name)) for page, name in PAGES if page in request.app[PATHS]],
@@ -47,7 +57,6 @@ def _of_request(request: web.Request) -> dict[str, object]:
         "form_field": FIELD,
         "form_token": lambda: gate.form_token(request),
         "nonce": request[NONCE],
-        "now": request.app[CONTEXT].clock.now(),
     }
 
 

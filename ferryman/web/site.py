@@ -6,6 +6,7 @@ from ferryman.web.connections import note_request
 from ferryman.web.context import CONTEXT, Context
 from ferryman.web.errors import tell_errors
 from ferryman.web.language import speak
+from ferryman.web.live import LIVE, LiveParts
 from ferryman.web.pages.health import CHECK, ReadinessCheck
 from ferryman.web.pages.metrics import METRICS, counting, metrics_of
 from ferryman.web.routes import ROUTES as ALL_ROUTES
@@ -25,6 +26,7 @@ def build(context: Context) -> web.Application:
     site[GATE] = Gate(context.settings, clock=context.clock)
     site[CHECK] = ReadinessCheck()
     site[STREAMS] = Streams()
+    site[LIVE] = LiveParts(clock=context.clock)
     site[METRICS] = metrics_of(context)
     site.cleanup_ctx.append(counting)
     routes: list[Route] = [route for route in ALL_ROUTES if route.in_worker or context.role != "worker"]

@@ -1,17 +1,21 @@
 """Event streams (SSE): how one is opened, kept alive, and closed when the server stops."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from ferryman import log
 from ferryman.i18n.texts import _
 from ferryman.tasks import cancel_and_wait
 from ferryman.web.refusals import Refused
 
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _MOST = 200  # open at once
 _KEEP_ALIVE = 15.0  # seconds: proxies close what is silent for a minute
+_LONGEST = 3600.0  # seconds; then the browser connects again, and shows again that it may read
 _RETRY = 3000  # milliseconds after which a browser connects again
 
 
@@ -25,7 +29,7 @@ class Message:
 
     def encode(self) -> bytes:
         """As the HTML standard writes it (9.2.5): a line break inside would begin another field."""
-        lines = [f"event: {self.event}", *(f"data: {line}" for line in self.data.splitlines() or [""])]
+        lines = [f"event: {self.event}", *(f"data: {line}" for line in _LINE_BREAK.split(self.data))]
         if self.id is not None:
             lines.append(f"id: {self.id}")
         return ("\n".join(lines) + "\n\n").encode()
@@ -49,14 +53,18 @@ class Streams:
         """
         if self._open >= _MOST:
             raise Refused(503, _("Too many pages follow the events already."), headers={"Retry-After": "60"})
+        path = request.path
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         self._open += 1
         try:
             await response.prepare(request)
             await response.write(f"retry: {_RETRY}\n\n".encode())
-            await self._pass_on(messages, response)
-        except ConnectionResetError:
-            pass  # the reader has left
+            async with asyncio.timeout(_LONGEST):
+                await self._pass_on(messages, response)
+        except (ConnectionResetError, TimeoutError):
+            pass  # the reader has left, or comes again
+        except Exception as error:  # noqa: BLE001 - the headers are sent: an error page would come too late
+            log.get().error("web_defect", message="a defect ended a request of the page", path=path, exc_info=error)
         finally:
             self._open -= 1
         return response

@@ -10,6 +10,7 @@ from tests.support.sources import CHECKOUT
 _E2E = CHECKOUT / "tests/e2e"
 _OF_FIXTURES = {
     "certificate": "openssl",
+    "browser": "browser",
     "engine": "engine",
     "own_engine": "engine",
     "postgresql": "postgresql",

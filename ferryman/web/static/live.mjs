@@ -32,7 +32,13 @@ function follow(controls) {
     show("lost");
     source = new EventSource(controls.dataset.live);
     source.onopen = () => show("on");
-    source.onerror = () => show("lost");
+    source.onerror = () => {
+      show("lost");
+      if (source?.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
+      stop();
+      show("lost");
+      setTimeout(start, 30000);
+    };
     source.addEventListener("fragment", (event) => swap(event.data));
   };
 

@@ -1,0 +1,39 @@
+"""A browser, and web servers on the loop that it lives on: the session's."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.support.browser import Tab, chromium, open_tab
+from tests.web.support import Site
+
+OpenTab = Callable[..., AbstractAsyncContextManager[Tab]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def start_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Site]]]:
+    """As for the other tests of the page, for tests on the session's loop."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**options: Any) -> Site:
+            return await stack.enter_async_context(Site(tmp_path, **options))
+
+        yield start
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Callable[..., OpenTab]:
+    """Open windows on a site: `async with visit(site)(theme="dark") as tab`."""
+    return lambda site: partial(open_tab, browser, url=site.url)

@@ -1,0 +1,109 @@
+"""Event streams: what they send, how many there are, and how they end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from ferryman.web import live, streams
+from ferryman.web.live import LiveParts
+from ferryman.web.streams import Message
+from tests.support.clock import PatientClock
+from tests.web.conftest import StartSite
+from tests.web.support import Site
+from tests.web.test_pages import enqueue
+
+
+async def event(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """The next event, by its fields; lines of one field are joined."""
+    fields: dict[str, str] = {}
+    while line := (await response.content.readline()).decode().removesuffix("\n"):
+        name, _, value = line.partition(": ")
+        fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+    return fields
+
+
+async def test_a_part_comes_at_once_and_after_every_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_INTERVAL", 0.01)
+    async with site.http.get("/live/overview", headers={"Accept-Language": "zh"}) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert await event(response) == {"retry": "3000"}
+        first = await event(response)
+        await enqueue(site, "1")
+        second = await event(response)
+
+    assert first["event"] == second["event"] == "fragment"
+    assert first["data"].startswith('<div id="items">')
+    assert "尚无记录" in first["data"]
+    assert "quay.io/coreos/etcd" in second["data"]
+
+
+async def test_a_stop_ends_streams_at_once(site: Site) -> None:
+    async with site.http.get("/live/overview") as response:
+        await event(response)
+        assert (await event(response))["event"] == "fragment"
+        site.serving.cancel()
+        await asyncio.wait([site.serving])
+        assert await response.content.read() == b"", "a whole response: it was not cut off"
+
+
+async def test_streams_end_in_time_and_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_LONGEST", 0.05)
+    async with site.http.get("/live/overview") as response:
+        assert b"fragment" in await response.content.read()
+    monkeypatch.setattr(streams, "_MOST", 0)
+    assert (await site.get("/live/overview")).status == 503
+
+
+async def test_a_silent_stream_is_kept_alive(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_KEEP_ALIVE", 0.01)
+    async with site.http.get("/live/overview") as response:
+        while not (await response.content.readline()).startswith(b": "):
+            pass
+
+
+async def test_a_stream_needs_a_reader(start_site: StartSite) -> None:
+    site = await start_site(FERRYMAN_TOKEN="acting-0123456789abcdef")
+
+    answer = await site.get("/live/overview", headers={"Accept": "text/event-stream"})
+
+    assert answer.status == 401
+
+
+async def test_a_defect_ends_a_stream_and_is_logged(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(_: object, __: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(site.app.record.ledger), "summary", broken)
+    async with site.http.get("/live/overview") as response:
+        assert await response.content.read() == b"retry: 3000\n\n"
+
+    assert "web_defect" in capsys.readouterr().out
+
+
+async def test_a_part_is_made_once_a_second_for_all(site: Site) -> None:
+    clock, made = PatientClock(), 0
+
+    async def part(_: object) -> str:
+        nonlocal made
+        made += 1
+        return f"<p id=n>{made}</p>"
+
+    parts = LiveParts(clock=clock)
+    followers: list[AsyncIterator[Message]] = [parts.follow(None, [part]) for _ in range(3)]  # type: ignore[arg-type]
+    assert {(await anext(each)).data for each in followers} == {"<p id=n>1</p>"}
+    waiting = [asyncio.ensure_future(anext(each)) for each in followers]
+    await clock.run(*waiting)
+
+    assert {each.result().data for each in waiting} == {"<p id=n>2</p>"}
+
+
+@pytest.mark.parametrize("data", ["a\nevent: forged", "a\r\nid: 1", "a\rretry: 1"])
+def test_a_line_break_begins_no_other_field(data: str) -> None:
+    lines = Message("fragment", data, id="7").encode().decode().splitlines()
+
+    assert [line.partition(":")[0] for line in lines if line] == ["event", "data", "data", "id"]
