@@ -1,56 +1,48 @@
-"""A real Prometheus scrapes metrics over HTTP, with the shipped configuration, and answers a query."""
+"""A real Prometheus scrapes a real run over HTTP, with the shipped configuration, and answers queries."""
 
 import asyncio
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import yaml
-from aiohttp import web
 
-from tests.metrics.conftest import Bench, Promtool
-from tests.metrics.everything import meet_everything
-from tests.store.scene import digest
-from tests.support.processes import Process, free_port
-from tests.support.serving import clean_up
+from ferryman.events import Event
+from ferryman.oneshot import cycle_to_the_end
+from ferryman.store.records import Outstanding
+from tests.metrics.conftest import Promtool
+from tests.support.images import image, layer, push
+from tests.support.processes import Process, RegistryServer, free_port
 from tests.support.sources import CHECKOUT
+from tests.web.support import READ_TOKEN, TOKEN, Site
 
-TOKEN = "a-token-that-only-reads"
-
-
-@asynccontextmanager
-async def served(bench: Bench) -> AsyncIterator[int]:
-    """The metrics at a port, for whoever shows the token."""
-
-    async def answer(request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            raise web.HTTPUnauthorized
-        body, content_type = await bench.metrics.render(request.headers.get("Accept", ""))
-        return web.Response(body=body, headers={"Content-Type": content_type})
-
-    site = web.Application()
-    site.router.add_get("/metrics", answer)
-    runner = web.AppRunner(site)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield port
-    await clean_up(runner)
+ITEMS = """\
+items:
+  - {{source: {host}/acme/app, target: {host}/mirror/, transport: direct}}
+  - {{source: {host}/acme/missing, target: {host}/mirror/, transport: direct}}
+"""
 
 
-def configured(folder: Path, *, target: int) -> Path:
+class Unseen:
+    """A view that shows nothing."""
+
+    def observe(self, event: Event) -> None: ...
+
+    def queue(self, outstanding: Outstanding) -> None: ...
+
+
+def configured(folder: Path, *, target: str) -> Path:
     """The shipped configuration, in a hurry, for this target."""
-    (folder / "token").write_text(TOKEN)
+    (folder / "token").write_text(READ_TOKEN)
     (folder / "alerts.yml").write_text((CHECKOUT / "docs/alerts.yml").read_text())
     shipped = yaml.safe_load((CHECKOUT / "docs/monitoring/prometheus.yml").read_text())
     shipped["global"] = {"scrape_interval": "200ms", "evaluation_interval": "200ms"}
     [job] = shipped["scrape_configs"]
     job["authorization"]["credentials_file"] = str(folder / "token")
-    job["static_configs"] = [{"targets": [f"127.0.0.1:{target}"]}]
+    job["static_configs"] = [{"targets": [target]}]
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(shipped))
     return file
@@ -81,21 +73,37 @@ async def query(port: int, expression: str) -> list[dict[str, Any]]:
             await asyncio.sleep(0.05)
 
 
-async def test_a_real_prometheus_scrapes_and_answers(bench: Bench, tmp_path: Path, promtool: Promtool) -> None:
-    await bench.scene.walk({"v1": digest("a"), "v2": digest("b")})
-    await meet_everything(bench)
-    port = free_port()
-    async with served(bench) as target:
-        config = configured(tmp_path, target=target)
+async def test_a_real_prometheus_scrapes_a_real_run(
+    start_registry: Callable[[], RegistryServer], promtool: Promtool, tmp_path: Path
+) -> None:
+    registry = start_registry()
+    for tag in ("1.0", "1.1"):
+        push(registry.url, "acme/app", tag, image([layer({"app": tag.encode()})]))
+    site = Site(tmp_path, items=ITEMS.format(host=registry.host), FERRYMAN_TOKEN=TOKEN, FERRYMAN_READ_TOKEN=READ_TOKEN)
+    async with site:
+        await site.get("/healthz")  # it is up
+        await cycle_to_the_end(site.app, site.app.configuration.items, Unseen())
+        config, port = configured(tmp_path, target=site.host), free_port()
         promtool("check", "config", config)
         server = prometheus(config, port=port)
         await asyncio.to_thread(server.start)
         try:
-            [found] = await query(port, 'max by (job, item) (ferryman_tags{status="queued"}) > 0')
-            [moved] = await query(port, "sum by (registry) (ferryman_moved_bytes_total)")
-            [scraped] = await query(port, "up")
+            tags = await query(port, 'max by (job, item) (ferryman_tags{status="synced"}) > 0')
+            attempts = await query(port, "sum by (outcome) (ferryman_attempts_total) > 0")
+            [reused] = await query(port, "ferryman_reused_bytes_total > 0")
+            [sent] = await query(port, 'sum(ferryman_requests_total{method="PUT", status="201"}) >= 2')
+            [failing] = await query(port, "ferryman_failing_lookups == 1")
+            [cycle] = await query(port, "ferryman_last_successful_cycle_timestamp_seconds > 0")
         finally:
             await asyncio.to_thread(server.stop)
-    assert (found["metric"], found["value"][1]) == ({"job": "ferryman", "item": "etcd"}, "2")
-    assert (moved["metric"], moved["value"][1]) == ({"registry": "quay.io"}, "2000")
-    assert scraped["value"][1] == "1"
+    assert values_of(tags) == [({"job": "ferryman", "item": "app"}, 2)]
+    assert values_of(attempts) == [({"outcome": "synced"}, 2)]
+    assert reused["metric"]["registry"] == registry.host  # mounted from the source: it is the target as well
+    assert values_of([sent])[0][1] >= 2
+    assert failing["metric"]["item"] == "missing"
+    assert cycle["metric"]["job"] == "ferryman"
+
+
+def values_of(found: list[dict[str, Any]]) -> list[tuple[dict[str, str], float]]:
+    """Labels and value of each series."""
+    return [(each["metric"], float(each["value"][1])) for each in found]
