@@ -23,11 +23,16 @@ class Named:
         return (self.name, self.source, self.target, self.target.rpartition("/")[2])
 
 
+def named(items: Sequence[Item]) -> list[Named]:
+    """The items of items.yml as they can be named."""
+    return [Named(item.name, str(item.source), str(item.target)) for item in items]
+
+
 def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:
     """The named items; without names, all. Raises ConfigurationError for a name that matches no item."""
     if not names:
         return list(items)
-    targets = targets_of([Named(item.name, str(item.source), str(item.target)) for item in items], names)
+    targets = targets_of(named(items), names)
     return [item for item in items if str(item.target) in targets]
 
 

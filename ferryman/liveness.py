@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from ferryman.store.services import Service
 
@@ -12,13 +13,36 @@ _ALLOWANCE = timedelta(minutes=5)  # a cycle may begin late by this
 _LONGEST_CYCLE = timedelta(days=1)
 
 
+FaultKind = Literal["silent", "endless-cycle", "late-cycle"]
+_SENTENCES: dict[FaultKind, str] = {
+    "silent": "its last heartbeat was at {}, but its process still exists",
+    "endless-cycle": "its cycle has not come to an end since {}",
+    "late-cycle": "its next cycle was due at {}, and has not begun",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a process."""
+
+    kind: FaultKind
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Liveness:
     """The state of one process."""
 
     service: Service
     alive: bool  # its heartbeat is fresh; False: the process exists all the same
-    problem: str | None  # a sentence; None: no problem
+    fault: Fault | None
+
+    @property
+    def problem(self) -> str | None:
+        """The fault as a sentence; None: there is none."""
+        if self.fault is None:
+            return None
+        return _SENTENCES[self.fault.kind].format(f"{self.fault.since:%Y-%m-%d %H:%M} UTC")
 
 
 def check_liveness(
@@ -35,8 +59,8 @@ def check_liveness(
 
 def _liveness(service: Service, now: datetime) -> Liveness:
     if _is_fresh(service, now):
-        return Liveness(service, True, _problem(service, now))
-    return Liveness(service, False, f"its last heartbeat was at {_utc(service.beat_at)}, but its process still exists")
+        return Liveness(service, True, _fault(service, now))
+    return Liveness(service, False, Fault("silent", service.beat_at))
 
 
 def _is_fresh(service: Service, now: datetime) -> bool:
@@ -44,14 +68,10 @@ def _is_fresh(service: Service, now: datetime) -> bool:
     return -_CLOCK_SKEW <= now - service.beat_at < _FRESH
 
 
-def _problem(service: Service, now: datetime) -> str | None:
+def _fault(service: Service, now: datetime) -> Fault | None:
     if service.cycle_began_at is not None:
         if now - service.cycle_began_at > _LONGEST_CYCLE:
-            return f"its cycle has not come to an end since {_utc(service.cycle_began_at)}"
+            return Fault("endless-cycle", service.cycle_began_at)
     elif service.next_cycle_at is not None and now - service.next_cycle_at > _ALLOWANCE:
-        return f"its next cycle was due at {_utc(service.next_cycle_at)}, and has not begun"
+        return Fault("late-cycle", service.next_cycle_at)
     return None
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ferryman.application import load_items, open_record
+from ferryman.clock import SystemClock
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.overview import print_overview, print_pauses
@@ -17,11 +18,13 @@ from ferryman.liveness import Liveness
 from ferryman.operations.known_items import known_items
 from ferryman.operations.services import role_and_host, services_liveness
 from ferryman.operations.tags import named_tags, shown_tags
+from ferryman.operations.verdict import read_verdict
 from ferryman.settings import Settings
 from ferryman.store.records import TagRecord
 from ferryman.store.services import Service
 from ferryman.views import text_tables
 from ferryman.views.documents.tags import TagDocument, TagWithAttemptsDocument
+from ferryman.views.verdict_sentences import headline
 from ferryman.wording import counted
 
 
@@ -53,6 +56,7 @@ async def status(
     async with open_record(settings) as record:
         items = await known_items(record, _items_of(settings))
         if not (as_json or names or failed or everything or former):
+            click.echo(headline(await read_verdict(record, items.current, now=SystemClock().now())))
             await print_pauses(record, items.current)
             _print_services(await services_liveness(record))
             await print_overview(record, items.targets)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferryman.application import Record
-from ferryman.item_names import Named
+from ferryman.item_names import Named, named
 from ferryman.items.model import Item
 
 
@@ -35,7 +35,7 @@ async def known_items(record: Record, items: Sequence[Item] | None) -> KnownItem
     if items is None:
         return KnownItems(recorded, [])
     targets = {str(item.target) for item in items}
-    current = [Named(item.name, str(item.source), str(item.target)) for item in items]
+    current = named(items)
     # An item may have got another name or source since the last cycle: the recorded ones are accepted, too.
     current += [each for each in recorded if each.target in targets]
     return KnownItems(current, [each for each in recorded if each.target not in targets])

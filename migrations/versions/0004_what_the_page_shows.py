@@ -10,6 +10,7 @@ depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
+_ITEM = ["target", "status", "gone_at", "synced_at"]  # of `ix_tags_item`, before
 _OWNED = "fk_digests_tag_id_tags"
 
 
@@ -27,11 +28,24 @@ def upgrade() -> None:
     op.add_column("troubles", sa.Column("registry", sa.String()))
     op.add_column("services", sa.Column("version", sa.String()))
     op.add_column("services", sa.Column("details", sa.JSON()))
+    _index_tags()
     _create_digests()
     _create_looks()
     _create_actions()
     _create_notices()
     _take_over()
+
+
+def _index_tags() -> None:
+    failing = sa.text("failed_at IS NOT NULL")
+    by_cause = ["target", "status", "error_kind", "error_registry", "failed_at", "mirrored_digest"]
+    op.create_index("ix_tags_failing", "tags", by_cause, sqlite_where=failing, postgresql_where=failing)
+    outdated = sa.text(
+        "mirrored_digest IS NOT NULL AND (status = 'queued' OR status = 'running' OR status = 'failed')"
+    )
+    op.create_index("ix_tags_outdated", "tags", ["target", "status"], sqlite_where=outdated, postgresql_where=outdated)
+    op.drop_index("ix_tags_item", table_name="tags")
+    op.create_index("ix_tags_item", "tags", [*_ITEM, "pushed_at"])
 
 
 def _create_digests() -> None:
@@ -129,8 +143,6 @@ def _create_actions() -> None:
 
 
 def _create_notices() -> None:
-    failing = sa.text("failed_at IS NOT NULL")
-    op.create_index("ix_tags_failing", "tags", ["target"], sqlite_where=failing, postgresql_where=failing)
     op.create_table(
         "notices",
         sa.Column("key", sa.String(), nullable=False),
@@ -173,6 +185,13 @@ def _take_over() -> None:
             f"INSERT INTO digests (tag_id, side, digest) "  # noqa: S608 - no value of a stranger
             f"SELECT id, '{side}', {side}_digest FROM tags WHERE {side}_digest IS NOT NULL ORDER BY id"
         )
+    # The first failure since the last copy, as far as attempts are kept; a tag that cannot be read has none.
+    op.execute(
+        "UPDATE tags SET failed_at = coalesce("
+        "(SELECT min(finished_at) FROM attempts WHERE tag_id = tags.id AND outcome = 'failed' "
+        "AND (tags.synced_at IS NULL OR finished_at > tags.synced_at)), last_seen_at, first_seen_at) "
+        "WHERE status = 'failed' OR (status = 'synced' AND error IS NOT NULL)"
+    )
 
 
 def downgrade() -> None:
@@ -196,6 +215,9 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_target", table_name="attempts")
     op.drop_column("attempts", "error_registry")
     op.drop_column("attempts", "target")
+    op.drop_index("ix_tags_item", table_name="tags")
+    op.create_index("ix_tags_item", "tags", _ITEM)
+    op.drop_index("ix_tags_outdated", table_name="tags")
     op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_index("ix_tags_due_by_item", table_name="tags")
     op.drop_column("tags", "failed_at")

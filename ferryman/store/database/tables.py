@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     literal_column,
+    or_,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -134,6 +135,8 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
 # Mirrored before, but upstream's tag cannot be read now.
 UNREAD = status_is("synced") & tags.c.error.is_not(None)
 _queued, _running = status_is("queued"), status_is("running")
+# To be copied, though the target has an earlier copy. Short of a digest that changes, `requeue` leads there, too.
+OUTDATED = tags.c.mirrored_digest.is_not(None) & or_(_queued, _running, status_is("failed"))
 _partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
 _partial(  # for a claim that excludes the registries that have their share of workers
     "ix_tags_due_by_registry",
@@ -148,11 +151,16 @@ _partial(  # for a claim while some items are paused by a person
 _partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
-_partial("ix_tags_failing", tags.c.target, where=tags.c.failed_at.is_not(None))
+_partial(  # covers the grouping of failures by their causes
+    "ix_tags_failing",
+    tags.c.target, tags.c.status, tags.c.error_kind, tags.c.error_registry, tags.c.failed_at, tags.c.mirrored_digest,
+    where=tags.c.failed_at.is_not(None),
+)  # fmt: skip
+_partial("ix_tags_outdated", tags.c.target, tags.c.status, where=OUTDATED)
 # With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item` and reads all synced rows.
 _partial("ix_tags_unread", tags.c.target, tags.c.status, where=UNREAD)
 # A covering index for the summary: a million rows are counted without reading the table.
-Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at)
+Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at, tags.c.pushed_at)
 
 attempts = Table(
     "attempts",

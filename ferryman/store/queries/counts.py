@@ -1,0 +1,143 @@
+"""How many tags of each item are in which state: four queries for all items, each on a covering index."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
+
+
+@dataclass(frozen=True, slots=True)
+class TagCounts:
+    """Numbers of tags, of one item or of several."""
+
+    synced: int = 0
+    due: int = 0  # queued, and may run now
+    waiting: int = 0  # queued for later: for a retry, or the end of a rate limit
+    held: int = 0  # queued until the login at their registry is accepted
+    running: int = 0
+    failed: int = 0  # for good
+    skipped: int = 0  # by a rule, or because there is nothing to copy
+    gone: int = 0  # upstream no longer lists them, whatever their status
+    unread: int = 0  # synced, and upstream's tag cannot be read now
+    # Not synced, though the target has an earlier copy.
+    outdated_queued: int = 0
+    outdated_running: int = 0
+    outdated_failed: int = 0
+    due_since: datetime | None = None  # since when the oldest of the due ones might run
+    newest_at: datetime | None = None  # when upstream pushed the newest of the synced ones
+    synced_at: datetime | None = None  # the last copy
+
+    @property
+    def queued(self) -> int:
+        """All that wait for a worker, whatever they wait for."""
+        return self.due + self.waiting + self.held
+
+    @property
+    def wanted(self) -> int:
+        """All that are mirrored, or shall be."""
+        return self.synced + self.queued + self.running + self.failed
+
+    @property
+    def outdated(self) -> int:
+        """Wanted, and the target has an earlier copy only, or one that is to be made again."""
+        return self.outdated_queued + self.outdated_running + self.outdated_failed
+
+    @property
+    def missing(self) -> int:
+        """Wanted, and the target has none."""
+        return self.wanted - self.synced - self.outdated
+
+
+def total(counts: Collection[TagCounts]) -> TagCounts:
+    """The counts of several items together."""
+    numbers = {name: sum(getattr(each, name) for each in counts) for name in _NUMBERS}
+    return TagCounts(
+        **numbers,
+        due_since=min((each.due_since for each in counts if each.due_since), default=None),
+        newest_at=max((each.newest_at for each in counts if each.newest_at), default=None),
+        synced_at=max((each.synced_at for each in counts if each.synced_at), default=None),
+    )
+
+
+_NUMBERS = [each.name for each in fields(TagCounts) if each.type is int]
+
+
+async def read_counts(connection: Transaction, targets: Collection[str], now: datetime) -> dict[str, TagCounts]:
+    """The counts of every item, also of those without tags, by target."""
+    found = dict.fromkeys(targets, TagCounts())
+    for target, changes in [
+        *await _by_status(connection, targets),
+        *await _queue(connection, targets, now),
+        *await _outdated(connection, targets),
+        *await _unread(connection, targets),
+    ]:
+        found[target] = replace(found[target], **changes)
+    return found
+
+
+_Changes = list[tuple[str, dict[str, Any]]]  # new values of the counts of a target
+
+
+async def _by_status(connection: Transaction, targets: Collection[str]) -> _Changes:
+    query = (
+        select(
+            tags.c.target,
+            tags.c.status,
+            func.count().label("number"),
+            func.count(tags.c.gone_at).label("gone"),
+            func.max(tags.c.synced_at).label("synced_at"),
+            func.max(tags.c.pushed_at).label("pushed_at"),
+        )
+        .where(tags.c.target.in_(targets))
+        .group_by(tags.c.target, tags.c.status)
+    )
+    values: dict[str, dict[str, Any]] = {}
+    for row in await connection.execute(query):
+        of_item = values.setdefault(row.target, {"gone": 0, "synced_at": None})
+        of_item["gone"] += row.gone
+        of_item["synced_at"] = max(filter(None, (of_item["synced_at"], row.synced_at)), default=None)
+        if row.status != "queued":  # those are counted by when they may run
+            of_item[row.status] = row.number
+        if row.status == "synced":
+            of_item["newest_at"] = row.pushed_at
+    return list(values.items())
+
+
+async def _queue(connection: Transaction, targets: Collection[str], now: datetime) -> _Changes:
+    due, run_at = tags.c.run_at <= now, tags.c.run_at
+    query = (
+        select(
+            tags.c.target,
+            func.count().filter(due).label("due"),
+            func.count().filter(run_at > now).label("waiting"),
+            func.count().filter(run_at.is_(None)).label("held"),
+            func.min(run_at).filter(due).label("due_since"),
+        )
+        .where(status_is("queued"), tags.c.target.in_(targets))
+        .group_by(tags.c.target)
+    )
+    return [_named(row) for row in await connection.execute(query)]
+
+
+async def _outdated(connection: Transaction, targets: Collection[str]) -> _Changes:
+    query = (
+        select(tags.c.target, tags.c.status, func.count().label("number"))
+        .where(OUTDATED, tags.c.target.in_(targets))
+        .group_by(tags.c.target, tags.c.status)
+    )
+    return [(row.target, {f"outdated_{row.status}": row.number}) for row in await connection.execute(query)]
+
+
+async def _unread(connection: Transaction, targets: Collection[str]) -> _Changes:
+    query = select(tags.c.target, func.count().label("unread")).where(UNREAD, tags.c.target.in_(targets))
+    return [_named(row) for row in await connection.execute(query.group_by(tags.c.target))]
+
+
+def _named(row: Row[Any]) -> tuple[str, dict[str, Any]]:
+    values = dict(row._mapping)  # noqa: SLF001 - public, in spite of its name
+    return values.pop("target"), values

@@ -1,0 +1,1 @@
+"""What the page reads, compared with what the rows say."""
