@@ -22,8 +22,8 @@ def headline(verdict: Verdict, texts: Texts = _ENGLISH) -> str:
     more = len(verdict.troubles) - 1
     if more < 1:
         return sentence
-    text = texts.ngettext("%(sentence)s (and %(n)d more trouble)", "%(sentence)s (and %(n)d more troubles)", more)
-    return text % {"sentence": sentence, "n": more}
+    text = texts.ngettext("%(sentence)s (and %(n)s more trouble)", "%(sentence)s (and %(n)s more troubles)", more)
+    return text % {"sentence": sentence, "n": _number(more)}
 
 
 def in_words(signal: signals.Signal, texts: Texts = _ENGLISH) -> str:
@@ -59,6 +59,10 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
 def _since(text: str, since: datetime | None, texts: Texts) -> str:
     return text if since is None else texts.gettext("%(text)s since %(since)s") % {"text": text, "since": moment(since)}
 
@@ -68,25 +72,25 @@ def _because(text: str, cause: str, texts: Texts) -> str:
 
 
 def _items(number: int, texts: Texts) -> str:
-    return texts.ngettext("%(n)d item", "%(n)d items", number) % {"n": number}
+    return texts.ngettext("%(n)s item", "%(n)s items", number) % {"n": _number(number)}
 
 
 def _lacking(missing: int, outdated: int, items: int, texts: Texts) -> str:
     """How many tags the target lacks, or has in an earlier copy only."""
-    values = {"missing": missing, "outdated": outdated, "items": _items(items, texts)}
+    values = {"missing": _number(missing), "outdated": _number(outdated), "items": _items(items, texts)}
     if missing and outdated:
         text = texts.ngettext(
-            "%(missing)d tag of %(items)s is missing, %(outdated)d outdated",
-            "%(missing)d tags of %(items)s are missing, %(outdated)d outdated",
+            "%(missing)s tag of %(items)s is missing, %(outdated)s outdated",
+            "%(missing)s tags of %(items)s are missing, %(outdated)s outdated",
             missing,
         )
     elif outdated:
         text = texts.ngettext(
-            "%(outdated)d tag of %(items)s is outdated", "%(outdated)d tags of %(items)s are outdated", outdated
+            "%(outdated)s tag of %(items)s is outdated", "%(outdated)s tags of %(items)s are outdated", outdated
         )
     else:
         text = texts.ngettext(
-            "%(missing)d tag of %(items)s is missing", "%(missing)d tags of %(items)s are missing", missing
+            "%(missing)s tag of %(items)s is missing", "%(missing)s tags of %(items)s are missing", missing
         )
     return text % values
 
@@ -119,9 +123,9 @@ def _cycle_failed(signal: signals.CycleFailed, texts: Texts) -> str:
 
 def _queue_stuck(signal: signals.QueueStuck, texts: Texts) -> str:
     text = texts.ngettext(
-        "%(n)d tag is due, and no worker copies it", "%(n)d tags are due, and no worker copies them", signal.tags
+        "%(n)s tag is due, and no worker copies it", "%(n)s tags are due, and no worker copies them", signal.tags
     )
-    return _since(text % {"n": signal.tags}, signal.since, texts)
+    return _since(text % {"n": _number(signal.tags)}, signal.since, texts)
 
 
 def _login_refused(signal: signals.LoginRefused, texts: Texts) -> str:
@@ -132,7 +136,9 @@ def _login_refused(signal: signals.LoginRefused, texts: Texts) -> str:
 
 
 def _unseen(items: int, texts: Texts) -> str:
-    return texts.ngettext("%(n)d item cannot be looked at", "%(n)d items cannot be looked at", items) % {"n": items}
+    return texts.ngettext("%(n)s item cannot be looked at", "%(n)s items cannot be looked at", items) % {
+        "n": _number(items)
+    }
 
 
 def _tags_failed(signal: signals.TagsFailed, texts: Texts) -> str:
@@ -149,11 +155,11 @@ def _items_unseen(signal: signals.ItemsUnseen, texts: Texts) -> str:
 
 def _tags_unread(signal: signals.TagsUnread, texts: Texts) -> str:
     text = texts.ngettext(
-        "%(n)d mirrored tag of %(items)s cannot be read upstream",
-        "%(n)d mirrored tags of %(items)s cannot be read upstream",
+        "%(n)s mirrored tag of %(items)s cannot be read upstream",
+        "%(n)s mirrored tags of %(items)s cannot be read upstream",
         signal.tags,
     )
-    text %= {"n": signal.tags, "items": _items(signal.items, texts)}
+    text %= {"n": _number(signal.tags), "items": _items(signal.items, texts)}
     return _because(text, cause_in_words(signal.kind, signal.registry, signal.since, texts), texts)
 
 
@@ -165,25 +171,27 @@ def _paused(signal: signals.Paused, texts: Texts) -> str:
 
 def _tags_retried(signal: signals.TagsRetried, texts: Texts) -> str:
     text = texts.ngettext(
-        "%(n)d tag of %(items)s is tried again", "%(n)d tags of %(items)s are tried again", signal.tags
+        "%(n)s tag of %(items)s is tried again", "%(n)s tags of %(items)s are tried again", signal.tags
     )
-    text %= {"n": signal.tags, "items": _items(signal.items, texts)}
+    text %= {"n": _number(signal.tags), "items": _items(signal.items, texts)}
     return _because(text, cause_in_words(signal.kind, signal.registry, signal.since, texts), texts)
 
 
 def _requests_limited(signal: signals.RequestsLimited, texts: Texts) -> str:
     text = texts.ngettext(
-        "%(n)d tag waits for the limit of %(registry)s, until %(until)s",
-        "%(n)d tags wait for the limit of %(registry)s, until %(until)s",
+        "%(n)s tag waits for the limit of %(registry)s, until %(until)s",
+        "%(n)s tags wait for the limit of %(registry)s, until %(until)s",
         signal.tags,
     )
-    return text % {"n": signal.tags, "registry": signal.registry, "until": moment(signal.until)}
+    return text % {"n": _number(signal.tags), "registry": signal.registry, "until": moment(signal.until)}
 
 
 def _working(signal: signals.Working, texts: Texts) -> str:
-    queued = texts.ngettext("%(n)d tag is queued", "%(n)d tags are queued", signal.queued) % {"n": signal.queued}
-    running = texts.ngettext("%(n)d tag is copied now", "%(n)d tags are copied now", signal.running)
-    running %= {"n": signal.running}
+    queued = texts.ngettext("%(n)s tag is queued", "%(n)s tags are queued", signal.queued) % {
+        "n": _number(signal.queued)
+    }
+    running = texts.ngettext("%(n)s tag is copied now", "%(n)s tags are copied now", signal.running)
+    running %= {"n": _number(signal.running)}
     if signal.queued and signal.running:
         return texts.gettext("%(running)s, %(queued)s") % {"running": running, "queued": queued}
     return queued if signal.queued else running
@@ -191,16 +199,16 @@ def _working(signal: signals.Working, texts: Texts) -> str:
 
 def _not_looked_yet(signal: signals.NotLookedYet, texts: Texts) -> str:
     text = texts.ngettext(
-        "%(n)d item has not been looked at yet", "%(n)d items have not been looked at yet", signal.items
+        "%(n)s item has not been looked at yet", "%(n)s items have not been looked at yet", signal.items
     )
-    return text % {"n": signal.items}
+    return text % {"n": _number(signal.items)}
 
 
 def _complete(signal: signals.Complete, texts: Texts) -> str:
     text = texts.ngettext(
-        "the mirror is complete: %(n)d tag of %(items)s", "the mirror is complete: %(n)d tags of %(items)s", signal.tags
+        "the mirror is complete: %(n)s tag of %(items)s", "the mirror is complete: %(n)s tags of %(items)s", signal.tags
     )
-    return text % {"n": signal.tags, "items": _items(signal.items, texts)}
+    return text % {"n": _number(signal.tags), "items": _items(signal.items, texts)}
 
 
 def _nothing_recorded(_: signals.NothingRecorded, texts: Texts) -> str:

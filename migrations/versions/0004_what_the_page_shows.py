@@ -40,9 +40,7 @@ def _index_tags() -> None:
     failing = sa.text("failed_at IS NOT NULL")
     by_cause = ["target", "status", "error_kind", "error_registry", "failed_at", "mirrored_digest"]
     op.create_index("ix_tags_failing", "tags", by_cause, sqlite_where=failing, postgresql_where=failing)
-    outdated = sa.text(
-        "mirrored_digest IS NOT NULL AND (status = 'queued' OR status = 'running' OR status = 'failed')"
-    )
+    outdated = sa.text("mirrored_digest IS NOT NULL AND (status = 'queued' OR status = 'running' OR status = 'failed')")
     op.create_index("ix_tags_outdated", "tags", ["target", "status"], sqlite_where=outdated, postgresql_where=outdated)
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", [*_ITEM, "pushed_at"])

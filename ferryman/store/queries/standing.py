@@ -70,9 +70,7 @@ async def read_standing(connection: Transaction, targets: Collection[str], now: 
     )
 
 
-_LAST_ATTEMPT = select(attempts.c.finished_at).where(
-    attempts.c.id == select(func.max(attempts.c.id)).scalar_subquery()
-)
+_LAST_ATTEMPT = select(attempts.c.finished_at).where(attempts.c.id == select(func.max(attempts.c.id)).scalar_subquery())
 _LAST_CYCLE = (
     select(*(cycles.c[each.name] for each in fields(EndedCycle)))
     .where(cycles.c.outcome.is_not(None))

@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import tags
-from ferryman.store.ledger import HistoryLine
-from ferryman.store.records import ItemKey, Job, PlannedTag, SeenTag, Walk
+from ferryman.store.records import HistoryLine, ItemKey, Job, PlannedTag, SeenTag, Walk
 from tests.store.scene import Scene, digest
 
 ITEMS = (
