@@ -11,7 +11,8 @@ from ferryman.operations.verdict import Verdict, judge, liveness_of, pause_of
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.counts import TagCounts
 from ferryman.store.queries.look_strips import LookAtItem, read_look_strips
-from ferryman.store.queries.standing import PausedByHand, read_standing
+from ferryman.store.queries.standing import read_standing
+from ferryman.store.records import ManualPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class ItemOverview:
     looks: tuple[LookAtItem, ...]  # the last 30, oldest first
     walked_at: datetime | None  # the last successful look; None: never
     failure: LookupFailure | None  # of the last look
-    pause: PausedByHand | None  # by a person, that holds it back
+    pause: ManualPause | None  # by a person, that holds it back
 
     @property
     def looked_at(self) -> datetime | None:

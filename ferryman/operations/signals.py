@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from ferryman.kinds import PauseScope
 from ferryman.liveness import FaultKind
 
 # ill: Ferryman itself does not work. incomplete: wanted tags fail. paused: a person holds something back.
@@ -110,12 +111,12 @@ class TagsUnread(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(Signal):
+class PausedByHand(Signal):
     """A person has paused everything, an item or a registry."""
 
     state = "paused"
-    scope: str
-    name: str  # of the item or the registry
+    scope: PauseScope
+    name: str  # of the item or the registry; empty: everything
     actor: str
     queued: int  # tags that this holds back
 

@@ -19,7 +19,7 @@ from ferryman.operations.signals import (
     NobodyRuns,
     NothingRecorded,
     NotLookedYet,
-    Paused,
+    PausedByHand,
     ProcessFault,
     QueueStuck,
     RequestsLimited,
@@ -31,11 +31,12 @@ from ferryman.operations.signals import (
     TagsUnread,
     Working,
 )
+from ferryman.operations.subjects import registries_of
 from ferryman.store.queries.causes import Cause, lookup_causes
 from ferryman.store.queries.counts import TagCounts, total
-from ferryman.store.queries.standing import PausedByHand, Standing, read_standing
+from ferryman.store.queries.standing import Standing, read_standing
 from ferryman.store.queue.lease_owners import host_of
-from ferryman.store.records import RegistryState
+from ferryman.store.records import ManualPause, Paused, RegistryState
 
 _SCHEDULING, _COPYING = {"run", "scheduler"}, {"run", "worker"}  # roles
 _STUCK_AFTER = timedelta(minutes=15)  # a worker takes a due tag at once, and is told of new ones within seconds
@@ -96,17 +97,9 @@ def unreadable(error: str) -> Verdict:
     return Verdict((DatabaseFails(error=error),), TagCounts(), 0, None)
 
 
-def registries_of(item: Named) -> set[str]:
-    """The registries that can hold an item up: its source's and its target's."""
-    return {item.source.partition("/")[0], item.target.partition("/")[0]}
-
-
-def pause_of(item: Named, pauses: Sequence[PausedByHand]) -> PausedByHand | None:
+def pause_of(item: Named, paused: Paused) -> ManualPause | None:
     """The person's pause that holds an item back, the widest one; None: it is not paused."""
-    holding = {"all": {""}, "registry": registries_of(item), "item": {item.target}}
-    return next(
-        (each for scope in holding for each in pauses if each.scope == scope and each.name in holding[scope]), None
-    )
+    return paused.of_item(item.target, item.source.partition("/")[0])
 
 
 class _Judging:
@@ -142,7 +135,8 @@ class _Judging:
 
     def _stuck(self) -> QueueStuck | None:
         """Whether tags that nobody has paused wait for workers who do nothing."""
-        free = [counts for target, counts in self._standing.counts.items() if self._pause_of(target) is None]
+        paused = self._standing.pauses
+        free = [each for target, each in self._standing.counts.items() if not pause_of(self._items[target], paused)]
         waiting = total(free)
         latest = self._standing.at - _STUCK_AFTER
         last = self._standing.attempt_at
@@ -202,28 +196,20 @@ class _Judging:
     def _behind(self, registry: str) -> dict[str, TagCounts]:
         """The items that this registry can hold up."""
         counts = self._standing.counts
-        return {target: counts[target] for target in self._items if registry in self._registries_of(target)}
+        return {target: counts[target] for target in self._items if registry in registries_of([self._items[target]])}
 
     def _pauses(self) -> Iterator[Signal]:
-        for pause in self._standing.pauses:
-            held = [counts for target, counts in self._standing.counts.items() if self._holds(pause, target)]
-            yield Paused(
+        for pause in self._standing.pauses.all:
+            only = Paused.of([pause])
+            held = [counts for target, counts in self._standing.counts.items() if pause_of(self._items[target], only)]
+            yield PausedByHand(
                 scope=pause.scope, name=self._name_of(pause), actor=pause.actor, since=pause.since,
                 queued=total(held).queued,
             )  # fmt: skip
 
-    def _name_of(self, pause: PausedByHand) -> str:
+    def _name_of(self, pause: ManualPause) -> str:
         item = self._items.get(pause.name) if pause.scope == "item" else None
         return item.name if item else pause.name
-
-    def _pause_of(self, target: str) -> PausedByHand | None:
-        return pause_of(self._items[target], self._standing.pauses)
-
-    def _holds(self, pause: PausedByHand, target: str) -> bool:
-        return pause_of(self._items[target], [pause]) is not None
-
-    def _registries_of(self, target: str) -> set[str]:
-        return registries_of(self._items[target])
 
     def _work(self) -> Iterator[Signal]:
         for cause in self._causes("queued"):

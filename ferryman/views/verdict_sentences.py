@@ -163,7 +163,7 @@ def _tags_unread(signal: signals.TagsUnread, texts: Texts) -> str:
     return _because(text, cause_in_words(signal.kind, signal.registry, signal.since, texts), texts)
 
 
-def _paused(signal: signals.Paused, texts: Texts) -> str:
+def _paused(signal: signals.PausedByHand, texts: Texts) -> str:
     _ = texts.gettext
     text = _("%(name)s is paused by %(actor)s") if signal.name else _("everything is paused by %(actor)s")
     return _since(text % {"name": signal.name, "actor": signal.actor}, signal.since, texts)
@@ -229,7 +229,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.TagsFailed: _tags_failed,
     signals.ItemsUnseen: _items_unseen,
     signals.TagsUnread: _tags_unread,
-    signals.Paused: _paused,
+    signals.PausedByHand: _paused,
     signals.TagsRetried: _tags_retried,
     signals.RequestsLimited: _requests_limited,
     signals.Working: _working,

@@ -16,8 +16,8 @@ from ferryman.operations.verdict import Verdict, judge, unreadable
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause
 from ferryman.store.queries.counts import TagCounts
-from ferryman.store.queries.standing import EndedCycle, PausedByHand, Standing
-from ferryman.store.records import RegistryState
+from ferryman.store.queries.standing import EndedCycle, Standing
+from ferryman.store.records import ManualPause, Paused, RegistryState
 from ferryman.store.services import Service
 from ferryman.views.documents.verdict import VerdictDocument
 from ferryman.views.verdict_sentences import headline, in_words
@@ -31,7 +31,7 @@ WELL = Standing(
     at=NOW,
     counts={ETCD.target: TagCounts(synced=3), NGINX.target: TagCounts(synced=2)},
     walked_at={ETCD.target: MORNING, NGINX.target: MORNING},
-    causes=(), lookup_failures=(), registries=(), pauses=(), services=(RUN,), cycle=None, attempt_at=None,
+    causes=(), lookup_failures=(), registries=(), pauses=Paused(), services=(RUN,), cycle=None, attempt_at=None,
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ SILENT = replace(RUN, role="scheduler")
             "working", "7 tags wait for the limit of docker.io, until 2026-05-01 13:00 UTC",
         ),
         (
-            {"pauses": (PausedByHand("item", ETCD.target, MORNING, "cli:ada@host", None),)},
+            {"pauses": Paused.of([ManualPause("item", ETCD.target, MORNING, "cli:ada@host")])},
             "paused", "etcd is paused by cli:ada@host since 2026-05-01 09:12 UTC",
         ),
         (
@@ -132,7 +132,7 @@ def test_the_worst_comes_first(changes: dict[str, Any], state: str, sentence: st
         {"attempt_at": NOW - timedelta(minutes=1)},
         {"counts": counts(TagCounts(due=3, running=1, due_since=MORNING))},
         {"counts": counts(TagCounts(due=3, due_since=NOW - timedelta(minutes=5)))},
-        {"pauses": (PausedByHand("registry", "quay.io", MORNING, "me", None),)},
+        {"pauses": Paused.of([ManualPause("registry", "quay.io", MORNING, "me")])},
         {"services": ()},
     ],
 )
@@ -143,10 +143,9 @@ def test_a_queue_that_moves_or_rests_is_not_stuck(changes: dict[str, Any]) -> No
 
 def test_a_pause_tells_how_much_it_holds_back() -> None:
     queues = counts(TagCounts(due=3), TagCounts(due=4))
-    pauses = [PausedByHand(scope, name, MORNING, "me", None) for scope, name in (("all", ""), ("registry", "quay.io"))]
-    everything, registry = [
-        each for each in judged(counts=queues, pauses=tuple(pauses)).signals if isinstance(each, signals.Paused)
-    ]
+    pauses = [ManualPause("all", "", MORNING, "me"), ManualPause("registry", "quay.io", MORNING, "me")]
+    found = judged(counts=queues, pauses=Paused.of(pauses)).signals
+    everything, registry = [each for each in found if isinstance(each, signals.PausedByHand)]
     assert (everything.queued, registry.queued) == (7, 3)
 
 
@@ -163,7 +162,7 @@ def all_signals() -> Sequence[Signal]:
         signals.TagsFailed(missing=1, outdated=0, **common),  # type: ignore[arg-type]
         signals.ItemsUnseen(name="etcd", **common),  # type: ignore[arg-type]
         signals.TagsUnread(tags=1, **common),  # type: ignore[arg-type]
-        signals.Paused(scope="all", name="", actor="me", queued=1),
+        signals.PausedByHand(scope="all", name="", actor="me", queued=1),
         signals.TagsRetried(tags=1, **common),  # type: ignore[arg-type]
         signals.RequestsLimited(registry="quay.io", until=NOW, tags=1),
         signals.Working(queued=0, running=1),

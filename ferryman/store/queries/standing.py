@@ -7,25 +7,15 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import attempts, cycles, lookup_failures, manual_pauses, registries, services
+from ferryman.store.database.tables import attempts, cycles, lookup_failures, registries, services
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause, read_causes
 from ferryman.store.queries.counts import TagCounts, read_counts
 from ferryman.store.queries.look_strips import read_last_walks
+from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import in_force
-from ferryman.store.records import RegistryState
+from ferryman.store.records import Paused, RegistryState
 from ferryman.store.services import Service
-
-
-@dataclass(frozen=True, slots=True)
-class PausedByHand:
-    """A person's pause."""
-
-    scope: str  # all, item, registry
-    name: str  # an item's target, a registry; of all: empty
-    since: datetime
-    actor: str
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,7 @@ class Standing:
     causes: tuple[Cause, ...]  # newest first
     lookup_failures: tuple[LookupFailure, ...]
     registries: tuple[RegistryState, ...]  # the paused ones
-    pauses: tuple[PausedByHand, ...]
+    pauses: Paused  # by persons
     services: tuple[Service, ...]
     cycle: EndedCycle | None
     attempt_at: datetime | None  # when the last attempt ended
@@ -63,7 +53,7 @@ async def read_standing(connection: Transaction, targets: Collection[str], now: 
         causes=tuple(await read_causes(connection, targets)),
         lookup_failures=await _lookup_failures(connection, targets),
         registries=await _paused_registries(connection, now),
-        pauses=await _pauses(connection),
+        pauses=await read_pauses(connection),
         services=await _services(connection),
         cycle=await _last_cycle(connection),
         attempt_at=await connection.scalar(_LAST_ATTEMPT),
@@ -89,12 +79,6 @@ async def _paused_registries(connection: Transaction, now: datetime) -> tuple[Re
     columns = (registries.c[each.name] for each in fields(RegistryState))
     query = select(*columns).where(in_force(now)).order_by(registries.c.since, registries.c.registry)
     return tuple([RegistryState(*row) for row in await connection.execute(query)])
-
-
-async def _pauses(connection: Transaction) -> tuple[PausedByHand, ...]:
-    columns = (manual_pauses.c[each.name] for each in fields(PausedByHand))
-    query = select(*columns).order_by(manual_pauses.c.scope, manual_pauses.c.name)
-    return tuple([PausedByHand(*row) for row in await connection.execute(query)])
 
 
 async def _services(connection: Transaction) -> tuple[Service, ...]:
