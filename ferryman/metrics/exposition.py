@@ -50,6 +50,7 @@ class Metrics:
         self._work = WorkMetrics(self._registry, configuration=configuration)
         ProcessCollector(registry=self._registry)
         self._reading: asyncio.Task[Measures | None] | None = None
+        self._encoding = asyncio.Lock()
         self._failed = False  # whether the last read of the database failed
 
     @property
@@ -71,8 +72,10 @@ class Metrics:
             counted=self._registry,
         )
         encode, content_type = _format(accept)
-        # In a thread: 2,000 items are more than 10,000 lines, and the copies go on meanwhile.
-        return await asyncio.to_thread(encode, scrape), content_type
+        # In a thread: 2,000 items are more than 10,000 lines, and the copies go on meanwhile. One at a time: where
+        # everybody may read, many who ask at once must not take all threads.
+        async with self._encoding:
+            return await asyncio.to_thread(encode, scrape), content_type
 
     async def aclose(self) -> None:
         """End a read that is under way."""

@@ -1,8 +1,10 @@
 """What a scrape finds: the numbers of the database, and of this process's limits."""
 
 import asyncio
+import contextlib
 import random
 import sqlite3
+import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -272,6 +274,22 @@ async def test_a_database_that_hangs_is_asked_once_for_all_scrapes(bench: Bench,
     goes_on.set()
     assert (await bench.samples())("ferryman_database_up") == 1
     assert [line["error"] for line in read_log()] == ["it has not answered for a while"]
+
+
+async def test_many_who_scrape_at_once_take_one_thread(bench: Bench) -> None:
+    two = threading.Barrier(2)
+    met = False
+
+    def encode(_: object) -> bytes:
+        nonlocal met
+        with contextlib.suppress(threading.BrokenBarrierError):
+            two.wait(timeout=0.05)  # for a second one, who must not come
+            met = True
+        return b""
+
+    with patch("prometheus_client.exposition.generate_latest", encode):
+        await asyncio.gather(*(bench.metrics.render() for _ in range(3)))
+    assert not met
 
 
 async def test_closing_ends_a_read_that_is_under_way(bench: Bench) -> None:
