@@ -23,7 +23,7 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup check lint types test coverage demo examples messages bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup check lint types test coverage demo examples openapi messages bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -56,6 +56,9 @@ demo: as-root demo-packages $(VENV)/installed ## See it work: an engine and two 
 
 examples: as-root test-packages $(VENV)/installed ## Run the documents' examples again, and film the picture of README.md
 	$(BIN)/python -m tests.examples
+
+openapi: $(VENV)/installed ## Write docs/openapi.json anew, from the calls of the API
+	$(BIN)/python -m tests.support.openapi
 
 messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to be translated there
 	$(BIN)/python -m tests.support.messages

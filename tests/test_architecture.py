@@ -55,7 +55,7 @@ ROWS_INSIDE = {
         ("server",),
         ("site",),
         ("routes",),
-        ("pages",),
+        ("api", "pages"),
         ("errors", "live"),
         ("rendering", "streams"),
         ("security",),

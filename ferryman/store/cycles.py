@@ -64,9 +64,11 @@ class CycleLog:
         async with self._database.write() as connection:
             await connection.execute(unfinished.values(ended_at=now, outcome="stopped"))
 
-    async def latest(self, number: int) -> list[CycleRecord]:
-        """The last cycles, newest first."""
+    async def latest(self, number: int, *, before: int | None = None) -> list[CycleRecord]:
+        """The last cycles, newest first. `before`: of those that were recorded before the one with this id."""
         query = select(*(cycles.c[field.name] for field in fields(CycleRecord))).order_by(cycles.c.id.desc())
+        if before is not None:
+            query = query.where(cycles.c.id < before)
         async with self._database.read() as connection:
             return [CycleRecord(*row) for row in await connection.execute(query.limit(number))]
 

@@ -67,6 +67,10 @@ class RunningJobs:
         """The running jobs, the oldest first."""
         return [_described(job, self._clock()) for job in self._jobs.values()]
 
+    def job(self, key: str) -> RunningJob | None:
+        """One of them; None: it does not run."""
+        return _described(found, self._clock()) if (found := self._jobs.get(key)) else None
+
     def details(self) -> dict[str, Any]:
         """The same as JSON, for a heartbeat: other processes show them."""
         return {"jobs": [asdict(job) for job in self.now()]}

@@ -18,6 +18,7 @@ from ferryman.web.routing import BASE_PATH, Handler, redirect, route_of, url
 from ferryman.web.security.gate import LoginNeeded
 
 _LONGEST_HANDLER = 30.0  # seconds, the request's body included
+_LONGEST_INSTANCE = 1000  # characters
 _LONGEST_LOGGED = 200  # characters of what a stranger sent
 _DETAILS = {
     400: N_("The request is broken."),
@@ -65,7 +66,7 @@ def _refuse(request: web.Request, error: LoginNeeded | Refused | web.HTTPExcepti
     if isinstance(error, LoginNeeded):
         return _ask_for_login(request)
     if isinstance(error, Refused):
-        return _answer(request, error.status, error.detail, error.headers)
+        return _answer(request, error.status, error.detail, error.headers, error.members)
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return _answer(request, error.status, _(_DETAILS.get(error.status, _UNKNOWN)), headers)
 
@@ -91,10 +92,23 @@ def _ask_for_login(request: web.Request) -> web.StreamResponse:
     return redirect(str(login))
 
 
-def _answer(request: web.Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def _answer(
+    request: web.Request,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
+) -> web.Response:
     if _wants_json(request):
-        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-        text = json.dumps(problem, ensure_ascii=False)
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "instance": request.path[:_LONGEST_INSTANCE],
+            **(members or {}),
+        }
+        text = json.dumps(problem)  # in ASCII: a path of broken UTF-8 cannot be encoded otherwise
         return web.Response(text=text, status=status, content_type="application/problem+json", headers=headers)
     title = _(_TITLES.get(status, HTTPStatus(status).phrase))
     response = render(request, "error.html", status=status, code=status, title=title, detail=detail)

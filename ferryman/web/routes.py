@@ -1,6 +1,7 @@
 """Every page and every resource of the API: one module each, and a line here."""
 
 from ferryman.web import assets
+from ferryman.web.api import calls
 from ferryman.web.pages import health, login, metrics, overview
 
 ROUTES = (
@@ -9,4 +10,5 @@ ROUTES = (
     *login.ROUTES,
     *metrics.ROUTES,
     *overview.ROUTES,
+    *calls.ROUTES,
 )

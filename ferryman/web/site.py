@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from ferryman.web.api.stream import broadcast
 from ferryman.web.connections import note_request
 from ferryman.web.context import CONTEXT, Context
 from ferryman.web.errors import tell_errors
@@ -35,6 +36,7 @@ def build(context: Context) -> web.Application:
     site[PATHS] = frozenset(route.path for route in routes)
     for route in routes:
         _add(site, route)
+    site.cleanup_ctx.append(broadcast)
     site.on_response_prepare.append(_protect)
     site.on_shutdown.append(_close_streams)
     return site

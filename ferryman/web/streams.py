@@ -16,6 +16,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _MOST = 200  # open at once
 _KEEP_ALIVE = 15.0  # seconds: proxies close what is silent for a minute
 _LONGEST = 3600.0  # seconds; then the browser connects again, and shows again that it may read
+_LONGEST_WRITE = 30.0  # seconds in which a reader takes some of what was sent, or is dropped
 _RETRY = 3000  # milliseconds after which a browser connects again
 
 
@@ -60,7 +61,7 @@ class Streams:
             await response.prepare(request)
             await response.write(f"retry: {_RETRY}\n\n".encode())
             async with asyncio.timeout(_LONGEST):
-                await self._pass_on(messages, response)
+                await self._pass_on(messages, request, response)
         except (ConnectionResetError, TimeoutError):
             pass  # the reader has left, or comes again
         except Exception as error:  # noqa: BLE001 - the headers are sent: an error page would come too late
@@ -69,7 +70,9 @@ class Streams:
             self._open -= 1
         return response
 
-    async def _pass_on(self, messages: AsyncIterator[Message], response: web.StreamResponse) -> None:
+    async def _pass_on(
+        self, messages: AsyncIterator[Message], request: web.Request, response: web.StreamResponse
+    ) -> None:
         closing = asyncio.ensure_future(self._closing.wait())
         following = asyncio.ensure_future(anext(messages, None))
         try:
@@ -78,14 +81,25 @@ class Streams:
                 if closing.done():
                     return
                 if not following.done():
-                    await response.write(b": still here\n\n")
+                    await _write(request, response, b": still here\n\n")
                     continue
                 if (message := following.result()) is None:
                     return
-                await response.write(message.encode())
+                await _write(request, response, message.encode())
                 following = asyncio.ensure_future(anext(messages, None))
         finally:
             await cancel_and_wait([closing, following])
+
+
+async def _write(request: web.Request, response: web.StreamResponse, content: bytes) -> None:
+    """Raises ConnectionResetError for a reader that reads no more."""
+    try:
+        async with asyncio.timeout(_LONGEST_WRITE):
+            await response.write(content)
+    except TimeoutError:
+        if request.transport is not None:  # to end the response in order would wait for the reader once more
+            request.transport.abort()
+        raise ConnectionResetError from None
 
 
 STREAMS = web.AppKey("streams", Streams)

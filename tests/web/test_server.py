@@ -72,10 +72,10 @@ async def test_errors_are_pages_for_browsers_and_problem_documents_for_programs(
 
     assert (page.status, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert "<h1>Not found</h1>" in page.text
-    for answer in (program, api):
+    for answer, path in ((program, "/nowhere"), (api, "/api/v1/nowhere")):
         assert answer.headers["Content-Type"].startswith("application/problem+json")
         assert json.loads(answer.text) | {"detail": ""} == {
-            "type": "about:blank", "title": "Not Found", "status": 404, "detail": "",
+            "type": "about:blank", "title": "Not Found", "status": 404, "detail": "", "instance": path,
         }  # fmt: skip
 
 

@@ -146,7 +146,10 @@ class Gate:
         if who is None:
             raise LoginNeeded
         if route.needs == "act" and not who.may_act:
-            raise Refused(403, _("You may read, but not act: log in with FERRYMAN_TOKEN."))
+            if self.access.closed and not who.has_token:
+                raise LoginNeeded
+            detail = _("You may read, but not act: log in with FERRYMAN_TOKEN.")
+            raise Refused(403, detail, headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
 
     async def _check_form(self, request: web.Request) -> None:
         """Require one of our own pages as the sender. Raises Refused."""

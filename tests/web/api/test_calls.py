@@ -1,0 +1,180 @@
+"""What all calls have in common: entity tags, problems, pages, and who may call."""
+
+import json
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from tests.web.api.filled import HOSTILE
+from tests.web.conftest import StartSite
+from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
+
+
+async def read(api: Site, path: str, **headers: str) -> Answer:
+    return await api.get(f"/api/v1{path}", headers={**bearer(READ_TOKEN), **headers})
+
+
+async def document(api: Site, path: str) -> Any:
+    answer = await read(api, path)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json"), answer.text
+    return json.loads(answer.text)
+
+
+async def test_an_answer_that_the_client_has_is_not_sent_again(api: Site) -> None:
+    first = await read(api, "/cycles")
+    tag = first.headers["ETag"]
+
+    for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        again = await read(api, "/cycles", **{"If-None-Match": known})
+        assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)
+    assert (await read(api, "/cycles", **{"If-None-Match": '"other"'})).status == 200
+    assert first.headers["Cache-Control"] == "private, no-cache"
+
+
+async def test_the_entity_tag_changes_with_the_content(api: Site) -> None:
+    before = (await read(api, "/cycles")).headers["ETag"]
+    await api.app.record.cycles.begin("other.1.x", items=1, now=api.app.clock.now())
+
+    assert (await read(api, "/cycles")).headers["ETag"] != before
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "name", "detail"),
+    [
+        ("/cycles?limit=501", "query", "limit", "Input should be less than or equal to 500"),
+        ("/cycles?limit=1_0", "query", "limit", "should be a number"),
+        ("/cycles?cursor=x", "query", "cursor", "is not a cursor of this list"),
+        ("/cycles?cursor=WyJ4Il0", "query", "cursor/0", "Input should be a valid integer"),
+        ("/cycles?of=1", "query", "of", "is not known"),
+        ("/cycles?limit=1&limit=2", "query", "limit", "is given twice"),
+        ("/items/etcd/tags/v3.6.0?name=other", "query", "name", "is given twice"),
+        ("/items/a%00/plan", "path", "name", "String should match pattern"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(api: Site, path: str, place: str, name: str, detail: str) -> None:
+    answer = await read(api, path)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json; charset=utf-8")
+    problem = json.loads(answer.text)
+    [mistake] = problem["errors"]
+    assert (mistake["place"], mistake["name"]) == (place, name)
+    assert mistake["detail"].startswith(detail)
+    assert problem["detail"] == f"{name}: {mistake['detail']}"
+    assert problem["instance"] == URL(f"/api/v1{path}", encoded=True).path
+
+
+async def test_nobody_reads_without_a_token(api: Site) -> None:
+    answer = await api.get("/api/v1/cycles", headers={"Accept": "application/json"})
+
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert json.loads(answer.text)["title"] == "Unauthorized"
+
+
+async def test_anybody_may_read_how_to_call_it(api: Site) -> None:
+    answer = await api.get("/api/v1/openapi.json")
+
+    assert answer.status == 200
+    assert json.loads(answer.text)["openapi"].startswith("3.1")
+
+
+async def test_pages_of_a_list_lead_to_one_another(start_site: StartSite) -> None:
+    site = await start_site(FERRYMAN_BASE_PATH="/ferryman", FERRYMAN_READ_TOKEN=READ_TOKEN)
+    for number in range(5):
+        await site.app.record.cycles.begin(f"owner{number}", items=1, now=site.app.clock.now())
+    path, found = "/api/v1/cycles?limit=2", []
+    while path:
+        answer = await site.get(path, headers=bearer(READ_TOKEN))
+        page = json.loads(answer.text)
+        found.append([each["owner"] for each in page["entries"]])
+        path = page["next"]
+        assert path is None or path.startswith("/ferryman/api/v1/cycles?limit=2&cursor=")
+
+    assert found == [["owner4", "owner3"], ["owner2", "owner1"], ["owner0"]]
+
+
+async def test_an_item_is_named_by_name_source_or_target(api: Site) -> None:
+    source = str(api.app.configuration.items[0].source)
+    for name in ("etcd", source.replace("/", "%2F"), source.replace(":", "%3A").replace("/", "%2f"),
+                 "registry.example.com%2Fm%2Fetcd"):  # fmt: skip
+        assert (await document(api, f"/items/{name}/tags/v3.6.0"))["target"] == "registry.example.com/m/etcd"
+
+
+async def test_an_unknown_item_is_told_with_the_one_that_was_meant(api: Site) -> None:
+    answer = await read(api, "/items/etdc/tags/v3.6.0")
+
+    assert answer.status == 404
+    assert json.loads(answer.text)["detail"] == "there is no item 'etdc': did you mean 'etcd'?"
+    unrecorded = await read(api, "/items/etcd/tags/v9")
+    assert json.loads(unrecorded.text)["detail"] == "nothing is recorded of registry.example.com/m/etcd:v9"
+
+
+async def test_a_name_of_several_items_is_refused(start_site: StartSite) -> None:
+    items = [f"- {{source: quay.io/{name}/etcd, target: r.example.com/{name}/etcd}}\n" for name in "ab"]
+    site = await start_site(items="".join(["items:\n", *items]))
+
+    answer = await site.get("/api/v1/items/etcd/plan", headers={"Accept": "application/json"})
+
+    assert answer.status == 409
+    assert "r.example.com/a/etcd, r.example.com/b/etcd" in json.loads(answer.text)["detail"]
+
+
+async def test_a_tag_comes_with_its_attempts_and_what_a_stranger_wrote_does_no_harm(api: Site) -> None:
+    answer = await read(api, "/items/etcd/tags/v3.6.1")
+
+    tag = json.loads(answer.text)
+    assert (tag["status"], tag["error_kind"], tag["error"]) == ("failed", "denied", f"no: {HOSTILE}")
+    assert [each["outcome"] for each in tag["attempt_log"]] == ["failed"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "X-Injected" not in answer.headers
+
+
+async def test_a_hostile_name_comes_back_escaped(api: Site) -> None:
+    name = URL.build(path=f"/{HOSTILE}").raw_path[1:].replace("/", "%2F")
+    answer = await read(api, f"/items/{name}/plan")
+
+    problem = json.loads(answer.text)
+    assert answer.status == 404
+    assert "X-Injected" not in answer.headers
+    assert "script" in problem["detail"]
+    assert answer.text.isascii()
+    assert answer.text.isprintable()
+
+
+async def test_the_plan_of_an_item(api: Site) -> None:
+    plan = await document(api, "/items/etcd/plan")
+
+    assert [(each["tag"], each["action"], each["reason"]) for each in plan["entries"]][:2] == [
+        ("1.3", "copy", "new"), ("1.2", "copy", "new"),
+    ]  # fmt: skip
+
+
+async def test_a_source_that_cannot_be_listed(api: Site) -> None:
+    answer = await read(api, "/items/other/plan")
+
+    assert answer.status == 502
+    assert "127.0.0.1:9" in json.loads(answer.text)["detail"]
+
+
+async def test_processes_and_what_they_copy(api: Site) -> None:
+    job = {"key": "k", "item": "etcd", "target": "t", "tag": "v4", "attempt": 1, "doing": "copy", "fraction": 0.5,
+           "moved": 10, "rate": 2.0, "seconds": 5.0, "left": None}  # fmt: skip
+    await api.app.record.services.heartbeat(api.app.owner.name, "run", details={"jobs": [job]})
+
+    [service] = (await document(api, "/services"))["entries"]
+    [running] = (await document(api, "/running"))["entries"]
+
+    assert (service["owner"], service["role"], service["alive"]) == (api.app.owner.name, "run", True)
+    assert (running["owner"], running["tag"], running["bytes_moved"]) == (api.app.owner.name, "v4", 10)
+
+
+async def test_samples_for_charts(api: Site) -> None:
+    [sample] = (await document(api, "/samples?hours=1"))["entries"]
+
+    assert (sample["running"], sample["failed"], sample["queued"]) == (1, 1, 2)
+
+
+async def test_a_worker_has_no_api(start_site: StartSite) -> None:
+    worker = await start_site(role="worker", FERRYMAN_TOKEN=TOKEN)
+
+    assert (await worker.get("/api/v1/services", headers=bearer(TOKEN))).status == 404
