@@ -56,7 +56,7 @@ ROWS_INSIDE = {
         ("site",),
         ("routes",),
         ("api", "pages"),
-        ("errors", "live"),
+        ("confirmation", "errors", "live"),
         ("rendering", "streams"),
         ("security",),
         ("*",),

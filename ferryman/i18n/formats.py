@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from babel import dates, numbers
 
-from ferryman.i18n.texts import current
+from ferryman.i18n.texts import _, current
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
@@ -36,7 +36,9 @@ def moment(at: datetime) -> str:
 
 
 def relative(at: datetime, now: datetime) -> str:
-    """`3 minutes ago`, `in 2 hours`."""
+    """`3 minutes ago`, `in 2 hours`, `now`."""
+    if abs(at - now) < timedelta(seconds=1):
+        return _("now")
     return dates.format_timedelta(at - now, add_direction=True, threshold=1, locale=current().locale)
 
 

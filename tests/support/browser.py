@@ -8,6 +8,13 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+# The name stands for a machine without TLS: browsers trust loopback addresses more.
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--host-resolver-rules=MAP mirror.test 127.0.0.1",
+]
 Theme = Literal["light", "dark"]
 PHONE, DESKTOP = 390, 1280  # pixels
 _LONGEST_WAIT = 60_000  # milliseconds; only a hang takes longer, even on a busy machine
@@ -17,9 +24,7 @@ _LONGEST_WAIT = 60_000  # milliseconds; only a hang takes longer, even on a busy
 async def chromium() -> AsyncIterator[Browser]:
     """Start it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
         try:
             yield browser
         finally:
@@ -46,10 +51,18 @@ class Tab:
             for node in each["nodes"]
         ]
 
-    async def width_of_content(self) -> int:
-        """Pixels; more than the window has is cut off, or scrolls sideways."""
-        width: int = await self.page.evaluate("document.documentElement.scrollWidth")
-        return width
+    async def what_is_too_wide(self) -> list[str]:
+        """The elements that make the whole page scroll sideways; what scrolls in a frame of its own does not count."""
+        found: list[str] = await self.page.evaluate(
+            """() => {
+                const width = document.documentElement.clientWidth;
+                if (document.documentElement.scrollWidth <= width) return [];
+                const wide = [...document.body.querySelectorAll("*")].filter(
+                    each => each.getBoundingClientRect().right > width && !each.closest(".scroll"));
+                return ["page", ...wide.map(each => each.outerHTML.slice(0, 120))];
+            }"""
+        )
+        return found
 
     def _note(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:

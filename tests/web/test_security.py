@@ -308,7 +308,9 @@ async def test_forwarded_headers_count_from_trusted_proxies_only(start_site: Sta
         assert (await site.get("/", headers={**near, **forged, **bearer("wrong")})).status == 401
     behind = {**near, **bearer(TOKEN)}
     assert (await site.get("/", headers={**behind, "X-Forwarded-For": "203.0.113.7"})).status == 429
+    assert (await site.get("/", headers={**behind, "X-Forwarded-For": "203.0.113.7:4711"})).status == 429
     assert (await site.get("/", headers={**behind, "X-Forwarded-For": "203.0.113.8"})).status == 200
+    assert (await site.get("/", headers={**behind, "X-Forwarded-For": "[2001:db8::1]:4711"})).status == 200
     assert (await site.get("/", headers={"X-Forwarded-Host": "evil.example"})).status == 421
 
 
@@ -330,7 +332,7 @@ async def test_a_defect_is_logged_and_not_shown(
 ) -> None:
     site = await start_site()
 
-    async def broken(_: object) -> None:
+    async def broken(*_: object) -> None:
         raise RuntimeError("hunter2")
 
     monkeypatch.setattr(type(site.app.record.ledger), "summary", broken)

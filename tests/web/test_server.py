@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from ferryman.errors import AddressUnusable
-from ferryman.web import connections
+from ferryman.errors import AddressUnusable, StoreError
+from ferryman.web import connections, errors
 from ferryman.web.assets import assets
 from ferryman.web.server import Server
 from ferryman.web_address import ListenAddress
@@ -90,6 +90,45 @@ async def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
     answer = await site.post("/login", {"token": "x" * 100_000})
 
     assert answer.status == 413
+
+
+async def test_a_handler_that_takes_too_long_is_ended(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(errors, "_LONGEST_HANDLER", 0.01)
+    monkeypatch.setattr(type(site.app.record.ledger), "summary", never)
+    answer = await site.get("/")
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+
+
+async def test_a_database_that_fails_is_told_without_its_words(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreError("porter:hunter2@db")
+
+    monkeypatch.setattr(type(site.app.record.ledger), "summary", fail)
+    answer = await site.get("/")
+
+    assert answer.status == 503
+    assert "See the log" in answer.text
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n"]
+)
+async def test_what_is_no_request_is_refused_without_a_traceback(
+    site: Site, sent: bytes, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    host, _, port = site.host.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    await writer.wait_closed()
+    assert "Traceback" not in capsys.readouterr().out + caplog.text
 
 
 async def test_a_first_request_without_headers_is_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

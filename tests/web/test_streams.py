@@ -75,7 +75,7 @@ async def test_a_stream_needs_a_reader(start_site: StartSite) -> None:
 async def test_a_defect_ends_a_stream_and_is_logged(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def broken(_: object, __: object) -> None:
+    async def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(type(site.app.record.ledger), "summary", broken)

@@ -43,7 +43,7 @@ def _last(request: web.Request, name: str) -> str:
 
 def _first_untrusted(request: web.Request, trusted: Sequence[Network]) -> str | None:
     """The address before our proxies, from the right: what stands further left, the client may have made up."""
-    hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    hops = [_without_port(hop.strip()) for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
     return next((hop for hop in reversed(hops) if hop and not _is_trusted(hop, trusted)), None)
 
 
@@ -54,3 +54,10 @@ def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)  # an IPv4 client of a socket that listens on [::]
     return any((mapped or parsed) in network for network in trusted)
+
+
+def _without_port(hop: str) -> str:
+    """`203.0.113.7:4711` and `[2001:db8::1]:4711` are how some proxies write them."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
