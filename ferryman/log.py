@@ -73,6 +73,20 @@ def off_the_screen(notify: Callable[[str], None]) -> Iterator[list[str]]:
         root.handlers = before
 
 
+@contextmanager
+def diverted(library: str) -> Iterator[list[str]]:
+    """Keep what a library logs, which may hold secrets, from the log. Its warnings and errors go to the list."""
+    logger, lines = logging.getLogger(library), _Lines()
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [lines], False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield lines.found
+    finally:
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
+
+
 def _formatter(*renderers: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
@@ -109,6 +123,17 @@ class _WarningBuffer(logging.Handler):
         recorded = isinstance(record.msg, dict) and "kind" in record.msg
         if not recorded and sentence not in self.sentences and len(self.sentences) < _MOST_WARNINGS:
             self.sentences.append(sentence)
+
+
+class _Lines(logging.Handler):
+    """Keeps messages as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.getMessage())
 
 
 def _without_returns(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:

@@ -19,6 +19,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _HASH = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,64}(?![0-9A-Za-z])")  # an abbreviated commit: 1a2b3c4
+_PARTS_OF_A_RELEASE = 3
 _HABIT = 3  # so many releases are the usual form, however many builds there are of each
 
 
@@ -49,6 +50,17 @@ def version_order(names: Iterable[str]) -> Callable[[str], Key]:
         return (1 if are_dates or is_build else 2, *found)
 
     return key
+
+
+def names_one_release(name: str) -> bool:
+    """Whether it names one release or one day's build, which is not meant to change: 1.2.3, v1.2.3-alpine, 20240131.
+
+    `latest`, `1.2` and `v1` follow new releases.
+    """
+    if _DATE.match(name):
+        return True
+    is_version, version, *_ = version_key(name)
+    return bool(is_version) and len(version.release) >= _PARTS_OF_A_RELEASE
 
 
 def version_key(name: str) -> Key:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ferryman.versions import name_key, version_key, version_order
+from ferryman.versions import name_key, names_one_release, version_key, version_order
 
 NEWEST_FIRST = [
     "v1.30.0", "v1.30.0-rc.1", "v1.30.0-beta.0", "v1.30.0-alpha.10", "v1.30.0-alpha.2",
@@ -109,3 +109,14 @@ def test_the_order_does_not_depend_on_the_order_of_the_list(names: list[str], sh
     mixed = list(names)
     shuffle.shuffle(mixed)
     assert highest_first(mixed) == highest_first(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("1.2.3", True), ("v1.2.3-alpine", True), ("1.2.3-rc.1", True), ("20240131", True), ("2024-01-31-amd64", True),
+        ("latest", False), ("1.2", False), ("v1", False), ("1.2-alpine", False), ("1a2b3c4", False), ("main", False),
+    ],
+)  # fmt: skip
+def test_a_name_of_one_release_is_told_from_one_that_follows_releases(name: str, is_one: bool) -> None:
+    assert names_one_release(name) is is_one
