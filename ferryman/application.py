@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from ferryman import __version__, event_log, items, log, retry
 from ferryman.clock import Clock, SystemClock
@@ -25,6 +26,7 @@ from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
 from ferryman.store.ledger import Ledger
 from ferryman.store.look_requests import LookRequests
+from ferryman.store.notices import Notices
 from ferryman.store.queue.lease_owners import Locks, Owner, locks
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
@@ -39,6 +41,10 @@ from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.transport import DockerTransport
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
+
+if TYPE_CHECKING:
+    from ferryman.notify.heartbeat import Heartbeat
+    from ferryman.notify.messenger import Messenger
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
 _ACTIONS_KEPT = timedelta(days=366)  # retention of the audit log
@@ -63,6 +69,7 @@ class Record:
     manual_pauses: ManualPauses
     look_requests: LookRequests
     actions: Actions
+    notices: Notices
     database: Database
 
     def locks(self) -> Locks:
@@ -126,6 +133,36 @@ class Application:
                 if targets is None or str(item.target) in targets
             },
         )
+
+    def messenger(self) -> "Messenger":
+        """Create what tells people, by the URLs of `notify:` as it is then."""
+        # Here, because `sync` does without: it brings the languages, and with them babel.
+        from ferryman.notify import sending  # noqa: PLC0415
+        from ferryman.notify.evaluation import Evaluation  # noqa: PLC0415
+        from ferryman.notify.messenger import Messenger  # noqa: PLC0415
+        from ferryman.store.conditions import Conditions  # noqa: PLC0415
+
+        database = self.record.database
+        return Messenger(
+            notices=self.record.notices,
+            evaluation=Evaluation(
+                Conditions(database), interval=self.settings.interval, file=database.file, clock=self.clock
+            ),
+            configuration=lambda: self.configuration,
+            variable=self.settings.notify,
+            page=self.settings.url,
+            send=sending.send,
+            clock=self.clock,
+        )
+
+    def heartbeat(self) -> "Heartbeat":
+        """Create what calls the URL of `heartbeat:` after every cycle."""
+        from ferryman.notify.heartbeat import Heartbeat  # noqa: PLC0415 - `sync` does without
+
+        agent = f"ferryman/{__version__}"
+        heartbeat = Heartbeat(url=lambda: self.configuration.heartbeat, user_agent=agent, clock=self.clock)
+        self.events.subscribe(heartbeat.observe)
+        return heartbeat
 
     async def withdraw_former_items(self) -> None:
         """Take the tags of former items out of the queue: nothing may be pushed to targets that were removed.
@@ -218,6 +255,7 @@ def _record(database: Database, settings: Settings, *, owner: str | None) -> Rec
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
         look_requests=LookRequests(database, clock=clock),
         actions=Actions(database, clock=clock),
+        notices=Notices(database, clock=clock),
         database=database,
     )
 

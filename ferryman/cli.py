@@ -36,6 +36,7 @@ COMMANDS = {
     "backup": "Write the state database to FILE, in use or not.",
     "restore": "Make the backup FILE the state database.",
     "check": "Try the configuration, the engine, and every login.",
+    "notify": "Send a test message to everybody who is told.",
     "health": "Tell whether the service in this container is well; outside of one, every service on this host.",
     "schema": "Print the JSON Schema of items.yml.",
     "version": "Print the version.",

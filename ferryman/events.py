@@ -1,6 +1,6 @@
-"""What happens, as one stream of typed events, and its observers: the views and the log.
+"""What happens, as one stream of typed events, and its observers: the views, the log, metrics, the heartbeat.
 
-Metrics and every kind of notification are further observers: subscribe them in `application.py`. The scheduler, the
+Observers subscribe in `application.py`. What people are told of is read from the record instead. The scheduler, the
 workers, the pauses and the registry client emit, and know no observer. Events hold plain values.
 """
 

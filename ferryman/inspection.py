@@ -8,6 +8,8 @@ from ferryman import planner
 from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
+from ferryman.notify import sending
+from ferryman.notify.recipients import NamedRecipient, recipients
 from ferryman.wording import counted
 
 _SHOWN = 3  # prefixes of targets in a message
@@ -23,7 +25,7 @@ class Finding:
 
 
 async def inspect(app: Application, *, actor: str) -> list[Finding]:
-    """Check the configuration, the engine (if it is needed), a login at every registry, and the patterns of include.
+    """Check the configuration, the engine (if it is needed), every login, patterns of include, and URLs of messages.
 
     A registry that was paused, and accepts the login, is resumed in the name of `actor`.
     """
@@ -41,6 +43,7 @@ async def inspect(app: Application, *, actor: str) -> list[Finding]:
             *(_registry(app, f"source {registry}", registry, actor) for registry in sorted(sources)),
         ),
         *[finding for item in items if item.rules.include for finding in await _includes(app, item)],
+        *await _recipients(recipients(app.configuration, app.settings.notify)),
     ]
 
 
@@ -61,6 +64,15 @@ async def _includes(app: Application, item: Item) -> list[Finding]:
             f"include of {item.name}", True, f"warning: none of {counted(len(names), 'known tag')} matches {each!r}"
         )
         for each in idle
+    ]
+
+
+async def _recipients(named: Sequence[NamedRecipient]) -> list[Finding]:
+    """Whether apprise knows where messages go. Nothing is sent: `notify --test` does that."""
+    errors = await sending.check([each.recipient.url for each in named])
+    return [
+        Finding(each.name, error is None, error or "messages go there; try it by `ferryman notify --test`")
+        for each, error in zip(named, errors, strict=True)
     ]
 
 

@@ -23,11 +23,11 @@ ROWS = (
     ("oneshot", "views"),
     ("inspection", "operations", "requested_looks"),
     ("application",),
-    ("worker_pool", "history", "item_names", "sync_lookups"),
+    ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "scheduler", "worker"),
     ("liveness", "planner", "pause_watch", "registry_pauses", "target_check", "timetable"),
     ("discovery", "transports"),
-    ("registry", "store", "items", "settings", "supervision"),
+    ("registry", "remedies", "store", "items", "settings", "supervision"),
     ("i18n", "manifests", "registry_options", "secret_files"),
     ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions", "web_address"),
     ("clock", "daytime", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
@@ -68,7 +68,8 @@ APART = {("discovery", "store"), ("discovery", "items"), ("transports", "store")
 
 # Each library has one room. aiodocker's connection errors are aiohttp's: the transport may catch them.
 ROOMS_OF = {
-    "aiohttp": {"registry", "transports", "web"},
+    "aiohttp": {"notify", "registry", "transports", "web"},
+    "apprise": {"notify"},
     "aiodocker": {"transports"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},

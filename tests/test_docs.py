@@ -276,11 +276,16 @@ def test_every_items_yml_that_is_shown_is_accepted(tmp_path: Path) -> None:
         if language == "yaml" and "source:" in body
     ]
     (tmp_path / "corp-ca.pem").touch()
+    (tmp_path / "slack-url").write_text("slack://A/B/C/")
     (tmp_path / "registry-password.txt").write_text("secret\n")
+    environ = {
+        "TARGET_USER": "me", "TARGET_PASSWORD": "secret",
+        "DINGTALK": "dingtalk://TOKEN/", "FEISHU": "feishu://TOKEN/", "HEALTHCHECK": "https://hc-ping.com/uuid",
+    }  # fmt: skip
     for number, body in enumerate(shown):
         path = tmp_path / f"{number}.yml"
         path.write_text(textwrap.dedent(body))
-        assert items.load(path, environ={"TARGET_USER": "me", "TARGET_PASSWORD": "secret"}).items
+        assert items.load(path, environ=environ).items
 
     assert len(shown) > 5
 

@@ -1,12 +1,11 @@
 """What may need a person, as the record has it: failed tags, refused logins, lookups, cycles, changed digests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, case, func, or_, select
 
-from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import (
     UNREAD,
@@ -147,16 +146,6 @@ class Conditions:
         async with self._database.read() as connection:
             rows = await connection.execute(select(*columns, times.scalar_subquery()))
             return [FailedLookup(*row) for row in rows]
-
-    async def looked_since(self, moments: Mapping[str, datetime]) -> set[str]:
-        """Of these targets, those at which a look went well after the moment."""
-        found: set[str] = set()
-        async with self._database.read() as connection:
-            for chunk in chunks(sorted(moments)):
-                last = select(looks.c.target, func.max(looks.c.at)).where(looks.c.outcome == "looked")
-                rows = await connection.execute(last.where(looks.c.target.in_(chunk)).group_by(looks.c.target))
-                found |= {target for target, at in rows if at >= moments[target]}
-        return found
 
     async def progress(self, now: datetime) -> Progress:
         """When what was last done well."""

@@ -1,0 +1,151 @@
+"""Find the causes: what of the record, and of the disk, needs a person now."""
+
+import asyncio
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ferryman.clock import Clock
+from ferryman.items.model import Configuration, Item
+from ferryman.notify.causes import Cause
+from ferryman.settings import Schedule
+from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, Progress, RefusedLogin
+from ferryman.versions import names_one_release
+
+CHANGED = "changed"  # the key of the notice about digests that changed upstream
+_TEMPORARY = frozenset({"unreachable", "rate-limited", "login-unsteady"})  # kinds of errors that may pass by themselves
+_INTERVALS = 2  # without success, until that is told
+_SHORTEST_STALL = timedelta(minutes=10)
+_CHANGES_TOLD = timedelta(days=1)  # older changes are not news any more
+_NAMES = 3
+_LOW = 2**30  # bytes that are free at least on the database's disk,
+_LOW_SHARE = 0.05  # or, if that is less, this share of it
+_ENOUGH = 1.25  # times as much, and it is told that there is room again
+
+
+class Evaluation:
+    """Reads the causes. One object for the life of a process."""
+
+    def __init__(self, conditions: Conditions, *, interval: Schedule, file: Path | None, clock: Clock) -> None:
+        self._conditions = conditions
+        self._interval = interval
+        self._file = file  # SQLite's
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._change = 0  # the number of the last change that was read
+
+    async def causes(self, configuration: Configuration, *, last_change: int) -> list[Cause]:
+        """What needs a person now. `last_change`: the number of the last change that was told. Raises StoreError."""
+        now = self._clock.now()
+        items = {str(item.target): item for item in configuration.items}
+        refused = await self._conditions.refused_logins()
+        lookups = [each for each in await self._conditions.failed_lookups() if each.target in items]
+        unreachable = _unreachable(lookups, configuration)
+        failed = [each for each in await self._conditions.failed_items() if each.target in items]
+        told = {each.registry for each in refused} | unreachable.keys()
+        return [
+            *_logins(refused, configuration),
+            *unreachable.values(),
+            *_incomplete(failed, lookups, configuration.unreachable_after, told),
+            *self._stalled(await self._conditions.progress(now), now),
+            *await self._disk(now),
+            *await self._changed(items, last_change, now),
+        ]
+
+    def _stalled(self, progress: Progress, now: datetime) -> Iterator[Cause]:
+        interval = self._length(now)
+        longest = max(_INTERVALS * interval, _SHORTEST_STALL)
+        if progress.first_cycle_at is None or progress.paused_by_hand:
+            return
+        succeeded = [moment for moment in (progress.cycle_at, progress.copied_at) if moment is not None]
+        last = max(succeeded, default=progress.first_cycle_at)
+        due, copied = progress.due_since, progress.copied_at
+        is_stuck = due is not None and now - due > longest and (copied is None or now - copied > longest)
+        if now - last > longest or is_stuck:
+            since = last if now - last > longest else max(filter(None, (due, copied)))
+            # A process that has just started, after a long pause perhaps, gives the work the time to begin.
+            is_certain = self._clock.monotonic() - self._started >= min(interval, longest / _INTERVALS).total_seconds()
+            yield Cause("stalled", "stalled", "", since, {"since": since.isoformat()}, is_certain=is_certain)
+
+    def _length(self, now: datetime) -> timedelta:
+        following = self._interval.next_after(now)
+        return self._interval.next_after(following) - following
+
+    async def _disk(self, now: datetime) -> list[Cause]:
+        if self._file is None:
+            return []
+        try:
+            usage = await asyncio.to_thread(shutil.disk_usage, self._file.absolute().parent)
+        except OSError:  # then the database fails as well, which is told of
+            return []
+        low = min(_LOW, _LOW_SHARE * usage.total)
+        if usage.free >= low * _ENOUGH:
+            return []
+        return [Cause("disk", "disk", "", now, {"free": usage.free}, is_certain=usage.free < low)]
+
+    async def _changed(self, items: Mapping[str, Item], last: int, now: datetime) -> list[Cause]:
+        found = await self._conditions.changes(after=max(last, self._change), since=now - _CHANGES_TOLD)
+        changes = [each for each in found if each.target in items and names_one_release(each.tag)]
+        if not changes:
+            self._change = max(found[-1].number if found else last, self._change)
+            return []
+        return [Cause(CHANGED, "changed", "", changes[0].at, _facts_of_changes(changes))]
+
+
+def _facts_of_changes(changes: Sequence[Change]) -> dict[str, object]:
+    names = list(dict.fromkeys(f"{each.item}:{each.tag}" for each in changes))
+    return {"last": changes[-1].number, "tags": len(names), "names": names[:_NAMES]}
+
+
+def _logins(refused: Sequence[RefusedLogin], configuration: Configuration) -> Iterator[Cause]:
+    hosts = registries_of(configuration)
+    for each in refused:
+        if each.registry in hosts:
+            facts = {"registry": each.registry, "error": each.error, "tags": each.waiting}
+            yield Cause(f"login {each.registry}", "login", each.registry, each.since, facts, each.registry)
+
+
+def registries_of(configuration: Configuration) -> set[str]:
+    """The hosts of all sources and targets."""
+    return {host for item in configuration.items for host in (item.source.registry, item.target.registry)}
+
+
+def _unreachable(lookups: Sequence[FailedLookup], configuration: Configuration) -> dict[str, Cause]:
+    """By registry: it has answered for none of its items, for one of them in many cycles in a row."""
+    found = {}
+    for registry in {each.registry for each in lookups if each.error_kind == "unreachable" and each.registry}:
+        silent = [each for each in lookups if each.registry == registry and each.error_kind == "unreachable"]
+        cycles = max(each.looks for each in silent)
+        asked = {str(item.target) for item in configuration.items if item.source.registry == registry}
+        if cycles >= configuration.unreachable_after and asked <= {each.target for each in silent}:
+            facts = {
+                "registry": registry, "cycles": cycles, "error": silent[0].error,
+                "items": len(silent), "names": [each.item for each in silent[:_NAMES]],
+            }  # fmt: skip
+            since = min(each.since for each in silent)
+            found[registry] = Cause(f"unreachable {registry}", "unreachable", registry, since, facts, registry)
+    return found
+
+
+def _incomplete(
+    failed: Sequence[FailedItem], lookups: Sequence[FailedLookup], after: int, told: Collection[str | None]
+) -> Iterator[Cause]:
+    """An item's failed tags, and its lookup that fails, are one cause. `told`: registries that are told of already."""
+    tags = {each.target: each for each in failed}
+    lasting = {each.target: each for each in lookups if each.looks >= after or each.error_kind not in _TEMPORARY}
+    for each in failed:
+        if each.target not in lasting:
+            yield _incomplete_item(each, each, is_certain=each.failed > 0 and each.registry not in told)
+    for lookup in lasting.values():
+        yield _incomplete_item(lookup, tags.get(lookup.target), is_certain=lookup.registry not in told)
+
+
+def _incomplete_item(reason: FailedItem | FailedLookup, tags: FailedItem | None, *, is_certain: bool) -> Cause:
+    facts = {
+        "item": reason.item, "error": reason.error, "registry": reason.registry,
+        "tags": tags.failed if tags else 0, "names": list(tags.names) if tags else [],
+        "is_listed": isinstance(reason, FailedItem),
+    }  # fmt: skip
+    gathered = f"{reason.error_kind} {reason.registry}"
+    return Cause(f"incomplete {reason.target}", "incomplete", reason.target, reason.since, facts, gathered, is_certain)

@@ -1,0 +1,198 @@
+"""Write a message: what happened, to whom, what mends it, and where the page is. In the recipient's language.
+
+A message is short enough for the strictest service (WeCom: 2,048 bytes), and its first line is its title.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ferryman.i18n.formats import size
+from ferryman.i18n.languages import languages
+from ferryman.i18n.texts import _, ngettext, using
+from ferryman.kinds import LanguageCode
+from ferryman.notify.messages import Message
+from ferryman.notify.neutral import neutralised
+from ferryman.remedies import OWN_DISK, remedy_for
+from ferryman.store.notices import Delivery
+
+_LONGEST = 1900  # bytes in UTF-8, title and all
+_LONGEST_TITLE = 200  # bytes
+_LONGEST_NAME = 60  # characters
+_LONGEST_ERROR = 200  # characters
+_MOST_ITEMS = 5  # that are named
+_APP = "Ferryman: "
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    headline: str
+    lines: tuple[str, ...] = ()
+
+
+def message(deliveries: Sequence[Delivery], language: LanguageCode, *, page: str | None) -> Message:
+    """One message about all of this. `page`: the address of Ferryman's page."""
+    with using(languages()[language]):
+        blocks = list(_blocks(deliveries))
+        failed = any(each.phase != "over" and each.event != "changed" for each in deliveries)
+        return Message(_title(blocks), _body(blocks, page), failed)
+
+
+def trial(name: str, language: LanguageCode, *, page: str | None) -> Message:
+    """The message of `ferryman notify --test`."""
+    with using(languages()[language]):
+        text = _("This is a test: messages reach you by %(name)s.") % {"name": neutralised(name)}
+        blocks = [_Block(_("it works"), (text,))]
+        return Message(_title(blocks), _body(blocks, page))
+
+
+def database_message(language: LanguageCode, error: str | None, *, page: str | None) -> Message:
+    """The state database fails, or works again (`error` None)."""
+    with using(languages()[language]):
+        if error is None:
+            block = _Block(_("the state database works again"), (_("The work goes on."),))
+        else:
+            block = _Block(_("the state database fails"), _reason(error))
+        return Message(_title([block]), _body([block], page), failed=error is not None)
+
+
+def _title(blocks: Sequence[_Block]) -> str:
+    more = f" (+{len(blocks) - 1})" if len(blocks) > 1 else ""
+    return _cut(f"{_APP}{blocks[0].headline}", _LONGEST_TITLE - len(more)) + more
+
+
+def _body(blocks: Sequence[_Block], page: str | None) -> str:
+    link = f"\n\n{page}" if page else ""
+    room = _LONGEST - _LONGEST_TITLE - len(link.encode())
+    paragraphs = ["\n".join(blocks[0].lines), *("\n".join((each.headline, *each.lines)) for each in blocks[1:])]
+    shown: list[str] = []
+    for number, paragraph in enumerate(paragraphs):
+        rest = "…" + _("and %(n)s more") % {"n": len(paragraphs) - number}
+        if len("\n\n".join((*shown, paragraph, rest)).encode()) > room:
+            if shown:
+                shown.append(rest)
+                break
+            paragraph = _cut(paragraph, room - len(rest.encode()) - 2)  # noqa: PLW2901 - the first is shown in any case
+        shown.append(paragraph)
+    return "\n\n".join(part for part in shown if part) + link
+
+
+def _cut(text: str, most: int) -> str:
+    """The text in at most so many bytes."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return encoded[: max(most - len("…".encode()), 0)].decode(errors="ignore") + "…"
+
+
+def _blocks(deliveries: Sequence[Delivery]) -> Iterable[_Block]:
+    """The most urgent first: a refused login; then what is bad; then what is over."""
+    groups: dict[tuple[Any, ...], list[Delivery]] = {}
+    for each in sorted(deliveries, key=_urgency):
+        facts = each.facts
+        together = (facts.get("registry"), facts.get("error")) if each.event == "incomplete" else (each.notice,)
+        groups.setdefault((each.event, each.phase, *(together if each.phase != "over" else ())), []).append(each)
+    return (_block(group) for group in groups.values())
+
+
+def _urgency(delivery: Delivery) -> tuple[bool, int]:
+    order = ("login", "disk", "stalled", "unreachable", "incomplete", "changed", "recovered")
+    return delivery.phase == "over", order.index(delivery.event)
+
+
+def _block(group: Sequence[Delivery]) -> _Block:
+    first = group[0]
+    since = min(each.since for each in group)
+    if first.phase == "over":
+        return _Block(_over(group), (_("It began at %(time)s.") % {"time": _time(since)},))
+    headline, lines = _begun(group)
+    if first.phase == "again":
+        headline = _("still: %(headline)s") % {"headline": headline}
+    if first.event != "changed":
+        lines = (_("Since %(time)s.") % {"time": _time(since)}, *lines)
+    return _Block(headline, tuple(lines))
+
+
+def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
+    facts = group[0].facts
+    name = {"registry": _plain(facts.get("registry"))}
+    match group[0].event:
+        case "incomplete":
+            return _incomplete(group)
+        case "login":
+            tags = int(facts["tags"])
+            waiting = ngettext("%(n)s tag waits for it.", "%(n)s tags wait for it.", tags) % {"n": tags}
+            return _("%(registry)s refuses the login") % name, (waiting, *_reason(facts["error"]))
+        case "unreachable":
+            cycles = int(facts["cycles"])
+            times = ngettext("In %(n)s cycle in a row.", "In %(n)s cycles in a row.", cycles) % {"n": cycles}
+            items = _names(facts["names"], int(facts["items"]))
+            return _("%(registry)s cannot be reached") % name, (times, items, *_reason(facts["error"]))
+        case "stalled":
+            return _("nothing succeeds any more"), (_(remedy_for(None)),)
+        case "disk":
+            free = size(int(facts["free"]))
+            return _("only %(size)s are free on the state database's disk") % {"size": free}, (_(OWN_DISK),)
+        case _:
+            tags = int(facts["tags"])
+            headline = ngettext("upstream changed %(n)s version tag", "upstream changed %(n)s version tags", tags) % {
+                "n": tags
+            }
+            return headline, (_names(facts["names"], tags),)
+
+
+def _incomplete(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
+    """Several items that miss tags for one cause."""
+    items = _names([_item(each.facts) for each in group[:_MOST_ITEMS]], len(group), neutral=True)
+    tags = [f"{each.facts['item']}:{name}" for each in group for name in each.facts["names"]]
+    number = sum(int(each.facts["tags"]) for each in group)
+    examples = (_names(tags[:_MOST_ITEMS], number),) if tags else ()
+    return _("incomplete: %(items)s") % {"items": items}, (*examples, *_reason(group[0].facts["error"]))
+
+
+def _item(facts: Any) -> str:
+    name, tags = _plain(facts["item"]), int(facts["tags"])
+    if not facts["is_listed"]:
+        return _("%(item)s (cannot be listed)") % {"item": name}
+    return ngettext("%(item)s (%(n)s tag missing)", "%(item)s (%(n)s tags missing)", tags) % {"item": name, "n": tags}
+
+
+def _over(group: Sequence[Delivery]) -> str:
+    match group[0].event:
+        case "incomplete":
+            items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
+            return _("complete again: %(items)s") % {"items": _names(items, len(group))}
+        case "login":
+            return _("%(registry)s takes the login again") % {"registry": _names(_registries(group), len(group))}
+        case "unreachable":
+            return _("%(registry)s can be reached again") % {"registry": _names(_registries(group), len(group))}
+        case "disk":
+            return _("there is room again on the state database's disk")
+        case _:
+            return _("the work goes on again")
+
+
+def _registries(group: Sequence[Delivery]) -> list[str]:
+    return [each.facts["registry"] for each in group[:_MOST_ITEMS]]
+
+
+def _reason(error: str | None) -> tuple[str, ...]:
+    """What was reported, and what mends it."""
+    reported = (neutralised(error, _LONGEST_ERROR),) if error else ()
+    return (*reported, _(remedy_for(error)))
+
+
+def _names(names: Sequence[str], number: int, *, neutral: bool = False) -> str:
+    """`a, b, c and 4 more`, of `number`."""
+    shown = ", ".join(name if neutral else _plain(name) for name in names)
+    more = number - len(names)
+    return _("%(names)s and %(n)s more") % {"names": shown, "n": more} if more > 0 else shown
+
+
+def _plain(name: object) -> str:
+    return neutralised(str(name), _LONGEST_NAME)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
