@@ -13,7 +13,7 @@ from ferryman.errors import ConfigurationError, Problem
 from ferryman.item_names import target_and_tag
 from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.known_items import known_items
-from ferryman.operations.tags import named_tags
+from ferryman.operations.tags import recorded_tags
 from ferryman.settings import Settings
 
 
@@ -36,11 +36,11 @@ async def cancel(settings: Settings, what: str) -> int:
         targets, tag = target_and_tag([*known.current, *known.former], what)
         if tag is None:
             raise ConfigurationError([Problem(f"{what!r} names no tag: expected ITEM:TAG")])
-        code = 0
-        for each in await named_tags(record, [(targets, tag)]):
-            if await cancel_copy(record, each.target, tag, actor=this_user()):
-                click.echo(f"{each.target}:{tag}: its copy is stopped; `ferryman requeue {what}` tries it again")
-            else:
-                click.echo(f"error: {each.target}:{tag} is not being copied: it is {each.status}", err=True)
-                code = 1
-    return code
+        found = await recorded_tags(record, targets, tag, item=what.removesuffix(f":{tag}"))
+        cancelled = [each for each in found if await cancel_copy(record, each.target, tag, actor=this_user())]
+    for each in found:
+        if each in cancelled:
+            click.echo(f"{each.target}:{tag}: its copy is stopped; `ferryman requeue {what}` tries it again")
+        else:
+            click.echo(f"error: {each.target}:{tag} is not being copied: it is {each.status}", err=True)
+    return 0 if cancelled == found else 1

@@ -9,11 +9,10 @@ from ferryman.application import load_items, open_record
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import complete_items, items_option
 from ferryman.commands.running import load_settings, run
-from ferryman.errors import ConfigurationError, Problem
 from ferryman.item_names import target_and_tag
 from ferryman.operations.known_items import known_items
 from ferryman.operations.requeue import requeue_tags
-from ferryman.operations.tags import named_tags
+from ferryman.operations.tags import recorded_tags
 from ferryman.settings import Settings
 from ferryman.wording import counted
 
@@ -44,11 +43,8 @@ async def requeue(settings: Settings, what: str) -> None:
             result = await requeue_tags(record, known.targets, only_failed=True, actor=this_user())
         else:
             targets, tag = target_and_tag(known.current, what, former=known.former)
-            if tag is not None and not await named_tags(record, [(targets, tag)]):
-                item = what.removesuffix(f":{tag}")
-                raise ConfigurationError(
-                    [Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")]
-                )
+            if tag is not None:
+                await recorded_tags(record, targets, tag, item=what.removesuffix(f":{tag}"))
             result = await requeue_tags(record, targets, tag=tag, actor=this_user())
     click.echo(f"{counted(result.queued, 'tag')} queued")
     if result.unreadable:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 from ferryman import planner
 from ferryman.application import Record
+from ferryman.errors import ConfigurationError, Problem
 from ferryman.store.records import TagRecord
 
 
@@ -19,6 +20,13 @@ def shown_tags(
         failed=failed,
         excluded_reasons=() if everything else planner.BY_RULE,
     )
+
+
+async def recorded_tags(record: Record, targets: Collection[str], tag: str, *, item: str) -> list[TagRecord]:
+    """This tag of these targets. `item`: how they were named. Raises ConfigurationError if none has it."""
+    if found := await named_tags(record, [(set(targets), tag)]):
+        return found
+    raise ConfigurationError([Problem(f"{item} has no tag {tag!r} on record; see `ferryman status {item}`")])
 
 
 async def named_tags(record: Record, wanted: Sequence[tuple[set[str], str | None]]) -> list[TagRecord]:
