@@ -80,6 +80,7 @@ class RequestedLooks:
 
     async def _look(self, items: Collection[Item]) -> None:
         try:
+            await self._app.withdraw_former_items()  # items.yml was read again
             await self._scheduler.cycle(self._app.configuration, list(items), requested=True)
         except StoreError as error:
             message = "a requested look ended early; the next cycle looks again"

@@ -17,6 +17,8 @@ from ferryman.events import (
     RegistryPaused,
     RequestDone,
     RequestRetried,
+    WorkPaused,
+    WorkResumed,
 )
 from ferryman.events import RegistryResumed as Resumed
 from tests.conftest import ReadLog
@@ -89,6 +91,26 @@ def line(level: str, event: str, message: str, **fields: Any) -> dict[str, Any]:
         (
             CycleEnded("done", 3, enqueued=2, items_failed=1),
             line("info", "cycle_ended", "cycle done", enqueued=2, items_failed=1, items_paused=0),
+        ),
+        (
+            WorkPaused("registry", "quay.io", UNTIL, "cli:me@here", "maintenance"),
+            line(
+                "warning",
+                "work_paused",
+                "paused by a person",
+                scope="registry",
+                name="quay.io",
+                actor="cli:me@here",
+                note="maintenance",
+            ),
+        ),
+        (
+            WorkPaused("all", "", UNTIL, "cli:me@here", None),
+            line("warning", "work_paused", "paused by a person", scope="all", actor="cli:me@here", note=None),
+        ),
+        (
+            WorkResumed("item", "registry.example.com/etcd"),
+            line("info", "work_resumed", "resumed by a person", scope="item", name="registry.example.com/etcd"),
         ),
         (
             RegistryPaused("docker.io", UNTIL, "slow down", tags=1),

@@ -22,6 +22,8 @@ from ferryman.events import (
     RegistryResumed,
     RequestDone,
     RequestRetried,
+    WorkPaused,
+    WorkResumed,
 )
 from tests.conftest import ReadLog
 
@@ -35,6 +37,8 @@ EACH: list[Event] = [
     JobEnded(JOB, "synced"),
     RegistryPaused("quay.io", datetime(2026, 5, 1, tzinfo=UTC), "slow down", tags=2),
     RegistryResumed("quay.io", 2, "check"),
+    WorkPaused("registry", "quay.io", datetime(2026, 5, 1, tzinfo=UTC), "cli:me@here", "maintenance"),
+    WorkResumed("registry", "quay.io"),
     RequestDone("quay.io", "GET", 200, 0.1),
     RequestRetried("quay.io"),
 ]

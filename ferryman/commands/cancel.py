@@ -21,9 +21,9 @@ from ferryman.settings import Settings
 @click.argument("what", metavar="ITEM:TAG", shell_complete=complete_items)
 @items_option
 def command(what: str, items: Path | None) -> None:
-    """Stop the copy of ITEM:TAG that runs. It undoes what it has begun.
+    """Stop a copy that runs.
 
-    The tag counts as failed; the next look tries it again, and so does `ferryman requeue`.
+    It undoes what it has begun. The tag counts as failed; the next look tries it again, and so does `ferryman requeue`.
     """
     sys.exit(run(cancel(load_settings(items), what)))
 

@@ -20,9 +20,9 @@ from ferryman.wording import counted
 @item_arguments
 @items_option
 def command(item: tuple[str, ...], items: Path | None) -> None:
-    """Let the service look at every ITEM (default: all) now, and copy what is new.
+    """Let the service look at items now, and copy what is new.
 
-    Returns at once. Its timetable stays as it is. Without a service, use `ferryman sync`.
+    At every ITEM (default: all). Returns at once. Its timetable stays as it is. Without a service, use `ferryman sync`.
     """
     sys.exit(run(look(load_settings(items), item)))
 

@@ -20,10 +20,10 @@ from ferryman.settings import Settings
 @click.option("--note", metavar="TEXT", help="Why: `ferryman status` shows it.")
 @items_option
 def command(item: tuple[str, ...], registry: tuple[str, ...], note: str | None, items: Path | None) -> None:
-    """Pause every ITEM and registry that is named; without any, everything.
+    """Pause items, registries or everything until `resume`.
 
-    Nothing of it is looked at or copied until `ferryman resume`, also after a restart. What is being copied goes on to
-    its end: `ferryman cancel` stops it.
+    Every ITEM and registry that is named; without any, everything. Nothing of it is looked at or copied, also after a
+    restart. What is being copied goes on to its end: `ferryman cancel` stops it.
     """
     run(pause(load_settings(items), item, registry, note))
 

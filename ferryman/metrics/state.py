@@ -23,11 +23,10 @@ def of_database(measures: Measures, configuration: Configuration) -> Iterator[Ga
     """What the database says of the items and registries in items.yml."""
     yield from _items(measures, configuration)
     queue = measures.queue
-    lengths = GaugeMetricFamily(
-        "ferryman_queue_tags", "Queued tags: due now, waiting for a time, held by a paused registry.", labels=["state"]
-    )
-    for state, number in (("due", queue.due), ("waiting", queue.waiting), ("held", queue.held)):
-        lengths.add_metric([state], number)
+    help_text = "Queued tags: due now, waiting for a time, held by a paused registry, paused by a person."
+    lengths = GaugeMetricFamily("ferryman_queue_tags", help_text, labels=["state"])
+    for state in ("due", "waiting", "held", "paused"):
+        lengths.add_metric([state], getattr(queue, state))
     yield lengths
     latency = max(0.0, (measures.at - queue.oldest_due_at).total_seconds()) if queue.oldest_due_at else 0.0
     yield _gauge("ferryman_queue_latency_seconds", "Age of the oldest due tag: how long it could have run.", latency)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database, Transaction
@@ -21,6 +21,7 @@ from ferryman.store.database.tables import (
     status_is,
     tags,
 )
+from ferryman.store.queue.manual_pauses import held_by_persons
 from ferryman.store.queue.pauses import in_force
 from ferryman.store.records import Status
 from ferryman.store.services import Service
@@ -33,6 +34,7 @@ class QueueMeasures:
     due: int  # now
     waiting: int  # later: for a retry, or the end of a rate limit
     held: int  # once their registry is resumed
+    paused: int  # once a person resumes them
     oldest_due_at: datetime | None  # since when the oldest of the due ones might run
 
 
@@ -91,11 +93,13 @@ async def _unread(connection: Transaction) -> dict[str, int]:
 
 
 async def _queue(connection: Transaction, now: datetime) -> QueueMeasures:
-    due = tags.c.run_at <= now
+    paused = await held_by_persons(connection)
+    due, goes_on = and_(tags.c.run_at <= now, not_(paused)), not_(paused)
     query = select(
         func.count().filter(due),
-        func.count().filter(tags.c.run_at > now),
-        func.count().filter(tags.c.run_at.is_(None)),
+        func.count().filter(tags.c.run_at > now, goes_on),
+        func.count().filter(tags.c.run_at.is_(None), goes_on),
+        func.count().filter(paused),
         func.min(tags.c.run_at).filter(due),
     ).where(status_is("queued"))
     return QueueMeasures(*(await connection.execute(query)).one())

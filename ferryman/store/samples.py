@@ -3,10 +3,11 @@
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import and_, delete, func, not_, select
 
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import attempts, samples, status_is, tags
+from ferryman.store.queue.manual_pauses import held_by_persons
 
 INTERVAL = timedelta(minutes=5)
 
@@ -17,7 +18,7 @@ class Sample:
 
     at: datetime
     queued: int
-    due: int
+    due: int  # and not paused by a person
     running: int
     failed: int
     latency: float  # seconds: the age of the oldest due tag
@@ -62,7 +63,7 @@ class Samples:
 
 
 async def _queue(connection: Transaction, now: datetime) -> dict[str, float]:
-    due = tags.c.run_at <= now
+    due = and_(tags.c.run_at <= now, not_(await held_by_persons(connection)))  # a paused mirror is not slow
     queued = select(func.count(), func.count().filter(due), func.min(tags.c.run_at).filter(due))
     number, ready, oldest = (await connection.execute(queued.where(status_is("queued")))).one()
     running = await connection.scalar(select(func.count()).select_from(tags).where(status_is("running"))) or 0

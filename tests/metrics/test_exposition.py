@@ -74,7 +74,7 @@ async def test_the_queue_and_its_latency(bench: Bench) -> None:
     held = await bench.scene.claimed()
     await bench.scene.queue.defer(held, until=None, reason="login", error="refused")
     samples = await bench.samples()
-    assert samples.of("ferryman_queue_tags", "state") == {"due": 3, "waiting": 1, "held": 1}
+    assert samples.of("ferryman_queue_tags", "state") == {"due": 3, "waiting": 1, "held": 1, "paused": 0}
     assert samples("ferryman_queue_latency_seconds") == 90
 
 

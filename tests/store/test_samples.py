@@ -3,6 +3,9 @@
 from datetime import timedelta
 
 from ferryman.store.database.database import Database
+from ferryman.store.measures import QueueMeasures, measure
+from ferryman.store.queue.manual_pauses import ManualPauses
+from ferryman.store.records import Intent
 from ferryman.store.samples import INTERVAL, Sample, Samples, interval_of
 from tests.store.scene import START, Scene, digest
 
@@ -31,6 +34,16 @@ async def test_a_sample_has_the_queue_and_the_work_of_its_interval(scene: Scene,
     await scene.claimed()
     await samples.take(now)  # by another process, a moment later
     assert await samples.since(START) == [taken]
+
+
+async def test_what_a_person_has_paused_is_not_late(scene: Scene, database: Database) -> None:
+    pauses = ManualPauses(database, clock=scene.clock, resumed=scene.queue.filled)
+    await scene.walk({"v1": digest("a"), "v2": digest("b")})
+    await pauses.pause("registry", "quay.io", intent=Intent("me", "pause", "quay.io"))
+    await Samples(database).take(scene.clock.advance(INTERVAL))
+    [sample] = await Samples(database).since(START)
+    assert (sample.queued, sample.due, sample.latency) == (2, 0, 0.0)
+    assert (await measure(database, clock=scene.clock)).queue == QueueMeasures(0, 0, 0, 2, None)
 
 
 async def test_what_ended_in_another_interval_is_not_counted_again(scene: Scene, database: Database) -> None:

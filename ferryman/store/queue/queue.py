@@ -72,7 +72,7 @@ from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.due_items import FIRST_DUE_OF_ITEMS
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.looks import count_ends, note_look
-from ferryman.store.queue.manual_pauses import read_pauses
+from ferryman.store.queue.manual_pauses import held_by_persons, read_pauses
 from ferryman.store.queue.merge import Merge, rename
 from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, released, touches
 from ferryman.store.queue.statements import (
@@ -664,42 +664,22 @@ class Queue:
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:
         """The remaining work of these targets; None: of all."""
         now = self._clock.now()
-        later = tags.c.run_at > now
-        queued = select(
-            func.min(tags.c.id),  # the item's columns are the same in all of its tags
-            func.count().filter(tags.c.run_at <= now),
-            func.count().filter(later),
-            func.count().filter(tags.c.run_at.is_(None)),
-            func.min(tags.c.run_at).filter(later),
-        ).where(status_is("queued"))
-        running = select(func.count()).select_from(tags).where(status_is("running"))
-        if targets is not None:
-            queued = queued.where(tags.c.target.in_(targets))
-            running = running.where(tags.c.target.in_(targets))
         async with self._database.read() as connection:
-            items = (await connection.execute(queued.group_by(tags.c.target))).all()
-            paused = await self._paused_among(connection, [item[0] for item in items])
-            return _sum_of(items, paused, running=await connection.scalar(running) or 0)
-
-    async def _paused_among(self, connection: Transaction, ids: Sequence[int]) -> set[int]:
-        """Those of these tags that a person's pause holds back."""
-        found: set[int] = set()
-        if not (paused := await read_pauses(connection)):
-            return found
-        for chunk in chunks(ids):
-            query = select(tags.c.id, tags.c.target, tags.c.source_registry).where(tags.c.id.in_(chunk))
-            rows = await connection.execute(query)
-            found |= {key for key, target, registry in rows if paused.of_item(target, registry)}
-        return found
-
-
-def _sum_of(items: Sequence[Row[*tuple[Any, ...]]], paused: Collection[int], *, running: int) -> Outstanding:
-    """`items`: any tag of it, the numbers of its due, waiting and held tags, and when the first waiting one may run."""
-    going = [row for row in items if row[0] not in paused]
-    due, waiting, held = (sum(row[column] for row in going) for column in (1, 2, 3))
-    next_at = min((row[4] for row in going if row[4] is not None), default=None)
-    behind = sum(row[1] + row[2] + row[3] for row in items if row[0] in paused)
-    return Outstanding(due, waiting, held, running, next_at, behind)
+            paused = await held_by_persons(connection)
+            goes_on, later = not_(paused), and_(tags.c.run_at > now, not_(paused))
+            queued = select(
+                func.count().filter(tags.c.run_at <= now, goes_on),
+                func.count().filter(later),
+                func.count().filter(tags.c.run_at.is_(None), goes_on),
+                func.min(tags.c.run_at).filter(later),
+                func.count().filter(paused),
+            ).where(status_is("queued"))
+            running = select(func.count()).select_from(tags).where(status_is("running"))
+            if targets is not None:
+                queued = queued.where(tags.c.target.in_(targets))
+                running = running.where(tags.c.target.in_(targets))
+            due, waiting, held, next_at, stopped = (await connection.execute(queued)).one()
+            return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at, stopped)
 
 
 async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
