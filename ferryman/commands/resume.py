@@ -21,7 +21,8 @@ from ferryman.settings import Settings
 def command(item: tuple[str, ...], registry: tuple[str, ...], items: Path | None) -> None:
     """End the pause of items, registries or everything.
 
-    Of every ITEM and registry that is named; without any, the pause of everything. Pauses of items and registries outlast a pause of everything: what is still paused is printed.
+    Of every ITEM and registry that is named; without any, the pause of everything. Pauses of items and registries
+    outlast a pause of everything: what is still paused is printed.
     """
     run(resume(load_settings(items), item, registry))
 
