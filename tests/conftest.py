@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from ferryman import log
-from ferryman.store.database.database import open_database
+from tests.support.databases import open_new_database
 from tests.support.debian_root import DebianRoot, debian_13, run
 from tests.support.hygiene import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks
 from tests.support.markers import pytest_collection_modifyitems  # noqa: F401 - a hook
@@ -105,7 +105,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIterator[Workplace]:
     """A database, a target and a scripted transport, for pools."""
-    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    database = await open_new_database(tmp_path / "ferryman.db")
     client = open_client()
     place = Workplace(database, target_registry, client, f"workplace-{secrets.token_hex(4)}")
     yield place

@@ -13,9 +13,9 @@ from ferryman import history
 from ferryman.errors import ConfigurationError, FerrymanError
 from ferryman.items.model import Item
 from ferryman.reference import Repository
-from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.records import HistoryLine
+from tests.support.databases import open_new_database
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -354,7 +354,7 @@ class TestMatchFiles:
 class TestThroughTheLedger:
     @pytest.fixture
     async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
-        database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ferryman.db'}")
+        database = await open_new_database(tmp_path / "ferryman.db")
         yield Ledger(database)
         await database.close()
 

@@ -32,7 +32,7 @@ from ferryman.registry_options import RegistryOptions
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Cycle, ItemLookup, Scheduler
 from ferryman.store.cycles import CycleLog
-from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
@@ -41,6 +41,7 @@ from ferryman.store.target_checks import TargetChecks
 from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
+from tests.support.databases import open_new_database
 from tests.support.images import Index, image, index, layer
 from tests.support.referrers import signature
 from tests.support.transports import open_client
@@ -193,7 +194,7 @@ async def world(tmp_path: Path, hub: DockerHub, quay: Quay, google: Google) -> A
         credentials=CredentialStore(explicit={}, clock=clock, environment={"HOME": "/nonexistent"}),
         clock=clock,
     )
-    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    database = await open_new_database(tmp_path / "ferryman.db")
     yield World(database, client, clock, upstreams)
     await client.aclose()
     await database.close()
@@ -994,7 +995,7 @@ def test_whatever_happens_the_wanted_tags_are_mirrored_in_the_end_and_none_twice
 
 async def live_through(history: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
+        database = await open_new_database(Path(folder) / "ferryman.db")
         client = open_client()
         world, shelf, one = World(database, client, ManualClock(), {}), Shelf(), PAUSE
         paused: set[str] = set()

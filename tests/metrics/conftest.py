@@ -1,7 +1,5 @@
 """Metrics on a real database, with two items and a queue whose clock the test moves."""
 
-import asyncio
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,12 +13,13 @@ from ferryman.metrics.exposition import Metrics
 from ferryman.reference import Repository
 from ferryman.registry.limits.host_limits import HostLimits
 from ferryman.settings import Schedule
-from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
 from ferryman.store.services import Services
 from tests.metrics.samples import Samples, parsed
 from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
+from tests.support.databases import open_new_database
 
 ETCD = Item("etcd", Repository("quay.io", "coreos/etcd"), Repository("registry.example.com", "mirror/etcd"))
 NGINX = Item("nginx", Repository("docker.io", "library/nginx"), Repository("registry.example.com", "mirror/nginx"))
@@ -48,22 +47,9 @@ class Bench:
         return parsed(body)
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database to copy: making one takes longer than most tests here."""
-
-    async def make() -> None:
-        await (await open_database(f"sqlite+aiosqlite:///{file}")).close()
-
-    file = tmp_path_factory.mktemp("migrated") / "ferryman.db"
-    asyncio.run(make())
-    return file
-
-
 @pytest.fixture
-async def bench(tmp_path: Path, migrated: Path) -> AsyncIterator[Bench]:
-    file = shutil.copy(migrated, tmp_path)
-    database = await open_database(f"sqlite+aiosqlite:///{file}")
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    database = await open_new_database(tmp_path / "ferryman.db")
     clock, events = ManualClock(), Events()
     limits = HostLimits(clock=clock)
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)

@@ -19,7 +19,7 @@ from ferryman.notify.messenger import Messenger
 from ferryman.reference import Repository
 from ferryman.settings import Schedule
 from ferryman.store.conditions import Conditions
-from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
 from ferryman.store.queue.queue import Queue
@@ -27,6 +27,7 @@ from ferryman.store.records import ItemKey
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
 from tests.store.scene import ITEM, LEASE, ManualClock, Scene, digest
+from tests.support.databases import open_new_database
 
 FLANNEL = ItemKey("flannel", "quay.io/coreos/flannel", "registry.example.com/mirror/flannel", None)
 SECRET = "hunter2-0123456789"
@@ -98,7 +99,7 @@ def roomy_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def place(tmp_path: Path, listener: Listener) -> AsyncIterator[Place]:
-    database, clock = await open_database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"), ManualClock()
+    database, clock = await open_new_database(tmp_path / "ferryman.db"), ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=3)
     ledger = Ledger(database)
     yield Place(database, clock, Scene(queue, ledger, clock), queue, ledger, listener)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.database import Database, file_of, open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
 from tests.store.scene import LEASE, MAX_ATTEMPTS, ManualClock, Scene
+from tests.support.databases import open_new_database, url_of
 from tests.support.postgresql import PostgresServer
 
 
@@ -33,14 +34,15 @@ async def _migrate(url: str) -> None:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new database for this test."""
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
+        return url_of(tmp_path / "ferryman.db")
     server: PostgresServer = request.getfixturevalue("postgresql")
     return server.create_database(f"test_{abs(hash(request.node.nodeid))}", template="migrated")
 
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    opened = await open_database(url)
+    file = file_of(url)
+    opened = await (open_database(url) if file is None else open_new_database(file))
     yield opened
     await opened.close()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ferryman.registry.client import RegistryClient
-from ferryman.store.database.database import open_database
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.transports.direct.target_cache import TargetCache
 from tests.support.clock import ManualClock
+from tests.support.databases import open_new_database
 from tests.support.transports import open_client
 
 HOST = "registry.example.com"
@@ -40,7 +40,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def ledger(tmp_path: Path, clock: ManualClock) -> AsyncIterator[TargetBlobs]:
-    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/state.db")
+    database = await open_new_database(tmp_path / "state.db")
     yield TargetBlobs(database, clock=clock)
     await database.close()
 
