@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import PASSWORD, USER
-from tests.support.ferryman import Ferryman
+from tests.support.ferryman import PROGRAM, Ferryman
 from tests.support.loop_thread import LoopThread
 from tests.support.postgresql import PostgresServer
 from tests.support.processes import Engine, RegistryServer
 from tests.support.proxy import FaultyProxy
+from tests.support.starting import Starter
 
 
 @pytest.fixture
@@ -24,8 +25,15 @@ def target(start_registry: Callable[..., RegistryServer]) -> RegistryServer:
     return start_registry(login=(USER, PASSWORD))
 
 
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    """Forks the commands that tests call."""
+    with Starter(PROGRAM) as started:
+        yield started
+
+
 @pytest.fixture
-def install(tmp_path: Path, engine: Engine) -> Iterator[Callable[..., Ferryman]]:
+def install(tmp_path: Path, engine: Engine, starter: Starter) -> Iterator[Callable[..., Ferryman]]:
     """Make installations: `install("a", engine=…, FERRYMAN_WORKERS="1")`. None of them may tell its password."""
     made: list[Ferryman] = []
 
@@ -36,7 +44,7 @@ def install(tmp_path: Path, engine: Engine) -> Iterator[Callable[..., Ferryman]]
             "FERRYMAN_LOG_LEVEL": "DEBUG",
             "FERRYMAN_RETRY_DELAY": "100ms",
         }
-        made.append(Ferryman(tmp_path / name, engine=host, environment=usual | environment))
+        made.append(Ferryman(tmp_path / name, engine=host, environment=usual | environment, starter=starter))
         return made[-1]
 
     yield installation

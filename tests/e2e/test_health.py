@@ -20,6 +20,7 @@ from tests.support.clock import ManualClock
 from tests.support.ferryman import Ferryman
 from tests.support.processes import RegistryServer
 from tests.support.proxy import FaultyProxy
+from tests.support.starting import Starter
 
 HERE = this_host()
 IN_ANOTHER_CONTAINER = f"{HERE}.1.7.0a1b2c3d"  # which is on the host's network, and so has its name
@@ -27,8 +28,9 @@ ON_ANOTHER_HOST = "db-2.4026531836.812.0a1b2c3d"
 
 
 @pytest.fixture
-def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
-    made = Ferryman(tmp_path / "ferryman", engine="unix:///nowhere", environment={"FERRYMAN_TRANSPORT": "direct"})
+def ferryman(tmp_path: Path, starter: Starter) -> Iterator[Ferryman]:
+    direct = {"FERRYMAN_TRANSPORT": "direct"}
+    made = Ferryman(tmp_path / "ferryman", engine="unix:///nowhere", environment=direct, starter=starter)
     made.items.write_text("items: [{source: 127.0.0.1:9/acme/app, target: 127.0.0.1:9/m/}]")
     yield made
     made.close()

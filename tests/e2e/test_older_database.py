@@ -11,6 +11,7 @@ from ferryman.store.database.tables import VERSION
 from tests.support.ferryman import Ferryman
 from tests.support.postgresql import PostgresServer
 from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
+from tests.support.starting import Starter
 
 ASKING = (
     ["status"], ["status", "--json"], ["status", "app:1.0"], ["health"], ["plan"], ["check"], ["export-history"],
@@ -19,8 +20,8 @@ ASKING = (
 
 
 @pytest.fixture
-def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
-    made = Ferryman(tmp_path / "ferryman", engine="unix:///nowhere")
+def ferryman(tmp_path: Path, starter: Starter) -> Iterator[Ferryman]:
+    made = Ferryman(tmp_path / "ferryman", engine="unix:///nowhere", starter=starter)
     made.items.write_text("items: [{source: quay.io/acme/app, target: registry.example.com/m/}]")
     yield made
     made.close()

@@ -19,6 +19,7 @@ from tests.support import images
 from tests.support.ferryman import Ferryman, Running
 from tests.support.postgresql import PostgresServer
 from tests.support.processes import RegistryServer
+from tests.support.starting import Starter
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 EARLY = "the cycle ended early"
@@ -29,10 +30,12 @@ pytestmark = pytest.mark.slow
 class Place:
     """A source, a target, and a Ferryman that looks every second and needs no engine."""
 
-    def __init__(self, folder: Path, source: RegistryServer, target: RegistryServer, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, source: RegistryServer, target: RegistryServer, starter: Starter, **environment: str
+    ) -> None:
         self.source, self.target = source, target
         usual = {"FERRYMAN_TRANSPORT": "direct", "FERRYMAN_INTERVAL": "1s", "FERRYMAN_RETRY_DELAY": "100ms"}
-        self.ferryman = Ferryman(folder, engine="unix:///nowhere", environment=usual | environment)
+        self.ferryman = Ferryman(folder, engine="unix:///nowhere", environment=usual | environment, starter=starter)
         self.ferryman.items.write_text(f"items: [{{source: {source.host}/x/app, target: {target.host}/m/}}]")
 
     def push(self, tag: str) -> None:
@@ -54,11 +57,13 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, start_registry: Callable[..., RegistryServer]) -> Iterator[Callable[..., Place]]:
+def place(
+    tmp_path: Path, start_registry: Callable[..., RegistryServer], starter: Starter
+) -> Iterator[Callable[..., Place]]:
     made: list[Place] = []
 
     def make(**environment: str) -> Place:
-        made.append(Place(tmp_path / "ferryman", start_registry(), start_registry(), **environment))
+        made.append(Place(tmp_path / "ferryman", start_registry(), start_registry(), starter, **environment))
         return made[-1]
 
     yield make
