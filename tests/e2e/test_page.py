@@ -35,7 +35,8 @@ def test_it_serves_while_it_runs_and_stops_with_a_connection_open(install: Calla
     service.until("a heartbeat", lambda: get(address, "/readyz")[0] == 200)
 
     assert get(address, "/healthz") == (200, '{"status": "alive"}')
-    assert json.loads(get(address, "/readyz", TOKEN)[1]) == {"status": "ready", "problems": []}
+    assert json.loads(get(address, "/readyz")[1]) == {"ready": True}
+    assert json.loads(get(address, "/readyz", TOKEN)[1])["items"] == 1
     assert get(address, "/")[0] == 401
     assert get(address, "/", TOKEN)[0] == 200
     second = ferryman.run("worker")

@@ -12,6 +12,7 @@ import pytest
 from ferryman.errors import AddressUnusable, StoreError
 from ferryman.web import connections, errors
 from ferryman.web.assets import assets
+from ferryman.web.pages import health
 from ferryman.web.server import Server
 from ferryman.web_address import ListenAddress
 from tests.web.conftest import StartSite
@@ -148,14 +149,13 @@ async def test_more_connections_than_it_serves_are_dropped(site: Site, monkeypat
         await site.get("/healthz")
 
 
-async def test_health_is_alive_and_readiness_names_problems_to_readers(site: Site) -> None:
+async def test_readiness_is_the_verdict_for_those_who_read(site: Site) -> None:
     assert json.loads((await site.get("/healthz")).text) == {"status": "alive"}
     answer = await site.get("/readyz")
-    assert answer.status == 503
-    assert json.loads(answer.text)["problems"] == [
-        "no scheduler has sent a heartbeat in the last minute",
-        "no worker has sent a heartbeat in the last minute",
-    ]
+    verdict = json.loads(answer.text)
+
+    assert (answer.status, verdict["ready"]) == (503, False)
+    assert [each["signal"] for each in verdict["signals"]] == ["nothing-recorded", "nobody-runs"]
 
 
 async def test_it_is_ready_while_all_roles_beat(site: Site) -> None:
@@ -163,7 +163,31 @@ async def test_it_is_ready_while_all_roles_beat(site: Site) -> None:
 
     answer = await site.get("/readyz")
 
-    assert (answer.status, json.loads(answer.text)) == (200, {"status": "ready", "problems": []})
+    assert (answer.status, json.loads(answer.text)["ready"]) == (200, True)
+
+
+async def test_one_look_at_the_database_serves_all_who_ask_within_seconds(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await site.get("/readyz")
+    await site.app.record.services.heartbeat(site.app.owner.name, "run")
+    assert (before.status, (await site.get("/readyz")).status) == (503, 503)
+
+    monkeypatch.setattr(health, "_REUSED", 0.0)
+    assert (await site.get("/readyz")).status == 200
+
+
+async def test_a_database_that_cannot_be_written_is_not_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.app.record.services.heartbeat(site.app.owner.name, "run")
+
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(type(site.app.record.database), "write", fail)
+    answer = await site.get("/readyz")
+    (signal,) = json.loads(answer.text)["signals"]
+
+    assert (answer.status, signal["signal"], signal["facts"]) == (503, "database-fails", {"error": "the disk is full"})
 
 
 async def test_a_stop_closes_open_connections(site: Site) -> None:

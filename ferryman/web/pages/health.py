@@ -1,45 +1,35 @@
-"""What probes ask: does the process live, and is the mirror at work?"""
+"""What probes ask: does the process live, and does Ferryman work?"""
 
 import asyncio
-from dataclasses import dataclass
 
 from aiohttp import web
 
 from ferryman.errors import StoreError
-from ferryman.liveness import Liveness, check_liveness
+from ferryman.i18n.texts import current
+from ferryman.item_names import named
+from ferryman.operations.verdict import Verdict, read_verdict, unreadable
+from ferryman.views.documents.verdict import VerdictDocument
+from ferryman.views.verdict_sentences import headline, in_words
 from ferryman.web.context import Context, context
 from ferryman.web.routing import Route
 from ferryman.web.security.gate import GATE
 
-_SCHEDULES, _COPIES = {"run", "scheduler"}, {"run", "worker"}
 _REUSED = 2.0  # seconds for which one answer serves all who ask
 _LONGEST_CHECK = 10.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether the mirror is at work, and what keeps it from that."""
-
-    problems: tuple[str, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
 
 
 class ReadinessCheck:
     """Looks at the database at most once in two seconds, however many ask: anybody may ask."""
 
     def __init__(self) -> None:
-        self._last: tuple[float, Readiness] | None = None
+        self._last: tuple[float, Verdict] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def look(self, context: Context) -> Readiness:
-        """The readiness now, or a moment ago."""
+    async def verdict(self, context: Context) -> Verdict:
+        """The verdict now, or a moment ago."""
         async with self._one_at_a_time:
             if self._last is None or context.clock.monotonic() - self._last[0] > _REUSED:
-                self._last = (context.clock.monotonic(), Readiness(tuple(await _problems(context))))
+                self._last = (context.clock.monotonic(), await _look(context))
             return self._last[1]
 
 
@@ -51,37 +41,28 @@ async def _healthz(_: web.Request) -> web.StreamResponse:
 
 
 async def _readyz(request: web.Request) -> web.StreamResponse:
-    """503 with the problems; those who may not read are told no more than that."""
-    readiness = await request.app[CHECK].look(context(request))
-    document: dict[str, object] = {"status": "ready" if readiness.ready else "not ready"}
+    """200 or 503 with the verdict; who may not read is told no more than whether it is ready."""
+    verdict = await request.app[CHECK].verdict(context(request))
+    document: dict[str, object] = {"ready": verdict.ready}
     if request.app[GATE].may_read(request):
-        document["problems"] = list(readiness.problems)
-    return web.json_response(document, status=200 if readiness.ready else 503)
+        texts = current().texts
+        document = VerdictDocument.of(
+            verdict, headline=headline(verdict, texts), in_words=lambda signal: in_words(signal, texts)
+        ).model_dump(mode="json")
+    return web.json_response(document, status=200 if verdict.ready else 503)
 
 
-async def _problems(context: Context) -> list[str]:
+async def _look(context: Context) -> Verdict:
+    items = named(context.application.configuration.items)
     try:
         async with asyncio.timeout(_LONGEST_CHECK):
             async with context.record.database.write():
                 pass  # a transaction that may write: nothing else holds the database for long
-            services = await _services(context)
+            return await read_verdict(context.record, items, now=context.clock.now())
     except StoreError as error:
-        return [f"the state database cannot be written: {error}"]
+        return unreadable(str(error))
     except TimeoutError:
-        return ["the state database does not answer"]
-    found = [f"{each.service.role}: {each.problem}" for each in services if each.problem is not None]
-    well = {each.service.role for each in services if each.alive}
-    if not well & _SCHEDULES:
-        found.append("no scheduler has sent a heartbeat in the last minute")
-    if not well & _COPIES:
-        found.append("no worker has sent a heartbeat in the last minute")
-    return found
-
-
-async def _services(context: Context) -> list[Liveness]:
-    locks = context.record.locks()
-    services = await context.record.services.list()
-    return check_liveness(services, now=context.clock.now(), dead=locks.free, existing=locks.held)
+        return unreadable("it does not answer")
 
 
 ROUTES = (
