@@ -155,7 +155,7 @@ class Application:
             clock=self.clock,
         )
 
-    def heartbeat(self) -> "Heartbeat":
+    def cycle_calls(self) -> "Heartbeat":
         """Create what calls the URL of `heartbeat:` after every cycle."""
         from ferryman.notify.heartbeat import Heartbeat  # noqa: PLC0415 - `sync` does without
 

@@ -89,6 +89,8 @@ class _Service:
             self._supervised("check for changed credentials", self._resume_recovered),
             self._supervised("samples", self._take_samples),
             self._supervised("watch pauses", self._watch_pauses),
+            self._supervised("messages", self._app.messenger().run),
+            self._supervised("heartbeat calls", self._app.cycle_calls().run),
         ]
         if self._page:
             others.append(self._supervised("page", partial(self._page.serve, self._app, self._role)))
