@@ -14,7 +14,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 # ```python path            a new file
 # ```python path after="…"  what to insert behind that line;  replace="…": what to put in its place
 STEP = re.compile(
-    r"""^```python (\S+)(?: (after|replace)="((?:[^"\\\n]|\\.)*)")?\n(.*?)^```$""", re.MULTILINE | re.DOTALL
+    r"""^```(?:python|jinja) (\S+)(?: (after|replace)="((?:[^"\\\n]|\\.)*)")?\n(.*?)^```$""", re.MULTILINE | re.DOTALL
 )
 ITEMS = "defaults: {target: registry.example.com/m/}\nitems: [{source: quay.io/coreos/flannel}]\n"
 
@@ -86,6 +86,34 @@ def test_add_a_setting(copy: Path) -> None:
     assert "FERRYMAN_BATCH: found 'x', expected a whole number" in run(
         copy, "-m", "ferryman", "migrate", code=2, FERRYMAN_BATCH="x"
     )
+
+
+SHOW = """
+import asyncio, urllib.request
+from ferryman.application import open_application
+from ferryman.settings import Settings
+from ferryman.web.server import Server
+
+async def main():
+    url = "sqlite+aiosqlite:///ferryman.db"
+    settings = Settings.load({"FERRYMAN_DATABASE_URL": url, "FERRYMAN_LISTEN": "127.0.0.1:0"})
+    async with open_application(settings, engine=False) as app:
+        server = Server.listen(settings.listen)
+        serving = asyncio.create_task(server.serve(app, "run"))
+        request = urllib.request.Request(f"http://{server.addresses[0]}/count", headers={"Accept": "text/html"})
+        print(await asyncio.to_thread(lambda: urllib.request.urlopen(request).read().decode()))
+        serving.cancel()
+        await asyncio.wait([serving])
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_add_a_page(copy: Path) -> None:
+    follow(copy, "Add a page")
+
+    assert "<h1>1 item</h1>" in run(copy, "-c", SHOW)
 
 
 @pytest.mark.slow
