@@ -15,7 +15,10 @@ from ferryman.events import (
     JobStarted,
     RegistryPaused,
     RegistryResumed,
+    WorkPaused,
+    WorkResumed,
 )
+from ferryman.kinds import PauseScope
 from ferryman.views.documents.base import Document, Time
 from ferryman.views.running_jobs import RunningJob
 
@@ -125,6 +128,23 @@ class RegistryResumedDocument(Document):
     cause: str = Field(description="Why: one word to match.")
 
 
+class PausedDocument(Document):
+    """`paused`: a person has paused this, in any process."""
+
+    scope: PauseScope = Field(description="What is paused.")
+    name: str = Field(description="Of an item: its target; of a registry: its host; of all: empty.")
+    since: Time = Field(description="Since when.")
+    actor: str = Field(description="Who has paused it.")
+    note: str | None = Field(description="Why, as they wrote.")
+
+
+class ResumedDocument(Document):
+    """`resumed`: a person has ended that pause."""
+
+    scope: PauseScope = Field(description="What was paused.")
+    name: str = Field(description="As in `paused`.")
+
+
 class ResetDocument(Document):
     """`reset`: events were missed, because the stream was left for too long; read again what you show."""
 
@@ -138,6 +158,8 @@ EVENTS: dict[str, type[Document]] = {
     "job-ended": JobEndedDocument,
     "registry-paused": RegistryPausedDocument,
     "registry-resumed": RegistryResumedDocument,
+    "paused": PausedDocument,
+    "resumed": ResumedDocument,
     "reset": ResetDocument,
 }
 NAMES = {model: name for name, model in EVENTS.items()}
@@ -151,6 +173,8 @@ _MODELS: dict[type[Event], type[Document]] = {
     JobEnded: JobEndedDocument,
     RegistryPaused: RegistryPausedDocument,
     RegistryResumed: RegistryResumedDocument,
+    WorkPaused: PausedDocument,
+    WorkResumed: ResumedDocument,
 }
 
 

@@ -5,15 +5,18 @@ import functools
 from aiohttp import web
 
 from ferryman.views.documents.events import EVENTS
-from ferryman.web.api import stream, tags, work
+from ferryman.web.api import actions, items, stream, tags, troubles, work
 from ferryman.web.api.answers import as_json, route
 from ferryman.web.api.endpoints import PREFIX
 from ferryman.web.api.openapi import Json, as_file, openapi
 from ferryman.web.routing import Route
 
 ENDPOINTS = (
+    *items.ENDPOINTS,
     *tags.ENDPOINTS,
+    *troubles.ENDPOINTS,
     *work.ENDPOINTS,
+    *actions.ENDPOINTS,
     *stream.ENDPOINTS,
 )
 

@@ -42,8 +42,13 @@ class Page(Document, Generic[_Entry]):
     ) -> Self:
         """The page with the first `limit` rows. `rows`: one more, if there is a next page; `key`: a row's sort key."""
         shown = rows[:limit]
-        following = _path(request, encode(key(shown[-1]))) if len(rows) > limit else None
-        return cls(entries=[document(row) for row in shown], next=following)
+        following = key(shown[-1]) if len(rows) > limit else None
+        return cls.listing(request, [document(row) for row in shown], following=following)
+
+    @classmethod
+    def listing(cls, request: web.Request, entries: list[_Entry], *, following: tuple[object, ...] | None) -> Self:
+        """The page with these entries. `following`: the key behind which the next page begins; None: it is the last."""
+        return cls(entries=entries, next=None if following is None else _path(request, encode(following)))
 
 
 def _path(request: web.Request, cursor: str) -> str:

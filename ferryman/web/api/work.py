@@ -9,6 +9,7 @@ from pydantic import Field
 from ferryman.operations.services import services_liveness
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.cycles import CycleDocument, SampleDocument
+from ferryman.views.documents.pauses import ActionDocument
 from ferryman.views.documents.services import RunningDocument, ServiceDocument
 from ferryman.web.api.cursors import Cursor
 from ferryman.web.api.endpoints import Parameters, get
@@ -35,6 +36,24 @@ async def list_cycles(request: web.Request, parameters: CyclesParameters) -> Cyc
     before = parameters.cursor[0] if parameters.cursor else None
     rows = await context(request).record.cycles.latest(parameters.limit + 1, before=before)
     return CyclePage.of(request, rows, limit=parameters.limit, document=CycleDocument.of, key=lambda row: (row.id,))
+
+
+class ActionPage(Page[ActionDocument]):
+    """The audit log, newest first."""
+
+
+class ActionsParameters(Paged):
+    """Which actions."""
+
+    cursor: Annotated[tuple[int], Cursor()] | None = Field(None, description="From `next` of the page before.")
+
+
+@get("/actions")
+async def list_actions(request: web.Request, parameters: ActionsParameters) -> ActionPage:
+    """The audit log: what persons did within a year, the newest first."""
+    before = parameters.cursor[0] if parameters.cursor else None
+    rows = await context(request).record.actions.list(before=before, most=parameters.limit + 1)
+    return ActionPage.of(request, rows, limit=parameters.limit, document=ActionDocument.of, key=lambda row: (row.id,))
 
 
 class SampleList(Document):
@@ -92,4 +111,4 @@ async def list_running(request: web.Request) -> RunningList:
     )
 
 
-ENDPOINTS = (list_cycles, list_samples, list_services, list_running)
+ENDPOINTS = (list_actions, list_cycles, list_samples, list_services, list_running)

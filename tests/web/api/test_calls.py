@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-import pytest
 from yarl import URL
 
+from ferryman.store.records import ItemKey
 from tests.web.api.filled import HOSTILE
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
@@ -39,29 +39,28 @@ async def test_the_entity_tag_changes_with_the_content(api: Site) -> None:
     assert (await read(api, "/cycles")).headers["ETag"] != before
 
 
-@pytest.mark.parametrize(
-    ("path", "place", "name", "detail"),
-    [
-        ("/cycles?limit=501", "query", "limit", "Input should be less than or equal to 500"),
-        ("/cycles?limit=1_0", "query", "limit", "should be a number"),
-        ("/cycles?cursor=x", "query", "cursor", "is not a cursor of this list"),
-        ("/cycles?cursor=WyJ4Il0", "query", "cursor/0", "Input should be a valid integer"),
-        ("/cycles?of=1", "query", "of", "is not known"),
-        ("/cycles?limit=1&limit=2", "query", "limit", "is given twice"),
-        ("/items/etcd/tags/v3.6.0?name=other", "query", "name", "is given twice"),
-        ("/items/a%00/plan", "path", "name", "String should match pattern"),
-    ],
-)
-async def test_a_wrong_parameter_is_named(api: Site, path: str, place: str, name: str, detail: str) -> None:
-    answer = await read(api, path)
+WRONG_PARAMETERS = [
+    ("/cycles?limit=501", "query", "limit", "Input should be less than or equal to 500"),
+    ("/cycles?limit=1_0", "query", "limit", "should be a number"),
+    ("/cycles?cursor=x", "query", "cursor", "is not a cursor of this list"),
+    ("/cycles?cursor=WyJ4Il0", "query", "cursor/0", "Input should be a valid integer"),
+    ("/cycles?of=1", "query", "of", "is not known"),
+    ("/cycles?limit=1&limit=2", "query", "limit", "is given twice"),
+    ("/items/etcd/tags/v3.6.0?name=other", "query", "name", "is given twice"),
+    ("/items/a%00/plan", "path", "name", "String should match pattern"),
+]
 
-    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json; charset=utf-8")
-    problem = json.loads(answer.text)
-    [mistake] = problem["errors"]
-    assert (mistake["place"], mistake["name"]) == (place, name)
-    assert mistake["detail"].startswith(detail)
-    assert problem["detail"] == f"{name}: {mistake['detail']}"
-    assert problem["instance"] == URL(f"/api/v1{path}", encoded=True).path
+
+async def test_a_wrong_parameter_is_named(api: Site) -> None:
+    for path, place, name, detail in WRONG_PARAMETERS:
+        answer = await read(api, path)
+        assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json; charset=utf-8")
+        problem = json.loads(answer.text)
+        [mistake] = problem["errors"]
+        assert (mistake["place"], mistake["name"]) == (place, name)
+        assert mistake["detail"].startswith(detail)
+        assert problem["detail"] == f"{name}: {mistake['detail']}"
+        assert problem["instance"] == URL(f"/api/v1{path}", encoded=True).path
 
 
 async def test_nobody_reads_without_a_token(api: Site) -> None:
@@ -178,3 +177,44 @@ async def test_a_worker_has_no_api(start_site: StartSite) -> None:
     worker = await start_site(role="worker", FERRYMAN_TOKEN=TOKEN)
 
     assert (await worker.get("/api/v1/services", headers=bearer(TOKEN))).status == 404
+
+
+async def test_the_overview_says_the_verdict(api: Site) -> None:
+    overview = await document(api, "/overview")
+
+    assert overview["verdict"]["state"] == "incomplete"
+    assert overview["verdict"]["tags"]["failed"] == 1
+    assert overview["verdict"]["items"] == 2
+
+
+async def test_items_come_page_by_page_and_alone_with_their_rules(api: Site) -> None:
+    first = await document(api, "/items?limit=1")
+    second = await document(api, first["next"].removeprefix("/api/v1"))
+    etcd = await document(api, "/items/etcd")
+
+    assert [each["name"] for each in (*first["entries"], *second["entries"])] == ["etcd", "other"]
+    assert second["next"] is None
+    assert {**first["entries"][0], "rules": etcd["rules"]} == etcd
+    assert (etcd["tags"]["synced"], etcd["tags"]["queued"], etcd["looks"][0]["tags"]) == (1, 2, 6)
+    assert etcd["rules"]["order"] == "newest"
+
+
+async def test_failures_come_by_cause_with_what_mends_them(api: Site) -> None:
+    await api.app.record.ledger.note_lookup_failure(
+        ItemKey("other", "127.0.0.1:9/library/other", "registry.example.com/other", None),
+        "no Docker Engine at /run/docker.sock", now=api.app.clock.now(), kind="engine",
+    )  # fmt: skip
+    failures = await document(api, "/failures")
+
+    found = {each["kind"]: each for each in failures["tags"]}
+    assert (found["denied"]["status"], found["denied"]["tags"]) == ("failed", 1)
+    assert found["denied"]["examples"][0]["error"] == f"no: {HOSTILE}"
+    assert (found["unreachable"]["status"], found["unreachable"]["targets"]) == (
+        "queued",
+        ["registry.example.com/m/etcd"],
+    )
+    [lookup] = failures["lookups"]
+    assert (lookup["meaning"], lookup["remedy"]) == (
+        "the Docker Engine does not answer", "Start the engine, or set DOCKER_HOST.",
+    )  # fmt: skip
+    assert [each["item"] for each in lookup["items"]] == ["other"]
