@@ -2,14 +2,18 @@
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from ferryman.application import Application, open_application
+from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, LoginRefused
 from ferryman.settings import Settings
+from ferryman.store.actions import Actions
+from ferryman.store.records import Intent
 from tests.support.faulty import Faulty, Handler
 
 OLD, NEW = "hunter2-before", "hunter2-after"
@@ -68,3 +72,18 @@ async def test_a_password_that_was_rotated_in_its_file_is_taken_and_never_told(
 def holding(folder: Path, secret: bytes) -> list[str]:
     """The files of a folder in which this stands."""
     return [path.name for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
+async def test_what_people_did_is_kept_for_a_year(app: Application) -> None:
+    class Clock(SystemClock):
+        days = 0
+
+        def now(self) -> datetime:
+            return super().now() - timedelta(days=self.days)
+
+    clock = Clock()
+    actions = Actions(app.record.database, clock=clock)
+    for clock.days in (367, 365, 1):
+        await actions.note(Intent("me", "look", f"{clock.days} days ago"))
+    await app.remove_old_records()
+    assert [each.subject for each in await app.record.actions.list()] == ["1 days ago", "365 days ago"]

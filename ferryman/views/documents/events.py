@@ -27,6 +27,7 @@ class CycleStartedDocument(Document):
     """`cycle-started`: the scheduler begins to look at the items."""
 
     items: int = Field(description="How many.")
+    requested: bool = Field(description="Whether a person or a webhook asked for it, not the timetable.")
 
 
 class CycleEndedDocument(Document):
@@ -35,6 +36,8 @@ class CycleEndedDocument(Document):
     outcome: Literal["done", "failed", "stopped"] = Field(description="What came of it.")
     items: int = Field(description="How many items there were to look at.")
     items_failed: int = Field(description="How many of them could not be listed.")
+    items_paused: int = Field(description="How many of them persons have paused.")
+    requested: bool = Field(description="Whether a person or a webhook asked for it, not the timetable.")
     enqueued: int = Field(description="Tags that were queued.")
     seconds: float = Field(description="How long it took.")
     error: str | None = Field(description="Why it failed.")
