@@ -108,7 +108,7 @@ async def test_the_cookie_is_for_this_site_and_its_server_alone(start_site: Star
 async def test_the_cookie_is_secure_behind_tls(start_site: StartSite) -> None:
     site = await start_site(**TOKENS, **PROXY)
     proxied = {
-        "X-Forwarded-Proto": "https", "X-Forwarded-Host": "mirror.example.com", "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Proto": "https", "X-Forwarded-Host": "mirror.example.com:443", "X-Forwarded-For": "203.0.113.7",
         "Origin": "https://mirror.example.com",
     }  # fmt: skip
     page = await site.get("/login", headers=proxied)

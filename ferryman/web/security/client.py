@@ -8,6 +8,8 @@ from aiohttp import web
 
 from ferryman.web_address import Network
 
+_USUAL_PORTS = {"http": ":80", "https": ":443"}  # browsers leave them out of Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -21,7 +23,7 @@ class Client:
     @property
     def origin(self) -> str:
         """Our own origin, as this client's browser writes it."""
-        return f"{self.scheme}://{self.host}"
+        return f"{self.scheme}://{self.host.removesuffix(_USUAL_PORTS[self.scheme])}"
 
 
 def client_of(request: web.Request, trusted: Sequence[Network]) -> Client:
