@@ -49,7 +49,7 @@ class DatabaseAlarm:
         failure = await self._send(told.recipient.url, text)
         if failure is None:
             self._told[told.key] = self._clock.now()
-            log.get().info("message_sent", message="people were told", to=told.name, notices=1)
+            log.get().info("message_sent", message="message sent", to=told.name, notices=1)
         else:
             log.get().warning(
                 "message_not_delivered", message="a message was not delivered; trying again",

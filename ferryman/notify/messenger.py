@@ -107,7 +107,7 @@ class Messenger:
         error = await self._send(told.recipient.url, text)
         if error is None:
             await self._notices.delivered(claimed)
-            log.get().info("message_sent", message="people were told", to=told.name, notices=len(claimed.deliveries))
+            log.get().info("message_sent", message="message sent", to=told.name, notices=len(claimed.deliveries))
             return
         now = self._clock.now()
         wait = min(_FIRST_RETRY * 2.0 ** min(claimed.tries, 10), _LONGEST_RETRY)

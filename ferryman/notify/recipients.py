@@ -1,5 +1,6 @@
 """Who is told: the URLs of `notify:` and of FERRYMAN_NOTIFY, with names that do not contain them."""
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from ferryman.items.model import Configuration, Recipient
 
 _LENGTH = 16  # bytes of a hash
+_SALT = b"ferryman notify"  # not a random one: each process finds the same hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,13 @@ class NamedRecipient:
     @property
     def key(self) -> str:
         """What the database has in place of the URL, which is a secret."""
-        return hashlib.blake2b(self.recipient.url.encode(), digest_size=_LENGTH).hexdigest()
+        return _key(self.recipient.url)
+
+
+@functools.lru_cache(maxsize=256)
+def _key(url: str) -> str:
+    """A hash, slow enough that a password in the URL cannot be guessed from it, and the same in every process."""
+    return hashlib.scrypt(url.encode(), salt=_SALT, n=2**14, r=8, p=1, dklen=_LENGTH).hex()
 
 
 def recipients(configuration: Configuration, variable: SecretStr | None) -> list[NamedRecipient]:
