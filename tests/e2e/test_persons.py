@@ -33,8 +33,10 @@ def test_a_paused_registry_is_left_alone_until_it_is_resumed_also_after_a_kill(
     assert (look.code, "app is paused" in look.err) == (1, True)
     sentence = f"by cli:{getpass.getuser()}@"
     assert (sync.code, "1 item is paused: not looked at" in sync.err, sentence in sync.err) == (1, True, True)
-    assert status.out.startswith(f"registry {upstream.host} is paused since 20"), status.out
-    assert status.out.splitlines()[0].endswith(": maintenance: `ferryman resume` ends that")
+    verdict, pause, *_ = status.out.splitlines()
+    assert verdict.startswith(f"{upstream.host} is paused by cli:"), status.out
+    assert pause.startswith(f"registry {upstream.host} is paused since 20")
+    assert pause.endswith(": maintenance: `ferryman resume` ends that")
     assert health.code == 0
     assert held(target).keys() == {"m/app:1"}
 

@@ -66,7 +66,7 @@ async def test_events_come_as_json(api: Site) -> None:
         api.app.events.emit(ItemLooked("etcd", "s", "t", "failed", HOSTILE, "denied", traceback="secret"))
         second = await reader.event()
 
-    assert (first["event"], json.loads(first["data"])) == ("cycle-started", {"items": 3})
+    assert (first["event"], json.loads(first["data"])) == ("cycle-started", {"items": 3, "requested": False})
     looked = json.loads(second["data"])
     assert (second["event"], looked["error"], "traceback" in looked) == ("item-looked", HOSTILE, False)
 
