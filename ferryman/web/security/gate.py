@@ -24,6 +24,7 @@ _CLIENT = web.RequestKey("client", Client)
 _SESSION = web.RequestKey("session", Session)
 _VISITOR = web.RequestKey("visitor", str)
 _SCHEME = "bearer"
+_MOST_UNKNOWN_HOSTS = 100  # that are logged
 _LONGEST_LOGGED = 200  # characters of what a stranger sent
 
 
@@ -49,6 +50,7 @@ class Gate:
         self._sessions = Sessions(self.access, clock=clock)
         self._forms = FormTokens(self.access.form_key())
         self._wrong = WrongTokens(clock=clock)
+        self._unknown_hosts: set[str] = set()
         self._trusted = settings.trusted_proxies
         listen = settings.listen
         self._hosts = Hosts(listening_on=listen.host if listen else "localhost", names=settings.hosts)
@@ -109,12 +111,19 @@ class Gate:
     def _check_host(self, request: web.Request) -> None:
         host = client(request).host
         if not self._hosts.includes(host):
-            log.get().warning(
-                "web_host_unknown",
-                message="a request for a host that is not ours; if it is, add it to FERRYMAN_HOSTS",
-                host=name_of(host)[:_LONGEST_LOGGED],
-            )
+            self._tell_unknown_host(name_of(host)[:_LONGEST_LOGGED])
             raise Refused(421, _("Ferryman does not answer to this host name. If it should, add it to FERRYMAN_HOSTS."))
+
+    def _tell_unknown_host(self, name: str) -> None:
+        """Log it once: strangers must not fill the log."""
+        if name in self._unknown_hosts or len(self._unknown_hosts) >= _MOST_UNKNOWN_HOSTS:
+            return
+        self._unknown_hosts.add(name)
+        log.get().warning(
+            "web_host_unknown",
+            message="a request for a host that is not ours; if it is, add it to FERRYMAN_HOSTS",
+            host=name,
+        )
 
     def _identify(self, request: web.Request) -> Actor | None:
         """Who asks, by bearer token, session, or nothing."""

@@ -1,8 +1,10 @@
 """Which Host headers are ours. A page of somebody else's whose name was pointed at us (DNS rebinding) is refused."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]+))(?::[0-9]*)?")  # RFC 9110, 7.2
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -24,10 +26,9 @@ class Hosts:
 
 
 def name_of(header: str) -> str:
-    """The host without its port: `[::1]:8080` is `::1`."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower().removesuffix(".")
+    """The host without its port: `[::1]:8080` is `::1`. Empty for what is neither."""
+    found = _HOST.fullmatch(header.lower())
+    return "" if found is None else (found["address"] or found["name"]).removesuffix(".")
 
 
 def _is_address(name: str) -> bool:
