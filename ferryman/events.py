@@ -28,6 +28,15 @@ class CycleStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class LookStarted:
+    """The scheduler begins to look at an item's source: one ItemLooked follows, unless the process stops."""
+
+    item: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemLooked:
     """One item's source was looked at, whatever came of it.
 
@@ -180,7 +189,7 @@ class RequestRetried:
 
 
 Event = (
-    CycleStarted | ItemLooked | CycleEnded
+    CycleStarted | LookStarted | ItemLooked | CycleEnded
     | JobStarted | JobProgressed | JobEnded
     | RegistryPaused | RegistryResumed | WorkPaused | WorkResumed
     | RequestDone | RequestRetried

@@ -17,7 +17,7 @@ from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
 from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable, defect_message
-from ferryman.events import CycleEnded, CycleStarted, Events, ItemLooked, traceback_of
+from ferryman.events import CycleEnded, CycleStarted, Events, ItemLooked, LookStarted, traceback_of
 from ferryman.items.model import Configuration, Item
 from ferryman.kinds import ListerName
 from ferryman.planner import Decision, Mirrored, RuleSelector
@@ -179,6 +179,7 @@ class Scheduler:
                     paused.add(str(item.target))
                     self._events.emit(looked)
                     return
+                self._events.emit(LookStarted(item.name, str(item.source), str(item.target)))
                 try:
                     async with _time_limit(item):
                         looked = await self._look_with_login_retry(configuration, item, unread, only_unread=only_unread)

@@ -19,6 +19,7 @@ from ferryman.store.services import Cycles
 from ferryman.supervision import keep_running
 from ferryman.tasks import cancel_and_wait
 from ferryman.timetable import NextCycle, next_cycle
+from ferryman.views import process_details
 from ferryman.views.running_jobs import RunningJobs
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Service:
             self._supervised("heartbeat calls", self._app.cycle_calls().run),
         ]
         if self._page:
-            others.append(self._supervised("page", partial(self._page.serve, self._app, self._role)))
+            others.append(self._supervised("page", partial(self._page.serve, self._app, self._role, self._running)))
         if self._scheduler:
             requested = RequestedLooks(self._app, self._scheduler, reload=self._reload)
             others.append(self._supervised("requested looks", requested.run))
@@ -230,11 +231,10 @@ class _Service:
     async def _heartbeat(self) -> None:
         if self._is_stalled():
             return
-        record, cycles = self._app.record, self._cycles() if self._scheduler else Cycles()
+        cycles = self._cycles() if self._scheduler else Cycles()
         try:
-            await record.services.heartbeat(
-                self._app.owner.name, self._role, cycles=cycles, details=self._running.details()
-            )
+            details = process_details.written(self._running, self._app.registry.present_limits())
+            await self._app.record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles, details=details)
         except StoreError as error:
             log.get().error("heartbeat_failed", message="cannot send the heartbeat", error=str(error))
 

@@ -18,6 +18,7 @@ from ferryman.events import (
     JobInfo,
     JobProgressed,
     JobStarted,
+    LookStarted,
     RegistryPaused,
     RegistryResumed,
     RequestDone,
@@ -30,6 +31,7 @@ from tests.conftest import ReadLog
 JOB = JobInfo("token", "etcd", "quay.io/coreos/etcd", "registry.example.com/etcd", "v3.5.0", 1)
 EACH: list[Event] = [
     CycleStarted(1),
+    LookStarted("etcd", "quay.io/coreos/etcd", "registry.example.com/etcd"),
     ItemLooked("etcd", "quay.io/coreos/etcd", "registry.example.com/etcd", "looked"),
     CycleEnded("done", 1),
     JobStarted(JOB),

@@ -45,3 +45,8 @@ def relative(at: datetime, now: datetime) -> str:
 def duration(length: timedelta) -> str:
     """`3 minutes`."""
     return dates.format_timedelta(length, threshold=1, locale=current().locale)
+
+
+def seconds(length: float) -> str:
+    """`3 minutes`, of 180."""
+    return duration(timedelta(seconds=round(length)))

@@ -1,11 +1,20 @@
-"""What moves now in this process: every running job with its bytes, its rate and the time that is left."""
+"""What moves now in this process: every running job with its bytes, its rate and the time that is left; every look."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ferryman.events import Event, JobEnded, JobInfo, JobProgressed, JobStarted
+from ferryman.events import (
+    CycleEnded,
+    Event,
+    ItemLooked,
+    JobEnded,
+    JobInfo,
+    JobProgressed,
+    JobStarted,
+    LookStarted,
+)
 from ferryman.views.progress import TagProgress
 
 _WINDOW = 10.0  # seconds over which the rate is averaged
@@ -27,6 +36,16 @@ class RunningJob:
     rate: float  # bytes per second
     seconds: float  # since it began
     left: float | None  # seconds; None: too early to tell
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLook:
+    """An item's source that is listed now, as the page shows it."""
+
+    item: str
+    source: str
+    target: str
+    seconds: float  # since it began
 
 
 @dataclass(slots=True)
@@ -51,6 +70,7 @@ class RunningJobs:
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._jobs: dict[str, _Job] = {}  # in the order of their start
+        self._looks: dict[str, tuple[LookStarted, float]] = {}  # by target, likewise; and when it began
 
     def observe(self, event: Event) -> None:
         """Update the jobs."""
@@ -62,6 +82,12 @@ class RunningJobs:
                 self._jobs[info.key] = _Job(info, TagProgress(f"{info.item}:{info.tag}"), self._clock())
             case JobEnded():
                 self._jobs.pop(event.job.key, None)
+            case LookStarted():
+                self._looks[event.target] = event, self._clock()
+            case ItemLooked():
+                self._looks.pop(event.target, None)
+            case CycleEnded() if event.outcome != "done":  # its looks were broken off
+                self._looks.clear()
 
     def now(self) -> list[RunningJob]:
         """The running jobs, the oldest first."""
@@ -71,9 +97,16 @@ class RunningJobs:
         """One of them; None: it does not run."""
         return _described(found, self._clock()) if (found := self._jobs.get(key)) else None
 
+    def looks(self) -> list[RunningLook]:
+        """The items that are looked at, the oldest look first."""
+        return [
+            RunningLook(look.item, look.source, look.target, self._clock() - began)
+            for look, began in self._looks.values()
+        ]
+
     def details(self) -> dict[str, Any]:
         """The same as JSON, for a heartbeat: other processes show them."""
-        return {"jobs": [asdict(job) for job in self.now()]}
+        return {"jobs": [asdict(job) for job in self.now()], "looks": [asdict(look) for look in self.looks()]}
 
 
 def _described(job: _Job, now: float) -> RunningJob:

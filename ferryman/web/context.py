@@ -9,6 +9,7 @@ from ferryman.application import Application, Record
 from ferryman.clock import Clock
 from ferryman.events import Events
 from ferryman.settings import Settings
+from ferryman.views.running_jobs import RunningJobs
 
 Role = Literal["run", "scheduler", "worker"]
 
@@ -19,6 +20,7 @@ class Context:
 
     application: Application
     role: Role
+    running: RunningJobs  # what this process does now
 
     @property
     def record(self) -> Record:

@@ -21,9 +21,20 @@ _STATUSES = {
     "silent": N_("silent"),
     "lost": N_("lost"),
     "handed-back": N_("handed back"),
+    # Of registries:
+    "fine": N_("fine"),
+    "limited": N_("limits requests"),
+    "refused": N_("refuses the login"),
+    "unreachable": N_("unreachable"),
 }
+_DOINGS = {"": N_("starting"), "pull": N_("pulling"), "push": N_("pushing"), "copy": N_("copying")}
 
 
 def status_name(status: str) -> str:
     """A status in the reader's language; an unknown one is shown as it is."""
     return _(_STATUSES.get(status, status))
+
+
+def doing_name(doing: str) -> str:
+    """What a running copy does, as a transport names it, in the reader's language."""
+    return _(_DOINGS.get(doing, doing))

@@ -12,9 +12,11 @@ from ferryman import __version__
 from ferryman.i18n import formats
 from ferryman.i18n.languages import languages
 from ferryman.i18n.texts import _, current, ngettext
+from ferryman.store.queue.lease_owners import host_of
 from ferryman.web.assets import assets
 from ferryman.web.context import CONTEXT
-from ferryman.web.navigation import PAGES, status_name
+from ferryman.web.links import item_path, tag_path
+from ferryman.web.navigation import PAGES, doing_name, status_name
 from ferryman.web.routing import BASE_PATH, PATHS
 from ferryman.web.security.forms import FIELD
 from ferryman.web.security.gate import GATE, actor
@@ -83,6 +85,8 @@ def _environment() -> jinja2.Environment:
         "asset": lambda url, name: url(assets()[name].path),
         "column": Column,
         "status_name": status_name,
+        "item_path": item_path,
+        "tag_path": tag_path,
         "language": current,
         "languages": languages,
         "number": formats.number,
@@ -91,6 +95,9 @@ def _environment() -> jinja2.Environment:
         "moment": formats.moment,
         "relative": formats.relative,
         "duration": formats.duration,
+        "seconds": formats.seconds,
+        "doing_name": doing_name,
+        "host_of": host_of,
         "version": __version__,
     }
     return environment

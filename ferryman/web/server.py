@@ -14,6 +14,7 @@ from aiohttp.log import server_logger
 from ferryman import log
 from ferryman.application import Application
 from ferryman.errors import AddressUnusable
+from ferryman.views.running_jobs import RunningJobs
 from ferryman.web.connections import Connections
 from ferryman.web.context import Context, Role
 from ferryman.web.site import build
@@ -48,10 +49,10 @@ class Server:
         """Where it listens: `127.0.0.1:8080`."""
         return [_name(each) for each in self._sockets]
 
-    async def serve(self, application: Application, role: Role) -> None:
+    async def serve(self, application: Application, role: Role, running: RunningJobs) -> None:
         """Serve until cancelled; then end within two seconds, open event streams at once."""
         runner = web.AppRunner(
-            build(Context(application, role)), access_log=None, keepalive_timeout=_KEEP_ALIVE,
+            build(Context(application, role, running)), access_log=None, keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_CLOSING,
         )  # fmt: skip
         await runner.setup()

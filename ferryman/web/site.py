@@ -10,6 +10,7 @@ from ferryman.web.language import speak
 from ferryman.web.live import LIVE, LiveParts
 from ferryman.web.pages.health import CHECK, ReadinessCheck
 from ferryman.web.pages.metrics import METRICS, counting, metrics_of
+from ferryman.web.pages.overview import LATEST, LatestOverview
 from ferryman.web.routes import ROUTES as ALL_ROUTES
 from ferryman.web.routing import BASE_PATH, PATHS, ROUTES, Handler, Route
 from ferryman.web.security.gate import GATE, Gate
@@ -28,6 +29,7 @@ def build(context: Context) -> web.Application:
     site[CHECK] = ReadinessCheck()
     site[STREAMS] = Streams()
     site[LIVE] = LiveParts(clock=context.clock)
+    site[LATEST] = LatestOverview()
     site[METRICS] = metrics_of(context)
     site.cleanup_ctx.append(counting)
     routes: list[Route] = [route for route in ALL_ROUTES if route.in_worker or context.role != "worker"]

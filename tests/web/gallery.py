@@ -13,7 +13,7 @@ from ferryman.web import rendering
 from ferryman.web.charts import bar_chart, line_chart
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
-from ferryman.web.live import LIVE
+from ferryman.web.live import LIVE, Part
 from ferryman.web.routes import ROUTES
 from ferryman.web.routing import Route, redirect
 from ferryman.web.streams import STREAMS
@@ -88,7 +88,7 @@ class Gallery:
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         self.opened.set()
-        return await request.app[STREAMS].send(request, request.app[LIVE].follow(request.app, [self._part]))
+        return await request.app[STREAMS].send(request, request.app[LIVE].follow(request.app, [Part(self._part)]))
 
-    async def _part(self, site: web.Application) -> str:
-        return rendering.fragment(site, "counter.html", **self._counter())
+    async def _part(self, site: web.Application) -> list[str]:
+        return [rendering.fragment(site, "counter.html", **self._counter())]

@@ -11,9 +11,11 @@ import aiohttp
 from yarl import URL
 
 from ferryman.application import Application, open_application
+from ferryman.clock import Clock
 from ferryman.settings import Settings
 from ferryman.store.database.database import open_database
 from ferryman.tasks import cancel_and_wait
+from ferryman.views.running_jobs import RunningJobs
 from ferryman.web.context import Role
 from ferryman.web.server import Server
 
@@ -25,7 +27,10 @@ HTML = {"Accept": "text/html"}
 class Site:
     """A running server and one browser's worth of cookies. A context manager."""
 
-    def __init__(self, folder: Path, *, role: Role = "run", items: str = ITEMS, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, role: Role = "run", items: str = ITEMS, clock: Clock | None = None, **settings: str
+    ) -> None:
+        """`clock`: in place of the system's."""
         self._folder = folder
         (folder / "items.yml").write_text(items)
         self._settings = Settings.load(
@@ -37,16 +42,21 @@ class Site:
             }
         )
         self._role = role
+        self._clock = clock
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         stack = self._stack
         (self._folder / "ferryman.db").write_bytes(await _empty_database(self._folder))
         self.app: Application = await stack.enter_async_context(open_application(self._settings, engine=False))
+        if self._clock is not None:
+            self.app.clock = self._clock
+        self.running = RunningJobs(clock=self.app.clock.monotonic)
+        self.app.events.subscribe(self.running.observe)
         assert self._settings.listen is not None
         self.server = Server.listen(self._settings.listen)
         stack.callback(self.server.close)
-        self.serving = asyncio.create_task(self.server.serve(self.app, self._role))
+        self.serving = asyncio.create_task(self.server.serve(self.app, self._role, self.running))
         stack.push_async_callback(cancel_and_wait, [self.serving])
         self.host = self.server.addresses[0]
         self.url = f"http://{self.host}"

@@ -1,7 +1,9 @@
 """What pages show of the record."""
 
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
+from ferryman.web.item_rows import row_id
 from tests.support.upstreams import NOON, made_up_digest
+from tests.web.reading import item_row
 from tests.web.support import Site
 
 ITEM = ItemKey("etcd", "quay.io/coreos/etcd", "registry.example.com/m/etcd", None)
@@ -27,6 +29,6 @@ async def test_the_overview_counts_tags_by_status(site: Site) -> None:
 
     text = (await site.get("/")).text
 
-    assert '<span class="name">etcd</span> <span class="faint">quay.io/coreos/etcd</span>' in text
-    numbers = [cell.partition("<")[0] for cell in text.split('<td class="number')[1:]]
-    assert [number.rpartition(">")[2] for number in numbers] == ["0", "2", "0", "0", "1"]
+    assert '<a class="name" href="/items/etcd">etcd</a>' in text
+    row = item_row(text, row_id(ITEM.target))
+    assert [row[name] for name in ("Wanted", "Synced", "Queued", "Running", "Failed", "Held")] == list("202000")

@@ -345,7 +345,7 @@ async def test_a_defect_is_logged_and_not_shown(
     async def broken(*_: object) -> None:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr(type(site.app.record.ledger), "summary", broken)
+    monkeypatch.setattr(type(site.app.record.samples), "since", broken)
     page, document = await site.get("/"), await site.get("/", headers={"Accept": "application/json"})
 
     assert (page.status, document.status) == (500, 500)

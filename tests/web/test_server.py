@@ -98,7 +98,7 @@ async def test_a_handler_that_takes_too_long_is_ended(site: Site, monkeypatch: p
         await asyncio.Event().wait()
 
     monkeypatch.setattr(errors, "_LONGEST_HANDLER", 0.01)
-    monkeypatch.setattr(type(site.app.record.ledger), "summary", never)
+    monkeypatch.setattr(type(site.app.record.samples), "since", never)
     answer = await site.get("/")
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
@@ -108,7 +108,7 @@ async def test_a_database_that_fails_is_told_without_its_words(site: Site, monke
     async def fail(*_: object) -> None:
         raise StoreError("porter:hunter2@db")
 
-    monkeypatch.setattr(type(site.app.record.ledger), "summary", fail)
+    monkeypatch.setattr(type(site.app.record.samples), "since", fail)
     answer = await site.get("/")
 
     assert answer.status == 503

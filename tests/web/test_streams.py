@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from ferryman.web import live, streams
-from ferryman.web.live import LiveParts
+from ferryman.web.live import LiveParts, Part
+from ferryman.web.pages import overview
 from ferryman.web.streams import Message
 from tests.support.clock import PatientClock
 from tests.web.conftest import StartSite
@@ -25,19 +26,21 @@ async def event(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 async def test_a_part_comes_at_once_and_after_every_change(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_INTERVAL", 0.01)
+    monkeypatch.setattr(live, "_TICK", 0.01)
+    monkeypatch.setattr(overview, "_INTERVAL", 0.0)
     async with site.http.get("/live/overview", headers={"Accept-Language": "zh"}) as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         assert response.headers["Cache-Control"] == "no-store"
         assert await event(response) == {"retry": "3000"}
-        first = await event(response)
+        first = [await event(response) for _ in range(6)]
         await enqueue(site, "1")
-        second = await event(response)
+        while "verdict" not in (changed := (await event(response))["data"]):
+            pass
 
-    assert first["event"] == second["event"] == "fragment"
-    assert first["data"].startswith('<div id="items">')
-    assert "尚无记录" in first["data"]
-    assert "quay.io/coreos/etcd" in second["data"]
+    assert {each["event"] for each in first} == {"fragment"}
+    assert first[1]["data"].startswith('<section id="verdict" class="verdict idle"')
+    assert "尚无记录" in first[1]["data"]
+    assert changed.startswith('<section id="verdict" class="verdict busy"')
 
 
 async def test_a_stop_ends_streams_at_once(site: Site) -> None:
@@ -46,11 +49,12 @@ async def test_a_stop_ends_streams_at_once(site: Site) -> None:
         assert (await event(response))["event"] == "fragment"
         site.serving.cancel()
         await asyncio.wait([site.serving])
-        assert await response.content.read() == b"", "a whole response: it was not cut off"
+        rest = await response.content.read()  # raises if it was cut off
+        assert rest.count(b"event: ") == rest.count(b"\n\n")
 
 
 async def test_streams_end_in_time_and_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_LONGEST", 0.05)
+    monkeypatch.setattr(streams, "_LONGEST", 1.0)
     async with site.http.get("/live/overview") as response:
         assert b"fragment" in await response.content.read()
     monkeypatch.setattr(streams, "_MOST", 0)
@@ -78,7 +82,7 @@ async def test_a_defect_ends_a_stream_and_is_logged(
     async def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(type(site.app.record.ledger), "summary", broken)
+    monkeypatch.setattr(overview, "read_overview", broken)
     async with site.http.get("/live/overview") as response:
         assert await response.content.read() == b"retry: 3000\n\n"
 
@@ -88,14 +92,15 @@ async def test_a_defect_ends_a_stream_and_is_logged(
 async def test_a_part_is_made_once_a_second_for_all(site: Site) -> None:
     clock, made = PatientClock(), 0
 
-    async def part(_: object) -> str:
+    async def make(_: object) -> list[str]:
         nonlocal made
         made += 1
-        return f"<p id=n>{made}</p>"
+        return [f"<p id=n>{made}</p>", "<p id=same></p>"]
 
     parts = LiveParts(clock=clock)
-    followers: list[AsyncIterator[Message]] = [parts.follow(None, [part]) for _ in range(3)]  # type: ignore[arg-type]
+    followers: list[AsyncIterator[Message]] = [parts.follow(None, [Part(make)]) for _ in range(3)]  # type: ignore[arg-type]
     assert {(await anext(each)).data for each in followers} == {"<p id=n>1</p>"}
+    assert {(await anext(each)).data for each in followers} == {"<p id=same></p>"}
     waiting = [asyncio.ensure_future(anext(each)) for each in followers]
     await clock.run(*waiting)
 

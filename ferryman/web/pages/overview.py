@@ -1,32 +1,181 @@
-"""The first page."""
+"""The first page: the verdict, what moves, the items, the queue over time, the registries, the processes."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
-from ferryman.store.ledger import ItemSummary
-from ferryman.web.context import CONTEXT
-from ferryman.web.live import LIVE
+from ferryman.item_names import Named, named
+from ferryman.operations.overview import Overview, read_overview
+from ferryman.store.queries.look_strips import read_look_strips
+from ferryman.store.samples import INTERVAL, interval_of
+from ferryman.views import process_details
+from ferryman.views.process_details import ProcessDetails
+from ferryman.web.context import CONTEXT, Context, context
+from ferryman.web.item_rows import STATE_NAMES, ItemsFilter, ShownItems, cells, row_id, shown
+from ferryman.web.links import addresses
+from ferryman.web.live import LIVE, Part
+from ferryman.web.moving import moving
+from ferryman.web.registry_cards import cards
 from ferryman.web.rendering import fragment, render
-from ferryman.web.routing import Route
+from ferryman.web.routing import PATHS, Route
+from ferryman.web.sample_charts import DAY, MONTH, charts
+from ferryman.web.security.gate import actor
 from ferryman.web.streams import STREAMS
+from ferryman.web.verdict_lines import lines
+
+_INTERVAL = 5.0  # seconds between two versions of what comes from the database
+
+
+class LatestOverview:
+    """The overview for the live parts: one read serves all of them, and all readers."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._last: tuple[float, Overview] | None = None
+
+    async def read(self, context: Context) -> Overview:
+        """The overview of the last seconds. Raises StoreError."""
+        async with self._lock:
+            now = context.clock.monotonic()
+            if self._last is None or now - self._last[0] >= _INTERVAL:
+                self._last = now, await _read(context)
+            return self._last[1]
+
+
+LATEST = web.AppKey("latest_overview", LatestOverview)
 
 
 async def _show(request: web.Request) -> web.StreamResponse:
-    return render(request, "overview.html", items=await _summaries(request.app))
+    """The page, from one moment: not from what the live parts have read before."""
+    here = context(request)
+    wanted, overview = ItemsFilter.of(request.query), await _read(here)
+    who = actor(request)
+    may_act = who is not None and who.may_act
+    items = await _with_looks(here, shown(overview.items, wanted))
+    samples = await here.record.samples.since(interval_of(overview.at) - MONTH)
+    charts_until = interval_of(overview.at) - INTERVAL  # the last one that has ended
+    return render(
+        request,
+        "overview.html",
+        wanted=wanted,
+        query=request.query_string,
+        state_names=STATE_NAMES,
+        all_paused=_everything_is_paused(overview),
+        day=charts(samples, DAY, now=charts_until),
+        month=charts(samples, MONTH, now=charts_until),
+        **_verdict_values(request.app, overview),
+        **_moving_values(here, overview),
+        **_items_values(here),
+        **_registries_values(here, overview),
+        may_act=may_act,
+        items=items,
+        overview=overview,
+    )
 
 
 async def _follow(request: web.Request) -> web.StreamResponse:
-    return await request.app[STREAMS].send(request, request.app[LIVE].follow(request.app, [_items]))
+    who = actor(request)
+    may_act = who is not None and who.may_act
+    parts = [
+        Part(_moving),
+        Part(_verdict, interval=_INTERVAL),
+        Part(_items, (ItemsFilter.of(request.query),), _INTERVAL),
+        Part(_registries, (may_act,), _INTERVAL),
+        Part(_services, interval=_INTERVAL),
+    ]
+    return await request.app[STREAMS].send(request, request.app[LIVE].follow(request.app, parts))
 
 
-async def _items(site: web.Application) -> str:
-    return fragment(site, "parts/items.html", items=await _summaries(site))
+async def _verdict(site: web.Application) -> Sequence[str]:
+    overview = await site[LATEST].read(site[CONTEXT])
+    return [fragment(site, "parts/verdict.html", overview=overview, **_verdict_values(site, overview))]
 
 
-async def _summaries(site: web.Application) -> Sequence[ItemSummary]:
-    app = site[CONTEXT].application
-    return await app.record.ledger.summary({str(item.target) for item in app.configuration.items})
+async def _moving(site: web.Application) -> Sequence[str]:
+    here = site[CONTEXT]
+    overview = await site[LATEST].read(here)
+    return [
+        fragment(
+            site, "parts/moving.html", overview=overview, address_of=_address_of(here), **_moving_values(here, overview)
+        )
+    ]
+
+
+async def _items(site: web.Application, wanted: ItemsFilter) -> Sequence[str]:
+    here = site[CONTEXT]
+    overview = await site[LATEST].read(here)
+    items = await _with_looks(here, shown(overview.items, wanted))
+    values = _items_values(here)
+    elements = [fragment(site, "parts/items_found.html", items=items, wanted=wanted, state_names=STATE_NAMES)]
+    for item in items.rows:
+        elements.append(fragment(site, "parts/item.html", item=item, overview=overview, **values))
+        await asyncio.sleep(0)  # a long table must not keep copies waiting
+    return elements
+
+
+async def _registries(site: web.Application, may_act: bool) -> Sequence[str]:
+    here = site[CONTEXT]
+    overview = await site[LATEST].read(here)
+    return [fragment(site, "parts/registries.html", may_act=may_act, **_registries_values(here, overview))]
+
+
+async def _services(site: web.Application) -> Sequence[str]:
+    return [fragment(site, "parts/services.html", overview=await site[LATEST].read(site[CONTEXT]))]
+
+
+async def _read(context: Context) -> Overview:
+    return await read_overview(context.record, _named(context), now=context.clock.now(), looks=False)
+
+
+def _everything_is_paused(overview: Overview) -> bool:
+    standing = overview.verdict.standing
+    return standing is not None and standing.pauses.everything is not None
+
+
+def _named(context: Context) -> list[Named]:
+    return named(context.application.configuration.items)
+
+
+async def _with_looks(context: Context, items: ShownItems) -> ShownItems:
+    """With the last looks of the rows that are shown."""
+    async with context.record.database.read() as connection:
+        strips = await read_look_strips(connection, {item.target for item in items.rows})
+    return replace(items, rows=[replace(item, looks=strips.get(item.target, ())) for item in items.rows])
+
+
+def _verdict_values(site: web.Application, overview: Overview) -> dict[str, Any]:
+    return {"verdict": lines(overview.verdict), "failures_page": "/failures" in site[PATHS]}
+
+
+def _moving_values(context: Context, overview: Overview) -> dict[str, Any]:
+    return {"moving": moving(_processes(context, overview))}
+
+
+def _items_values(context: Context) -> dict[str, Any]:
+    return {"address_of": _address_of(context), "row_id": row_id, "cells": cells}
+
+
+def _registries_values(context: Context, overview: Overview) -> dict[str, Any]:
+    limits = [limit for each in _processes(context, overview) for limit in each.limits]
+    return {"registries": cards(overview, _named(context), limits)}
+
+
+def _address_of(context: Context) -> Mapping[str, str]:
+    return addresses(_named(context))
+
+
+def _processes(context: Context, overview: Overview) -> list[ProcessDetails]:
+    """This process, and the others that live."""
+    own = process_details.present(context.running, context.application.registry.present_limits())
+    others = [
+        process_details.read(each.service.details)
+        for each in overview.services
+        if each.alive and each.service.owner != context.application.owner.name
+    ]
+    return [own, *others]
 
 
 ROUTES = (

@@ -4,7 +4,9 @@
 const controls = document.querySelector("[data-live]");
 
 function swap(html) {
-  const made = new DOMParser().parseFromString(html, "text/html").body.firstElementChild;
+  const template = document.createElement("template"); // unlike a document it takes a row without its table
+  template.innerHTML = html.trim();
+  const made = template.content.firstElementChild;
   const old = made?.id ? document.getElementById(made.id) : null;
   if (!old || old.contains(document.activeElement)) return; // never take what somebody is using
   if (old.isEqualNode(made)) return;

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from tests.examples.shown_site import shown_site
 from tests.support.browser import Tab, chromium, open_tab
 from tests.web.support import Site
 
@@ -37,3 +38,10 @@ async def start_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Si
 def visit(browser: Browser) -> Callable[..., OpenTab]:
     """Open windows on a site: `async with visit(site)(theme="dark") as tab`."""
     return lambda site: partial(open_tab, browser, url=site.url)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def filled_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One that months of work have filled, for whoever only looks."""
+    async with shown_site(tmp_path_factory.mktemp("filled")) as site:
+        yield site
