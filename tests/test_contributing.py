@@ -90,6 +90,7 @@ def test_add_a_setting(copy: Path) -> None:
 
 SHOW = """
 import asyncio, urllib.request
+from ferryman.views.running_jobs import RunningJobs
 from ferryman.application import open_application
 from ferryman.settings import Settings
 from ferryman.web.server import Server
@@ -99,7 +100,7 @@ async def main():
     settings = Settings.load({"FERRYMAN_DATABASE_URL": url, "FERRYMAN_LISTEN": "127.0.0.1:0"})
     async with open_application(settings, engine=False) as app:
         server = Server.listen(settings.listen)
-        serving = asyncio.create_task(server.serve(app, "run"))
+        serving = asyncio.create_task(server.serve(app, "run", RunningJobs(clock=app.clock.monotonic)))
         request = urllib.request.Request(f"http://{server.addresses[0]}/count", headers={"Accept": "text/html"})
         print(await asyncio.to_thread(lambda: urllib.request.urlopen(request).read().decode()))
         serving.cancel()
