@@ -28,7 +28,7 @@ _AT_ONCE = 2  # processes that send, of 50 MB each
 @items_option
 @json_option
 def command(test: bool, items: Path | None, as_json: bool) -> None:
-    """Send a test message to everybody who is told, and tell what came of it. Exit code 1: one was not delivered."""
+    """Send a test message to everybody who is told. Exit code 1: one was not delivered."""
     findings = run(try_all(load_settings(items)))
     if as_json:
         print_json_list(FindingDocument.of(each) for each in findings)
