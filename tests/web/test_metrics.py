@@ -47,9 +47,9 @@ async def test_an_empty_token_where_none_is_needed_is_no_wrong_one(site: Site) -
 async def test_a_site_that_is_closed_counts_no_more(start_site: StartSite) -> None:
     site = await start_site()
     await site.get("/healthz")
-    assert "Metrics" in observers(site)
+    assert "WorkMetrics" in observers(site)
     await cancel_and_wait([site.serving])
-    assert "Metrics" not in observers(site)
+    assert "WorkMetrics" not in observers(site)
 
 
 def observers(site: Site) -> set[str]:
