@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ferryman.application import Record
 from ferryman.operations.subjects import items_in_words, tag_in_words
+from ferryman.store.database.tables import TagCondition
 from ferryman.store.records import Intent
 
 
@@ -18,14 +19,38 @@ class Requeued:
 
 
 async def requeue_tags(
-    record: Record, targets: Collection[str], *, tag: str | None = None, only_failed: bool = False, actor: str
+    record: Record,
+    targets: Collection[str],
+    *,
+    tag: str | None = None,
+    only_failed: bool = False,
+    among: TagCondition | None = None,
+    lifting: Collection[str] | None = None,
+    detail: str | None = None,
+    actor: str,
 ) -> Requeued:
     """Queue the tags of these items again: all that the rules want, only the failed ones, or one tag of theirs.
 
-    Also ends the pauses of the registries that hold these tags back, but no person's pause. Raises StoreError.
+    `among`: only those that meet this condition, and `detail` says it in the audit log. Also ends the pauses of the
+    registries that hold these tags back (`lifting`: only of these), but no person's pause. Raises StoreError.
     """
     subject = items_in_words(targets) if tag is None else tag_in_words(targets, tag)
-    intent = Intent(actor, "requeue", subject, "only what failed" if only_failed else None)
-    queued = await record.queue.requeue(targets=targets, tag=tag, failed=only_failed, intent=intent)
+    intent = Intent(actor, "requeue", subject, detail or ("only what failed" if only_failed else None))
+    queued = await record.queue.requeue(
+        targets=targets, tag=tag, failed=only_failed, among=among, lifting=lifting, intent=intent
+    )
     left = await record.queue.outstanding(targets)
     return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused)
+
+
+async def count_requeue(
+    record: Record,
+    targets: Collection[str],
+    *,
+    tag: str | None = None,
+    only_failed: bool = False,
+    among: TagCondition | None = None,
+    lifting: Collection[str] | None = None,
+) -> int:
+    """How many tags `requeue_tags` would queue now. Raises StoreError."""
+    return await record.queue.count_requeue(targets=targets, tag=tag, failed=only_failed, among=among, lifting=lifting)

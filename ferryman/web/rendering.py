@@ -1,11 +1,13 @@
 """Templates, filled in with what a page shows, in the reader's language. Everything is escaped."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from aiohttp import web
+from markupsafe import Markup
 from yarl import URL
 
 from ferryman import __version__
@@ -17,11 +19,12 @@ from ferryman.web.assets import assets
 from ferryman.web.context import CONTEXT
 from ferryman.web.links import item_path, tag_path
 from ferryman.web.navigation import PAGES, doing_name, status_name
-from ferryman.web.routing import BASE_PATH, PATHS
+from ferryman.web.routing import BASE_PATH, PATHS, url
 from ferryman.web.security.forms import FIELD
 from ferryman.web.security.gate import GATE, actor
 from ferryman.web.security.headers import NONCE
 from ferryman.web.tables import Column
+from ferryman.web.visible import Exact, finalize
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,6 +35,7 @@ def render(request: web.Request, template: str, *, status: int = 200, **values: 
     response = web.Response(text=text, status=status, content_type="text/html")
     response.headers["Vary"] = "Accept-Language, Cookie"
     request.app[GATE].keep_visitor(request, response)
+    request.app[GATE].drop_notice(request, response)
     return response
 
 
@@ -51,15 +55,24 @@ def _of_request(request: web.Request) -> dict[str, object]:
     path = request.path.removeprefix(request.app[BASE_PATH])
     return {
         **_of_site(request.app),
+        "here": url(request, _raw(request)),
         "with_query": lambda **changes: _with_query(request, changes),
         "is_here": lambda page: path.rstrip("/") == page.rstrip("/"),
         "navigation": lambda: [(page, _(name)) for page, name in PAGES if page in request.app[PATHS]],
         "actor": actor(request),
         "has_login": gate.access.closed,
+        "notice": gate.notice(request),
         "form_field": FIELD,
         "form_token": lambda: gate.form_token(request),
         "nonce": request[NONCE],
     }
+
+
+def _raw(request: web.Request) -> str:
+    """The path below FERRYMAN_BASE_PATH and the query, as they came."""
+    path = request.rel_url.raw_path.removeprefix(request.app[BASE_PATH])
+    query = request.rel_url.raw_query_string
+    return f"{path}?{query}" if query else path
 
 
 def _with_query(request: web.Request, changes: dict[str, object]) -> str:
@@ -67,6 +80,20 @@ def _with_query(request: web.Request, changes: dict[str, object]) -> str:
     kept = {name: value for name, value in request.query.items() if name not in changes}
     changed = {name: str(value) for name, value in changes.items() if value is not None}
     return f"?{URL.build(query=kept | changed).raw_query_string}"
+
+
+def _text(message: str, **values: object) -> Markup:
+    """`_("… %(name)s", name=…)` in a template: the text is ours, the values may be strangers'."""
+    return _filled(_(message), values)
+
+
+def _counted(singular: str, plural: str, num: int, **values: object) -> Markup:
+    """`ngettext("%(num)s tag", "%(num)s tags", n)` in a template."""
+    return _filled(ngettext(singular, plural, num), {"num": num, **values})
+
+
+def _filled(text: str, values: Mapping[str, object]) -> Markup:
+    return Markup(text) % {name: finalize(value) for name, value in values.items()}  # noqa: S704 - values are escaped
 
 
 @functools.cache
@@ -78,10 +105,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
+        finalize=finalize,
     )
-    environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["exact"] = Exact
     environment.globals |= {
+        "_": _text,
+        "ngettext": _counted,
         "asset": lambda url, name: url(assets()[name].path),
         "column": Column,
         "status_name": status_name,

@@ -2,10 +2,12 @@
 
 from ferryman.web import assets
 from ferryman.web.api import calls
-from ferryman.web.pages import health, login, metrics, overview
+from ferryman.web.pages import actions, failures, health, login, metrics, overview
 
 ROUTES = (
     *assets.ROUTES,
+    *actions.ROUTES,
+    *failures.ROUTES,
     *health.ROUTES,
     *login.ROUTES,
     *metrics.ROUTES,

@@ -40,3 +40,9 @@ def url(request: web.Request, path: str) -> str:
 def redirect(target: str) -> web.Response:
     """Go there next, by GET."""
     return web.Response(status=303, headers={"Location": target})
+
+
+def own_path(target: str) -> str:
+    """A path to go on to, if it is one of this server's: anything else could lead to a stranger's page. Else empty."""
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if is_ours else ""

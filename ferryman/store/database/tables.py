@@ -112,6 +112,9 @@ tags = Table(
 )
 
 
+TagCondition = ColumnElement[bool]  # on the rows of `tags`
+
+
 def status_is(status: Status) -> ColumnElement[bool]:
     """`status = '…'` as a literal: SQLite does not use a partial index if the condition has a parameter."""
     if status not in get_args(Status):

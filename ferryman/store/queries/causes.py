@@ -8,9 +8,12 @@ from typing import Literal
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import status_is, tags
+from ferryman.store.database.tables import TagCondition, status_is, tags
 from ferryman.store.ledger import LookupFailure
+from ferryman.store.queue.statements import PAUSED
 
+LOGIN, _RATE_LIMITED = "login", "rate-limited"
+PAUSING = frozenset({LOGIN, _RATE_LIMITED})  # the kinds of errors for which a whole registry is paused
 FailingStatus = Literal["failed", "queued", "synced"]
 
 
@@ -98,6 +101,20 @@ def of_cause(cause: Cause) -> ColumnElement[bool]:
         tags.c.error_kind.is_not_distinct_from(cause.kind),
         tags.c.error_registry.is_not_distinct_from(cause.registry),
     )
+
+
+def of_group(kind: str | None, registry: str | None) -> TagCondition:
+    """The tags that fail for this cause and can be queued again: for good, or until they are tried again.
+
+    Those that are held back behind the registry's own pause have the cause that it was paused for.
+    """
+    same = and_(tags.c.error_kind.is_not_distinct_from(kind), tags.c.error_registry.is_not_distinct_from(registry))
+    failed = or_(status_is("failed"), status_is("queued")) if kind is not None else status_is("failed")
+    failing = and_(tags.c.failed_at.is_not(None), failed, same)
+    if registry is None or kind not in PAUSING:
+        return failing
+    held = tags.c.run_at.is_(None) if kind == LOGIN else tags.c.run_at.is_not(None)
+    return or_(failing, and_(status_is("queued"), tags.c.reason == PAUSED, tags.c.error_registry == registry, held))
 
 
 async def read_examples(connection: Transaction, cause: Cause, *, most: int) -> list[Example]:

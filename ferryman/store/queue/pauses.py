@@ -58,9 +58,23 @@ def released(hosts: Collection[str]) -> ColumnElement[bool]:
     return and_(waits, touches(hosts))
 
 
-async def lift_pauses(connection: Transaction, scope: ColumnElement[bool]) -> list[str]:
-    """End the pauses that hold back tags in `scope`. Returns the registries."""
+async def pauses_over(
+    connection: Transaction, scope: ColumnElement[bool], among: Collection[str] | None = None
+) -> list[str]:
+    """The paused registries (`among` these) that tags in `scope` wait for."""
+    if among is not None and not among:
+        return []
     pair = select(tags.c.source_registry, tags.c.target_registry).where(scope).distinct()
     hosts = {host for row in await connection.execute(pair) for host in row}
-    lifting = delete(registries).where(registries.c.registry.in_(hosts)).returning(registries.c.registry)
-    return list((await connection.execute(lifting)).scalars())
+    hosts = hosts if among is None else hosts.intersection(among)
+    paused = select(registries.c.registry).where(registries.c.registry.in_(hosts))
+    return list((await connection.execute(paused)).scalars())
+
+
+async def lift_pauses(
+    connection: Transaction, scope: ColumnElement[bool], among: Collection[str] | None = None
+) -> list[str]:
+    """End the pauses (of registries `among` these) that hold back tags in `scope`. Returns the registries."""
+    hosts = await pauses_over(connection, scope, among)
+    await connection.execute(delete(registries).where(registries.c.registry.in_(hosts)))
+    return hosts

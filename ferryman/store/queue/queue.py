@@ -57,6 +57,7 @@ from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
     UNREAD,
+    TagCondition,
     attempts,
     digests,
     history,
@@ -74,7 +75,7 @@ from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.looks import count_ends, note_look
 from ferryman.store.queue.manual_pauses import held_by_persons, read_pauses
 from ferryman.store.queue.merge import Merge, rename
-from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, released, touches
+from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, pauses_over, released, touches
 from ferryman.store.queue.statements import (
     CLAIM,
     CLAIM_AMONG,
@@ -624,30 +625,42 @@ class Queue:
         failed: bool = False,
         targets: Collection[str] | None = None,
         tag: str | None = None,
+        among: TagCondition | None = None,
+        lifting: Collection[str] | None = None,
         intent: Intent | None = None,
     ) -> int:
         """Queue again, in a new round: the tags of these targets (None: of all), or one tag of theirs.
 
         `failed`: only failed ones. Otherwise all, except tags that the rules exclude or upstream no longer has, unless
-        `tag` names them. Also ends the pauses that hold these tags back, with all that waits for them, but no person's
-        pause. `intent`: of the person who does that. Returns the number of tags.
+        `tag` names them. `among`: only those that meet this condition, too. Also ends the pauses that hold these tags
+        back (`lifting`: only of these registries), with all that waits for them, but no person's pause. `intent`: of
+        the person who does that. Returns the number of tags.
         """
         now = self._clock.now()
-        scope = or_(status_is("failed"), status_is("queued")) if failed else true()
-        if targets is not None:
-            scope = and_(scope, tags.c.target.in_(targets))
-        if tag is not None:
-            scope &= tags.c.tag == tag
-        chosen = and_(scope, status_is("failed") if failed else _may_be_requeued(named=tag is not None))
+        scope, chosen = _to_requeue(failed, targets, tag, among)
         async with self._database.write(exclusive=True) as connection:
-            lifted = await lift_pauses(connection, scope)
-            again = and_(or_(chosen, released(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
+            again = _requeued(chosen, lifted=await lift_pauses(connection, scope, lifting))
             number = (await connection.execute(update(tags).where(again).values(new_round("requeued", now)))).rowcount
             await hold_back(connection, now)
             await note_action(connection, intent, now, number)
         if number:
             self.filled.notify()
         return number
+
+    async def count_requeue(
+        self,
+        *,
+        failed: bool = False,
+        targets: Collection[str] | None = None,
+        tag: str | None = None,
+        among: TagCondition | None = None,
+        lifting: Collection[str] | None = None,
+    ) -> int:
+        """How many tags `requeue` would queue again now."""
+        scope, chosen = _to_requeue(failed, targets, tag, among)
+        async with self._database.read() as connection:
+            again = _requeued(chosen, lifted=await pauses_over(connection, scope, lifting))
+            return await connection.scalar(select(func.count()).select_from(tags).where(again)) or 0
 
     async def withdraw_items(self, targets: Collection[str]) -> int:
         """Take the tags of former items out of the queue. `targets`: those that items.yml has. Returns their number."""
@@ -725,6 +738,28 @@ def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:
     of_platforms = row.platform_digests or {}
     digest = of_platforms.get("linux/amd64") if job.source.startswith(f"{DOCKER_HUB}/") else None
     return {"tag_id": job.id, "digest": digest or job.digest, "pushed_at": row.pushed_at}
+
+
+def _to_requeue(
+    failed: bool,
+    targets: Collection[str] | None,
+    tag: str | None,
+    among: TagCondition | None,
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The tags whose registries' pauses end, and those of them that are queued again in any case."""
+    scope = or_(status_is("failed"), status_is("queued")) if failed else true()
+    if targets is not None:
+        scope = and_(scope, tags.c.target.in_(targets))
+    if tag is not None:
+        scope &= tags.c.tag == tag
+    if among is not None:
+        scope &= among
+    return scope, and_(scope, status_is("failed") if failed else _may_be_requeued(named=tag is not None))
+
+
+def _requeued(chosen: ColumnElement[bool], *, lifted: Collection[str]) -> ColumnElement[bool]:
+    """The tags that are queued again, when the pauses of these registries have ended."""
+    return and_(or_(chosen, released(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
 
 
 def _may_be_requeued(*, named: bool) -> ColumnElement[bool]:

@@ -4,14 +4,14 @@ from aiohttp import web
 
 from ferryman.i18n.texts import _
 from ferryman.web.rendering import render
-from ferryman.web.routing import Route, redirect, url
+from ferryman.web.routing import Route, own_path, redirect, url
 from ferryman.web.security.gate import GATE, actor
 
 _LONGEST_TOKEN = 1000  # characters
 
 
 async def _show(request: web.Request) -> web.StreamResponse:
-    target = _own_path(request.query.get("next", ""))
+    target = own_path(request.query.get("next", ""))
     if actor(request) is not None:
         return redirect(target or url(request, "/"))
     return _form(request, target)
@@ -19,7 +19,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
 
 async def _log_in(request: web.Request) -> web.StreamResponse:
     form = await request.post()
-    target = _own_path(str(form.get("next", "")))
+    target = own_path(str(form.get("next", "")))
     who = request.app[GATE].try_token(request, str(form.get("token", "")).strip()[:_LONGEST_TOKEN])
     if who is None:
         return _form(request, target, problem=_("This token is wrong."), status=401)
@@ -36,12 +36,6 @@ async def _log_out(request: web.Request) -> web.StreamResponse:
 
 def _form(request: web.Request, target: str, *, problem: str | None = None, status: int = 200) -> web.Response:
     return render(request, "login.html", status=status, target=target, problem=problem)
-
-
-def _own_path(target: str) -> str:
-    """A path to go on to, if it is one of this server's: anything else could lead to a stranger's page."""
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if is_ours else ""
 
 
 ROUTES = (

@@ -11,6 +11,7 @@ from ferryman.i18n.texts import _
 from ferryman.settings import Settings
 from ferryman.web.refusals import Refused
 from ferryman.web.routing import BASE_PATH, Handler, Route, route_of, url
+from ferryman.web.security import notices
 from ferryman.web.security.access import Access, Actor
 from ferryman.web.security.client import Client, client_of
 from ferryman.web.security.forms import FIELD, HEADER, VISITOR, FormTokens
@@ -51,6 +52,7 @@ class Gate:
         self._forms = FormTokens(self.access.form_key())
         self._wrong = WrongTokens(clock=clock)
         self._unknown_hosts: set[str] = set()
+        self._notices = notices.Notices(self.access.form_key(), clock=clock)
         self._trusted = settings.trusted_proxies
         listen = settings.listen
         self._hosts = Hosts(listening_on=listen.host if listen else "localhost", names=settings.hosts)
@@ -107,6 +109,21 @@ class Gate:
         """Set the cookie that a form without a session is bound to, if the response has one."""
         if (visitor := request.get(_VISITOR)) is not None and visitor != request.cookies.get(VISITOR):
             self._set_cookie(request, response, VISITOR, visitor, int(LIFETIME.total_seconds()))
+
+    def leave_notice(self, request: web.Request, response: web.Response, text: str) -> None:
+        """Have the reader's next page show this text, once."""
+        lifetime = int(notices.LIFETIME.total_seconds())
+        self._set_cookie(request, response, notices.COOKIE, self._notices.write(text), lifetime)
+
+    def notice(self, request: web.Request) -> str | None:
+        """What the last action has left to be shown; `drop_notice` has to see the response that shows it."""
+        value = request.cookies.get(notices.COOKIE)
+        return self._notices.read(value) if value else None
+
+    def drop_notice(self, request: web.Request, response: web.Response) -> None:
+        """It is shown: take the cookie away."""
+        if notices.COOKIE in request.cookies:
+            self._set_cookie(request, response, notices.COOKIE, "", 0)
 
     def _check_host(self, request: web.Request) -> None:
         host = client(request).host

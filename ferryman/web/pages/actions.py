@@ -1,0 +1,167 @@
+"""What persons do on the page: each calls the same operation as the command, and leads back with a notice."""
+
+from collections.abc import Collection, Mapping
+
+from aiohttp import web
+
+from ferryman.i18n.formats import number
+from ferryman.i18n.texts import _, ngettext
+from ferryman.kinds import PauseScope
+from ferryman.operations.cancel import cancel_copy
+from ferryman.operations.login import try_login
+from ferryman.operations.look import request_look
+from ferryman.operations.pauses import pause_work, resume_work
+from ferryman.operations.requeue import Requeued, requeue_tags
+from ferryman.operations.subjects import registries_of
+from ferryman.web.confirmation import ask, is_confirmed
+from ferryman.web.context import context
+from ferryman.web.named_items import all_items, item_named
+from ferryman.web.refusals import Refused
+from ferryman.web.requeue_forms import count, read_choice
+from ferryman.web.routing import Route, own_path, redirect, url
+from ferryman.web.security.gate import GATE, LoginNeeded, actor
+
+_LONGEST_NOTE = 200  # characters
+
+
+async def _requeue(request: web.Request) -> web.StreamResponse:
+    choice = read_choice(request, await _fields(request))
+    record = context(request).record
+    if not await is_confirmed(request) and choice.tag is None:
+        tags = await count(record, choice)
+        if tags:
+            return await ask(request, question=choice.question(tags), verb=_("Queue again"), back=await _back(request))
+    result = await requeue_tags(
+        record, choice.targets, tag=choice.tag, only_failed=choice.only_failed,
+        among=choice.among, lifting=choice.lifting, detail=choice.detail, actor=_name(request),
+    )  # fmt: skip
+    return await _go_back(request, _requeued(result))
+
+
+def _requeued(result: Requeued) -> str:
+    sentences = [ngettext("%(n)s tag queued.", "%(n)s tags queued.", result.queued) % {"n": number(result.queued)}]
+    if result.unreadable:
+        text = ngettext(
+            "%(n)s tag could not be read upstream: every look tries that again.",
+            "%(n)s tags could not be read upstream: every look tries that again.",
+            result.unreadable,
+        )
+        sentences.append(text % {"n": number(result.unreadable)})
+    if result.paused:
+        text = ngettext(
+            "%(n)s tag waits, because a person has paused it.",
+            "%(n)s tags wait, because a person has paused them.",
+            result.paused,
+        )
+        sentences.append(text % {"n": number(result.paused)})
+    return "\n".join(sentences)
+
+
+async def _look(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    record, items = context(request).record, all_items(request)
+    wanted = [item_named(request, fields["item"])] if fields.get("item") else items
+    paused = await record.manual_pauses.read()
+    going = [each for each in wanted if not paused.of_item(each.target, each.source.partition("/")[0])]
+    if not going:
+        return await _go_back(request, _("Nothing is looked at: it is paused. Resume it first."))
+    targets = {each.target for each in going}
+    result = await request_look(record, targets if len(going) < len(items) else None, actor=_name(request))
+    if not result.scheduler:
+        return await _go_back(request, _("No scheduler is running, so nobody would look. Start one first."))
+    if not result.is_new:
+        return await _go_back(request, _("A look is requested already, and begins in a moment."))
+    text = ngettext("A look at %(n)s item is requested.", "A look at %(n)s items is requested.", len(going))
+    return await _go_back(request, text % {"n": number(len(going))})
+
+
+async def _pause(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    scope, name, shown = _pausable(request, fields)
+    note = fields.get("note", "").strip()[:_LONGEST_NOTE] or None
+    new = await pause_work(context(request).record, [(scope, name)], actor=_name(request), note=note)
+    text = _("Paused: %(what)s. What is being copied goes on to its end.") if new else _("%(what)s is paused already.")
+    return await _go_back(request, text % {"what": shown})
+
+
+async def _resume(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    record = context(request).record
+    paused = {each.name for each in (await record.manual_pauses.read()).all}
+    scope, name, shown = _pausable(request, fields, paused)
+    ended = await resume_work(record, [(scope, name)], actor=_name(request))
+    text = _("Goes on: %(what)s.") if ended else _("%(what)s was not paused.")
+    return await _go_back(request, text % {"what": shown})
+
+
+def _pausable(
+    request: web.Request, fields: Mapping[str, str], former: Collection[str] = ()
+) -> tuple[PauseScope, str, str]:
+    """What a form pauses: its scope, its name there, and its name for people. Raises Refused."""
+    name = fields.get("name", "")
+    match fields.get("scope"):
+        case "all":
+            return "all", "", _("everything")
+        case "item" if name in former and name not in {each.target for each in all_items(request)}:
+            return "item", name, name
+        case "item":
+            item = item_named(request, name)
+            return "item", item.target, item.name
+        case "registry" if name in former or name in registries_of(all_items(request)):
+            return "registry", name, name
+    raise Refused(404, _("There is nothing of this name to pause or resume."))
+
+
+async def _cancel(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    item, tag = item_named(request, fields.get("item", "")), fields.get("tag", "")
+    name = f"{item.name}:{tag}"
+    if not await is_confirmed(request):
+        question = _("Stop the copy of %(tag)s? It is undone, and the next look tries the tag again.")
+        return await ask(request, question=question % {"tag": name}, verb=_("Stop it"), back=await _back(request))
+    done = await cancel_copy(context(request).record, item.target, tag, actor=_name(request))
+    text = _("The copy of %(tag)s is stopped.") if done else _("%(tag)s is not being copied.")
+    return await _go_back(request, text % {"tag": name})
+
+
+async def _try_login(request: web.Request) -> web.StreamResponse:
+    registry = (await _fields(request)).get("registry", "")
+    if registry not in registries_of(all_items(request)):
+        raise Refused(404, _("No item has its source or its target at this registry."))
+    result = await try_login(context(request).application, registry, actor=_name(request))
+    text = _("%(registry)s accepts the login.") if result.accepted else _("%(registry)s: %(error)s")
+    sentences = [text % {"registry": registry, "error": result.message}]
+    if result.resumed:
+        sentences.append(_("What waited for it goes on."))
+    return await _go_back(request, "\n".join(sentences))
+
+
+async def _fields(request: web.Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def _name(request: web.Request) -> str:
+    """Who acts, for the audit log."""
+    if (who := actor(request)) is None:
+        raise LoginNeeded
+    return who.name
+
+
+async def _back(request: web.Request) -> str:
+    return own_path((await _fields(request)).get("next", "")) or url(request, "/")
+
+
+async def _go_back(request: web.Request, notice: str) -> web.Response:
+    response = redirect(await _back(request))
+    request.app[GATE].leave_notice(request, response, notice)
+    return response
+
+
+ROUTES = (
+    Route("POST", "/actions/requeue", _requeue, needs="act"),
+    Route("POST", "/actions/look", _look, needs="act"),
+    Route("POST", "/actions/pause", _pause, needs="act"),
+    Route("POST", "/actions/resume", _resume, needs="act"),
+    Route("POST", "/actions/cancel", _cancel, needs="act"),
+    Route("POST", "/actions/try-login", _try_login, needs="act"),
+)
