@@ -84,6 +84,11 @@ def name_key(name: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in _DIGITS.split(name) if part)
 
 
+def natural_order(name: str) -> str:
+    """A text for databases to sort names by: numbers by value, each preceded by its number of digits."""
+    return _DIGITS.sub(lambda number: f"{len(digits := number[0].lstrip('0') or '0'):03}{digits}", name)
+
+
 def _no_version(name: str) -> Key:
     return (False, _NO_VERSION, False, name_key(name), name)
 

@@ -18,6 +18,7 @@ from ferryman.store.database.tables import (
     look_requests,
     looks,
     lookup_failures,
+    name_columns,
     status_is,
     tags,
     walks,
@@ -314,6 +315,7 @@ async def _known(
 
 def _imported(item: ItemKey, line: HistoryLine, digest: str | None, now: datetime) -> dict[str, Any]:
     return {
-        **item_columns(item), "tag": line.tag, "status": "synced", "rank": 0, "withdrawn": False, "attempts": 0,
+        **item_columns(item), **name_columns(line.tag),
+        "status": "synced", "rank": 0, "withdrawn": False, "attempts": 0,
         "pushed_at": line.pushed_at, "mirrored_digest": digest, "first_seen_at": now,
     }  # fmt: skip

@@ -1,5 +1,7 @@
 """What the page shows: the life of digests, looks, cycles, samples, and what persons did"""
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,13 +12,20 @@ depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
-_ITEM = ["target", "status", "gone_at", "synced_at"]  # of `ix_tags_item`, before
+_PAGE = [
+    "target", "status", "reason", "error_kind", "last_outcome", "natural_order", "tag",
+    "pushed_at", "synced_at", "attempts",
+]  # fmt: skip
+_DIGITS = re.compile("[0-9]+")
+_CHUNK = 10_000  # rows
 _OWNED = "fk_digests_tag_id_tags"
 
 
 def upgrade() -> None:
     op.add_column("tags", sa.Column("error_registry", sa.String()))
     op.add_column("tags", sa.Column("failed_at", _TIME))
+    op.add_column("tags", sa.Column("last_outcome", sa.String()))
+    op.add_column("tags", sa.Column("natural_order", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
@@ -41,9 +50,22 @@ def _index_tags() -> None:
     by_cause = ["target", "status", "error_kind", "error_registry", "failed_at", "mirrored_digest"]
     op.create_index("ix_tags_failing", "tags", by_cause, sqlite_where=failing, postgresql_where=failing)
     outdated = sa.text("mirrored_digest IS NOT NULL AND (status = 'queued' OR status = 'running' OR status = 'failed')")
-    op.create_index("ix_tags_outdated", "tags", ["target", "status"], sqlite_where=outdated, postgresql_where=outdated)
+    columns = ["target", "status", "mirrored_digest"]
+    op.create_index("ix_tags_outdated", "tags", columns, sqlite_where=outdated, postgresql_where=outdated)
+    synced = sa.text("status = 'synced'")
+    op.create_index("ix_tags_newest", "tags", ["target", "pushed_at"], sqlite_where=synced, postgresql_where=synced)
+    unread = sa.text("status = 'synced' AND failed_at IS NOT NULL")
+    op.drop_index("ix_tags_unread", table_name="tags")
+    columns = ["target", "status", "failed_at"]
+    op.create_index("ix_tags_unread", "tags", columns, sqlite_where=unread, postgresql_where=unread)
+    queued = sa.text("status = 'queued'")
+    op.drop_index("ix_tags_queued", table_name="tags")
+    columns = ["target", "status", "run_at"]
+    op.create_index("ix_tags_queued", "tags", columns, sqlite_where=queued, postgresql_where=queued)
     op.drop_index("ix_tags_item", table_name="tags")
-    op.create_index("ix_tags_item", "tags", [*_ITEM, "pushed_at"])
+    op.create_index("ix_tags_item", "tags", ["target", "status", "synced_at", "gone_at"])
+    op.create_index("ix_tags_names", "tags", ["target", "natural_order"])
+    op.create_index("ix_tags_page", "tags", _PAGE)
 
 
 def _create_digests() -> None:
@@ -183,6 +205,11 @@ def _take_over() -> None:
             f"INSERT INTO digests (tag_id, side, digest) "  # noqa: S608 - no value of a stranger
             f"SELECT id, '{side}', {side}_digest FROM tags WHERE {side}_digest IS NOT NULL ORDER BY id"
         )
+    op.execute(
+        "UPDATE tags SET last_outcome = (SELECT outcome FROM attempts "
+        "WHERE attempts.id = (SELECT max(id) FROM attempts WHERE tag_id = tags.id))"
+    )
+    _order_names()
     # The first failure since the last copy, as far as attempts are kept; a tag that cannot be read has none.
     op.execute(
         "UPDATE tags SET failed_at = coalesce("
@@ -190,6 +217,21 @@ def _take_over() -> None:
         "AND (tags.synced_at IS NULL OR finished_at > tags.synced_at)), last_seen_at, first_seen_at) "
         "WHERE status = 'failed' OR (status = 'synced' AND error IS NOT NULL)"
     )
+
+
+def _order_names() -> None:
+    """Fill `natural_order`: numbers in a tag's name are preceded by their number of digits."""
+    tags = sa.table("tags", sa.column("id", sa.BigInteger()), sa.column("tag", sa.String()), sa.column("natural_order"))
+    change = sa.update(tags).where(tags.c.id == sa.bindparam("key")).values(natural_order=sa.bindparam("order"))
+    page = sa.select(tags.c.id, tags.c.tag).order_by(tags.c.id).limit(_CHUNK)
+    last = 0
+    while rows := op.get_bind().execute(page.where(tags.c.id > last)).all():
+        op.get_bind().execute(change, [{"key": key, "order": _natural_order(tag)} for key, tag in rows])
+        last = rows[-1].id
+
+
+def _natural_order(name: str) -> str:
+    return _DIGITS.sub(lambda number: f"{len(digits := number[0].lstrip('0') or '0'):03}{digits}", name)
 
 
 def downgrade() -> None:
@@ -213,10 +255,21 @@ def downgrade() -> None:
     op.drop_index("ix_attempts_target", table_name="attempts")
     op.drop_column("attempts", "error_registry")
     op.drop_column("attempts", "target")
+    op.drop_index("ix_tags_page", table_name="tags")
+    op.drop_index("ix_tags_names", table_name="tags")
+    op.drop_index("ix_tags_newest", table_name="tags")
     op.drop_index("ix_tags_item", table_name="tags")
-    op.create_index("ix_tags_item", "tags", _ITEM)
+    op.create_index("ix_tags_item", "tags", ["target", "status", "gone_at", "synced_at"])
+    unread = sa.text("status = 'synced' AND error IS NOT NULL")
+    op.drop_index("ix_tags_unread", table_name="tags")
+    op.create_index("ix_tags_unread", "tags", ["target", "status"], sqlite_where=unread, postgresql_where=unread)
+    queued = sa.text("status = 'queued'")
+    op.drop_index("ix_tags_queued", table_name="tags")
+    op.create_index("ix_tags_queued", "tags", ["target", "run_at"], sqlite_where=queued, postgresql_where=queued)
     op.drop_index("ix_tags_outdated", table_name="tags")
     op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_index("ix_tags_due_by_item", table_name="tags")
+    op.drop_column("tags", "natural_order")
+    op.drop_column("tags", "last_outcome")
     op.drop_column("tags", "failed_at")
     op.drop_column("tags", "error_registry")

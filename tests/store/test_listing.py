@@ -100,7 +100,7 @@ async def test_how_many_failed(scene: Scene) -> None:
     assert await scene.ledger.count_unreadable([ITEM.target]) == 0
     async with scene.ledger._database.write() as connection:
         unread = update(tags).where(tags.c.target == HUB.target, tags.c.tag.in_(["1.0", "1.1"]))
-        await connection.execute(unread.values(error="answered 500"))
+        await connection.execute(unread.values(error="answered 500", failed_at=START))
     assert await scene.ledger.count_failed([ITEM.target, HUB.target]) == 3
     assert await scene.ledger.count_unreadable([ITEM.target, HUB.target]) == 2
     assert await scene.ledger.count_unreadable([HUB.target], "1.1") == 1
@@ -149,7 +149,7 @@ def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
 @pytest.mark.parametrize(
     ("failed", "expected"),
     [
-        (False, ["sqlite_autoindex_tags_1", "ix_tags_item", "PRIMARY KEY"]),
+        (False, ["ix_tags_names", "ix_tags_names", "PRIMARY KEY"]),
         (True, ["ix_tags_unread", "ix_tags_unread", "PRIMARY KEY"]),
     ],
 )
@@ -158,7 +158,7 @@ async def test_the_queries_use_indexes(
 ) -> None:
     await _mirrored(ledger, ITEM, 2)
     async with database.write() as connection:
-        await connection.execute(update(tags).values(error="answered 500"))
+        await connection.execute(update(tags).values(error="answered 500", failed_at=START))
     with _statements(database) as asked:
         assert len([each async for each in ledger.tags(targets=[ITEM.target, HUB.target], failed=failed)]) == 2
     assert len(asked) == len(expected)

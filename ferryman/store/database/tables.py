@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from ferryman.store.records import ItemKey, Status
+from ferryman.versions import natural_order
 
 VERSION = "0004"  # of the schema below: the revision of the last migration
 
@@ -52,6 +53,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 # SQLite generates ids only for a column of exactly the type INTEGER.
 _Id = BigInteger().with_variant(Integer, "sqlite")
+
+# Sorted by code points: the default collation of PostgreSQL ignores punctuation.
+_CodePoints = String().with_variant(String(collation="C"), "postgresql")
 
 # Named constraints: a batch migration on SQLite can only change constraints that have a name.
 metadata = MetaData(
@@ -105,6 +109,8 @@ tags = Table(
     Column("target_checked_at", UtcDateTime),  # when the target last named `target_digest`; None: to be checked
     Column("error_registry", String),  # that caused `error`; None: neither of the two
     Column("failed_at", UtcDateTime),  # the first failure since it was last synced or skipped
+    Column("last_outcome", String),  # of the last attempt
+    Column("natural_order", _CodePoints),  # sorts tags by name, numbers in it by value
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -122,6 +128,11 @@ def status_is(status: Status) -> ColumnElement[bool]:
     return tags.c.status == literal_column(f"'{status}'", String)
 
 
+def name_columns(tag: str) -> dict[str, str]:
+    """The columns of a tag's name."""
+    return {"tag": tag, "natural_order": natural_order(tag)}
+
+
 def item_columns(item: ItemKey) -> dict[str, str | None]:
     """The columns that all tags of an item have in common."""
     return {
@@ -135,8 +146,8 @@ def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) ->
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
-# Mirrored before, but upstream's tag cannot be read now.
-UNREAD = status_is("synced") & tags.c.error.is_not(None)
+# Mirrored before, but upstream's tag cannot be read now: `error` says why.
+UNREAD = status_is("synced") & tags.c.failed_at.is_not(None)
 _queued, _running = status_is("queued"), status_is("running")
 # To be copied, though the target has an earlier copy. Short of a digest that changes, `requeue` leads there, too.
 OUTDATED = tags.c.mirrored_digest.is_not(None) & or_(_queued, _running, status_is("failed"))
@@ -151,7 +162,9 @@ _partial(  # for a claim while some items are paused by a person
     tags.c.target, tags.c.rank, tags.c.run_at, tags.c.id,
     where=_queued & tags.c.run_at.is_not(None),
 )  # fmt: skip
-_partial("ix_tags_queued", tags.c.target, tags.c.run_at, where=_queued)
+# With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item`, and reads the table.
+_partial("ix_tags_queued", tags.c.target, tags.c.status, tags.c.run_at, where=_queued)
+_partial("ix_tags_newest", tags.c.target, tags.c.pushed_at, where=status_is("synced"))
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))
 _partial(  # covers the grouping of failures by their causes
@@ -159,11 +172,17 @@ _partial(  # covers the grouping of failures by their causes
     tags.c.target, tags.c.status, tags.c.error_kind, tags.c.error_registry, tags.c.failed_at, tags.c.mirrored_digest,
     where=tags.c.failed_at.is_not(None),
 )  # fmt: skip
-_partial("ix_tags_outdated", tags.c.target, tags.c.status, where=OUTDATED)
-# With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item` and reads all synced rows.
-_partial("ix_tags_unread", tags.c.target, tags.c.status, where=UNREAD)
+_partial("ix_tags_outdated", tags.c.target, tags.c.status, tags.c.mirrored_digest, where=OUTDATED)
+_partial("ix_tags_unread", tags.c.target, tags.c.status, tags.c.failed_at, where=UNREAD)
 # A covering index for the summary: a million rows are counted without reading the table.
-Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.gone_at, tags.c.synced_at, tags.c.pushed_at)
+Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.synced_at, tags.c.gone_at)
+Index("ix_tags_names", tags.c.target, tags.c.natural_order)
+# Covers whatever the page filters and sorts an item's tags by: reading 100,000 rows of the table takes too long.
+Index(
+    "ix_tags_page",
+    tags.c.target, tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome,
+    tags.c.natural_order, tags.c.tag, tags.c.pushed_at, tags.c.synced_at, tags.c.attempts,
+)  # fmt: skip
 
 attempts = Table(
     "attempts",

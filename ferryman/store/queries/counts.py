@@ -1,14 +1,15 @@
-"""How many tags of each item are in which state: four queries for all items, each on a covering index."""
+"""How many tags of each item are in which state: five queries for all items, each on a covering index."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, String, column, func, select, values
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
+from ferryman.store.listing import STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,11 @@ _NUMBERS = [each.name for each in fields(TagCounts) if each.type is int]
 async def read_counts(connection: Transaction, targets: Collection[str], now: datetime) -> dict[str, TagCounts]:
     """The counts of every item, also of those without tags, by target."""
     found = dict.fromkeys(targets, TagCounts())
+    if not found:
+        return found
     for target, changes in [
         *await _by_status(connection, targets),
+        *await _times(connection, targets),
         *await _queue(connection, targets, now),
         *await _outdated(connection, targets),
         *await _unread(connection, targets),
@@ -85,27 +89,33 @@ _Changes = list[tuple[str, dict[str, Any]]]  # new values of the counts of a tar
 
 async def _by_status(connection: Transaction, targets: Collection[str]) -> _Changes:
     query = (
-        select(
-            tags.c.target,
-            tags.c.status,
-            func.count().label("number"),
-            func.count(tags.c.gone_at).label("gone"),
-            func.max(tags.c.synced_at).label("synced_at"),
-            func.max(tags.c.pushed_at).label("pushed_at"),
-        )
+        select(tags.c.target, tags.c.status, func.count().label("number"), func.count(tags.c.gone_at).label("gone"))
         .where(tags.c.target.in_(targets))
         .group_by(tags.c.target, tags.c.status)
     )
-    values: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for row in await connection.execute(query):
-        of_item = values.setdefault(row.target, {"gone": 0, "synced_at": None})
+        of_item = found.setdefault(row.target, {"gone": 0})
         of_item["gone"] += row.gone
-        of_item["synced_at"] = max(filter(None, (of_item["synced_at"], row.synced_at)), default=None)
         if row.status != "queued":  # those are counted by when they may run
             of_item[row.status] = row.number
-        if row.status == "synced":
-            of_item["newest_at"] = row.pushed_at
-    return list(values.items())
+    return list(found.items())
+
+
+async def _times(connection: Transaction, targets: Collection[str]) -> _Changes:
+    """The newest times of each item: one step into an index for each, as neither database does with GROUP BY."""
+    items = values(column("target", String), name="items").data([(target,) for target in targets]).cte("items")
+
+    def newest(moment: ColumnElement[datetime], status: ColumnElement[bool]) -> ColumnElement[datetime]:
+        there = moment.is_not(None)  # with which SQLite takes the index that has it
+        return select(func.max(moment)).where(tags.c.target == items.c.target, status, there).scalar_subquery()
+
+    synced_at = [newest(tags.c.synced_at, status_is(status)).label(status) for status in STATUSES]
+    query = select(items.c.target, newest(tags.c.pushed_at, status_is("synced")).label("newest_at"), *synced_at)
+    return [
+        (target, {"newest_at": newest_at, "synced_at": max(filter(None, moments), default=None)})
+        for target, newest_at, *moments in await connection.execute(query)
+    ]
 
 
 async def _queue(connection: Transaction, targets: Collection[str], now: datetime) -> _Changes:
@@ -139,5 +149,5 @@ async def _unread(connection: Transaction, targets: Collection[str]) -> _Changes
 
 
 def _named(row: Row[Any]) -> tuple[str, dict[str, Any]]:
-    values = dict(row._mapping)  # noqa: SLF001 - public, in spite of its name
-    return values.pop("target"), values
+    changes = dict(row._mapping)  # noqa: SLF001 - public, in spite of its name
+    return changes.pop("target"), changes

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Insert, and_, bindparam, literal, null, or_, select, update
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import digests, item_columns, status_is, tags
+from ferryman.store.database.tables import digests, item_columns, name_columns, status_is, tags
 from ferryman.store.queue.pauses import waits_for_registry
 from ferryman.store.queue.state_machine import COLUMNS, TagState
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag
@@ -60,7 +60,7 @@ class Merge:
             if key is None and (
                 name in self._seen or after.status == "failed"
             ):  # a pinned tag may be absent from the list
-                new.append({**self._item, "tag": name, **_columns_of(after), "last_seen_at": self._now})
+                new.append({**self._item, **name_columns(name), **_columns_of(after), "last_seen_at": self._now})
             elif key is not None and after != before:
                 changed.append({"key": key, **_columns_of(after)})
             if after.source_digest is not None and after.source_digest != before.source_digest:

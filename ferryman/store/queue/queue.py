@@ -86,12 +86,12 @@ from ferryman.store.queue.statements import (
     RUNNING_BY_REGISTRY,
     SUCCEED,
     SYNCED,
-    UNLEASED,
     WITHDRAWN,
     End,
     Values,
     choose,
     new_round,
+    unleased,
 )
 from ferryman.store.records import (
     CANCELLED,
@@ -444,7 +444,7 @@ class Queue:
             "error_registry": None, "failed_at": func.coalesce(tags.c.failed_at, literal(now, tags.c.failed_at.type)),
         }  # fmt: skip
         here = and_(status_is("running"), tags.c.target == target, tags.c.tag == tag)
-        ending = update(tags).values({**choose([(tags.c.withdrawn, WITHDRAWN)], failed), **UNLEASED})
+        ending = update(tags).values({**choose([(tags.c.withdrawn, WITHDRAWN)], failed), **unleased(CANCELLED)})
         async with self._database.write() as connection:
             row = (await connection.execute(select(tags).where(here).with_for_update())).one_or_none()
             if row is None:
@@ -497,7 +497,7 @@ class Queue:
                 await connection.execute(
                     update(tags)
                     .where(tags.c.id.in_([row.id for row in chunk]))
-                    .values({**choose(choices, again), **UNLEASED})
+                    .values({**choose(choices, again), **unleased(_LOST)})
                 )
             failing = [row for row in rows if row.lease_owner not in dead_owners and not row.withdrawn]
             await count_ends(connection, failed=[row.target for row in failing if row.attempts >= self._max_attempts])
@@ -703,6 +703,7 @@ async def _write_back(connection: Transaction, result: _Result, now: datetime) -
         "expected_token": job.token,
         "copied_digest": job.digest,
         "copied_platforms": job.platforms,
+        "outcome": result.outcome,
     }
     return (await connection.execute(result.statement, {**lease, "now": now, **result.parameters})).one_or_none()
 

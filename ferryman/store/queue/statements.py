@@ -27,7 +27,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.store.database.tables import status_is, tags
 from ferryman.store.queue.due_items import DUE_OF_ITEM
-from ferryman.store.records import Status
+from ferryman.store.records import Outcome, Status
 
 PAUSED = "paused"  # the reason of a queued tag that waits for its registry
 Values = dict[str, Any]  # of columns of `tags`, as UPDATE takes them
@@ -64,9 +64,14 @@ WITHDRAWN: Values = {
     "status": case((tags.c.mirrored_digest.is_not(None), "synced"), else_="skipped"),
     "reason": case((tags.c.mirrored_digest.is_not(None), null()), else_="withdrawn"),
 }
-UNLEASED: Values = {
-    "lease_token": null(), "lease_owner": null(), "lease_expires_at": null(), "withdrawn": False,
-}  # fmt: skip
+
+
+def unleased(outcome: Outcome | BindParameter[str]) -> Values:
+    """The end of an attempt, whatever its outcome."""
+    return {
+        "lease_token": null(), "lease_owner": null(), "lease_expires_at": null(), "withdrawn": False,
+        "last_outcome": outcome,
+    }  # fmt: skip
 
 
 # The statements of every job are built once: building one takes longer than running it.
@@ -142,7 +147,7 @@ def _end_statement(values: Values, *, withdrawn: Values, always: Values) -> Retu
         .where(
             tags.c.id == bindparam("tag_id"), status_is("running"), tags.c.lease_token == bindparam("expected_token")
         )
-        .values({**choose(choices, values), **UNLEASED, **always})
+        .values({**choose(choices, values), **unleased(bindparam("outcome")), **always})
         .returning(tags.c.status, tags.c.source_digest, tags.c.pushed_at, tags.c.platform_digests, tags.c.claimed_at)
     )
 

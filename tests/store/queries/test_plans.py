@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 
 from ferryman.store.database.database import Database
+from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
+from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, count_item_tags, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
+from ferryman.store.queries.running import read_running
 from ferryman.store.queries.standing import read_standing
+from ferryman.store.queries.tag_life import read_tag_life
+from ferryman.store.queries.waiting import read_waiting
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import TARGETS, RandomEvents
 from tests.store.scene import Scene
@@ -42,3 +47,56 @@ async def test_the_overview(database: Database, scene: Scene, events: RandomEven
     plans = await statements.plans(database)
     assert any("ix_tags_item" in step for step in plans)
     assert scans(plans) == []
+    assert not [step for step in plans if " tags USING INDEX" in step and not _reads_few(step)], "of a row of the table"
+
+
+def _reads_few(step: str) -> bool:
+    """Whether it is about one row of each item, or about failures only."""
+    return any(index in step for index in ("ix_tags_newest", "ix_tags_failing"))
+
+
+_FILTERS = (
+    TagFilter(),
+    TagFilter(statuses=["failed", "queued"]),
+    TagFilter(reason="excluded"),
+    TagFilter(kind="denied", text="1"),
+    TagFilter(outcome="synced", text="latest"),
+)
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_the_page_of_an_item(database: Database, events: RandomEvents, sort: Sort) -> None:
+    with captured(database) as statements:
+        async with database.read() as connection:
+            for shown in _FILTERS:
+                first = await read_item_tags(connection, TARGETS[0], shown, sort=sort, size=1)
+                await read_item_tags(connection, TARGETS[0], shown, sort=sort, cursor=first.next)
+                await count_item_tags(connection, TARGETS[0], shown)
+            await read_facets(connection, TARGETS[0])
+
+    plans = await statements.plans(database)
+    assert scans(plans) == []
+    of_table = [step for step in plans if "SEARCH tags" in step and "COVERING INDEX" not in step]
+    assert set(of_table) == {"SEARCH tags USING INTEGER PRIMARY KEY (rowid=?)"}
+
+
+async def test_the_other_pages(database: Database, scene: Scene, events: RandomEvents) -> None:
+    with captured(database) as statements:
+        async with database.read() as connection:
+            await read_running(connection, TARGETS)
+            await read_tag_life(connection, TARGETS[0], "1.1")
+            for shown in (ActivityFilter(), ActivityFilter(target=TARGETS[0], outcome="failed", kind="x", text="y")):
+                await read_activity(connection, shown)
+
+    assert scans(await statements.plans(database)) == []
+
+
+async def test_the_queue_is_read_in_the_order_of_an_index(
+    database: Database, scene: Scene, events: RandomEvents
+) -> None:
+    with captured(database) as statements:
+        async with database.read() as connection:
+            await read_waiting(connection, TARGETS, scene.clock.now())
+
+    first, *_ = scans(await statements.plans(database))
+    assert first == "SCAN tags USING INDEX ix_tags_due"  # to the end of the page

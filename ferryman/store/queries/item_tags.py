@@ -1,0 +1,122 @@
+"""The tags of one item, filtered, sorted and paged.
+
+First the ids are read, from the covering index `ix_tags_page`, then the records of one page.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
+
+from ferryman.store.database.database import Transaction
+from ferryman.store.database.tables import tags
+from ferryman.store.listing import RECORD_COLUMNS
+from ferryman.store.queries.pages import Page, bounded, decode_cursor, page_of
+from ferryman.store.queries.text_filter import contains
+from ferryman.store.records import Outcome, Status, TagRecord
+
+Sort = Literal["version", "name", "pushed", "synced", "status", "attempts"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)  # in the order of times, for a tag without one
+_SORTED_BY: dict[Sort, ColumnElement[Any]] = {
+    "version": tags.c.natural_order,
+    "name": tags.c.tag,
+    "pushed": func.coalesce(tags.c.pushed_at, literal(_NEVER, tags.c.pushed_at.type)),
+    "synced": func.coalesce(tags.c.synced_at, literal(_NEVER, tags.c.synced_at.type)),
+    "status": tags.c.status,
+    "attempts": tags.c.attempts,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagFilter:
+    """Which tags of an item are shown: those for which all of this holds."""
+
+    statuses: Collection[Status] = ()  # any of these; none: any at all
+    reason: str | None = None
+    kind: str | None = None  # of the error
+    outcome: Outcome | None = None  # of the last attempt
+    text: str = ""  # somewhere in the name, in upper or lower case
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every tag is shown."""
+        return self == TagFilter()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As conditions for a row."""
+        found: list[ColumnElement[bool]] = []
+        if self.statuses:
+            found.append(tags.c.status.in_(self.statuses))
+        for column, value in (
+            (tags.c.reason, self.reason),
+            (tags.c.error_kind, self.kind),
+            (tags.c.last_outcome, self.outcome),
+        ):
+            if value is not None:
+                found.append(column == value)
+        if self.text:
+            found.append(contains(tags.c.tag, self.text))
+        return found
+
+
+async def read_item_tags(
+    connection: Transaction,
+    target: str,
+    shown: TagFilter,
+    *,
+    sort: Sort = "version",
+    descending: bool = True,
+    size: int = 100,
+    cursor: str | None = None,
+) -> Page[TagRecord]:
+    """A page of the item's tags. Raises InvalidCursor."""
+    size, by = bounded(size), _SORTED_BY[sort]
+    # SQLite must not walk along another index that has this order, and read the table for each row that it passes.
+    by = by if shown.is_empty and sort in {"version", "name"} else func.coalesce(by, by)
+    here = [tags.c.target == target, *shown.conditions()]
+    if cursor is not None:
+        last = _after(cursor, sort, by)
+        here.append(tuple_(by, tags.c.id) < last if descending else tuple_(by, tags.c.id) > last)
+    order = (by.desc(), tags.c.id.desc()) if descending else (by, tags.c.id)
+    keys = (await connection.execute(select(by, tags.c.id).where(*here).order_by(*order).limit(size + 1))).all()
+    ids = [key for _, key in keys]
+    records = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.id.in_(ids)))
+    found = {row.id: TagRecord(*row) for row in records}
+    return page_of([found[each] for each in ids], size, [tuple(key) for key in keys])
+
+
+def _after(cursor: str, sort: Sort, by: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The place in the order after which a page begins."""
+    value, key = decode_cursor(cursor, _TYPES.get(sort, str), int)
+    return tuple_(literal(value, by.type), literal(key, tags.c.id.type))
+
+
+_TYPES: dict[Sort, type] = {"pushed": datetime, "synced": datetime, "attempts": int}
+
+
+async def count_item_tags(connection: Transaction, target: str, shown: TagFilter) -> int:
+    """The number of the item's tags that are shown."""
+    query = select(func.count()).select_from(tags).where(tags.c.target == target, *shown.conditions())
+    number: int = await connection.scalar(query)
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """Tags of an item that have this in common: what a person can filter by."""
+
+    status: Status
+    reason: str | None
+    kind: str | None
+    outcome: Outcome | None
+    tags: int
+
+
+async def read_facets(connection: Transaction, target: str) -> list[Facet]:
+    """What the item's tags can be filtered by, and how many tags that gives."""
+    columns = (tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome)
+    query = select(*columns, func.count()).where(tags.c.target == target).group_by(*columns).order_by(*columns)
+    return [Facet(*row) for row in await connection.execute(query)]
