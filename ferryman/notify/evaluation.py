@@ -48,15 +48,16 @@ class Evaluation:
             *_logins(refused, configuration),
             *unreachable.values(),
             *_incomplete(failed, lookups, configuration.unreachable_after, told),
-            *self._stalled(await self._conditions.progress(now), now),
+            *self._stalled(await self._conditions.progress(now), now, is_explained=bool(told)),
             *await self._disk(now),
             *await self._changed(items, last_change, now),
         ]
 
-    def _stalled(self, progress: Progress, now: datetime) -> Iterator[Cause]:
+    def _stalled(self, progress: Progress, now: datetime, *, is_explained: bool) -> Iterator[Cause]:
+        """Nothing succeeds. `is_explained`: by a registry that is told of already."""
         interval = self._length(now)
         longest = max(_INTERVALS * interval, _SHORTEST_STALL)
-        if progress.first_cycle_at is None or progress.paused_by_hand:
+        if progress.first_cycle_at is None:
             return
         succeeded = [moment for moment in (progress.cycle_at, progress.copied_at) if moment is not None]
         last = max(succeeded, default=progress.first_cycle_at)
@@ -65,8 +66,9 @@ class Evaluation:
         if now - last > longest or is_stuck:
             since = last if now - last > longest else max(filter(None, (due, copied)))
             # A process that has just started, after a long pause perhaps, gives the work the time to begin.
-            is_certain = self._clock.monotonic() - self._started >= min(interval, longest / _INTERVALS).total_seconds()
-            yield Cause("stalled", "stalled", "", since, {"since": since.isoformat()}, is_certain=is_certain)
+            is_new = self._clock.monotonic() - self._started < interval.total_seconds()
+            is_certain = not (is_new or is_explained or progress.paused_by_hand)
+            yield Cause("stalled", "stalled", "", since, {}, is_certain=is_certain)
 
     def _length(self, now: datetime) -> timedelta:
         following = self._interval.next_after(now)

@@ -67,7 +67,7 @@ class FailedLookup:
 class Progress:
     """When what was last done well. None: never, as far as known."""
 
-    cycle_at: datetime | None  # a cycle ended well
+    cycle_at: datetime | None  # a cycle ended well: some item could be looked at
     first_cycle_at: datetime | None  # the first cycle that is recorded began
     copied_at: datetime | None  # a tag was copied
     due_since: datetime | None  # the oldest tag that may run, and does not
@@ -149,7 +149,9 @@ class Conditions:
 
     async def progress(self, now: datetime) -> Progress:
         """When what was last done well."""
-        well = select(func.max(cycles.c.ended_at)).where(cycles.c.outcome == "done")
+        well = select(func.max(cycles.c.ended_at)).where(
+            cycles.c.outcome == "done", cycles.c.items_failed < cycles.c["items"]
+        )
         first = select(func.min(cycles.c.began_at))
         copied = (
             select(attempts.c.finished_at).where(attempts.c.outcome == "synced").order_by(attempts.c.id.desc()).limit(1)
@@ -167,7 +169,8 @@ class Conditions:
 
     async def changes(self, *, after: int, since: datetime) -> list[Change]:
         """The tags whose digest changed upstream, recorded after the number `after`, and not before `since`."""
-        earlier, newest_old = digests.alias("earlier"), select(digests.c.id).where(digests.c.at < since)
+        earlier = digests.alias("earlier")
+        newest_old = select(digests.c.id).where(or_(digests.c.at < since, digests.c.at.is_(None)))
         before = (
             select(earlier.c.digest)
             .where(earlier.c.tag_id == digests.c.tag_id, earlier.c.side == "source", earlier.c.id < digests.c.id)

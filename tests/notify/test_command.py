@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
-from ferryman import cli
+from ferryman import cli, inspection
+from ferryman.items.model import Configuration
 from ferryman.notify import sending
+from ferryman.notify.recipients import recipients
 from tests.notify.listener import Listener
 
 HUNTER2 = "hunter2"
@@ -48,6 +51,17 @@ def test_all_that_works_is_a_table(items: Path, listener: Listener, monkeypatch:
     assert result.exit_code == 0
     assert "FERRYMAN_NOTIFY[1] (json)" in result.stdout
     assert len(listener.received) == 1
+
+
+async def test_check_says_whether_apprise_knows_the_urls() -> None:
+    named = recipients(Configuration((), {}), SecretStr(f"json://127.0.0.1:1/{HUNTER2} nosuch://{HUNTER2}"))
+
+    findings = await inspection._recipients(named)
+
+    assert [(found.what, found.works) for found in findings] == [
+        ("FERRYMAN_NOTIFY[1] (json)", True), ("FERRYMAN_NOTIFY[2] (nosuch)", False),
+    ]  # fmt: skip
+    assert HUNTER2 not in str(findings)
 
 
 def test_nobody_to_tell_is_an_error(items: Path) -> None:

@@ -21,6 +21,7 @@ from ferryman.reference import Repository
 from ferryman.settings import Schedule
 from ferryman.store.conditions import Conditions
 from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.tables import cycles, manual_pauses
 from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
 from ferryman.store.queue.queue import Queue
@@ -309,6 +310,14 @@ async def test_nothing_that_succeeds_for_two_intervals_is_told(place: Place) -> 
     place.clock.advance(13 * HOUR)
     await messenger.look()
     assert place.titles() == ["nothing succeeds any more"]
+    async with place.database.write() as connection:
+        pause = {"scope": "all", "name": "", "since": place.clock.now(), "actor": "me"}
+        await connection.execute(manual_pauses.insert(), pause)
+    place.clock.advance(HOUR)
+    await messenger.look()
+    assert place.titles() == []  # what a person pauses does not succeed either: it is not over
+    async with place.database.write() as connection:
+        await connection.execute(manual_pauses.delete())
     await place.scene.succeed(await place.scene.claimed())
     await messenger.look()
     place.clock.advance(HOUR)
@@ -317,8 +326,6 @@ async def test_nothing_that_succeeds_for_two_intervals_is_told(place: Place) -> 
 
 
 async def begin_cycle(place: Place) -> None:
-    from ferryman.store.database.tables import cycles  # noqa: PLC0415 - only here
-
     async with place.database.write() as connection:
         await connection.execute(
             cycles.insert(),
@@ -403,7 +410,8 @@ async def test_a_message_that_is_being_sent_when_the_service_stops_is_not_sent_a
 
     await place.fail()
     look = asyncio.create_task(place.process(send=slowly).look())
-    await sending.wait()
+    async with asyncio.timeout(30):
+        await sending.wait()
     look.cancel()
     may_end.set()
     with pytest.raises(asyncio.CancelledError):
