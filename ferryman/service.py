@@ -5,12 +5,11 @@ import contextlib
 import signal
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ferryman import log
 from ferryman.application import Application, open_application
-from ferryman.errors import ConfigurationError, StoreError
+from ferryman.errors import AddressUnusable, ConfigurationError, StoreError
 from ferryman.pause_watch import PauseWatch
 from ferryman.requested_looks import RequestedLooks
 from ferryman.scheduler import Scheduler
@@ -35,6 +34,7 @@ _HEARTBEAT_INTERVAL = 15.0  # seconds between two heartbeats, which `ferryman he
 _LONGEST_STALL = timedelta(hours=3)
 _SAMPLE_CHECK_INTERVAL = 60.0  # seconds after which a sample may be due
 _PAUSE_CHECK_INTERVAL = 3.0  # seconds between two looks for pauses of other processes
+_LISTEN_INTERVAL = 60.0  # seconds between two tries to listen on an address that is in use
 _CLOCK_CHECK_INTERVAL = 15.0  # seconds after which the timetable checks whether the clock was set
 
 
@@ -52,12 +52,25 @@ async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
 
 
 def _listen(settings: Settings) -> "Server | None":
-    """Take the page's address. Raises AddressUnusable."""
+    """Take the page's address; None: there is none, or the default one is in use. Raises AddressUnusable.
+
+    Whoever names an address wants the page there. But copying must not end because of a port that nobody chose.
+    """
     if settings.listen is None:
         return None
     from ferryman.web.server import Server  # noqa: PLC0415 - it costs memory, which FERRYMAN_LISTEN=off saves
 
-    return Server.listen(settings.listen)
+    try:
+        return Server.listen(settings.listen)
+    except AddressUnusable as error:
+        if "listen" in settings.model_fields_set:
+            raise
+        log.get().warning(
+            "web_not_listening",
+            message="the page is not served: its address is tried again every minute",
+            error=str(error),
+        )
+        return None
 
 
 class _Service:
@@ -93,8 +106,8 @@ class _Service:
             self._supervised("messages", self._app.messenger().run),
             self._supervised("heartbeat calls", self._app.cycle_calls().run),
         ]
-        if self._page:
-            others.append(self._supervised("page", partial(self._page.serve, self._app, self._role, self._running)))
+        if self._app.settings.listen is not None:
+            others.append(self._supervised("page", self._serve_page))
         if self._scheduler:
             requested = RequestedLooks(self._app, self._scheduler, reload=self._reload)
             others.append(self._supervised("requested looks", requested.run))
@@ -120,6 +133,17 @@ class _Service:
 
     def _supervised(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
         return asyncio.create_task(keep_running(name, work, clock=self._app.clock))
+
+    async def _serve_page(self) -> None:
+        """Serve the page, once its address is free."""
+        from ferryman.web.server import Server  # noqa: PLC0415 - as in `_listen`
+
+        while self._page is None and self._app.settings.listen is not None:
+            await self._app.clock.sleep(_LISTEN_INTERVAL)
+            with contextlib.suppress(AddressUnusable):  # which was logged
+                self._page = Server.listen(self._app.settings.listen)
+        if self._page is not None:
+            await self._page.serve(self._app, self._role, self._running)
 
     async def _timetable(self) -> None:
         """Run a cycle now, then by FERRYMAN_INTERVAL, and at once after SIGHUP."""

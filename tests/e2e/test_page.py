@@ -2,6 +2,8 @@
 
 import json
 import signal
+import socket
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -62,3 +64,32 @@ def test_a_worker_serves_probes_alone(install: Callable[..., Ferryman]) -> None:
     assert get(address, "/readyz")[0] == 503, "nobody schedules"
     assert get(address, "/")[0] == 404
     assert worker.stop() == 0
+
+
+_ANOTHER_DEFAULT = """
+import ferryman.cli, ferryman.service
+from ferryman.settings import Settings
+from ferryman.web_address import ListenAddress
+
+Settings.model_fields["listen"].default = ListenAddress.parse("{address}")
+Settings.model_rebuild(force=True)
+ferryman.service._LISTEN_INTERVAL = 0.1
+ferryman.cli.main(["run"])
+"""
+
+
+def test_a_default_address_that_is_in_use_is_waited_for_while_everything_else_works(
+    install: Callable[..., Ferryman],
+) -> None:
+    ferryman = install(FERRYMAN_LISTEN="", FERRYMAN_TRANSPORT="direct")
+    ferryman.items.write_text(ITEMS)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        service = ferryman.start("-c", _ANOTHER_DEFAULT.format(address=address), program=sys.executable)
+        service.tells("web_not_listening")
+        service.until("good health", lambda: ferryman.run("health").code == 0)
+        assert "web_listening" not in service.log
+    service.tells("web_listening")
+    assert get(address, "/healthz")[0] == 200
+    assert service.stop() == 0
+    assert service.log.count("web_not_listening") == 1
