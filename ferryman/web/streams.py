@@ -59,6 +59,8 @@ class Streams:
         self._open += 1
         try:
             await response.prepare(request)
+            if request.method == "HEAD":
+                return response
             await response.write(f"retry: {_RETRY}\n\n".encode())
             async with asyncio.timeout(_LONGEST):
                 await self._pass_on(messages, request, response)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, select, true, tuple_
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import tags
+from ferryman.store.database.tables import TagCondition, tags
 from ferryman.store.listing import RECORD_COLUMNS
 from ferryman.store.queries.pages import Page, bounded, decode_cursor, page_of
 from ferryman.store.queries.text_filter import contains
@@ -44,6 +44,10 @@ class TagFilter:
     def is_empty(self) -> bool:
         """Whether every tag is shown."""
         return self == TagFilter()
+
+    def condition(self) -> TagCondition:
+        """As one condition for a row."""
+        return and_(true(), *self.conditions())
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """As conditions for a row."""

@@ -13,6 +13,7 @@ from ferryman.events import (
     JobInfo,
     JobOutcome,
     JobStarted,
+    LookStarted,
     RegistryPaused,
     RegistryResumed,
     WorkPaused,
@@ -41,6 +42,14 @@ class CycleEndedDocument(Document):
     enqueued: int = Field(description="Tags that were queued.")
     seconds: float = Field(description="How long it took.")
     error: str | None = Field(description="Why it failed.")
+
+
+class LookStartedDocument(Document):
+    """`look-started`: the scheduler begins to list an item's source."""
+
+    item: str = Field(description="The item's name.")
+    source: str = Field(description="The repository that is listed.")
+    target: str = Field(description="The repository that it is mirrored to.")
 
 
 class ItemLookedDocument(Document):
@@ -155,6 +164,7 @@ class ResetDocument(Document):
 EVENTS: dict[str, type[Document]] = {
     "cycle-started": CycleStartedDocument,
     "cycle-ended": CycleEndedDocument,
+    "look-started": LookStartedDocument,
     "item-looked": ItemLookedDocument,
     "job-started": JobStartedDocument,
     "job-progressed": JobProgressedDocument,
@@ -171,6 +181,7 @@ NAMES = {model: name for name, model in EVENTS.items()}
 _MODELS: dict[type[Event], type[Document]] = {
     CycleStarted: CycleStartedDocument,
     CycleEnded: CycleEndedDocument,
+    LookStarted: LookStartedDocument,
     ItemLooked: ItemLookedDocument,
     JobStarted: JobStartedDocument,
     JobEnded: JobEndedDocument,

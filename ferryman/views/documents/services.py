@@ -1,7 +1,6 @@
-"""The processes that run on a database, and what they copy just now."""
+"""The processes that run on a database."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
@@ -35,29 +34,4 @@ class ServiceDocument(Document):
             started_at=service.started_at, heartbeat_at=service.beat_at,
             cycle_began_at=service.cycle_began_at, cycle_ended_at=service.cycle_ended_at,
             next_cycle_at=service.next_cycle_at,
-        )  # fmt: skip
-
-
-class RunningDocument(Document):
-    """A copy that runs, as its process said in its last heartbeat."""
-
-    owner: str = Field(description="The process that copies it.")
-    item: str = Field(description="The item's name.")
-    target: str = Field(description="The repository that it is mirrored to.")
-    tag: str = Field(description="The tag's name.")
-    attempt: int = Field(description="1 is the first of the present round.")
-    doing: str = Field(description="`pull`, `push` or `copy`; empty: nothing was reported yet.")
-    fraction: float = Field(description="How much is done, from 0 to 1.")
-    bytes_moved: int = Field(description="Bytes that were transferred so far.")
-    bytes_per_second: float = Field(description="The rate of the last seconds.")
-    seconds: float = Field(description="Since it began.")
-    seconds_left: float | None = Field(description="An estimate; null: too early to tell.")
-
-    @classmethod
-    def of(cls, owner: str, job: Mapping[str, Any]) -> Self:
-        """`job`: a running job in the details of a heartbeat."""
-        return cls(
-            owner=owner, item=job["item"], target=job["target"], tag=job["tag"], attempt=job["attempt"],
-            doing=job["doing"], fraction=job["fraction"], bytes_moved=job["moved"], bytes_per_second=job["rate"],
-            seconds=job["seconds"], seconds_left=job["left"],
         )  # fmt: skip

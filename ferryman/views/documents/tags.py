@@ -1,10 +1,11 @@
 """A tag and its attempts: the objects of `status --json` and `sync --json`."""
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
+from ferryman.store.queries.tag_life import TagLife
 from ferryman.store.records import Attempt, Outcome, Status, TagRecord
 from ferryman.views.documents.base import Document, Time
 
@@ -98,3 +99,32 @@ class TagWithAttemptsDocument(TagDocument):
     def with_attempts(cls, record: TagRecord, attempts: Iterable[Attempt]) -> Self:
         """The document of a record and its attempts."""
         return cls(**dict(TagDocument.of(record)), attempt_log=[AttemptDocument.of(each) for each in attempts])
+
+
+class DigestDocument(Document):
+    """A digest that a tag had."""
+
+    side: Literal["source", "target"] = Field(description="Upstream's tag, or the target's.")
+    digest: str = Field(description="The digest.")
+    at: Time | None = Field(description="Since when; null: before this was recorded.")
+
+
+class TagLifeDocument(TagWithAttemptsDocument):
+    """Everything that is recorded about a tag."""
+
+    error_registry: str | None = Field(description="The registry that caused the last error.")
+    failed_at: Time | None = Field(description="The first failure since it was last synced or skipped.")
+    digests: list[DigestDocument] = Field(description="Every digest that it had on both sides, oldest first.")
+    history: list[str] = Field(description="The digests that were mirrored once, oldest first.")
+
+    @classmethod
+    def of_life(cls, life: TagLife) -> Self:
+        """The document of a tag's life."""
+        record = TagWithAttemptsDocument.with_attempts(life.record, life.attempts)
+        return cls(
+            **dict(record),
+            error_registry=life.record.error_registry,
+            failed_at=life.record.failed_at,
+            digests=[DigestDocument(side=each.side, digest=each.digest, at=each.at) for each in life.digests],
+            history=[each.digest for each in life.history],
+        )

@@ -13,12 +13,17 @@ from ferryman.operations.known_items import KnownItems, known_items
 from ferryman.operations.login import LoginTried, try_login
 from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work, to_pause, to_resume
+from ferryman.operations.requeue import count_requeue, requeue_tags
 from ferryman.operations.subjects import registries_of, registry_named
+from ferryman.store.database.tables import TagCondition
+from ferryman.store.queries.causes import PAUSING, of_group
+from ferryman.store.queries.item_tags import TagFilter
+from ferryman.store.records import Outcome, Status
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.pauses import PauseDocument
 from ferryman.web.api.endpoints import Body, Parameters, post
 from ferryman.web.api.names import NO_ITEM, ItemParameters, TagParameters, named_item, named_tag
-from ferryman.web.api.parameters import Name, Text
+from ferryman.web.api.parameters import Flag, Name, Text
 from ferryman.web.api.problems import NotNow, NotThere
 from ferryman.web.context import context
 from ferryman.web.refusals import Refused
@@ -139,6 +144,108 @@ async def cancel(request: web.Request, parameters: TagParameters) -> CancelledDo
     return CancelledDocument(cancelled=True)
 
 
+class CauseBody(Body):
+    """A cause of failures, as `/failures` names it."""
+
+    kind: Text | None = Field(description="The kind of the error; null: unknown.", examples=["denied"])
+    registry: Name | None = Field(description="The registry that caused it; null: none did.", examples=["quay.io"])
+
+
+class RequeueBody(Body):
+    """Which tags: those for which all of this holds. Nothing: all that the rules want."""
+
+    only_failed: bool = Field(default=False, description="Only tags that have failed.", examples=[True])
+    cause: CauseBody | None = Field(None, description="Only tags that fail for this cause.")
+    status: list[Status] = Field([], description="With any of these.", examples=[["failed"]])
+    reason: Text | None = Field(None, description="Skipped, or waiting, for this reason.", examples=["rate-limited"])
+    kind: Text | None = Field(None, description="With an error of this kind.", examples=["denied"])
+    outcome: Outcome | None = Field(None, description="Whose last attempt ended so.", examples=["failed"])
+    text: Text = Field("", description="With this somewhere in the name.", examples=["v3"])
+
+    @property
+    def among(self) -> TagCondition:
+        """As the store takes it."""
+        shown = TagFilter(
+            statuses=self.status, reason=self.reason, kind=self.kind, outcome=self.outcome, text=self.text
+        ).condition()
+        return shown if self.cause is None else of_group(self.cause.kind, self.cause.registry) & shown
+
+    @property
+    def lifting(self) -> list[str] | None:
+        """The registries whose pauses end: of a cause only its own. None: all that hold these tags back."""
+        if self.cause is None:
+            return None
+        return [self.cause.registry] if self.cause.registry and self.cause.kind in PAUSING else []
+
+    @property
+    def in_words(self) -> str | None:
+        """What was chosen, for the audit log; None: everything."""
+        chosen = self.model_dump(exclude_defaults=True)
+        return "; ".join(f"{name}: {value}" for name, value in chosen.items()) or None
+
+
+class RequeuedDocument(Document):
+    """How many tags are queued again."""
+
+    tags: int = Field(description="How many are queued; with `dry_run`: how many would be.")
+    dry_run: bool = Field(description="Nothing was changed.")
+
+
+class RequeueParameters(Parameters):
+    """Whether to do it."""
+
+    dry_run: Flag = Field(default=False, description="Only say how many tags that would be.", examples=[True])
+
+
+class ItemRequeueParameters(RequeueParameters, ItemParameters):
+    """An item, and whether to do it."""
+
+
+class TagRequeueParameters(RequeueParameters, TagParameters):
+    """A tag, and whether to do it."""
+
+
+@post("/requeue")
+async def requeue_all(request: web.Request, parameters: RequeueParameters, body: RequeueBody) -> RequeuedDocument:
+    """Queue tags of all items again, in a new round of attempts.
+
+    That also ends the pauses of registries that hold these tags back, but no person's pause.
+    """
+    targets = {str(item.target) for item in context(request).application.configuration.items}
+    return await _requeue(request, targets, parameters, body)
+
+
+@post("/items/{name}/requeue", problems=NO_ITEM)
+async def requeue_item(request: web.Request, parameters: ItemRequeueParameters, body: RequeueBody) -> RequeuedDocument:
+    """Queue tags of an item again, in a new round of attempts."""
+    return await _requeue(request, {str(named_item(request, parameters.name).target)}, parameters, body)
+
+
+@post("/items/{name}/tags/{tag}/requeue", problems=NO_ITEM)
+async def requeue_tag(request: web.Request, parameters: TagRequeueParameters) -> RequeuedDocument:
+    """Queue a tag again, in a new round of attempts, also one that the rules leave out."""
+    tag = await named_tag(request, parameters)
+    return await _requeue(request, {tag.target}, parameters, _EVERY_TAG, tag=tag.tag)
+
+
+_EVERY_TAG = RequeueBody()
+
+
+async def _requeue(
+    request: web.Request, targets: set[str], parameters: RequeueParameters, body: RequeueBody, *, tag: str | None = None
+) -> RequeuedDocument:
+    record, only_failed, among, lifting = context(request).record, body.only_failed, body.among, body.lifting
+    if parameters.dry_run:
+        number = await count_requeue(record, targets, tag=tag, only_failed=only_failed, among=among, lifting=lifting)
+    else:
+        done = await requeue_tags(
+            record, targets, tag=tag, only_failed=only_failed, among=among, lifting=lifting,
+            detail=body.in_words, actor=_actor(request),
+        )  # fmt: skip
+        number = done.queued
+    return RequeuedDocument(tags=number, dry_run=parameters.dry_run)
+
+
 class RegistryParameters(Parameters):
     """A registry."""
 
@@ -183,4 +290,6 @@ def _actor(request: web.Request) -> str:
     return who.name
 
 
-ENDPOINTS = (look_at_all, look_at_item, pause, resume, cancel, try_registry_login)
+ENDPOINTS = (
+    look_at_all, look_at_item, requeue_all, requeue_item, requeue_tag, cancel, pause, resume, try_registry_login,
+)  # fmt: skip

@@ -4,8 +4,10 @@ import hashlib
 
 from aiohttp import web
 
+from ferryman.store.queries.pages import InvalidCursor
 from ferryman.web.api.endpoints import PREFIX, Endpoint
 from ferryman.web.api.parameters import read_body, read_parameters
+from ferryman.web.api.problems import Invalid, Mistake
 from ferryman.web.routing import Handler, Route
 
 
@@ -23,7 +25,10 @@ def _handler(endpoint: Endpoint) -> Handler:
         if endpoint.body is not None:
             given["body"] = await read_body(request, endpoint.body)
         taken = endpoint.call.__annotations__
-        answer = await endpoint.call(request, **{name: value for name, value in given.items() if name in taken})
+        try:
+            answer = await endpoint.call(request, **{name: value for name, value in given.items() if name in taken})
+        except InvalidCursor as error:
+            raise Invalid([Mistake("query", "cursor", str(error))]) from None
         if isinstance(answer, web.StreamResponse):
             return answer
         return as_json(request, answer.model_dump_json().encode(), status=endpoint.status)

@@ -33,20 +33,20 @@ class _Entry:
 
 
 class Broadcast:
-    """An observer of events, which only takes note of them. `clock`: seconds of a monotonic clock."""
+    """An observer of events, which only takes note of them."""
 
-    def __init__(self, *, clock: Callable[[], float], kept: int = _KEPT) -> None:
+    def __init__(self, running: RunningJobs, *, clock: Callable[[], float], kept: int = _KEPT) -> None:
+        """`running`: has observed an event before this does. `clock`: seconds of a monotonic clock."""
+        self._running = running
         self._clock = clock
         self._process = secrets.token_hex(4)  # in every id: those of an earlier process are not ours
         self._entries: deque[_Entry] = deque(maxlen=kept)
         self._end = 0  # the number of the next entry
         self._more = Wakeup()
-        self._running = RunningJobs(clock=clock)
         self._reported: dict[str, float] = {}  # when the progress of each running job was last reported
 
     def observe(self, event: Event) -> None:
         """Add the event to the buffer."""
-        self._running.observe(event)
         if isinstance(event, JobProgressed):  # first, because it is by far the most frequent
             self._report_progress(event)
             return

@@ -5,7 +5,7 @@ import functools
 from aiohttp import web
 
 from ferryman.views.documents.events import EVENTS
-from ferryman.web.api import actions, items, stream, tags, troubles, work
+from ferryman.web.api import actions, items, registries, stream, tags, troubles, work
 from ferryman.web.api.answers import as_json, route
 from ferryman.web.api.endpoints import PREFIX
 from ferryman.web.api.openapi import Json, as_file, openapi
@@ -15,6 +15,7 @@ ENDPOINTS = (
     *items.ENDPOINTS,
     *tags.ENDPOINTS,
     *troubles.ENDPOINTS,
+    *registries.ENDPOINTS,
     *work.ENDPOINTS,
     *actions.ENDPOINTS,
     *stream.ENDPOINTS,

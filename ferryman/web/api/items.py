@@ -1,21 +1,22 @@
 """The verdict on the mirror, and how each item stands."""
 
-from typing import Annotated
+from collections.abc import Sequence
 
 from aiohttp import web
 from pydantic import Field
 
-from ferryman.item_names import Named
+from ferryman.item_names import named
 from ferryman.items.model import Item
 from ferryman.operations.overview import Overview, read_overview
+from ferryman.store.queries.pages import Page, encode_cursor
 from ferryman.views.documents.base import Document, Time
 from ferryman.views.documents.items import ItemDocument, ItemWithRulesDocument
 from ferryman.views.documents.verdict import VerdictDocument
 from ferryman.views.verdict_sentences import headline, in_words
-from ferryman.web.api.cursors import Cursor
+from ferryman.web.api import paging
 from ferryman.web.api.endpoints import get
 from ferryman.web.api.names import NO_ITEM, ItemParameters, named_item
-from ferryman.web.api.paging import Page, Paged
+from ferryman.web.api.paging import Paged, number_of
 from ferryman.web.context import context
 
 
@@ -30,7 +31,7 @@ class OverviewDocument(Document):
 @get("/overview")
 async def get_overview(request: web.Request) -> OverviewDocument:
     """The one verdict on the mirror: is it complete, and if not, why?"""
-    overview = await _overview(request, context(request).application.configuration.items)
+    overview = await _overview(request, context(request).application.configuration.items, looks=False)
     return OverviewDocument(
         verdict=VerdictDocument.of(overview.verdict, headline=headline(overview.verdict), in_words=in_words),
         looking_since=overview.looks_since,
@@ -38,26 +39,18 @@ async def get_overview(request: web.Request) -> OverviewDocument:
     )
 
 
-class ItemPage(Page[ItemDocument]):
+class ItemPage(paging.Page[ItemDocument]):
     """Items, in the order of items.yml."""
 
 
-class ItemsParameters(Paged):
-    """Which items."""
-
-    cursor: Annotated[tuple[int], Cursor()] | None = Field(None, description="From `next` of the page before.")
-
-
 @get("/items")
-async def list_items(request: web.Request, parameters: ItemsParameters) -> ItemPage:
+async def list_items(request: web.Request, parameters: Paged) -> ItemPage:
     """How each item of items.yml stands."""
     items = context(request).application.configuration.items
-    begin = max(parameters.cursor[0], 0) if parameters.cursor else 0
+    begin = max(0, number_of(parameters.cursor) or 0)
     end = begin + parameters.limit
     shown = (await _overview(request, items[begin:end])).items
-    return ItemPage.listing(
-        request, [ItemDocument.of(each) for each in shown], following=(end,) if end < len(items) else None
-    )
+    return ItemPage.of(request, Page(shown, encode_cursor((end,)) if end < len(items) else None), ItemDocument.of)
 
 
 @get("/items/{name}", problems=NO_ITEM)
@@ -68,9 +61,9 @@ async def get_item(request: web.Request, parameters: ItemParameters) -> ItemWith
     return ItemWithRulesDocument.with_rules(overview, item)
 
 
-async def _overview(request: web.Request, items: "tuple[Item, ...] | list[Item]") -> Overview:
-    named = [Named(item.name, str(item.source), str(item.target)) for item in items]
-    return await read_overview(context(request).record, named, now=context(request).clock.now())
+async def _overview(request: web.Request, items: Sequence[Item], *, looks: bool = True) -> Overview:
+    here = context(request)
+    return await read_overview(here.record, named(items), now=here.clock.now(), looks=looks)
 
 
 ENDPOINTS = (get_overview, list_items, get_item)

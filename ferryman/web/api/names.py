@@ -48,5 +48,10 @@ async def named_tag(request: web.Request, parameters: TagParameters) -> TagRecor
     item = named_item(request, parameters.name)
     record = await context(request).record.ledger.tag(str(item.target), parameters.tag)
     if record is None:
-        raise NotThere(f"nothing is recorded of {item.target}:{parameters.tag}")
+        raise unrecorded(str(item.target), parameters.tag)
     return record
+
+
+def unrecorded(target: str, tag: str) -> NotThere:
+    """There is no such tag."""
+    return NotThere(f"nothing is recorded of {target}:{tag}")

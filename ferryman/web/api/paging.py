@@ -1,27 +1,42 @@
 """Lists that come a page at a time."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Generic, Protocol, Self, TypeVar, cast
 
 from aiohttp import web
 from pydantic import Field
 
+from ferryman.store.queries import pages
 from ferryman.views.documents.base import Document
-from ferryman.web.api.cursors import encode
 from ferryman.web.api.endpoints import Parameters
 from ferryman.web.api.parameters import Number
 from ferryman.web.routing import BASE_PATH, url
 
-_MOST = 500
+_MOST = 200
 _USUAL = 100
+_LONGEST_CURSOR = 300  # characters
 _Entry = TypeVar("_Entry", bound=Document)
 _Row = TypeVar("_Row")
 
 
+class _Identified(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+_Numbered = TypeVar("_Numbered", bound=_Identified)
+
+
 class Paged(Parameters):
-    """The parameters of a list. A list adds `cursor`, of its own sort key."""
+    """The parameters of a list."""
 
     limit: Annotated[Number, Field(ge=1, le=_MOST)] = Field(_USUAL, description="Entries of a page.")
+    cursor: str | None = Field(
+        None,
+        max_length=_LONGEST_CURSOR,
+        description="Where the page begins: take `next` of the page before as it is.",
+        json_schema_extra={"format": "cursor"},
+    )
 
 
 class Page(Document, Generic[_Entry]):
@@ -31,24 +46,23 @@ class Page(Document, Generic[_Entry]):
     next: str | None = Field(description="The path and query of the next page; null: this is the last one.")
 
     @classmethod
-    def of(
-        cls,
-        request: web.Request,
-        rows: Sequence[_Row],
-        *,
-        limit: int,
-        document: Callable[[_Row], _Entry],
-        key: Callable[[_Row], tuple[object, ...]],
-    ) -> Self:
-        """The page with the first `limit` rows. `rows`: one more, if there is a next page; `key`: a row's sort key."""
-        shown = rows[:limit]
-        following = key(shown[-1]) if len(rows) > limit else None
-        return cls.listing(request, [document(row) for row in shown], following=following)
+    def of(cls, request: web.Request, page: pages.Page[_Row], document: Callable[[_Row], _Entry]) -> Self:
+        """The document of a page."""
+        following = None if page.next is None else _path(request, page.next)
+        return cls(entries=[document(row) for row in page.rows], next=following)
 
-    @classmethod
-    def listing(cls, request: web.Request, entries: list[_Entry], *, following: tuple[object, ...] | None) -> Self:
-        """The page with these entries. `following`: the key behind which the next page begins; None: it is the last."""
-        return cls(entries=entries, next=None if following is None else _path(request, encode(following)))
+
+def number_of(cursor: str | None) -> int | None:
+    """The key of a list that is sorted by one number. Raises InvalidCursor."""
+    if cursor is None:
+        return None
+    (number,) = pages.decode_cursor(cursor, int)
+    return cast("int", number)
+
+
+def newest_first(rows: Sequence[_Numbered], size: int) -> pages.Page[_Numbered]:
+    """A page of a list that is sorted by its ids. `rows`: one more than the page has, if it is not the last."""
+    return pages.page_of(rows, size, [(row.id,) for row in rows])
 
 
 def _path(request: web.Request, cursor: str) -> str:

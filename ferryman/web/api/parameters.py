@@ -1,7 +1,7 @@
 """Read a call's parameters and body as its models say, and name every mistake."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_origin
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -41,12 +41,12 @@ Number = Annotated[int, BeforeValidator(_number)]
 def read_parameters(request: web.Request, model: type[Parameters]) -> Parameters:
     """The parameters of the path and of the query. Raises Invalid."""
     path = dict(request.match_info)
-    twice = [name for name in dict.fromkeys(request.query) if name in path or len(request.query.getall(name)) > 1]
-    if twice:
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    query = {name: request.query.getall(name) for name in dict.fromkeys(request.query)}
+    if twice := [name for name, values in query.items() if name in path or (len(values) > 1 and name not in lists)]:
         raise Invalid([Mistake("query", name, "is given twice") for name in twice])
-    return _validated(
-        lambda: model.model_validate({**request.query, **path}), lambda name: "path" if name in path else "query"
-    )
+    given = {name: values if name in lists else values[0] for name, values in query.items()}
+    return _validated(lambda: model.model_validate({**given, **path}), lambda name: "path" if name in path else "query")
 
 
 async def read_body(request: web.Request, model: type[Body]) -> Body:

@@ -15,7 +15,7 @@ BROADCAST = web.AppKey("broadcast", Broadcast)
 async def broadcast(site: web.Application) -> AsyncIterator[None]:
     """Take note of events as long as the server runs: a context of the web application."""
     context = site[CONTEXT]
-    site[BROADCAST] = Broadcast(clock=context.clock.monotonic)
+    site[BROADCAST] = Broadcast(context.running, clock=context.clock.monotonic)
     unsubscribe = context.events.subscribe(site[BROADCAST].observe)
     yield
     unsubscribe()

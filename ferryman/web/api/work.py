@@ -7,14 +7,20 @@ from aiohttp import web
 from pydantic import Field
 
 from ferryman.operations.services import services_liveness
+from ferryman.store.queries.activity import ActivityFilter, read_activity
+from ferryman.store.queries.running import read_running
+from ferryman.store.queries.waiting import read_waiting
+from ferryman.store.records import Outcome
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.cycles import CycleDocument, SampleDocument
 from ferryman.views.documents.pauses import ActionDocument
-from ferryman.views.documents.services import RunningDocument, ServiceDocument
-from ferryman.web.api.cursors import Cursor
+from ferryman.views.documents.queue import ActivityDocument, RunningDocument, RunningLookDocument, WaitingDocument
+from ferryman.views.documents.services import ServiceDocument
 from ferryman.web.api.endpoints import Parameters, get
-from ferryman.web.api.paging import Page, Paged
-from ferryman.web.api.parameters import Number
+from ferryman.web.api.names import NO_ITEM, named_item
+from ferryman.web.api.paging import Page, Paged, newest_first, number_of
+from ferryman.web.api.parameters import Name, Number, Text
+from ferryman.web.api.processes import running_processes
 from ferryman.web.context import context
 
 _LONGEST = 35 * 24  # hours for which samples are kept
@@ -24,36 +30,24 @@ class CyclePage(Page[CycleDocument]):
     """Cycles, the newest first."""
 
 
-class CyclesParameters(Paged):
-    """Which cycles."""
-
-    cursor: Annotated[tuple[int], Cursor()] | None = Field(None, description="From `next` of the page before.")
-
-
 @get("/cycles")
-async def list_cycles(request: web.Request, parameters: CyclesParameters) -> CyclePage:
+async def list_cycles(request: web.Request, parameters: Paged) -> CyclePage:
     """The cycles of all schedulers, the newest first."""
-    before = parameters.cursor[0] if parameters.cursor else None
-    rows = await context(request).record.cycles.latest(parameters.limit + 1, before=before)
-    return CyclePage.of(request, rows, limit=parameters.limit, document=CycleDocument.of, key=lambda row: (row.id,))
+    size, before = parameters.limit, number_of(parameters.cursor)
+    rows = await context(request).record.cycles.latest(size + 1, before=before)
+    return CyclePage.of(request, newest_first(rows, size), CycleDocument.of)
 
 
 class ActionPage(Page[ActionDocument]):
     """The audit log, newest first."""
 
 
-class ActionsParameters(Paged):
-    """Which actions."""
-
-    cursor: Annotated[tuple[int], Cursor()] | None = Field(None, description="From `next` of the page before.")
-
-
 @get("/actions")
-async def list_actions(request: web.Request, parameters: ActionsParameters) -> ActionPage:
+async def list_actions(request: web.Request, parameters: Paged) -> ActionPage:
     """The audit log: what persons did within a year, the newest first."""
-    before = parameters.cursor[0] if parameters.cursor else None
-    rows = await context(request).record.actions.list(before=before, most=parameters.limit + 1)
-    return ActionPage.of(request, rows, limit=parameters.limit, document=ActionDocument.of, key=lambda row: (row.id,))
+    size, before = parameters.limit, number_of(parameters.cursor)
+    rows = await context(request).record.actions.list(before=before, most=size + 1)
+    return ActionPage.of(request, newest_first(rows, size), ActionDocument.of)
 
 
 class SampleList(Document):
@@ -89,26 +83,76 @@ async def list_services(request: web.Request) -> ServiceList:
 
 
 class RunningList(Document):
-    """The copies that run."""
+    """What moves now."""
 
-    entries: list[RunningDocument] = Field(description="By process, the oldest of each first.")
+    copies: list[RunningDocument] = Field(description="Tags that are copied; those that began first stand first.")
+    looks: list[RunningLookDocument] = Field(description="Items whose sources are listed.")
 
 
 @get("/running")
 async def list_running(request: web.Request) -> RunningList:
-    """What moves now, in all processes: as they said in their last heartbeats, at most 15 seconds ago.
+    """What moves now, in all processes.
 
-    What this process copies is told at once by `/events`.
+    How far each copy is, its process says every 15 seconds, and this one at once.
     """
-    services = await services_liveness(context(request).record)
+    here = context(request)
+    details = running_processes(here, await services_liveness(here.record))
+    jobs = {(job.target, job.tag): job for each in details for job in each.jobs}
+    async with here.record.database.read() as connection:
+        running = await read_running(connection, _targets(request))
     return RunningList(
-        entries=[
-            RunningDocument.of(each.service.owner, job)
-            for each in services
-            if each.alive
-            for job in (each.service.details or {}).get("jobs", ())
-        ]
+        copies=[RunningDocument.of(each, jobs.get((each.target, each.tag))) for each in running],
+        looks=[RunningLookDocument.of(look) for each in details for look in each.looks],
     )
 
 
-ENDPOINTS = (list_actions, list_cycles, list_samples, list_services, list_running)
+class ActivityPage(Page[ActivityDocument]):
+    """Attempts, the newest first."""
+
+
+class ActivityParameters(Paged):
+    """Which attempts: those for which all of this holds."""
+
+    item: Name | None = Field(None, description="Of this item: its name, source or target.", examples=["etcd"])
+    outcome: Outcome | None = Field(None, description="That ended so.")
+    kind: Text | None = Field(None, description="With an error of this kind.", examples=["unreachable"])
+    text: Text = Field("", description="With this somewhere in the tag's name.", examples=["v3"])
+
+
+@get("/activity", problems=NO_ITEM)
+async def list_activity(request: web.Request, parameters: ActivityParameters) -> ActivityPage:
+    """Every attempt of 30 days, the newest first.
+
+    A page may have fewer entries than `limit`, even none, and not be the last: go on until `next` is null.
+    """
+    target = str(named_item(request, parameters.item).target) if parameters.item else None
+    shown = ActivityFilter(target=target, outcome=parameters.outcome, kind=parameters.kind, text=parameters.text)
+    async with context(request).record.database.read() as connection:
+        page = await read_activity(connection, shown, size=parameters.limit, cursor=parameters.cursor)
+    return ActivityPage.of(request, page, ActivityDocument.of)
+
+
+class WaitingPage(Page[WaitingDocument]):
+    """Queued tags, in the order in which they will run."""
+
+
+@get("/waiting")
+async def list_waiting(request: web.Request, parameters: Paged) -> WaitingPage:
+    """What is queued, and what it waits for.
+
+    First what may run now, then what waits for a time, then what waits for a login.
+    """
+    now = context(request).clock.now()
+    async with context(request).record.database.read() as connection:
+        page = await read_waiting(connection, _targets(request), now, size=parameters.limit, cursor=parameters.cursor)
+    return WaitingPage.of(request, page, WaitingDocument.of)
+
+
+def _targets(request: web.Request) -> set[str]:
+    return {str(item.target) for item in context(request).application.configuration.items}
+
+
+ENDPOINTS = (
+    list_activity, list_waiting, list_running, list_actions,
+    list_cycles, list_samples, list_services,
+)  # fmt: skip

@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'&\u202e\x1b[31m\u2028\r\nX-Injected: 1\n\
 def items_yml(upstream: Upstream) -> str:
     """Two items: one at the upstream, and one that nobody can list."""
     return (
-        f"defaults: {{target: registry.example.com/m/}}\nitems:\n- source: {upstream.host}/coreos/etcd\n"
+        f"defaults: {{target: registry.example.com/mirror/}}\nitems:\n- source: {upstream.host}/coreos/etcd\n"
         "- {source: 127.0.0.1:9/library/other, target: registry.example.com/other}\n"
     )
 
@@ -43,7 +43,10 @@ async def fill(app: Application) -> None:
         jobs[0], started_at=now, target_digest=made_up_digest("t"), identical=True, bytes_moved=7, bytes_reused=5
     )
     await queue.fail(jobs[1], started_at=now, kind="denied", error=f"no: {HOSTILE}", retry_at=None)
-    await queue.fail(jobs[2], started_at=now, kind="unreachable", error="gone", retry_at=now.replace(year=now.year + 1))
+    await queue.fail(
+        jobs[2], started_at=now, kind="unreachable", error="gone", registry=item.target.registry,
+        retry_at=now.replace(year=now.year + 1),
+    )  # fmt: skip
     await app.record.services.heartbeat(app.owner.name, "run")
     await app.record.samples.take(now)
     for _ in range(3):

@@ -9,8 +9,11 @@ from ferryman.errors import LoginRefused
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
 
-ETCD = "registry.example.com/m/etcd"
+ETCD = "registry.example.com/mirror/etcd"
 ACTIONS = (
+    "/requeue",
+    "/items/etcd/requeue",
+    "/items/etcd/tags/v3.6.1/requeue",
     "/look",
     "/items/etcd/look",
     "/pause",
@@ -138,6 +141,30 @@ async def test_a_body_that_is_wrong(api: Site) -> None:
         assert (response.status, problem["status"]) == (status, status)
         assert problem["detail"].startswith(detail)
     assert not await api.app.record.manual_pauses.read()
+
+
+REQUEUES = [
+    ("/requeue", {"only_failed": True}, ["v3.6.1"]),
+    ("/requeue", {"cause": {"kind": "denied", "registry": "quay.io"}}, []),
+    ("/requeue", {"cause": {"kind": "unreachable", "registry": "registry.example.com"}}, ["v3.6.2"]),
+    ("/items/etcd/requeue", {"status": ["synced"]}, ["v3.6.0"]),
+    ("/items/etcd/requeue", {"text": "6.1", "outcome": "failed"}, ["v3.6.1"]),
+    ("/items/other/requeue", None, []),
+    ("/items/etcd/tags/v3.6.5/requeue", None, ["v3.6.5"]),
+    ("/items/etcd/requeue", {}, [f"v3.6.{number}" for number in (0, 1, 2, 4, 5)]),
+]
+
+
+async def test_what_a_requeue_would_do_and_does(api: Site) -> None:
+    for path, body, expected in REQUEUES:
+        would = await done(api, f"{path}?dry_run=true", body)
+        before = len(await audit(api))
+        did = await done(api, path, body)
+        [entry] = (await api.app.record.actions.list())[: len(await audit(api)) - before]
+        assert would == {"tags": len(expected), "dry_run": True}
+        assert did == {"tags": len(expected), "dry_run": False}, path
+        assert (entry.actor, entry.action, entry.number) == ("token", "requeue", len(expected))
+    assert (await api.app.record.queue.outstanding({ETCD})).due == 5
 
 
 async def test_a_copy_is_cancelled_once(api: Site) -> None:

@@ -1,14 +1,18 @@
 """What all calls have in common: entity tags, problems, pages, and who may call."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from yarl import URL
 
+from ferryman.events import JobInfo, JobProgressed, JobStarted, LookStarted
 from ferryman.store.records import ItemKey
 from tests.web.api.filled import HOSTILE
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
+
+ETCD = "registry.example.com/mirror/etcd"
 
 
 async def read(api: Site, path: str, **headers: str) -> Answer:
@@ -40,10 +44,10 @@ async def test_the_entity_tag_changes_with_the_content(api: Site) -> None:
 
 
 WRONG_PARAMETERS = [
-    ("/cycles?limit=501", "query", "limit", "Input should be less than or equal to 500"),
+    ("/cycles?limit=201", "query", "limit", "Input should be less than or equal to 200"),
     ("/cycles?limit=1_0", "query", "limit", "should be a number"),
-    ("/cycles?cursor=x", "query", "cursor", "is not a cursor of this list"),
-    ("/cycles?cursor=WyJ4Il0", "query", "cursor/0", "Input should be a valid integer"),
+    ("/cycles?cursor=x", "query", "cursor", "no page has given this cursor"),
+    ("/cycles?cursor=WyJ4Il0", "query", "cursor", "no page has given this cursor"),
     ("/cycles?of=1", "query", "of", "is not known"),
     ("/cycles?limit=1&limit=2", "query", "limit", "is given twice"),
     ("/items/etcd/tags/v3.6.0?name=other", "query", "name", "is given twice"),
@@ -95,8 +99,8 @@ async def test_pages_of_a_list_lead_to_one_another(start_site: StartSite) -> Non
 async def test_an_item_is_named_by_name_source_or_target(api: Site) -> None:
     source = str(api.app.configuration.items[0].source)
     for name in ("etcd", source.replace("/", "%2F"), source.replace(":", "%3A").replace("/", "%2f"),
-                 "registry.example.com%2Fm%2Fetcd"):  # fmt: skip
-        assert (await document(api, f"/items/{name}/tags/v3.6.0"))["target"] == "registry.example.com/m/etcd"
+                 "registry.example.com%2Fmirror%2Fetcd"):  # fmt: skip
+        assert (await document(api, f"/items/{name}/tags/v3.6.0"))["target"] == "registry.example.com/mirror/etcd"
 
 
 async def test_an_unknown_item_is_told_with_the_one_that_was_meant(api: Site) -> None:
@@ -105,7 +109,7 @@ async def test_an_unknown_item_is_told_with_the_one_that_was_meant(api: Site) ->
     assert answer.status == 404
     assert json.loads(answer.text)["detail"] == "there is no item 'etdc': did you mean 'etcd'?"
     unrecorded = await read(api, "/items/etcd/tags/v9")
-    assert json.loads(unrecorded.text)["detail"] == "nothing is recorded of registry.example.com/m/etcd:v9"
+    assert json.loads(unrecorded.text)["detail"] == "nothing is recorded of registry.example.com/mirror/etcd:v9"
 
 
 async def test_a_name_of_several_items_is_refused(start_site: StartSite) -> None:
@@ -124,6 +128,7 @@ async def test_a_tag_comes_with_its_attempts_and_what_a_stranger_wrote_does_no_h
     tag = json.loads(answer.text)
     assert (tag["status"], tag["error_kind"], tag["error"]) == ("failed", "denied", f"no: {HOSTILE}")
     assert [each["outcome"] for each in tag["attempt_log"]] == ["failed"]
+    assert [(each["side"], each["digest"]) for each in tag["digests"]] == [("source", tag["source_digest"])]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "X-Injected" not in answer.headers
 
@@ -155,16 +160,87 @@ async def test_a_source_that_cannot_be_listed(api: Site) -> None:
     assert "127.0.0.1:9" in json.loads(answer.text)["detail"]
 
 
-async def test_processes_and_what_they_copy(api: Site) -> None:
-    job = {"key": "k", "item": "etcd", "target": "t", "tag": "v4", "attempt": 1, "doing": "copy", "fraction": 0.5,
-           "moved": 10, "rate": 2.0, "seconds": 5.0, "left": None}  # fmt: skip
-    await api.app.record.services.heartbeat(api.app.owner.name, "run", details={"jobs": [job]})
+async def test_processes_and_what_they_do(api: Site) -> None:
+    tag = (await api.app.record.ledger.known(ETCD))["v3.6.3"]
+    before = await document(api, "/running")
+    job = JobInfo("k", tag.item, tag.source, tag.target, tag.tag, 1)
+    for event in (JobStarted(job), JobProgressed(job, "copy:x", 10, 20), LookStarted("etcd", tag.source, ETCD)):
+        api.app.events.emit(event)
 
     [service] = (await document(api, "/services"))["entries"]
-    [running] = (await document(api, "/running"))["entries"]
+    running = await document(api, "/running")
 
+    [copy], [look] = running["copies"], running["looks"]
     assert (service["owner"], service["role"], service["alive"]) == (api.app.owner.name, "run", True)
-    assert (running["owner"], running["tag"], running["bytes_moved"]) == (api.app.owner.name, "v4", 10)
+    assert (copy["owner"], copy["tag"], copy["attempt"]) == (api.app.owner.name, "v3.6.3", 1)
+    assert (copy["progress"]["doing"], copy["progress"]["fraction"], copy["progress"]["bytes_moved"]) == (
+        "copy",
+        0.5,
+        10,
+    )
+    assert (look["item"], look["target"]) == ("etcd", ETCD)
+    assert before == {"copies": [{**copy, "progress": None}], "looks": []}
+
+
+async def test_registries_with_troubles_come_first(api: Site) -> None:
+    until = api.app.clock.now() + timedelta(minutes=5)
+    await api.app.record.queue.pause("registry.example.com", until=until, error="429 Too Many Requests")
+
+    first, *others = (await document(api, "/registries"))["entries"]
+
+    assert (first["host"], first["status"], first["error"]) == (
+        "registry.example.com", "limited", "429 Too Many Requests",
+    )  # fmt: skip
+    assert (first["is_source"], first["is_target"], first["items"]) == (False, True, 2)
+    assert {each["status"] for each in others} == {"fine"}
+
+
+async def test_tags_are_filtered_sorted_and_paged(api: Site) -> None:
+    async def names(query: str) -> list[str]:
+        path, found = f"/items/etcd/tags?{query}", []
+        while path:
+            page = await document(api, path)
+            found += [each["tag"] for each in page["entries"]]
+            path = (page["next"] or "").removeprefix("/api/v1")
+        return found
+
+    assert await names("") == [f"v3.6.{number}" for number in (5, 4, 3, 2, 1, 0)]
+    assert await names("limit=2&sort=name&ascending=true") == [f"v3.6.{number}" for number in range(6)]
+    assert await names("status=queued&status=failed&limit=1") == ["v3.6.4", "v3.6.2", "v3.6.1"]
+    assert await names("outcome=synced") == ["v3.6.0"]
+    assert await names("kind=denied") == ["v3.6.1"]
+    assert await names("reason=excluded") == ["v3.6.5"]
+    assert await names("text=6.3") == ["v3.6.3"]
+    assert await names("text=%25") == []
+
+
+async def test_activity_is_filtered_and_paged(api: Site) -> None:
+    first = await document(api, "/activity?limit=2")
+    second = await document(api, first["next"].removeprefix("/api/v1"))
+
+    assert [each["tag"] for each in (*first["entries"], *second["entries"])] == ["v3.6.2", "v3.6.1", "v3.6.0"]
+    for query, tags in (
+        ("outcome=failed&item=etcd", ["v3.6.2", "v3.6.1"]),
+        ("kind=unreachable", ["v3.6.2"]),
+        ("item=other", []),
+    ):
+        assert [each["tag"] for each in (await document(api, f"/activity?{query}"))["entries"]] == tags
+
+
+async def test_what_waits_comes_in_the_order_of_the_queue(api: Site) -> None:
+    first = await document(api, "/waiting?limit=1")
+    second = await document(api, first["next"].removeprefix("/api/v1"))
+
+    assert [(each["tag"], each["error_kind"]) for each in (*first["entries"], *second["entries"])] == [
+        ("v3.6.4", None), ("v3.6.2", "unreachable"),
+    ]  # fmt: skip
+    assert second["next"] is None
+
+
+async def test_the_images_of_a_tag_that_the_target_cannot_be_asked_for(api: Site) -> None:
+    assert await document(api, "/items/etcd/tags/v3.6.1/images") == {"entries": []}
+    answer = await read(api, "/items/etcd/tags/v3.6.0/images")
+    assert answer.status == 502
 
 
 async def test_samples_for_charts(api: Site) -> None:
@@ -211,7 +287,7 @@ async def test_failures_come_by_cause_with_what_mends_them(api: Site) -> None:
     assert found["denied"]["examples"][0]["error"] == f"no: {HOSTILE}"
     assert (found["unreachable"]["status"], found["unreachable"]["targets"]) == (
         "queued",
-        ["registry.example.com/m/etcd"],
+        ["registry.example.com/mirror/etcd"],
     )
     [lookup] = failures["lookups"]
     assert (lookup["meaning"], lookup["remedy"]) == (

@@ -11,6 +11,7 @@ import pytest
 
 from ferryman.events import (
     CycleStarted,
+    Events,
     ItemLooked,
     JobEnded,
     JobInfo,
@@ -19,6 +20,7 @@ from ferryman.events import (
     RegistryPaused,
     RequestDone,
 )
+from ferryman.views.running_jobs import RunningJobs
 from ferryman.web import streams
 from ferryman.web.api.broadcast import Broadcast
 from ferryman.web.streams import Message
@@ -26,7 +28,7 @@ from tests.store.scene import ManualClock
 from tests.web.api.filled import HOSTILE
 from tests.web.support import READ_TOKEN, Site, bearer
 
-JOB = JobInfo("k1", "etcd", "quay.io/coreos/etcd", "registry.example.com/m/etcd", "v1", 1)
+JOB = JobInfo("k1", "etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", "v1", 1)
 LONGEST = 20.0  # seconds
 
 
@@ -92,6 +94,12 @@ async def test_a_stream_that_cannot_go_on_begins_with_a_reset(api: Site) -> None
         assert (first["event"], second["event"]) == ("reset", "cycle-started")
 
 
+async def test_a_head_request_is_no_stream(api: Site) -> None:
+    async with api.http.head("/api/v1/events", headers=bearer(READ_TOKEN)) as response:
+        assert (response.status, await response.read()) == (200, b"")
+        assert response.headers["Content-Type"] == "text/event-stream"
+
+
 async def test_nobody_follows_without_a_token(api: Site) -> None:
     async with api.http.get("/api/v1/events") as response:
         assert response.status == 401
@@ -155,23 +163,33 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-async def begun(broadcast: Broadcast) -> tuple[Listener, Message]:
-    """A listener that has read its first event."""
-    listener = Listener(broadcast)
-    broadcast.observe(CycleStarted(0))
-    first = await listener.next()
-    assert first is not None
-    return listener, first
+class Work:
+    """Events, as a service's broadcast gets them."""
+
+    def __init__(self, clock: ManualClock, **options: int) -> None:
+        running, events = RunningJobs(clock=clock.monotonic), Events()
+        self.broadcast = Broadcast(running, clock=clock.monotonic, **options)
+        events.subscribe(running.observe)
+        events.subscribe(self.broadcast.observe)
+        self.emit = events.emit
+
+    async def followed(self) -> tuple[Listener, Message]:
+        """A listener, and the first event that it has read."""
+        listener = Listener(self.broadcast)
+        self.emit(CycleStarted(0))
+        first = await listener.next()
+        assert first is not None
+        return listener, first
 
 
 async def test_progress_is_told_twice_a_second(clock: ManualClock) -> None:
-    broadcast = Broadcast(clock=clock.monotonic)
-    listener, _ = await begun(broadcast)
-    broadcast.observe(JobStarted(JOB))
+    work = Work(clock)
+    listener, _ = await work.followed()
+    work.emit(JobStarted(JOB))
     for done in range(100):
-        broadcast.observe(JobProgressed(JOB, "copy:layer", done, 100))
+        work.emit(JobProgressed(JOB, "copy:layer", done, 100))
         clock.advance(timedelta(milliseconds=20))
-    broadcast.observe(JobEnded(JOB, "synced"))
+    work.emit(JobEnded(JOB, "synced"))
     told = []
     while (message := await listener.next()) is not None and message.event != "job-ended":
         told.append((message.event, json.loads(message.data).get("bytes_moved")))
@@ -180,11 +198,11 @@ async def test_progress_is_told_twice_a_second(clock: ManualClock) -> None:
 
 
 async def test_a_late_report_of_a_job_that_ended_is_not_told(clock: ManualClock) -> None:
-    broadcast = Broadcast(clock=clock.monotonic)
-    listener, _ = await begun(broadcast)
-    broadcast.observe(JobProgressed(JOB, "copy:layer", 1, 2))
-    broadcast.observe(RequestDone("quay.io", "GET", 200, 0.1))
-    broadcast.observe(RegistryPaused("quay.io", None, "no"))
+    work = Work(clock)
+    listener, _ = await work.followed()
+    work.emit(JobProgressed(JOB, "copy:layer", 1, 2))
+    work.emit(RequestDone("quay.io", "GET", 200, 0.1))
+    work.emit(RegistryPaused("quay.io", None, "no"))
 
     message = await listener.next()
     assert message is not None
@@ -192,16 +210,16 @@ async def test_a_late_report_of_a_job_that_ended_is_not_told(clock: ManualClock)
 
 
 async def test_a_reader_that_is_too_slow_is_dropped_and_learns_that_it_missed_something(clock: ManualClock) -> None:
-    broadcast = Broadcast(clock=clock.monotonic, kept=3)
-    listener, first = await begun(broadcast)
+    work = Work(clock, kept=3)
+    listener, first = await work.followed()
     for items in range(1, 5):
-        broadcast.observe(CycleStarted(items))
+        work.emit(CycleStarted(items))
 
     assert await listener.next() is None
-    reset = await Listener(broadcast, first.id).next()
+    reset = await Listener(work.broadcast, first.id).next()
     assert reset is not None
     assert reset.event == "reset"
-    broadcast.observe(CycleStarted(5))
-    after = await Listener(broadcast, reset.id).next()
+    work.emit(CycleStarted(5))
+    after = await Listener(work.broadcast, reset.id).next()
     assert after is not None
     assert json.loads(after.data)["items"] == 5
