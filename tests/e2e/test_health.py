@@ -138,7 +138,8 @@ def test_a_crew_that_hangs_is_not_well(
     assert "but its process still exists" in done.err
 
     proxy.mend()
-    service.until("good health", lambda: ferryman.run("health").code == 0)
+    proxy.hang_up()
     service.until("the tag", lambda: set(held(target)) == {"m/app:1"})
+    service.until("good health", lambda: ferryman.run("health").code == 0)
     assert service.stop() == 0
     assert service.log.count("no worker makes progress") == 1

@@ -23,6 +23,7 @@ class FaultyProxy:
         self._faults: list[tuple[re.Pattern[str], Fault]] = []
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
+        self._stalled: list[asyncio.BaseTransport] = []
         self.requests: list[str] = []  # "GET /v2/a/manifests/1"
         self.stalled = asyncio.Event()  # a request met a stall
         self.abandoned = asyncio.Event()  # and its client went away
@@ -39,6 +40,11 @@ class FaultyProxy:
     def mend(self) -> None:
         """Remove all faults; requests that have met a fault already are not changed."""
         self._faults.clear()
+
+    def hang_up(self) -> None:
+        """Close the connections of the requests that have met a stall; from any thread."""
+        for connection in self._stalled:
+            self._loop.call_soon_threadsafe(connection.close)
 
     def answer(self, pattern: str, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
         """Answer with something else, JSON if the headers do not say what it is."""
@@ -62,6 +68,8 @@ class FaultyProxy:
         async def respond(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": "100000000"})
             await response.prepare(request)
+            assert request.transport is not None
+            self._stalled.append(request.transport)
             self.stalled.set()
             try:
                 for _ in range(pieces):
@@ -95,6 +103,7 @@ class FaultyProxy:
             raise AssertionError("the copy ended before it met the fault") from copying.exception()
 
     async def start(self) -> "FaultyProxy":
+        self._loop = asyncio.get_running_loop()
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._session = ClientSession(auto_decompress=False, timeout=ClientTimeout())
