@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 # An engine from elsewhere stays: Debian's would push it out.
 ENGINE        := $(if $(shell command -v dockerd),,docker.io)
 DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
-TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose debootstrap fonts-wqy-microhei libfaketime postgresql procps \
+TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose fonts-wqy-microhei libfaketime mmdebstrap postgresql procps \
 	prometheus skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 

@@ -19,6 +19,7 @@ import yaml
 from tests.support import images
 from tests.support.debian import build_python_image, build_registry_image
 from tests.support.debian_root import DebianRoot, run
+from tests.support.polling import polled
 from tests.support.processes import Engine, RegistryServer, free_port
 from tests.support.sources import CHECKOUT, copy_sources
 
@@ -130,9 +131,8 @@ class Project:
     def await_(self, what: str, condition: Callable[[], bool]) -> None:
         """Other programs' states can only be asked for, again and again."""
         deadline = time.monotonic() + 180
-        while not condition():
+        while not polled(condition):
             assert time.monotonic() < deadline, f"never came: {what}\n{self.compose('logs', '--tail=100')}"
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,8 @@ def test_a_token_server_that_fails_is_no_refused_login(
     )
     done = ferryman.run("sync")
     assert done.code == 1
-    assert "paused" not in done.err
+    assert "event=registry_paused" not in done.err
+    assert "paused registry" not in done.err
     assert "for other credentials" not in ferryman.run("status").out
 
 

@@ -21,7 +21,7 @@ SERVICE = (
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which debootstrap makes"),
+    pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which mmdebstrap makes"),
 ]
 
 
@@ -32,8 +32,9 @@ def python(trixie: DebianRoot) -> Path:
     kept = CACHE / f"python-{VERSION}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     python = kept / "bin/python"
     if not (kept / "installed").exists():
-        install = (UV, "pip", "install", "--quiet", "--no-cache", "--python", str(python))  # pip takes half a minute
-        inside(trixie, UV, "venv", "--quiet", "--clear", "--python=/usr/bin/python3", str(kept))
+        uv = ("/usr/bin/env", "TMPDIR=/tmp", UV)  # it insists on its folder
+        install = (*uv, "pip", "install", "--quiet", "--no-cache", "--python", str(python))  # pip takes half a minute
+        inside(trixie, *uv, "venv", "--quiet", "--clear", "--python=/usr/bin/python3", str(kept))
         inside(trixie, *install, "--require-hashes", f"--requirement={lock}")
         inside(trixie, *install, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT))
         (kept / "installed").touch()

@@ -16,7 +16,7 @@ CACHE = CHECKOUT / ".cache"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _TRIXIE = (
     *("apache2-utils", "ca-certificates", "docker-cli", "docker-compose", "docker-registry", "docker.io"),
-    *("postgresql", "procps", "python3", "python3-venv"),
+    *("procps", "python3", "python3-venv"),
 )
 # A mount namespace of its own: what is mounted here goes with the last process, however that ends. The root is
 # bound to itself, for a dockerd wants "/" to be a mount.
@@ -60,7 +60,7 @@ def debian_13() -> DebianRoot:
 def debian_root(release: str, *packages: str) -> DebianRoot:
     """A root of `release` (such as trixie) with these packages, made once and kept in the checkout's `.cache`.
 
-    Raises RuntimeError with debootstrap's output, for example that there is no network.
+    Raises RuntimeError with mmdebstrap's output, for example that there is no network.
     """
     kept = CACHE / f"root-{release}-{hashlib.sha256(' '.join(sorted(packages)).encode()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
@@ -83,9 +83,9 @@ def _make(kept: Path, release: str, packages: Sequence[str]) -> None:
 def bootstrap(folder: Path, release: str, packages: Sequence[str]) -> None:
     """Make a root at `folder`. Raises RuntimeError."""
     included = [f"--include={','.join(packages)}"] if packages else []
+    options = ("--variant=minbase", "--aptopt=Acquire::Retries 5", "--dpkgopt=force-unsafe-io")
     # Unshared: its mounts end with it, so that removing an unfinished root cannot remove the machine's /proc.
-    run(*_UNSHARED, "debootstrap", "--variant=minbase", *included, release, str(folder))
-    shutil.rmtree(folder / "var/cache/apt/archives", ignore_errors=True)
+    run(*_UNSHARED, "mmdebstrap", *options, *included, release, str(folder))  # in half debootstrap's time
 
 
 def run(*command: str) -> str:
@@ -98,4 +98,4 @@ def run(*command: str) -> str:
 
 def is_possible() -> bool:
     """Whether this user may make and enter roots."""
-    return os.geteuid() == 0 and shutil.which("debootstrap") is not None
+    return os.geteuid() == 0 and shutil.which("mmdebstrap") is not None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.polling import polled
 from tests.support.processes import undisturbed
 from tests.support.starting import Starter
 
@@ -60,10 +61,9 @@ class Running:
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Poll for a condition that cannot be awaited, while the command runs."""
         deadline = time.monotonic() + _LONGEST_WAIT
-        while not condition():
+        while not polled(condition):
             assert not self.ended, f"it ended without {what}:\n{self.log}"
             assert time.monotonic() < deadline, f"never came: {what}\n{self.log}"
-            time.sleep(0.05)
 
     def tells(self, text: str) -> None:
         """Wait until its log holds the text."""

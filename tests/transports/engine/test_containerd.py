@@ -56,7 +56,7 @@ __all__ = [
 
 pytestmark = [
     pytest.mark.timeout(600),  # the first run makes a Debian root
-    pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which debootstrap makes"),
+    pytest.mark.skipif(not is_possible(), reason="only root can enter another Debian, which mmdebstrap makes"),
 ]
 
 
