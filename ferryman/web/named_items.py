@@ -22,3 +22,9 @@ def item_named(request: web.Request, text: str) -> Named:
     if len(found) != 1:
         raise Refused(404, _("items.yml has no such item."))
     return found[0]
+
+
+def items_found(items: Sequence[Named], text: str) -> Sequence[Named]:
+    """The items that have the text in their name, source or target; all for none."""
+    wanted = text.lower()
+    return [each for each in items if wanted in f"{each.name}\n{each.source}\n{each.target}".lower()]

@@ -21,6 +21,7 @@ _STATUSES = {
     "silent": N_("silent"),
     "lost": N_("lost"),
     "handed-back": N_("handed back"),
+    "cancelled": N_("cancelled"),
     # Of registries:
     "fine": N_("fine"),
     "limited": N_("limits requests"),

@@ -2,15 +2,17 @@
 
 from ferryman.web import assets
 from ferryman.web.api import calls
-from ferryman.web.pages import actions, failures, health, login, metrics, overview
+from ferryman.web.pages import actions, activity, failures, health, login, metrics, overview, waiting
 
 ROUTES = (
     *assets.ROUTES,
     *actions.ROUTES,
+    *activity.ROUTES,
     *failures.ROUTES,
     *health.ROUTES,
     *login.ROUTES,
     *metrics.ROUTES,
     *overview.ROUTES,
+    *waiting.ROUTES,
     *calls.ROUTES,
 )

@@ -12,8 +12,8 @@ from ferryman.store.database.tables import TagCondition, status_is, tags
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queue.statements import PAUSED
 
-LOGIN, _RATE_LIMITED = "login", "rate-limited"
-PAUSING = frozenset({LOGIN, _RATE_LIMITED})  # the kinds of errors for which a whole registry is paused
+LOGIN, RATE_LIMITED = "login", "rate-limited"
+PAUSING = frozenset({LOGIN, RATE_LIMITED})  # the kinds of errors for which a whole registry is paused
 FailingStatus = Literal["failed", "queued", "synced"]
 
 
