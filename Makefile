@@ -63,9 +63,10 @@ openapi: $(VENV)/installed ## Write docs/openapi.json anew, from the calls of th
 messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to be translated there
 	$(BIN)/python -m tests.support.messages
 
-bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows
+bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows, and the page on as many attempts
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.pages
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
 	$(LOCK) pyproject.toml --extra notify --extra postgresql --output-file requirements/run.txt

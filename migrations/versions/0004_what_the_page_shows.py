@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("last_outcome", sa.String()))
     op.add_column("tags", sa.Column("natural_order", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
-    columns = ["target", "rank", "run_at", "id"]
+    columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
     op.add_column("attempts", sa.Column("target", sa.String()))
     op.add_column("attempts", sa.Column("error_registry", sa.String()))

@@ -159,7 +159,7 @@ _partial(  # for a claim that excludes the registries that have their share of w
 )  # fmt: skip
 _partial(  # for a claim while some items are paused by a person
     "ix_tags_due_by_item",
-    tags.c.target, tags.c.rank, tags.c.run_at, tags.c.id,
+    tags.c.target, tags.c.status, tags.c.rank, tags.c.run_at, tags.c.id,
     where=_queued & tags.c.run_at.is_not(None),
 )  # fmt: skip
 # With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item`, and reads the table.

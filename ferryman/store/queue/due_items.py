@@ -14,8 +14,10 @@ _timed = and_(status_is("queued"), tags.c.run_at.is_not(None))
 # sorts all tags of the item.
 DUE_OF_ITEM = and_(_timed, func.coalesce(tags.c.run_at, tags.c.run_at) <= bindparam("now", type_=tags.c.run_at.type))
 
-_first_target = select(func.min(tags.c.target).label("target")).where(_timed).cte("items", recursive=True)
-_next_target = select(func.min(tags.c.target)).where(_timed, tags.c.target > _first_target.c.target).scalar_subquery()
+# With a rank, which all have: otherwise SQLite takes the index (target, status, run_at), and passes all that is held.
+_ranked = and_(_timed, tags.c.rank.is_not(None))
+_first_target = select(func.min(tags.c.target).label("target")).where(_ranked).cte("items", recursive=True)
+_next_target = select(func.min(tags.c.target)).where(_ranked, tags.c.target > _first_target.c.target).scalar_subquery()
 _items = _first_target.union_all(select(_next_target).where(_first_target.c.target.is_not(None)))
 _first = (
     select(tags.c.id)

@@ -214,5 +214,5 @@ async def test_no_claim_reads_the_tags_that_are_paused(scene: Scene, person: Per
     event.remove(database._writer.sync_engine, "before_cursor_execute", explain)
     find, claim = plans
     of_tags = {step.partition("(")[0].strip() for step in (*find, *claim) if "tags" in step}
-    assert of_tags == {"SEARCH tags USING INDEX ix_tags_due_by_item", "SEARCH tags USING INTEGER PRIMARY KEY"}
+    assert of_tags == {"SEARCH tags USING COVERING INDEX ix_tags_due_by_item", "SEARCH tags USING INTEGER PRIMARY KEY"}
     assert "USE TEMP B-TREE FOR ORDER BY" not in claim
