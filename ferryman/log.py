@@ -4,6 +4,7 @@
 `log.get().info("tag_synced", message="synced")`. docs/log.md lists the keys. A library's text is its line's event.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -34,11 +35,9 @@ def configure(*, level: str, form: Format, file: Path | None = None) -> None:
     logfmt = structlog.processors.LogfmtRenderer(
         key_order=["time", "level", "event", "message", "item", "tag"], drop_missing=True, bool_as_flag=False
     )
-    renderers: list[Processor] = (
-        [structlog.processors.JSONRenderer(ensure_ascii=False)] if form == "json" else [_without_returns, logfmt]
-    )
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else logfmt
     handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else _Stderr()
-    handler.setFormatter(_formatter(*renderers))
+    handler.setFormatter(_formatter(_printable(renderer)))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -136,9 +135,19 @@ class _Lines(logging.Handler):
         self.found.append(record.getMessage())
 
 
-def _without_returns(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
-    """Escape carriage returns, which would overwrite the line on a terminal; logfmt escapes only line feeds."""
-    return {name: value.replace("\r", "\\r") if isinstance(value, str) else value for name, value in fields.items()}
+def _printable(render: Processor) -> Processor:
+    """A renderer whose lines have nothing that a terminal would obey, or show in another order (bidi)."""
+
+    def printable(logger: WrappedLogger, name: str, fields: EventDict) -> str:
+        return _escaped(str(render(logger, name, fields)))
+
+    return printable
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def get() -> FilteringBoundLogger:

@@ -83,13 +83,21 @@ def test_a_librarys_line_goes_the_same_way(form: Format, capsys: pytest.CaptureF
 @pytest.mark.parametrize("form", FORMS)
 @given(st.text(), st.text())
 @example("first\nsecond", "first\r\nsecond\rthird")
+@example("\x1b[31mred", "\u202eback \x9b31m")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_in_an_event_makes_two_lines_of_it(
+def test_nothing_in_an_event_makes_two_lines_of_it_or_moves_a_terminal_s_cursor(
     capsys: pytest.CaptureFixture[str], form: Format, event: str, told: str
 ) -> None:
     log.configure(level="INFO", form=form)
     log.get().info(event.encode("utf-8", "replace").decode(), told=told.encode("utf-8", "replace").decode())
-    one_line(capsys)
+    assert one_line(capsys).isprintable()
+
+
+def test_what_is_escaped_in_json_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(level="INFO", form="json")
+    told = "\u202ekcolb\x1b[31m \x85 \u2028 \U000e0041 \n é 标签"
+    log.get().info("x", told=told)
+    assert fields_of(one_line(capsys), "json")["told"] == told
 
 
 @pytest.mark.parametrize("form", FORMS)
