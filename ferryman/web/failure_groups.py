@@ -59,12 +59,15 @@ class FailureGroup:
         return found
 
     @property
+    def errors(self) -> Sequence[str | None]:
+        """The errors of its examples, its items and its registry."""
+        paused = [] if self.paused is None else [self.paused.error]
+        return [*paused, *(each.error for each in self.examples), *(each.error for each in self.lookups)]
+
+    @property
     def remedies(self) -> Sequence[str]:
         """What mends it: of each error that is known, in the reader's language."""
-        errors = [each.error for each in self.examples] + [each.error for each in self.lookups]
-        if self.paused is not None:
-            errors.insert(0, self.paused.error)
-        found = dict.fromkeys(remedy_for(error) for error in errors)
+        found = dict.fromkeys(remedy_for(error) for error in self.errors)
         return [_(text) for text in found][:_MOST_REMEDIES]
 
 

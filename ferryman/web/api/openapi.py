@@ -13,8 +13,6 @@ from ferryman.web.api.endpoints import PREFIX, Endpoint
 
 Json = dict[str, Any]
 _REFERENCES = "#/components/schemas/{model}"
-_GIVEN: JsonSchemaMode = "serialization"
-_TAKEN: JsonSchemaMode = "validation"
 _TOKENS = "FERRYMAN_TOKEN may act; FERRYMAN_READ_TOKEN may read. Without a token everybody on this machine reads."
 _ETAG = "Of this answer: `If-None-Match` with it is answered by 304 as long as nothing has changed."
 _DESCRIPTION = "What Ferryman's page shows and does. How to use it: docs/api.md."
@@ -143,12 +141,17 @@ def _reference(model: type[BaseModel]) -> Json:
 
 def _schemas(answers: Sequence[type[Document]], bodies: Sequence[type[BaseModel]]) -> Json:
     """The schemas of these models, and of those that they contain, by name."""
-    answered, sent = dict.fromkeys(answers, _GIVEN), dict.fromkeys(bodies, _TAKEN)
-    _, found = models_json_schema([*answered.items(), *sent.items()], ref_template=_REFERENCES)
-    schemas: Json = found["$defs"]
-    for name in {each.__name__ for each in bodies} ^ set(schemas):
-        schemas[name].pop("additionalProperties", None)  # keys will be added to what is answered
+    answered, sent = _definitions(answers, "serialization"), _definitions(bodies, "validation")
+    for schema in answered.values():
+        schema.pop("additionalProperties", None)  # keys will be added to what is answered
+    schemas = answered | sent
     return {name: _untitled(schemas[name]) for name in sorted(schemas)}
+
+
+def _definitions(models: Sequence[type[BaseModel]], mode: JsonSchemaMode) -> Json:
+    _, found = models_json_schema([(model, mode) for model in dict.fromkeys(models)], ref_template=_REFERENCES)
+    definitions: Json = found.get("$defs", {})
+    return definitions
 
 
 def _untitled(schema: Any) -> Any:

@@ -9,7 +9,7 @@ from pydantic import Field
 from ferryman.store.queries import pages
 from ferryman.views.documents.base import Document
 from ferryman.web.api.endpoints import Parameters
-from ferryman.web.api.parameters import Number
+from ferryman.web.api.parameters import DIGITS
 from ferryman.web.routing import BASE_PATH, url
 
 _MOST = 200
@@ -30,7 +30,7 @@ _Numbered = TypeVar("_Numbered", bound=_Identified)
 class Paged(Parameters):
     """The parameters of a list."""
 
-    limit: Annotated[Number, Field(ge=1, le=_MOST)] = Field(_USUAL, description="Entries of a page.")
+    limit: Annotated[int, Field(ge=1, le=_MOST), DIGITS] = Field(_USUAL, description="Entries of a page.")
     cursor: str | None = Field(
         None,
         max_length=_LONGEST_CURSOR,

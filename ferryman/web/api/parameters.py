@@ -34,8 +34,8 @@ def _number(value: object) -> object:
 # Texts without NUL, which PostgreSQL cannot store.
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00]*$")]
-Flag = Annotated[bool, BeforeValidator(_flag), Field(strict=True)]
-Number = Annotated[int, BeforeValidator(_number)]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
+DIGITS = BeforeValidator(_number)  # of a number; after its limits: pydantic does not describe those that come later
 
 
 def read_parameters(request: web.Request, model: type[Parameters]) -> Parameters:

@@ -19,7 +19,7 @@ from ferryman.views.documents.services import ServiceDocument
 from ferryman.web.api.endpoints import Parameters, get
 from ferryman.web.api.names import NO_ITEM, named_item
 from ferryman.web.api.paging import Page, Paged, newest_first, number_of
-from ferryman.web.api.parameters import Name, Number, Text
+from ferryman.web.api.parameters import DIGITS, Name, Text
 from ferryman.web.api.processes import running_processes
 from ferryman.web.context import context
 
@@ -59,7 +59,7 @@ class SampleList(Document):
 class SamplesParameters(Parameters):
     """How far back."""
 
-    hours: Annotated[Number, Field(ge=1, le=_LONGEST)] = Field(24, description="How far back.")
+    hours: Annotated[int, Field(ge=1, le=_LONGEST), DIGITS] = Field(24, description="How far back.")
 
 
 @get("/samples")

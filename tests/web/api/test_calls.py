@@ -280,17 +280,14 @@ async def test_failures_come_by_cause_with_what_mends_them(api: Site) -> None:
         ItemKey("other", "127.0.0.1:9/library/other", "registry.example.com/other", None),
         "no Docker Engine at /run/docker.sock", now=api.app.clock.now(), kind="engine",
     )  # fmt: skip
-    failures = await document(api, "/failures")
+    entries = (await document(api, "/failures"))["entries"]
 
-    found = {each["kind"]: each for each in failures["tags"]}
-    assert (found["denied"]["status"], found["denied"]["tags"]) == ("failed", 1)
-    assert found["denied"]["examples"][0]["error"] == f"no: {HOSTILE}"
-    assert (found["unreachable"]["status"], found["unreachable"]["targets"]) == (
-        "queued",
-        ["registry.example.com/mirror/etcd"],
-    )
-    [lookup] = failures["lookups"]
-    assert (lookup["meaning"], lookup["remedy"]) == (
-        "the Docker Engine does not answer", "Start the engine, or set DOCKER_HOST.",
+    found = {each["kind"]: each for each in entries}
+    denied, retried, engine = (found[kind] for kind in ("denied", "unreachable", "engine"))
+    assert (denied["failed"], denied["requeueable"], denied["targets"]) == (1, 1, [ETCD])
+    assert denied["examples"][0]["error"] == f"no: {HOSTILE}"
+    assert (retried["registry"], retried["retried"], retried["failed"]) == ("registry.example.com", 1, 0)
+    assert (engine["meaning"], engine["remedies"]) == (
+        "the Docker Engine does not answer", ["Start the engine, or set DOCKER_HOST."],
     )  # fmt: skip
-    assert [each["item"] for each in lookup["items"]] == ["other"]
+    assert [each["item"] for each in engine["lookups"]] == ["other"]
