@@ -58,6 +58,7 @@ def _of_request(request: web.Request) -> dict[str, object]:
         "here": url(request, _raw(request)),
         "with_query": lambda **changes: _with_query(request, changes),
         "is_here": lambda page: path.rstrip("/") == page.rstrip("/"),
+        "is_below": lambda page: page != "/" and path.startswith(f"{page}/"),
         "navigation": lambda: [(page, _(name)) for page, name in PAGES if page in request.app[PATHS]],
         "actor": actor(request),
         "has_login": gate.access.closed,

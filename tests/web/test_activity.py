@@ -61,7 +61,9 @@ async def test_attempts_are_filtered(site: Site, query: str, found: list[str]) -
 
 
 async def test_what_people_did_is_listed_newest_first_and_paged(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Nobody has done anything yet" in (await site.get("/activity/actions")).text
+    empty = (await site.get("/activity/actions")).text
+    assert "Nobody has done anything yet" in empty
+    assert '<a href="/activity" aria-current="true">' in empty
     monkeypatch.setattr("ferryman.web.pages.activity._ROWS", 2)
     for number, subject in enumerate(("first", "everything", "quay.io")):
         await site.app.record.actions.note(Intent("cli:me@host", "resume", subject, "why <i>"), number=number)
