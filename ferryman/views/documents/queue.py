@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
+from ferryman.operations.waiting import Wait, WaitKind
 from ferryman.store.queries.activity import Activity
 from ferryman.store.queries.running import RunningTag
 from ferryman.store.queries.waiting import WaitingTag
@@ -45,7 +46,13 @@ class WaitingDocument(Document):
     next_attempt_at: Time | None = Field(
         description="The earliest time of the next attempt; null: once the login at its registry is accepted."
     )
-    reason: str | None = Field(description="What it waits for: one word to match.")
+    waits_for: WaitKind = Field(
+        description="`due`: a worker; `retry`: its last attempt failed; `limited`: a registry limits requests; "
+        "`login`: a registry refuses the login; `paused`: a person has paused it."
+    )
+    until: Time | None = Field(description="When that ends; null: not known.")
+    registry: str | None = Field(description="The registry that it waits for.")
+    paused_by: str | None = Field(description="Who has paused it.")
     attempts: int = Field(description="Attempts in the present round.")
     pushed_at: Time | None = Field(description="When upstream pushed it.")
     error: str | None = Field(description="The last error.")
@@ -53,10 +60,14 @@ class WaitingDocument(Document):
     error_registry: str | None = Field(description="The registry that caused it.")
 
     @classmethod
-    def of(cls, tag: WaitingTag) -> Self:
-        """The document of a queued tag."""
-        same = {name: getattr(tag, name) for name in cls.model_fields if name != "next_attempt_at"}
-        return cls(**same, next_attempt_at=tag.run_at)
+    def of(cls, tag: WaitingTag, wait: Wait) -> Self:
+        """The document of a queued tag. `wait`: what it waits for."""
+        return cls(
+            item=tag.item, source=tag.source, target=tag.target, tag=tag.tag, next_attempt_at=tag.run_at,
+            waits_for=wait.kind, until=wait.until, registry=wait.registry, paused_by=wait.actor,
+            attempts=tag.attempts, pushed_at=tag.pushed_at,
+            error=tag.error, error_kind=tag.error_kind, error_registry=tag.error_registry,
+        )  # fmt: skip
 
 
 class ProgressDocument(Document):

@@ -7,9 +7,10 @@ from aiohttp import web
 from pydantic import Field
 
 from ferryman.operations.services import services_liveness
+from ferryman.operations.waiting import wait_of
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.running import read_running
-from ferryman.store.queries.waiting import read_waiting
+from ferryman.store.queries.waiting import WaitingTag, read_waiting
 from ferryman.store.records import Outcome
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.cycles import CycleDocument, SampleDocument
@@ -136,16 +137,28 @@ class WaitingPage(Page[WaitingDocument]):
     """Queued tags, in the order in which they will run."""
 
 
-@get("/waiting")
-async def list_waiting(request: web.Request, parameters: Paged) -> WaitingPage:
+class WaitingParameters(Paged):
+    """Which queued tags."""
+
+    item: Name | None = Field(None, description="Of this item: its name, source or target.", examples=["etcd"])
+
+
+@get("/waiting", problems=NO_ITEM)
+async def list_waiting(request: web.Request, parameters: WaitingParameters) -> WaitingPage:
     """What is queued, and what it waits for.
 
     First what may run now, then what waits for a time, then what waits for a login.
     """
-    now = context(request).clock.now()
-    async with context(request).record.database.read() as connection:
-        page = await read_waiting(connection, _targets(request), now, size=parameters.limit, cursor=parameters.cursor)
-    return WaitingPage.of(request, page, WaitingDocument.of)
+    here, now = context(request), context(request).clock.now()
+    targets = {str(named_item(request, parameters.item).target)} if parameters.item else _targets(request)
+    paused, registries = await here.record.manual_pauses.read(), await here.record.queue.paused_registries()
+    async with here.record.database.read() as connection:
+        page = await read_waiting(connection, targets, now, size=parameters.limit, cursor=parameters.cursor)
+
+    def document(tag: WaitingTag) -> WaitingDocument:
+        return WaitingDocument.of(tag, wait_of(tag, now, paused=paused, registries=registries))
+
+    return WaitingPage.of(request, page, document)
 
 
 def _targets(request: web.Request) -> set[str]:

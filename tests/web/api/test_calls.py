@@ -7,7 +7,7 @@ from typing import Any
 from yarl import URL
 
 from ferryman.events import JobInfo, JobProgressed, JobStarted, LookStarted
-from ferryman.store.records import ItemKey
+from ferryman.store.records import Intent, ItemKey
 from tests.web.api.filled import HOSTILE
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
@@ -231,10 +231,15 @@ async def test_what_waits_comes_in_the_order_of_the_queue(api: Site) -> None:
     first = await document(api, "/waiting?limit=1")
     second = await document(api, first["next"].removeprefix("/api/v1"))
 
-    assert [(each["tag"], each["error_kind"]) for each in (*first["entries"], *second["entries"])] == [
-        ("v3.6.4", None), ("v3.6.2", "unreachable"),
+    found = [*first["entries"], *second["entries"]]
+    assert [(each["tag"], each["waits_for"], each["error_kind"]) for each in found] == [
+        ("v3.6.4", "due", None), ("v3.6.2", "retry", "unreachable"),
     ]  # fmt: skip
     assert second["next"] is None
+    assert (await document(api, "/waiting?item=other"))["entries"] == []
+    await api.app.record.manual_pauses.pause("item", ETCD, intent=Intent("token", "pause", ETCD))
+    paused = (await document(api, "/waiting"))["entries"]
+    assert [(each["waits_for"], each["paused_by"]) for each in paused] == [("paused", "token")] * 2
 
 
 async def test_the_images_of_a_tag_that_the_target_cannot_be_asked_for(api: Site) -> None:
