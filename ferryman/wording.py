@@ -1,4 +1,9 @@
-"""Numbers with their nouns, singular or plural."""
+"""Numbers with their nouns, singular or plural; texts that are marked for translation."""
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
+    """Mark a text for the catalogue; it is translated where it is shown."""
+    return message
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from ferryman.i18n.languages import Language, languages
+from ferryman.wording import N_ as N_  # noqa: PLC0414 - for whoever has texts
 
 _current: ContextVar[Language | None] = ContextVar("language", default=None)
 
@@ -39,8 +40,3 @@ gettext = _
 def ngettext(singular: str, plural: str, number: int) -> str:
     """The message for so many, in the current language."""
     return current().texts.ngettext(singular, plural, number)
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
-    """Mark a text for the catalogue; it is translated where it is shown."""
-    return message

@@ -12,6 +12,7 @@ from ferryman import log
 from ferryman.errors import StoreError
 from ferryman.i18n.texts import N_, _
 from ferryman.web.context import context
+from ferryman.web.item_addresses import Unknown
 from ferryman.web.refusals import Refused
 from ferryman.web.rendering import render
 from ferryman.web.routing import BASE_PATH, Handler, redirect, route_of, url
@@ -65,6 +66,9 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
 def _refuse(request: web.Request, error: LoginNeeded | Refused | web.HTTPException) -> web.StreamResponse:
     if isinstance(error, LoginNeeded):
         return _ask_for_login(request)
+    if isinstance(error, Unknown) and not _wants_json(request):
+        title, near = _(_TITLES[404]), error.suggestions
+        return render(request, "error.html", status=404, code=404, title=title, detail=error.detail, near=near)
     if isinstance(error, Refused):
         return _answer(request, error.status, error.detail, error.headers, error.members)
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}

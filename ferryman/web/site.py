@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from ferryman.operations.image_sizes import ImageSizes
 from ferryman.web.api.stream import broadcast
 from ferryman.web.connections import note_request
 from ferryman.web.context import CONTEXT, Context
@@ -11,6 +12,7 @@ from ferryman.web.live import LIVE, LiveParts
 from ferryman.web.pages.health import CHECK, ReadinessCheck
 from ferryman.web.pages.metrics import METRICS, counting, metrics_of
 from ferryman.web.pages.overview import LATEST, LatestOverview
+from ferryman.web.pages.tag import SIZES
 from ferryman.web.routes import ROUTES as ALL_ROUTES
 from ferryman.web.routing import BASE_PATH, PATHS, ROUTES, Handler, Route
 from ferryman.web.security.gate import GATE, Gate
@@ -30,6 +32,7 @@ def build(context: Context) -> web.Application:
     site[STREAMS] = Streams()
     site[LIVE] = LiveParts(clock=context.clock)
     site[LATEST] = LatestOverview()
+    site[SIZES] = ImageSizes(context.application.registry)
     site[METRICS] = metrics_of(context)
     site.cleanup_ctx.append(counting)
     routes: list[Route] = [route for route in ALL_ROUTES if route.in_worker or context.role != "worker"]

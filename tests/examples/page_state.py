@@ -12,6 +12,7 @@ from sqlalchemy import Insert, Table
 from ferryman.events import JobInfo, JobProgressed, JobStarted, LookStarted
 from ferryman.store.database import tables
 from ferryman.store.database.database import Database
+from ferryman.versions import natural_order
 from ferryman.views.running_jobs import RunningJobs
 
 NOW = datetime(2026, 5, 20, 9, 41, 12, tzinfo=UTC)
@@ -127,7 +128,7 @@ def _tag(item: _Repository, name: str, status: str, pushed: datetime, rank: int)
     row |= {
         "item": item.name, "source": item.source, "target": item.target, "tag": name,
         "source_registry": item.source.partition("/")[0], "target_registry": item.target.partition("/")[0],
-        "status": "queued" if status == "held" else status, "rank": rank, "withdrawn": False, "attempts": 0,
+        "natural_order": natural_order(name), "status": "queued" if status == "held" else status, "rank": rank, "withdrawn": False, "attempts": 0,
         "source_digest": source, "pushed_at": pushed, "first_seen_at": pushed + timedelta(hours=2),
         "last_seen_at": NOW - timedelta(hours=2), "identical": None,
     }  # fmt: skip
@@ -148,6 +149,7 @@ def _tag(item: _Repository, name: str, status: str, pushed: datetime, rank: int)
         error = f"registry.example.com: PUT /v2/mirror/{item.name}/manifests/{name}: 403 Forbidden"
         row |= {"attempts": 5, "error": error, "error_kind": "denied", "error_registry": "registry.example.com",
                 "failed_at": NOW - timedelta(hours=8)}  # fmt: skip
+    row["last_outcome"] = {"synced": "synced", "failed": "failed"}.get(status)
     if name == SHOWN_TAG:
         row |= {"target_digest": digest("rebuilt"), "identical": False,
                 "degraded": "windows/amd64: not asked for by `platforms`"}  # fmt: skip

@@ -1,0 +1,110 @@
+"""The page of one item: how it stands, its rules, its tags; and, when somebody asks for it, what a look would do."""
+
+import asyncio
+from collections import Counter
+
+from aiohttp import web
+
+from ferryman.i18n.texts import _
+from ferryman.item_names import Named
+from ferryman.items.model import Item
+from ferryman.operations.overview import ItemOverview, Overview, read_overview
+from ferryman.operations.plan import plan_items
+from ferryman.store.queries.item_tags import count_item_tags, read_facets, read_item_tags
+from ferryman.store.queries.pages import InvalidCursor
+from ferryman.views.reasons import reason_in_words
+from ferryman.web.context import context
+from ferryman.web.item_addresses import Unknown, item_at
+from ferryman.web.item_rows import cells
+from ferryman.web.links import addresses
+from ferryman.web.named_items import all_items
+from ferryman.web.refusals import Refused
+from ferryman.web.rendering import render
+from ferryman.web.routing import Route
+from ferryman.web.rule_words import rules_in_words
+from ferryman.web.tag_filters import as_fields, read_filter, read_sort
+from ferryman.web.tag_words import choices, why
+
+_ROWS = 100  # of one page of the table
+_LONGEST_LOOK = 20.0  # seconds: a person waits
+_SHOWN_DECISIONS = 200
+
+
+async def _show(request: web.Request) -> web.StreamResponse:
+    return await show_item(request, item_at(request, request.match_info["item"]))
+
+
+async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
+    """The page of this item. Raises Refused."""
+    target, here = str(item.target), context(request)
+    wanted, (sort, downwards) = read_filter(request.query), read_sort(request.query)
+    overview, standing = await _overview(request, item)
+    async with here.record.database.read() as connection:
+        try:
+            page = await read_item_tags(
+                connection, target, wanted, sort=sort, descending=downwards, size=_ROWS,
+                cursor=request.query.get("after"),
+            )  # fmt: skip
+        except InvalidCursor:
+            raise Refused(400, _("This part of the list does not exist: begin at its first page.")) from None
+        found = await count_item_tags(connection, target, wanted)
+        facets = await read_facets(connection, target)
+    return render(
+        request,
+        "item.html",
+        item=overview,
+        overview=standing,
+        address=addresses(all_items(request))[target],
+        rules=rules_in_words(item, transport=here.settings.transport),
+        cells=cells,
+        choices=choices(facets),
+        wanted=wanted,
+        fields=as_fields(wanted),
+        sort=("-" if downwards else "") + sort,
+        page=page,
+        found=found,
+        why=why,
+        continued="after" in request.query,
+    )
+
+
+async def _overview(request: web.Request, item: Item) -> tuple[ItemOverview, Overview]:
+    named = Named(item.name, str(item.source), str(item.target))
+    overview = await read_overview(context(request).record, [named], now=context(request).clock.now())
+    return overview.items[0], overview
+
+
+async def _plan(request: web.Request) -> web.StreamResponse:
+    """What a look would do now. Nothing is recorded, so whoever reads may ask."""
+    try:
+        item = item_at(request, request.match_info["item"])
+    except Unknown:
+        item = item_at(request, f"{request.match_info['item']}/plan")
+    try:
+        async with asyncio.timeout(_LONGEST_LOOK):
+            plan = await plan_items(context(request).application, [item])
+    except TimeoutError:
+        raise Refused(
+            503,
+            _("The source did not answer in time. `ferryman plan` has more patience."),
+            headers={"Retry-After": "60"},
+        ) from None
+    decisions = [each for looked in plan.looked for each in looked.decisions]
+    changes = [each for each in decisions if each.action in {"copy", "fail", "adopt"}]
+    return render(
+        request,
+        "plan.html",
+        item=item,
+        address=addresses(all_items(request))[str(item.target)],
+        failures=plan.failures,
+        actions=Counter(each.action for each in decisions),
+        shown=changes[:_SHOWN_DECISIONS],
+        more=len(changes[_SHOWN_DECISIONS:]),
+        reason=lambda code: _(reason_in_words(code)),
+    )
+
+
+ROUTES = (
+    Route("GET", "/items/{item:.+}/plan", _plan, needs="read"),
+    Route("GET", "/items/{item:.+}", _show, needs="read"),
+)

@@ -1,0 +1,60 @@
+"""The rules of an item in words: which tags it wants, in which form, and how they are copied."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ferryman.i18n.formats import number
+from ferryman.i18n.texts import N_, _
+from ferryman.items.model import UNLIMITED, Item, Rules
+from ferryman.kinds import TransportName
+
+_NEWEST = {
+    "newest": N_("the newest %(n)s by the time of their push"),
+    "version": N_("the newest %(n)s by version"),
+    "name": N_("the last %(n)s by name"),
+}
+_TRANSPORTS = {
+    "docker": N_("through the Docker Engine"),
+    "direct": N_("directly, from registry to registry"),
+    "auto": N_("through the Docker Engine where one answers, otherwise directly"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: what it is about, its sentence, and the patterns that it has."""
+
+    about: str
+    text: str
+    patterns: tuple[str, ...] = ()
+
+
+def rules_in_words(item: Item, *, transport: TransportName) -> list[Rule]:
+    """The rules of the item. `transport`: the one of the settings, for an item that names none."""
+    return [*_which(item.rules), *_how(item, transport)]
+
+
+def _which(rules: Rules) -> Iterator[Rule]:
+    if rules.include:
+        text = _("tags whose whole name matches one of these")
+        yield Rule(_("Includes"), text, tuple(each.pattern for each in rules.include))
+    else:
+        yield Rule(_("Includes"), _("every tag"))
+    if rules.exclude:
+        text = _("but none whose whole name matches one of these")
+        yield Rule(_("Excludes"), text, tuple(each.pattern for each in rules.exclude))
+    if rules.limit < UNLIMITED:
+        yield Rule(_("Of these"), _(_NEWEST[rules.order]) % {"n": number(rules.limit)})
+    if rules.pin:
+        text = _("always mirrored, and not counted")
+        yield Rule(_("Pinned"), text, tuple(each.pattern for each in rules.pin))
+
+
+def _how(item: Item, transport: TransportName) -> Iterator[Rule]:
+    if item.platforms is None:
+        yield Rule(_("Platforms"), _("what the transport takes by default, all but Windows"))
+    else:
+        yield Rule(_("Platforms"), str(item.platforms))
+    yield Rule(_("Copied"), _(_TRANSPORTS[item.transport or transport]))
+    if item.rules.referrers:
+        yield Rule(_("With"), _("signatures, attestations and SBOMs"))
