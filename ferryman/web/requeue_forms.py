@@ -8,11 +8,14 @@ from aiohttp import web
 from ferryman.application import Record
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, current, ngettext
+from ferryman.item_names import Named
 from ferryman.operations.requeue import count_requeue
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
+from ferryman.store.queries.item_tags import TagFilter
 from ferryman.views.verdict_sentences import cause_in_words
 from ferryman.web.named_items import all_items, item_named
+from ferryman.web.tag_filters import as_fields, read_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,19 @@ def read_choice(request: web.Request, fields: Mapping[str, str]) -> Choice:
         item = item_named(request, fields["item"])
         if tag := fields.get("tag"):
             return Choice([item.target], tag=tag)
-        return Choice([item.target], what=item.name)
+        return of_filter(item, read_filter(fields))
     targets = {each.target for each in all_items(request)}
     if "kind" in fields:
         return of_cause(targets, fields["kind"] or None, fields.get("registry") or None)
     return all_failed(targets)
+
+
+def of_filter(item: Named, wanted: TagFilter) -> Choice:
+    """The tags of the item that its page shows."""
+    if wanted.is_empty:
+        return Choice([item.target], what=item.name)
+    shown = ", ".join(f"{name} {value}" for name, value in as_fields(wanted).items())
+    return Choice([item.target], among=wanted.condition(), detail=shown, what=f"{item.name}: {shown}")
 
 
 def all_failed(targets: Collection[str]) -> Choice:

@@ -128,7 +128,8 @@ def _tag(item: _Repository, name: str, status: str, pushed: datetime, rank: int)
     row |= {
         "item": item.name, "source": item.source, "target": item.target, "tag": name,
         "source_registry": item.source.partition("/")[0], "target_registry": item.target.partition("/")[0],
-        "natural_order": natural_order(name), "status": "queued" if status == "held" else status, "rank": rank, "withdrawn": False, "attempts": 0,
+        "natural_order": natural_order(name),
+        "status": "queued" if status == "held" else status, "rank": rank, "withdrawn": False, "attempts": 0,
         "source_digest": source, "pushed_at": pushed, "first_seen_at": pushed + timedelta(hours=2),
         "last_seen_at": NOW - timedelta(hours=2), "identical": None,
     }  # fmt: skip
@@ -164,9 +165,7 @@ def _names(item: _Repository, number: int) -> Iterator[str]:
         yield f"{prefix}{major}.{minor}.{patch}"
         patch -= 1
         if patch < 0:
-            minor, patch = minor - 1, 19
-        if minor < 0:
-            major, minor = major + 40, 28
+            minor, patch = minor - 1, 59
 
 
 def _attempts(tag: dict[str, Any], item: _Repository, dice: random.Random) -> Iterator[dict[str, Any]]:

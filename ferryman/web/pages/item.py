@@ -84,11 +84,8 @@ async def _plan(request: web.Request) -> web.StreamResponse:
         async with asyncio.timeout(_LONGEST_LOOK):
             plan = await plan_items(context(request).application, [item])
     except TimeoutError:
-        raise Refused(
-            503,
-            _("The source did not answer in time. `ferryman plan` has more patience."),
-            headers={"Retry-After": "60"},
-        ) from None
+        detail = _("The source did not answer in time. `ferryman plan` has more patience.")
+        raise Refused(503, detail, headers={"Retry-After": "60"}) from None
     decisions = [each for looked in plan.looked for each in looked.decisions]
     changes = [each for each in decisions if each.action in {"copy", "fail", "adopt"}]
     return render(

@@ -7,7 +7,6 @@ from playwright.async_api import expect
 
 from ferryman.events import JobEnded, JobInfo, JobProgressed, JobStarted
 from ferryman.web.pages import overview
-from tests.support.browser import DESKTOP, PHONE, Theme
 from tests.web.browser.conftest import OpenTab
 from tests.web.support import Site
 from tests.web.test_pages import ITEM, enqueue
@@ -62,15 +61,3 @@ async def test_a_reader_finds_an_item_without_scripts(
         ]
         await page.get_by_role("link", name="All").click()
         assert await page.locator("table.items tbody tr").count() == 1, "the text stays"
-
-
-@pytest.mark.parametrize(("width", "theme", "language"), [(DESKTOP, "dark", "en"), (PHONE, "light", "zh-CN")])
-async def test_it_is_usable_by_everybody(
-    filled_site: Site, visit: Callable[[Site], OpenTab], width: int, theme: Theme, language: str
-) -> None:
-    async with visit(filled_site)(width=width, theme=theme, language=language) as tab:
-        await tab.page.goto("/")
-        await expect(tab.page.locator(".live-state")).to_have_attribute("data-state", "on")
-        assert await tab.serious_findings() == []
-        assert await tab.what_is_too_wide() == []
-        assert tab.complaints == []
