@@ -25,16 +25,15 @@ def why(record: TagRecord) -> Why:
     """The reason of the tag's status, in the current language. Backticks enclose keys of items.yml."""
     match record.status:
         case "failed":
-            return Why(_(reason_in_words(record.error_kind or record.reason or "?")), record.error)
+            return Why(_reason(record.error_kind or record.reason or "?"), record.error)
         case "running":
             return Why(_("is being copied"))
-        case "skipped":
-            return Why(_(reason_in_words(record.reason or "?")), record.error)
-        case "queued":
-            return Why(_(reason_in_words(record.reason or _QUEUED)), record.error)
-    if record.error is not None:
-        return Why(_("mirrored before, and upstream's tag cannot be read now"), record.error)
-    return Why(_(reason_in_words(_UP_TO_DATE)))
+        case "synced" if record.error is not None:
+            return Why(_("mirrored before, and upstream's tag cannot be read now"), record.error)
+        case "synced":
+            return Why(_reason(_UP_TO_DATE))
+        case _:  # it waits, or is not wanted
+            return Why(_reason(record.reason or _QUEUED), record.error)
 
 
 @dataclass(frozen=True, slots=True)
