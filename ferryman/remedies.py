@@ -53,6 +53,10 @@ REMEDIES = (
         N_("ECR does not create repositories on push: create it, then run ferryman requeue failed."),
     ),
     Remedy(
+        ("NAME_UNKNOWN", "repository name not known"),
+        N_("The registry has no such repository: check the spelling of source."),
+    ),
+    Remedy(
         ("too many requests", "the registry limits the rate of requests"),
         N_("A rate limit (429). Wait: Ferryman does, and says until when. A login at the source raises the limit."),
     ),
