@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, null, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, exists, null, or_, select, true, update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import registries, status_is, tags
@@ -50,25 +50,22 @@ def waits_for_registry() -> ColumnElement[bool]:
     return or_(tags.c.run_at.is_(None), tags.c.reason == PAUSED)
 
 
-def released(hosts: Collection[str]) -> ColumnElement[bool]:
-    """The tags that become due when the pauses of these registries end."""
-    waits = or_(
-        and_(status_is("queued"), waits_for_registry()), and_(status_is("failed"), tags.c.error_kind == "login")
-    )
-    return and_(waits, touches(hosts))
+def released(hosts: Collection[str]) -> list[ColumnElement[bool]]:
+    """The tags that become due when the pauses of these registries end: those for which one of these holds."""
+    return [
+        and_(status_is("queued"), waits_for_registry(), touches(hosts)),
+        and_(status_is("failed"), tags.c.error_kind == "login", touches(hosts)),
+    ]
 
 
 async def pauses_over(
     connection: Transaction, scope: ColumnElement[bool], among: Collection[str] | None = None
 ) -> list[str]:
     """The paused registries (`among` these) that tags in `scope` wait for."""
-    if among is not None and not among:
-        return []
-    pair = select(tags.c.source_registry, tags.c.target_registry).where(scope).distinct()
-    hosts = {host for row in await connection.execute(pair) for host in row}
-    hosts = hosts if among is None else hosts.intersection(among)
-    paused = select(registries.c.registry).where(registries.c.registry.in_(hosts))
-    return list((await connection.execute(paused)).scalars())
+    paused = (await connection.execute(select(registries.c.registry))).scalars()
+    hosts = [host for host in paused if among is None or host in among]
+    waits = {host: exists().where(scope, touches([host])) for host in hosts}  # ends at the first such tag
+    return [host for host, query in waits.items() if await connection.scalar(select(query))]
 
 
 async def lift_pauses(

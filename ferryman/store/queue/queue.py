@@ -46,6 +46,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -590,7 +591,7 @@ class Queue:
         }
         async with self._database.write(exclusive=True) as connection:
             await connection.execute(ending)
-            number = (await connection.execute(update(tags).where(released([registry])).values(due))).rowcount
+            number = (await connection.execute(update(tags).where(or_(*released([registry]))).values(due))).rowcount
             await hold_back(connection, now)
             await note_action(connection, intent, now, number)
         self.filled.notify()
@@ -640,7 +641,9 @@ class Queue:
         scope, chosen = _to_requeue(failed, targets, tag, among)
         async with self._database.write(exclusive=True) as connection:
             again = _requeued(chosen, lifted=await lift_pauses(connection, scope, lifting))
-            number = (await connection.execute(update(tags).where(again).values(new_round("requeued", now)))).rowcount
+            number = (
+                await connection.execute(update(tags).where(or_(*again)).values(new_round("requeued", now)))
+            ).rowcount
             await hold_back(connection, now)
             await note_action(connection, intent, now, number)
         if number:
@@ -660,7 +663,9 @@ class Queue:
         scope, chosen = _to_requeue(failed, targets, tag, among)
         async with self._database.read() as connection:
             again = _requeued(chosen, lifted=await pauses_over(connection, scope, lifting))
-            return await connection.scalar(select(func.count()).select_from(tags).where(again)) or 0
+            # A UNION, because each part has its own index; for an OR, SQLite would scan the table.
+            found = union(*(select(tags.c.id).where(part) for part in again)).subquery()
+            return await connection.scalar(select(func.count()).select_from(found)) or 0
 
     async def withdraw_items(self, targets: Collection[str]) -> int:
         """Take the tags of former items out of the queue. `targets`: those that items.yml has. Returns their number."""
@@ -758,9 +763,10 @@ def _to_requeue(
     return scope, and_(scope, status_is("failed") if failed else _may_be_requeued(named=tag is not None))
 
 
-def _requeued(chosen: ColumnElement[bool], *, lifted: Collection[str]) -> ColumnElement[bool]:
-    """The tags that are queued again, when the pauses of these registries have ended."""
-    return and_(or_(chosen, released(lifted)), not_(status_is("running")), tags.c.source_digest.is_not(None))
+def _requeued(chosen: ColumnElement[bool], *, lifted: Collection[str]) -> list[ColumnElement[bool]]:
+    """The tags that are queued again, when the pauses of these registries have ended: one of these holds for each."""
+    parts = [chosen, *(released(lifted) if lifted else ())]
+    return [and_(part, not_(status_is("running")), tags.c.source_digest.is_not(None)) for part in parts]
 
 
 def _may_be_requeued(*, named: bool) -> ColumnElement[bool]:
