@@ -47,7 +47,9 @@ REPOSITORIES = (
     _Repository("alertmanager", "quay.io/prometheus/alertmanager", 66, 4, 31, timedelta(days=12)),
     _Repository("coredns", "registry.k8s.io/coredns/coredns", 41, 8, 19, timedelta(days=31)),
     _Repository("pause", "registry.k8s.io/pause", 14, 0, 1, timedelta(days=204)),
-    _Repository("actions-runner", "ghcr.io/actions/actions-runner", 88, 20, 640, timedelta(hours=40), failed=2),
+    _Repository(
+        "actions-runner", "ghcr.io/actions/actions-runner", 88, 20, 640, timedelta(hours=40), queued=4, failed=2
+    ),
     _Repository("payments", "harbor.acme.example/shop/payments", 56, 3, 210, timedelta(days=3), held=3),
 )
 ITEMS = """\
@@ -139,7 +141,8 @@ def _tag(item: _Repository, name: str, status: str, pushed: datetime, rank: int)
     if status == "skipped":
         row |= {"reason": "beyond-limit" if rank % 3 else "excluded"}
     if status == "queued":
-        row |= {"run_at": NOW - timedelta(minutes=4), "reason": None}
+        waits = item.source.startswith("ghcr.io/")  # until a limit on requests ends
+        row |= {"run_at": NOW + timedelta(minutes=11 if waits else -4), "reason": "rate-limited" if waits else None}
     if status == "held":
         row |= {"reason": "login", "error": "harbor.acme.example: 401 Unauthorized", "error_kind": "login",
                 "error_registry": "harbor.acme.example", "failed_at": NOW - timedelta(hours=6)}  # fmt: skip
