@@ -26,7 +26,7 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 .PHONY: help setup check lint types test coverage demo examples openapi messages bench lock clean as-root demo-packages test-packages bench-packages
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 setup: test-packages $(VENV)/installed ## Install what the tests need, and Ferryman into .venv
 
@@ -59,6 +59,9 @@ examples: as-root test-packages $(VENV)/installed ## Run the documents' examples
 
 openapi: $(VENV)/installed ## Write docs/openapi.json anew, from the calls of the API
 	$(BIN)/python -m tests.support.openapi
+
+screenshots: $(VENV)/installed ## Take the pictures of the page again; needs chromium
+	$(BIN)/python -m tests.examples.page_pictures
 
 messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to be translated there
 	$(BIN)/python -m tests.support.messages

@@ -315,3 +315,15 @@ def property_names(schema: Any) -> Iterator[str]:
 def anchor_of(title: str) -> str:
     """The anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+@in_both_languages
+def test_every_picture_is_there_in_both_themes(read: Reader) -> None:
+    document = read(ROOT / "README.md")
+    shown = set(re.findall(r'(?:src|srcset)="([^"]+)"', document.text))
+
+    assert shown == {
+        f"docs/pictures/{page}-{theme}.png" for page in ("overview", "item", "tag") for theme in ("light", "dark")
+    }
+    for picture in shown:
+        assert (ROOT / picture).read_bytes().startswith(b"\x89PNG"), picture

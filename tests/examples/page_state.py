@@ -156,7 +156,7 @@ def _tag(item: _Repository, name: str, status: str, pushed: datetime, rank: int)
     row["last_outcome"] = {"synced": "synced", "failed": "failed"}.get(status)
     if name == SHOWN_TAG:
         row |= {"target_digest": digest("rebuilt"), "identical": False,
-                "degraded": "windows/amd64: not asked for by `platforms`"}  # fmt: skip
+                "degraded": "the provenance attestations: the target refuses their media type"}  # fmt: skip
     return row
 
 
