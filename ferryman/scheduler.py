@@ -469,13 +469,20 @@ def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:
             name,
             record.source_digest,
             record.pushed_at,
-            {Platform.parse(text): digest for text, digest in record.platform_digests.items()}
-            if record.platform_digests is not None
-            else None,
+            _platforms(record.platform_digests) if record.platform_digests is not None else None,
         )
         for name, record in records.items()
         if record.gone_at is None
     }
+
+
+def _platforms(recorded: Mapping[str, str | None]) -> dict[Platform, str | None]:
+    """Without what is no platform: upstream may name any, such as one with four slashes, and nobody can want it."""
+    found: dict[Platform, str | None] = {}
+    for text, digest in recorded.items():
+        with suppress(ValueError):
+            found[Platform.parse(text)] = digest
+    return found
 
 
 def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:

@@ -496,6 +496,18 @@ async def test_an_imported_digest_that_docker_hub_lists_needs_no_question(world:
     assert (await world.known(NGINX))["1.25"].mirrored_digest == tag.digest
 
 
+async def test_a_platform_that_nobody_can_ask_for_does_no_harm(world: World, hub: DockerHub) -> None:
+    digest = made_up_digest("amd64")
+    named = [{"os": "linux", "architecture": "amd64", "digest": digest}, {"os": "a/b/c", "architecture": "d/e"}]
+    hub.put("library/nginx", "1.25", images=named)
+    for _ in range(2):
+        assert (await world.cycle(NGINX)).failed == {}
+    recorded = (await world.known(NGINX))["1.25"].platform_digests
+    assert recorded is not None
+    assert recorded["linux/amd64"] == digest
+    assert len(recorded) == 2
+
+
 async def test_an_imported_digest_that_upstream_has_left_behind_is_copied(world: World, quay: Quay) -> None:
     quay.push("coreos/flannel", "v1", two_platforms())
     await world.take_over(FLANNEL, "v1", made_up_digest("an older one"))
