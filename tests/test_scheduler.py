@@ -5,6 +5,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from ferryman.discovery.base import Page, TagLister, UpstreamTag
 from ferryman.discovery.listers.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
-from ferryman.events import CycleEnded, CycleStarted, Event, Events, ItemLooked
+from ferryman.events import CycleEnded, CycleStarted, Event, Events, ItemLooked, LookStarted
 from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.kinds import PauseScope
 from ferryman.planner import RuleSelector
@@ -582,11 +583,13 @@ async def test_a_cycle_tells_what_it_does(world: World, google: Google) -> None:
     google.put("google/pause", "3.9")
     world.scheduler._listers["quay.io", None] = Raising(NotFound("no such repository"))
     await world.cycle(PAUSE, FLANNEL)
-    began, *looked, ended = world.emitted
+    began, *during, ended = world.emitted
     assert began == CycleStarted(2)
-    told = [event for event in looked if isinstance(event, ItemLooked)]
-    assert len(told) == len(looked)
-    assert {(event.item, event.outcome, event.tags, event.enqueued) for event in told} == {
+    started = [event for event in during if isinstance(event, LookStarted)]
+    looked = [event for event in during if isinstance(event, ItemLooked)]
+    assert len(started) + len(looked) == len(during)
+    assert sorted(event.item for event in started) == ["flannel", "pause"]
+    assert {(event.item, event.outcome, event.tags, event.enqueued) for event in looked} == {
         ("pause", "looked", 1, 1),
         ("flannel", "failed", 0, 0),
     }
@@ -600,7 +603,8 @@ async def test_a_cycle_that_is_stopped_ends_as_well(world: World) -> None:
     cycle.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cycle
-    assert world.emitted == [CycleStarted(1), CycleEnded("stopped", 1)]
+    look = LookStarted("pause", str(PAUSE.source), str(PAUSE.target))
+    assert world.emitted == [CycleStarted(1), look, CycleEnded("stopped", 1)]
 
 
 async def test_a_database_that_fails_ends_the_cycle_and_leaves_nothing_running(world: World, quay: Quay) -> None:
@@ -941,7 +945,7 @@ async def test_what_a_person_has_paused_is_not_asked_for(world: World, quay: Qua
     assert not quay.requests
     [looked] = [event for event in world.emitted if isinstance(event, ItemLooked)]
     assert (looked.outcome, looked.error, looked.error_kind) == ("paused", "paused by cli:me@here", "paused")
-    with sqlite3.connect(world.file) as direct:
+    with closing(sqlite3.connect(world.file)) as direct:
         assert direct.execute("SELECT outcome, error FROM looks").fetchall() == [("paused", "paused by cli:me@here")]
     assert await world.ledger.lookup_failures() == []
     await world.manual_pauses.resume(*paused[scope], intent=Intent("cli:me@here", "resume", scope))

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_it_makes_and_migrates_its_database(installed: Path, tmp_path: Path) -> 
     (tmp_path / "items.yml").write_text("items:\n  - {source: 127.0.0.1:1/a/x, target: 127.0.0.1:1/b/}\n")
     assert call(installed, "migrate", folder=tmp_path).startswith("state database data/ferryman.db: schema ")
     assert json.loads(call(installed, "status", "--json", folder=tmp_path)) == []
-    with sqlite3.connect(tmp_path / "data/ferryman.db") as database:
+    with closing(sqlite3.connect(tmp_path / "data/ferryman.db")) as database:
         ((revision,),) = database.execute("SELECT version_num FROM alembic_version").fetchall()
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert revision

@@ -5,6 +5,7 @@ import json
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 from tests.e2e.support import held, layers, tiny
 from tests.support import images
@@ -44,7 +45,7 @@ def test_a_paused_registry_is_left_alone_until_it_is_resumed_also_after_a_kill(
     assert ferryman.run("look", "app").out == "a look at 1 item is requested\n"
     service.until("the second tag", lambda: "m/app:2" in held(target))
     assert service.stop() == 0
-    with sqlite3.connect(ferryman.database) as database:
+    with closing(sqlite3.connect(ferryman.database)) as database:
         actions = database.execute("SELECT action, subject, detail FROM actions ORDER BY id").fetchall()
     assert actions == [
         ("pause", upstream.host, "maintenance"),
