@@ -20,7 +20,7 @@ SEEN = HOSTILE.replace("\n", " ")  # as HTML shows white space
 
 @pytest.fixture
 def gallery(monkeypatch: pytest.MonkeyPatch) -> Gallery:
-    monkeypatch.setattr(live, "_INTERVAL", 0.05)
+    monkeypatch.setattr(live, "_TICK", 0.05)
     return Gallery(monkeypatch)
 
 
