@@ -34,7 +34,7 @@ NAME = HOSTILE.replace("\x00", "")
 async def fill(app: Application) -> None:
     """Tags in every state, with names and errors of a stranger; and whatever else the pages show."""
     now, record = SystemClock().now(), app.record
-    item = ItemKey(NAME, "127.0.0.1:9/coreos/etcd", TARGET, NAME)
+    item = ItemKey(NAME, "127.0.0.1:9/coreos/etcd", TARGET, None)
     tags = [f"{NAME}{number}" for number in range(6)]
     await record.queue.apply(
         item,

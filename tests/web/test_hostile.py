@@ -40,8 +40,8 @@ class _Inspector(HTMLParser):
         links = [values[name] or "" for name in _ATTRIBUTES & set(values)]
         self.harm += [link for link in links if link and not is_own(link)]
         shown = {name: value for name, value in attributes if name != "data-copy"}
-        if values.get("type") == "hidden":  # it is sent back as it came, and nobody sees it
-            del shown["value"]
+        if tag == "option" or values.get("type") == "hidden":  # it is sent back as it came, and nobody sees it
+            shown.pop("value", None)
         self.text += " ".join(filter(None, shown.values()))
 
     def handle_data(self, data: str) -> None:
