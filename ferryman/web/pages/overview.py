@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ferryman.i18n.texts import current
 from ferryman.item_names import Named, named
 from ferryman.operations.overview import Overview, read_overview
 from ferryman.store.queries.look_strips import read_look_strips
@@ -27,6 +28,7 @@ from ferryman.web.streams import STREAMS
 from ferryman.web.verdict_lines import lines
 
 _INTERVAL = 5.0  # seconds between two versions of what comes from the database
+_CHARTS_INTERVAL = 60.0  # seconds
 
 
 class LatestOverview:
@@ -48,6 +50,26 @@ class LatestOverview:
 LATEST = web.AppKey("latest_overview", LatestOverview)
 
 
+class ChartsOfMinute:
+    """The charts, made once a minute in each language: a month has thousands of samples."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[float, dict[str, Any]]] = {}  # by language
+
+    async def values(self, context: Context, overview: Overview) -> dict[str, Any]:
+        """What the template needs of them. Raises StoreError."""
+        now, language = context.clock.monotonic(), current().code
+        if language not in self._made or now - self._made[language][0] >= _CHARTS_INTERVAL:
+            until = interval_of(overview.at) - INTERVAL  # the last interval that has ended
+            samples = await context.record.samples.since(until - MONTH)
+            made = {"day": charts(samples, DAY, now=until), "month": charts(samples, MONTH, now=until)}
+            self._made[language] = now, made
+        return self._made[language][1]
+
+
+CHARTS = web.AppKey("charts_of_minute", ChartsOfMinute)
+
+
 async def _show(request: web.Request) -> web.StreamResponse:
     """The page, from one moment: not from what the live parts have read before."""
     here = context(request)
@@ -55,8 +77,6 @@ async def _show(request: web.Request) -> web.StreamResponse:
     who = actor(request)
     may_act = who is not None and who.may_act
     items = await _with_looks(here, shown(overview.items, wanted))
-    samples = await here.record.samples.since(interval_of(overview.at) - MONTH)
-    charts_until = interval_of(overview.at) - INTERVAL  # the last one that has ended
     return render(
         request,
         "overview.html",
@@ -64,8 +84,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         query=request.query_string,
         state_names=STATE_NAMES,
         all_paused=_everything_is_paused(overview),
-        day=charts(samples, DAY, now=charts_until),
-        month=charts(samples, MONTH, now=charts_until),
+        **await request.app[CHARTS].values(here, overview),
         **_verdict_values(request.app, overview),
         **_moving_values(here, overview),
         **_items_values(here),
