@@ -72,13 +72,6 @@ class CycleLog:
         async with self._database.read() as connection:
             return [CycleRecord(*row) for row in await connection.execute(query.limit(number))]
 
-    async def last_done(self) -> datetime | None:
-        """When a cycle last ended well; None: never, as far as recorded."""
-        query = select(cycles.c.ended_at).where(cycles.c.outcome == "done").order_by(cycles.c.id.desc()).limit(1)
-        async with self._database.read() as connection:
-            found: datetime | None = await connection.scalar(query)
-            return found
-
     async def forget(self, before: datetime) -> None:
         """Drop the cycles that began earlier."""
         async with self._database.write() as connection:

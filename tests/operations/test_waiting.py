@@ -1,15 +1,13 @@
-"""Why a queued tag does not run yet, and when the queue will be empty."""
+"""Why a queued tag does not run yet."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ferryman.operations.forecast import Forecast, forecast
 from ferryman.operations.waiting import Wait, wait_of
 from ferryman.store.queries.waiting import WaitingTag
 from ferryman.store.records import ManualPause, Paused, RegistryState
-from ferryman.store.samples import Sample
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SOON, LATER = NOW + timedelta(minutes=5), NOW + timedelta(hours=1)
@@ -39,22 +37,3 @@ REGISTRY = Paused.of([ManualPause("registry", "quay.io", NOW, "ada")])
 )
 def test_what_a_tag_waits_for(tag: WaitingTag, paused: Paused, registries: list[RegistryState], wait: Wait) -> None:
     assert wait_of(tag, NOW, paused=paused, registries=registries) == wait
-
-
-def sample(minutes: int, *, copies: int = 0, due: int = 0) -> Sample:
-    return Sample(
-        NOW - timedelta(minutes=minutes), queued=due, due=due, running=0, failed=0, latency=0.0,
-        copies=copies, failures=0, bytes_moved=0, bytes_reused=0,
-    )  # fmt: skip
-
-
-def test_only_time_with_work_counts() -> None:
-    rests = [sample(minutes) for minutes in range(20, 300, 5)]
-    made = forecast([sample(5, copies=300, due=10), sample(10, due=10), *rests], NOW)
-    assert made == Forecast(0.5)
-    assert made.when(NOW, 59) == NOW + timedelta(minutes=2)
-
-
-@pytest.mark.parametrize("samples", [[], [sample(5, copies=2)], [sample(5, due=9)], [sample(600, copies=300)]])
-def test_too_little_is_no_forecast(samples: list[Sample]) -> None:
-    assert forecast(samples, NOW) is None

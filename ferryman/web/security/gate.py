@@ -10,7 +10,7 @@ from ferryman.clock import Clock
 from ferryman.i18n.texts import _
 from ferryman.settings import Settings
 from ferryman.web.refusals import Refused
-from ferryman.web.routing import BASE_PATH, Handler, Route, route_of, url
+from ferryman.web.routing import BASE_PATH, Handler, Route, route_of
 from ferryman.web.security import notices
 from ferryman.web.security.access import Access, Actor
 from ferryman.web.security.client import Client, client_of
@@ -200,11 +200,6 @@ class Gate:
 
 
 GATE = web.AppKey("gate", Gate)
-
-
-def login_url(request: web.Request) -> str:
-    """Where to log in."""
-    return url(request, "/login")
 
 
 def _bearer(request: web.Request) -> str:
