@@ -21,6 +21,7 @@ class Wait:
     until: datetime | None = None  # None: not known
     registry: str | None = None
     actor: str | None = None  # who has paused it
+    note: str | None = None  # of that pause
 
 
 def wait_of(tag: WaitingTag, now: datetime, *, paused: Paused, registries: Collection[RegistryState]) -> Wait:
@@ -28,13 +29,12 @@ def wait_of(tag: WaitingTag, now: datetime, *, paused: Paused, registries: Colle
     source_registry, target_registry = tag.source.partition("/")[0], tag.target.partition("/")[0]
     if pause := paused.of_item(tag.target, source_registry):
         registry = pause.name if pause.scope == "registry" else None
-        return Wait("paused", registry=registry, actor=pause.actor)
-    if tag.run_at is not None and tag.run_at <= now:
-        return Wait("due", tag.run_at)
-    holding = next((each for each in registries if each.registry in {source_registry, target_registry}), None)
-    registry = holding.registry if holding else tag.error_registry
+        return Wait("paused", registry=registry, actor=pause.actor, note=pause.note)
     if tag.run_at is None:
+        refusing = [each.registry for each in registries if each.until is None]
+        registry = next((each for each in refusing if each in {source_registry, target_registry}), tag.error_registry)
         return Wait("login", registry=registry)
-    if holding is not None and holding.until is not None and tag.run_at >= holding.until:
-        return Wait("limited", tag.run_at, holding.registry)
+    if tag.run_at <= now:
+        return Wait("due", tag.run_at)
+    # `hold_back` gives the tags behind a limit this reason. Others wait for longer than the limit does.
     return Wait("limited" if tag.reason in {PAUSED, "rate-limited"} else "retry", tag.run_at, tag.error_registry)

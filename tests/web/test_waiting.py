@@ -47,14 +47,19 @@ def waiting(
     ids=["worker", "login", "limit", "quota", "retry"],
 )  # fmt: skip
 def test_what_a_tag_waits_for(tag: WaitingTag, why: str, expected: datetime | None) -> None:
-    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), now=NOW, before=0)
+    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), registries=(), now=NOW, before=0)
     assert (row.why, row.expected) == (why, expected)
 
 
 def test_what_a_person_has_paused_waits_for_that_person_whatever_else() -> None:
     pause = ManualPause("item", ITEM.target, NOW, "token", "moving")
     [row, other] = rows(
-        [waiting("1", NOW), waiting("2", None)], Paused.of([pause]), Rate(1, timedelta(hours=1)), now=NOW, before=0
+        [waiting("1", NOW), waiting("2", None)],
+        Paused.of([pause]),
+        Rate(1, timedelta(hours=1)),
+        registries=(),
+        now=NOW,
+        before=0,
     )
     assert row.why == other.why == "paused by token: moving"
     assert (row.place, row.expected) == (None, None)
@@ -62,11 +67,18 @@ def test_what_a_person_has_paused_waits_for_that_person_whatever_else() -> None:
 
 def test_the_forecast_goes_by_the_place_among_those_that_may_run() -> None:
     later = waiting("later", NOW + timedelta(days=1))
-    made = rows([waiting("1", NOW), later, waiting("2", NOW)], Paused(), Rate(6, timedelta(hours=1)), now=NOW, before=3)
+    made = rows(
+        [waiting("1", NOW), later, waiting("2", NOW)],
+        Paused(),
+        Rate(6, timedelta(hours=1)),
+        registries=(),
+        now=NOW,
+        before=3,
+    )
     assert [row.place for row in made] == [4, None, 5]
     assert made[2].expected == NOW + timedelta(minutes=40)
 
-    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), now=NOW, before=0)
+    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), registries=(), now=NOW, before=0)
     assert row.expected is None
 
 

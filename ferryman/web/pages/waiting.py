@@ -38,6 +38,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         page.rows,
         verdict.standing.pauses if verdict.standing else Paused(),
         rate_of(await here.record.samples.since(now - _RATE_OVER)),
+        registries=verdict.standing.registries if verdict.standing else (),
         now=now,
         before=int(before) if before.isdecimal() and len(before) <= _LONGEST_PLACE else 0,
     )
