@@ -20,7 +20,7 @@ from rich.text import Text
 from ferryman.events import CycleStarted, Event
 from ferryman.store.records import Outstanding
 from ferryman.views import text_tables as tables
-from ferryman.views.progress import SyncProgress, TagProgress
+from ferryman.views.progress import SyncProgress, TagProgress, seconds_left
 from ferryman.views.reasons import shortened
 from ferryman.wording import counted
 
@@ -28,7 +28,6 @@ from ferryman.wording import counted
 _MARGIN, _SPINNER, _PERCENT, _DOING, _BYTES = 3, 1, 4, 4, 9
 _ROOM_FOR_BYTES = 60
 _INDENT = "  "
-_ESTIMATED_FROM = 0.02  # fraction of the work that must be done before the remaining time is estimated
 MonotonicClock = Callable[[], float]  # in seconds
 
 
@@ -166,9 +165,8 @@ class LiveView:
         if progress.is_looking or not progress.queued + len(progress.running):
             return ""
         done = (progress.done + sum(tag.fraction for tag in progress.running.values())) / max(progress.tags, 1)
-        if done < _ESTIMATED_FROM:
-            return ""
-        return f", about {_time((now - self._began) * (1 - done) / done)} left"
+        left = seconds_left(now - self._began, done)
+        return "" if left is None else f", about {_time(left)} left"
 
 
 def _bar_width(width: int) -> int:

@@ -10,6 +10,7 @@ from ferryman.store.records import Outstanding
 _PART = re.compile(r"(?:(?P<step>\d{1,9})/(?P<steps>\d{1,9}) )?(?P<doing>\w+):(?P<name>.*)", re.DOTALL)
 _HALVES = {"pull": 0, "push": 1}
 _WINDOW = 10.0  # seconds over which the rate is averaged
+_ESTIMATED_FROM = 0.02  # fraction that must be done before the remaining time is estimated
 _FINAL = ("synced", "failed", "skipped")
 
 
@@ -53,6 +54,26 @@ def _fraction(layers: dict[str, tuple[int, int | None]]) -> float:
     return done / whole if whole else 0.0
 
 
+class TransferRate:
+    """Bytes per second, averaged over the last seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def measure(self, moved: int, now: float) -> float:
+        """The rate now. `moved`: bytes until now; `now`: seconds of a monotonic clock."""
+        self._samples.append((now, moved))
+        while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
+            self._samples.popleft()
+        since, before = self._samples[0]
+        return max(moved - before, 0) / (now - since) if now > since else 0.0
+
+
+def seconds_left(elapsed: float, fraction: float) -> float | None:
+    """The remaining seconds at an even pace; None: too little is done to tell."""
+    return elapsed * (1 - fraction) / fraction if fraction >= _ESTIMATED_FROM else None
+
+
 class SyncProgress:
     """The totals of a sync."""
 
@@ -64,7 +85,7 @@ class SyncProgress:
         self.items = 0
         self.looked = 0  # items whose lookup has ended, whatever its outcome
         self._ended = 0  # bytes of ended copies
-        self._samples: deque[tuple[float, int]] = deque()
+        self._rate = TransferRate()
 
     @property
     def is_looking(self) -> bool:
@@ -93,12 +114,7 @@ class SyncProgress:
 
     def rate(self, now: float) -> float:
         """Bytes per second, averaged over the last seconds. `now`: seconds of a monotonic clock."""
-        moved = self.moved
-        self._samples.append((now, moved))
-        while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
-            self._samples.popleft()
-        since, before = self._samples[0]
-        return max(moved - before, 0) / (now - since) if now > since else 0.0
+        return self._rate.measure(self.moved, now)
 
     def queue(self, left: Outstanding) -> None:
         """Update the remaining work. Until the next update, it is derived from the events."""

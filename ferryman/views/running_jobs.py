@@ -1,6 +1,5 @@
 """What moves now in this process: every running job with its bytes, its rate and the time that is left; every look."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,10 +14,7 @@ from ferryman.events import (
     JobStarted,
     LookStarted,
 )
-from ferryman.views.progress import TagProgress
-
-_WINDOW = 10.0  # seconds over which the rate is averaged
-_ESTIMATED_FROM = 0.02  # fraction that must be done before the remaining time is estimated
+from ferryman.views.progress import TagProgress, TransferRate, seconds_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +49,7 @@ class _Job:
     info: JobInfo
     progress: TagProgress
     began: float
-    samples: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def rate(self, now: float) -> float:
-        moved = self.progress.moved
-        self.samples.append((now, moved))
-        while len(self.samples) > 1 and now - self.samples[1][0] >= _WINDOW:
-            self.samples.popleft()
-        since, before = self.samples[0]
-        return max(moved - before, 0) / (now - since) if now > since else 0.0
+    rate: TransferRate = field(default_factory=TransferRate)
 
 
 class RunningJobs:
@@ -112,8 +100,8 @@ class RunningJobs:
 def _described(job: _Job, now: float) -> RunningJob:
     info, progress = job.info, job.progress
     seconds = now - job.began
-    left = seconds * (1 / progress.fraction - 1) if progress.fraction >= _ESTIMATED_FROM else None
+    rate, left = job.rate.measure(progress.moved, now), seconds_left(seconds, progress.fraction)
     return RunningJob(
         info.key, info.item, info.target, info.tag, info.attempt,
-        progress.doing, progress.fraction, progress.moved, job.rate(now), seconds, left,
+        progress.doing, progress.fraction, progress.moved, rate, seconds, left,
     )  # fmt: skip
