@@ -8,6 +8,7 @@ from aiohttp import web
 from ferryman.application import Application, Record
 from ferryman.clock import Clock
 from ferryman.events import Events
+from ferryman.operations.image_sizes import ImageSizes
 from ferryman.settings import Settings
 from ferryman.views.running_jobs import RunningJobs
 
@@ -44,6 +45,7 @@ class Context:
 
 
 CONTEXT = web.AppKey("context", Context)
+SIZES = web.AppKey("image_sizes", ImageSizes)  # one for the page and the API: what one has read, the other knows
 
 
 def context(request: web.Request) -> Context:

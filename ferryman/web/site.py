@@ -5,14 +5,13 @@ from aiohttp import web
 from ferryman.operations.image_sizes import ImageSizes
 from ferryman.web.api.stream import broadcast
 from ferryman.web.connections import note_request
-from ferryman.web.context import CONTEXT, Context
+from ferryman.web.context import CONTEXT, SIZES, Context
 from ferryman.web.errors import tell_errors
 from ferryman.web.language import speak
 from ferryman.web.live import LIVE, LiveParts
 from ferryman.web.pages.health import CHECK, ReadinessCheck
 from ferryman.web.pages.metrics import METRICS, counting, metrics_of
 from ferryman.web.pages.overview import CHARTS, LATEST, ChartsOfMinute, LatestOverview
-from ferryman.web.pages.tag import SIZES
 from ferryman.web.routes import ROUTES as ALL_ROUTES
 from ferryman.web.routing import BASE_PATH, PATHS, ROUTES, Handler, Route
 from ferryman.web.security.gate import GATE, Gate

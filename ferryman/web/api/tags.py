@@ -7,7 +7,6 @@ from aiohttp import web
 from pydantic import Field
 
 from ferryman.errors import TransferError
-from ferryman.operations.image_sizes import ImageSizes
 from ferryman.operations.plan import plan_items
 from ferryman.store.queries.item_tags import Sort, TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import read_tag_life
@@ -19,7 +18,7 @@ from ferryman.web.api.endpoints import get
 from ferryman.web.api.names import NO_ITEM, ItemParameters, TagParameters, named_item, named_tag, unrecorded
 from ferryman.web.api.paging import Page, Paged
 from ferryman.web.api.parameters import Flag, Text
-from ferryman.web.context import context
+from ferryman.web.context import SIZES, context
 from ferryman.web.refusals import Refused
 
 _LONGEST_PLAN = 20.0  # seconds
@@ -91,7 +90,7 @@ async def list_images(request: web.Request, parameters: TagParameters) -> ImageL
     if record.target_digest is None:
         return ImageList(entries=[])
     try:
-        images = await ImageSizes(context(request).application.registry).read(record.target, record.target_digest)
+        images = await request.app[SIZES].read(record.target, record.target_digest)
     except TransferError as error:
         raise Refused(502, str(error)) from None
     return ImageList(entries=[ImageDocument(**asdict(each)) for each in images])

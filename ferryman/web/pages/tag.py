@@ -5,11 +5,11 @@ from aiohttp import web
 from ferryman.errors import TransferError
 from ferryman.i18n.texts import _
 from ferryman.items.model import Item
-from ferryman.operations.image_sizes import ImageSize, ImageSizes
+from ferryman.operations.image_sizes import ImageSize
 from ferryman.store.database.database import Transaction
 from ferryman.store.queries.item_tags import TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import TagLife, read_tag_life
-from ferryman.web.context import context
+from ferryman.web.context import SIZES, context
 from ferryman.web.item_addresses import Unknown, item_at
 from ferryman.web.links import addresses, tag_path
 from ferryman.web.named_items import all_items
@@ -18,7 +18,6 @@ from ferryman.web.rendering import render
 from ferryman.web.routing import Route
 from ferryman.web.tag_words import why
 
-SIZES = web.AppKey("image_sizes", ImageSizes)
 _SUGGESTED = 5
 
 
