@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ferryman import planner
 from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
-from ferryman.notify import sending
-from ferryman.notify.recipients import NamedRecipient, recipients
 from ferryman.wording import counted
+
+if TYPE_CHECKING:
+    from ferryman.notify.recipients import NamedRecipient
 
 _SHOWN = 3  # prefixes of targets in a message
 
@@ -29,6 +31,8 @@ async def inspect(app: Application, *, actor: str) -> list[Finding]:
 
     A registry that was paused, and accepts the login, is resumed in the name of `actor`.
     """
+    from ferryman.notify.recipients import recipients  # noqa: PLC0415 - other commands take `Finding` from here
+
     items = app.configuration.items
     targets = {item.target.registry for item in items}
     sources = {item.source.registry for item in items} - targets
@@ -67,8 +71,10 @@ async def _includes(app: Application, item: Item) -> list[Finding]:
     ]
 
 
-async def _recipients(named: Sequence[NamedRecipient]) -> list[Finding]:
+async def _recipients(named: "Sequence[NamedRecipient]") -> list[Finding]:
     """Whether apprise knows where messages go. Nothing is sent: `notify --test` does that."""
+    from ferryman.notify import sending  # noqa: PLC0415 - as above
+
     errors = await sending.check([each.recipient.url for each in named])
     return [
         Finding(each.name, error is None, error or "messages go there; try it by `ferryman notify --test`")
