@@ -10,8 +10,8 @@ from ferryman.item_names import named
 from ferryman.operations.overview import read_overview
 from ferryman.views.documents.base import Document, Time
 from ferryman.web.api.endpoints import get
-from ferryman.web.api.processes import running_processes
 from ferryman.web.context import context
+from ferryman.web.processes import running_processes
 from ferryman.web.registry_cards import RegistryCard, RegistryStatus, cards
 
 

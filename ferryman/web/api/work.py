@@ -21,8 +21,8 @@ from ferryman.web.api.endpoints import Parameters, get
 from ferryman.web.api.names import NO_ITEM, named_item
 from ferryman.web.api.paging import Page, Paged, newest_first, number_of
 from ferryman.web.api.parameters import DIGITS, Name, Text
-from ferryman.web.api.processes import running_processes
 from ferryman.web.context import context
+from ferryman.web.processes import running_processes
 
 _LONGEST = 35 * 24  # hours for which samples are kept
 

@@ -12,13 +12,12 @@ from ferryman.item_names import Named, named
 from ferryman.operations.overview import Overview, read_overview
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.samples import INTERVAL, interval_of
-from ferryman.views import process_details
-from ferryman.views.process_details import ProcessDetails
 from ferryman.web.context import CONTEXT, Context, context
 from ferryman.web.item_rows import STATE_NAMES, ItemsFilter, ShownItems, cells, row_id, shown
 from ferryman.web.links import addresses
 from ferryman.web.live import LIVE, Part
 from ferryman.web.moving import moving
+from ferryman.web.processes import running_processes
 from ferryman.web.registry_cards import cards
 from ferryman.web.rendering import fragment, render
 from ferryman.web.routing import PATHS, Route
@@ -170,7 +169,7 @@ def _verdict_values(site: web.Application, overview: Overview) -> dict[str, Any]
 
 
 def _moving_values(context: Context, overview: Overview) -> dict[str, Any]:
-    return {"moving": moving(_processes(context, overview))}
+    return {"moving": moving(running_processes(context, overview.services))}
 
 
 def _items_values(context: Context) -> dict[str, Any]:
@@ -178,23 +177,12 @@ def _items_values(context: Context) -> dict[str, Any]:
 
 
 def _registries_values(context: Context, overview: Overview) -> dict[str, Any]:
-    limits = [limit for each in _processes(context, overview) for limit in each.limits]
+    limits = [limit for each in running_processes(context, overview.services) for limit in each.limits]
     return {"registries": cards(overview, _named(context), limits)}
 
 
 def _address_of(context: Context) -> Mapping[str, str]:
     return addresses(_named(context))
-
-
-def _processes(context: Context, overview: Overview) -> list[ProcessDetails]:
-    """This process, and the others that live."""
-    own = process_details.present(context.running, context.application.registry.present_limits())
-    others = [
-        process_details.read(each.service.details)
-        for each in overview.services
-        if each.alive and each.service.owner != context.application.owner.name
-    ]
-    return [own, *others]
 
 
 ROUTES = (
