@@ -15,7 +15,8 @@ TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose fonts-wq
 	prometheus skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
-# The markers are told in pyproject.toml.
+# The markers are told in pyproject.toml. What takes long to collect is not even collected.
+UNCOLLECTED := --ignore tests/e2e --ignore tests/web/api/test_documented_calls.py
 QUICK := not (browser or engine or postgresql or registry or openssl or prometheus or root or e2e or slow)
 
 # Python's start would answer Ctrl-C by a traceback; the demo takes it once it can stop what it has started.
@@ -30,8 +31,9 @@ help: ## Show this list
 
 setup: test-packages $(VENV)/installed ## Install what the tests need, and Ferryman into .venv
 
-check: lint types ## The fast loop, a minute: style, types, and the tests that need no other program and no root
-	$(BIN)/pytest -q --numprocesses auto --dist worksteal --hypothesis-profile quick -m "$(QUICK)"
+# Half as many workers again as cores: many tests wait for a moment.
+check: lint types ## The fast loop, less than a minute and a half: style, types, and the tests that need no other program and no root
+	$(BIN)/pytest -q --numprocesses $$(($$(nproc) * 3 / 2)) --dist worksteal --hypothesis-profile quick $(UNCOLLECTED) -m "$(QUICK)"
 
 lint: $(VENV)/installed ## Check style and formatting
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -87,8 +88,13 @@ def room_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(module: Path) -> Iterator[str]:
+@cache
+def imports_of(module: Path) -> frozenset[str]:
     """The dotted names that a module imports; `from ferryman import log` is `ferryman.log`."""
+    return frozenset(imports_in(module))
+
+
+def imports_in(module: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(module.read_text(), str(module))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

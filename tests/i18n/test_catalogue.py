@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -49,15 +50,15 @@ def test_every_text_is_translated_with_its_placeholders(catalogue: Catalog) -> N
     assert [message.id for message in catalogue if message.id and not is_right(message)] == []
 
 
-def test_an_update_keeps_translations_and_adds_and_drops_texts(tmp_path: Path) -> None:
+def test_an_update_keeps_translations_and_adds_and_drops_texts(tmp_path: Path, texts: Catalog) -> None:
     path = tmp_path / "messages.po"
     path.write_text(CATALOGUE.read_text().replace('msgid "Overview"', 'msgid "Not in the source"'))
 
-    update(path)
+    update(path, deepcopy(texts))
     found = written(path)
 
     assert found.get("Not in the source") is None
     assert [message.id for message in found if message.id and not message.string] == ["Overview"]
     tidy = path.read_text()
-    update(path)
+    update(path, deepcopy(texts))
     assert path.read_text() == tidy

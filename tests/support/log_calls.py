@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "ferryman"
@@ -19,24 +20,27 @@ class LogCall:
     has_message: bool
 
 
-def log_calls() -> Iterator[LogCall]:
+@cache
+def log_calls() -> tuple[LogCall, ...]:
     """`log.get().warning("tag_unreadable", message=…)`, and whatever else is done with a logger, without a level."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path != PACKAGE / "log.py":
-            tree = ast.parse(path.read_text(), str(path))
-            loggers = [node for node in ast.walk(tree) if is_logger(node)]
-            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and called_on(node) in loggers]
-            yield from (described(path, call) for call in calls)
-            called = [called_on(call) for call in calls]
-            yield from (
-                LogCall(f"{path.name}:{node.lineno}", "", None, has_message=False)
-                for node in loggers
-                if isinstance(node, ast.Call) and node not in called
-            )
+    modules = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "log.py"})
+    return tuple(call for path in modules for call in calls_in(path))
 
 
-def is_logger(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) in {
+def calls_in(path: Path) -> Iterator[LogCall]:
+    tree = ast.parse(path.read_text(), str(path))
+    called = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    loggers = [node for node in called if is_logger(node)]
+    calls = [node for node in called if called_on(node) in loggers]
+    yield from (described(path, call) for call in calls)
+    used = [called_on(call) for call in calls]
+    yield from (
+        LogCall(f"{path.name}:{node.lineno}", "", None, has_message=False) for node in loggers if node not in used
+    )
+
+
+def is_logger(call: ast.Call) -> bool:
+    return ast.unparse(call.func) in {
         "log.get", "structlog.get_logger", "structlog.stdlib.get_logger", "logging.getLogger",
     }  # fmt: skip
 

@@ -41,9 +41,9 @@ def written(path: Path = CATALOGUE) -> Catalog:
         return read_po(file, locale="zh")
 
 
-def update(path: Path = CATALOGUE) -> None:
+def update(path: Path, texts: Catalog) -> None:
     """Take new texts in, untranslated, and drop those that the source does not have any more."""
-    texts, old = extracted(), written(path)
+    old = written(path)
     for message in texts:
         if message.id and (known := old.get(message.id, message.context)) is not None:
             message.string = known.string
@@ -53,4 +53,4 @@ def update(path: Path = CATALOGUE) -> None:
 
 
 if __name__ == "__main__":
-    update()
+    update(CATALOGUE, extracted())

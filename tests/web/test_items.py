@@ -36,7 +36,7 @@ def rows(page: str) -> list[str]:
     return [cell.partition('">')[2].partition("<")[0] for cell in cells]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_its_numbers_are_those_of_the_database(start_site: StartSite, seed: int) -> None:
     site = await start_site(items=THREE)
     await happening(site, 80, seed=seed)

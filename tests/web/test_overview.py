@@ -53,7 +53,7 @@ def counted(rows: list[Any], target: str | None = None) -> dict[str, int]:
     return {"Wanted": sum(numbers.values()), **numbers}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 async def test_its_numbers_are_those_of_the_database(start_site: StartSite, seed: int) -> None:
     site = await start_site(items=THREE)
     scene = await happening(site, 80, seed=seed)

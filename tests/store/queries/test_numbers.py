@@ -29,7 +29,7 @@ _EVENTS = 120
 Rows = list[Any]
 
 
-@pytest.fixture(params=range(2))
+@pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.slow)])
 async def rows(request: pytest.FixtureRequest, scene: Scene, database: Database) -> Rows:
     """What a random history has left in `tags`."""
     await RandomEvents(scene, random.Random(request.param)).happen(_EVENTS)

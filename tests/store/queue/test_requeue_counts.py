@@ -26,7 +26,7 @@ def choices(causes: Collection[tuple[str | None, str | None]]) -> list[Mapping[s
     ]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 async def test_as_many_are_queued_as_were_counted(seed: int, scene: Scene, database: Database) -> None:
     chance = random.Random(seed)
     events = RandomEvents(scene, chance)
