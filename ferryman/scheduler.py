@@ -201,7 +201,7 @@ class Scheduler:
         """The registries of the items that no person has paused."""
         paused = await self._manual_pauses.read()
         going = [item for item in items if not paused.of_item(str(item.target), item.source.registry)]
-        return {host for item in going for host in (item.source.registry, item.target.registry)}
+        return {registry for item in going for registry in item.registries}
 
     async def _note_pause(self, item: Item) -> ItemLooked | None:
         """Record that an item is not looked at, because a person has paused it; None: it is not paused."""

@@ -40,6 +40,11 @@ class Item:
     platforms: Platforms | None = None  # None: the transport's default
     transport: TransportName | None = None  # None: FERRYMAN_TRANSPORT
 
+    @property
+    def registries(self) -> tuple[str, str]:
+        """The hosts of its source and of its target."""
+        return self.source.registry, self.target.registry
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry(RegistryOptions):
@@ -73,3 +78,8 @@ class Configuration:
     notify: tuple[Recipient, ...] = ()
     heartbeat: str | None = field(default=None, repr=False)  # a URL, and a secret
     unreachable_after: int = UNREACHABLE_AFTER  # cycles without an answer, until that is told
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The registries of all sources and targets, with an entry under `registries:` or not."""
+        return frozenset(registry for item in self.items for registry in item.registries)

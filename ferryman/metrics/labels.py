@@ -42,8 +42,8 @@ def by_target(items: Iterable[Item]) -> dict[str, str]:
 
 def registries_of(configuration: Configuration) -> list[str]:
     """The registries that items.yml names, in its order, up to the limit."""
-    ends = (end for item in configuration.items for end in (item.source, item.target))
-    return list(dict.fromkeys([*(end.registry for end in ends), *configuration.registries]))[:MOST_REGISTRIES]
+    named = (registry for item in configuration.items for registry in item.registries)
+    return list(dict.fromkeys([*named, *configuration.registries]))[:MOST_REGISTRIES]
 
 
 class RegistryLabels:

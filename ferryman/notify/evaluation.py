@@ -101,16 +101,11 @@ def _facts_of_changes(changes: Sequence[Change]) -> dict[str, object]:
 
 
 def _logins(refused: Sequence[RefusedLogin], configuration: Configuration) -> Iterator[Cause]:
-    hosts = registries_of(configuration)
+    hosts = configuration.hosts
     for each in refused:
         if each.registry in hosts:
             facts = {"registry": each.registry, "error": each.error, "tags": each.waiting}
             yield Cause(f"login {each.registry}", "login", each.registry, each.since, facts, each.registry)
-
-
-def registries_of(configuration: Configuration) -> set[str]:
-    """The hosts of all sources and targets."""
-    return {host for item in configuration.items for host in (item.source.registry, item.target.registry)}
 
 
 def _unreachable(lookups: Sequence[FailedLookup], configuration: Configuration) -> dict[str, Cause]:

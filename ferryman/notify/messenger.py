@@ -16,7 +16,7 @@ from ferryman.errors import StoreError
 from ferryman.items.model import Configuration
 from ferryman.notify.database_alarm import DatabaseAlarm
 from ferryman.notify.decisions import decide, due, is_told
-from ferryman.notify.evaluation import CHANGED, Evaluation, registries_of
+from ferryman.notify.evaluation import CHANGED, Evaluation
 from ferryman.notify.recipients import NamedRecipient, recipients
 from ferryman.notify.sending import LONGEST, Send
 from ferryman.notify.texts import message
@@ -79,7 +79,7 @@ class Messenger:
         notices = await self._notices.all()
         last = next((int(notice.facts["last"]) for notice in notices if notice.key == CHANGED), 0)
         causes = await self._evaluation.causes(configuration, last_change=last)
-        subjects = {"", *registries_of(configuration), *(str(item.target) for item in configuration.items)}
+        subjects = {"", *configuration.hosts, *(str(item.target) for item in configuration.items)}
         decided = decide(notices, causes, subjects, now)
         telling = [
             _delivery(each, notice, phase, now)
