@@ -69,6 +69,7 @@ messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to
 bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows, and the page on as many attempts
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.page_queries
 	$(BIN)/python -m benchmarks.pages
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files

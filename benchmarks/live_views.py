@@ -6,18 +6,17 @@ counted against the page; the service's own CPU time tells the two apart.
 """
 
 import asyncio
-import os
 import sqlite3
 import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
 from benchmarks.contestants import PREFIX, rounds
+from benchmarks.processes import cpu, resident
 from benchmarks.scale import FULL, Shape
 from benchmarks.sources import Source, check_same_digests, fill
 from benchmarks.stage import Stage
@@ -70,13 +69,13 @@ async def _run(stage: Stage, server: RegistryServer, source: Source, views: int)
         try:
             service.until("the page", lambda: is_listening(port))
             async with _watched(port, views) as watching:
-                before = _cpu(service.pid)
+                before = cpu(service.pid)
                 await asyncio.to_thread(installed.run, "resume")
                 began = time.monotonic()
                 while _number(installed, "synced") < source.tags:  # noqa: ASYNC110 - another process's record
                     await asyncio.sleep(_CHECK)
                 wall = time.monotonic() - began
-                run = _Run(wall, _cpu(service.pid) - before, _resident(service.pid), watching.messages)
+                run = _Run(wall, cpu(service.pid) - before, resident(service.pid), watching.messages)
             check_same_digests(server, target, source, prefix=PREFIX)
         finally:
             service.stop()
@@ -138,17 +137,6 @@ def _number(installed: ferryman.Ferryman, status: str) -> int:
         except sqlite3.OperationalError:  # it is being made
             return 0
     return int(row[0])
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of a process, user and system: fields 14 and 15 of proc(5)'s stat."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> float:
-    """MiB of a process in memory."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

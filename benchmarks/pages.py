@@ -1,194 +1,85 @@
-"""Times what the page reads of a large record: `python -m benchmarks.pages`.
+"""Times whole pages of a large record, as a browser loads them: `python -m benchmarks.pages`.
 
-One database with 100,000 tags, nine tenths of them of one item, and 1,000,000 attempts; every query is
-executed many times. The time of the CPU, of all threads, is affected little by other programs on the machine.
+The service runs as a process of its own, on a record of 100,000 tags and 1,000,000 attempts; a person has paused it,
+so that nothing else moves. Every page is loaded 200 times, and the memory of the service is read before and after.
 """
 
 import asyncio
-import json
-import random
-import resource
-import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ferryman.item_names import Named
-from ferryman.operations.verdict import judge
-from ferryman.store.database.database import Database, Transaction, open_database
-from ferryman.store.queries.activity import ActivityFilter, read_activity
-from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, count_item_tags, read_facets, read_item_tags
-from ferryman.store.queries.look_strips import read_look_strips
-from ferryman.store.queries.running import read_running
-from ferryman.store.queries.standing import read_standing
-from ferryman.store.queries.tag_life import read_tag_life
-from ferryman.store.queries.waiting import read_waiting
-from ferryman.versions import natural_order
+import aiohttp
 
-_TAGS, _ATTEMPTS = 100_000, 1_000_000
-_ITEMS = 50  # the first one has nine tenths of the tags
-_LOOKS = 60  # of each item
-_TIMES = 50  # runs of each query
-_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-_NOW = _SINCE + timedelta(days=100)
-_STATUSES = {"synced": 60, "queued": 15, "failed": 5, "skipped": 20}  # per cent
+from benchmarks.large_record import ITEMS, fill, tag_of, target_of
+from benchmarks.processes import cpu, resident
+from ferryman.store.database.database import open_database
+from tests.support.ferryman import Ferryman
+from tests.support.processes import free_port, is_listening
 
-_ALL, _FAILED, _UNHEARD_OF = TagFilter(), TagFilter(statuses=["failed"]), "nothing is called so"
+_LOADS = 200  # of each page
+_FIRST = f"/items/{target_of(0)}"
 
-_Query = Callable[[Transaction], Awaitable[object]]
+_PAGES: Mapping[str, str] = {
+    "overview": "/",
+    "overview, failing items": "/?state=failing",
+    "item": _FIRST,
+    "item, by push time": f"{_FIRST}?sort=-pushed",
+    "item, failed": f"{_FIRST}?status=failed",
+    "item, containing 7": f"{_FIRST}?text=7",
+    "item, containing what none has": f"{_FIRST}?text=nothing",
+    "tag": f"{_FIRST}/tags/{tag_of(501)}",
+    "failures": "/failures",
+    "waiting": "/waiting",
+    "activity": "/activity",
+}
 
 
 async def main() -> None:
+    """Print a line for each page."""
     with tempfile.TemporaryDirectory(prefix="ferryman-benchmark-") as folder:
-        file = Path(folder) / "ferryman.db"
-        database = await open_database(f"sqlite+aiosqlite:///{file}")
-        _fill(file)
-        print(f"{'milliseconds':<56}{'median':>10}{'worst':>10}{'of CPU':>10}", flush=True)
-        before = _resident()
-        for name, query in _queries().items():
-            await _time(name, database, query)
-        print(f"resident, more than before: {_resident() - before:.0f} MiB")
-        await database.close()
+        installed = await _installed(Path(folder))
+        port = free_port()
+        service = installed.start("run", FERRYMAN_LISTEN=f"127.0.0.1:{port}", FERRYMAN_NOTIFY="")
+        try:
+            service.until("the page", lambda: is_listening(port))
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+                before = resident(service.pid)
+                header = "".join(f"{name:>10}" for name in ("first", "median", "worst", "of CPU", "KiB"))
+                print(f"{'milliseconds':<40}{header}", flush=True)
+                for name, address in _PAGES.items():
+                    await _load(session, service.pid, name, address)
+                print(f"resident: {before:.0f} MiB before, {resident(service.pid) - before:.0f} MiB more after")
+        finally:
+            service.stop()
 
 
-def _queries() -> dict[str, _Query]:
-    """What is timed, by its name. An overview and an item page are several queries."""
-    targets = [_target(item) for item in range(_ITEMS)]
-    items = [Named(f"image{item}", f"quay.io/upstream/image{item}", _target(item)) for item in range(_ITEMS)]
-
-    async def overview(connection: Transaction) -> None:
-        judge(await read_standing(connection, targets, _NOW), items, [])
-        await read_look_strips(connection, targets)
-
-    def item(shown: TagFilter = _ALL, sort: Sort = "version") -> _Query:
-        async def read(connection: Transaction) -> None:
-            await read_item_tags(connection, targets[0], shown, sort=sort)
-            await count_item_tags(connection, targets[0], shown)
-
-        return read
-
-    return {
-        "overview, with the verdict": overview,
-        **{f"item page by {sort}": item(sort=sort) for sort in SORTS},
-        "item page, failed": item(_FAILED),
-        "item page, containing 7": item(TagFilter(text="7")),
-        "item page, containing 7, by push time": item(TagFilter(text="7"), "pushed"),
-        "item page, excluded, by attempts": item(TagFilter(reason="excluded"), "attempts"),
-        "item page, containing what none has": item(TagFilter(text=_UNHEARD_OF)),
-        "what an item can be filtered by": partial(read_facets, target=targets[0]),
-        "waiting": partial(read_waiting, targets=targets, now=_NOW),
-        "running": partial(read_running, targets=targets),
-        "activity": read_activity,
-        "activity of an item": partial(read_activity, shown=ActivityFilter(target=targets[1])),
-        "activity, failed": partial(read_activity, shown=ActivityFilter(outcome="failed")),
-        "activity, containing what none has": partial(read_activity, shown=ActivityFilter(text=_UNHEARD_OF)),
-        "tag": partial(read_tag_life, target=targets[0], tag=_tag(501)),
-    }
+async def _installed(folder: Path) -> Ferryman:
+    installed = Ferryman(folder, engine="unix:///nonexistent/docker.sock", environment={"FERRYMAN_TRANSPORT": "direct"})
+    items = ", ".join(f"{{source: quay.io/upstream/image{item}, target: {target_of(item)}}}" for item in range(ITEMS))
+    installed.items.write_text(f"items: [{items}]\n")
+    installed.database.parent.mkdir(parents=True)
+    database = await open_database(f"sqlite+aiosqlite:///{installed.database}")
+    await database.close()
+    fill(installed.database)
+    done = installed.run("pause")
+    assert done.code == 0, done.err
+    return installed
 
 
-async def _time(name: str, database: Database, query: _Query) -> None:
-    took, cpu = [], []
-    for _ in range(_TIMES):
-        began, cpu_began = time.perf_counter(), time.process_time()
-        async with database.read() as connection:
-            await query(connection)
+async def _load(session: aiohttp.ClientSession, pid: int, name: str, address: str) -> None:
+    took, size, cpu_before = [], 0, cpu(pid)
+    for _ in range(_LOADS):
+        began = time.perf_counter()
+        async with session.get(address) as response:
+            response.raise_for_status()
+            size = len(await response.read())
         took.append((time.perf_counter() - began) * 1000)
-        cpu.append((time.process_time() - cpu_began) * 1000)
-    print(f"{name:<56}{statistics.median(took):>10.1f}{max(took):>10.1f}{statistics.median(cpu):>10.1f}", flush=True)
-
-
-def _fill(file: Path) -> None:
-    chance = random.Random(1)
-    with sqlite3.connect(file) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        _insert(connection, "tags", _tags(chance))
-        _insert(connection, "attempts", _attempts(chance))
-        _insert(connection, "looks", _looks())
-        walks = (
-            {"target": _target(item), "walked_at": _at(0), "completed_at": _at(0), "rules": ""}
-            for item in range(_ITEMS)
-        )
-        _insert(connection, "walks", walks)
-    connection.close()
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
-    first = next(rows)
-    names = ", ".join(first)
-    statement = f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in first)})"
-    connection.execute(statement, first)
-    connection.executemany(statement, rows)
-
-
-def _tags(chance: random.Random) -> Iterator[dict[str, Any]]:
-    for number in range(_TAGS):
-        [status] = chance.choices(list(_STATUSES), list(_STATUSES.values()))
-        target, at, digest = _target(_item(number)), _at(number), f"sha256:{number:064x}"
-        synced, has_failed = status == "synced", status == "failed"
-        yield {
-            "id": number + 1, "item": target.rpartition("/")[2],
-            "target": target, "target_registry": "registry.example.com",
-            "source": f"quay.io/upstream/image{_item(number)}", "source_registry": "quay.io",
-            "tag": _tag(number), "natural_order": natural_order(_tag(number)),
-            "status": status, "reason": "excluded" if status == "skipped" else None, "rank": number, "withdrawn": 0,
-            "source_digest": digest, "pushed_at": at, "first_seen_at": at, "last_seen_at": at,
-            "platform_digests": json.dumps({"linux/amd64": digest, "linux/arm64": digest}),
-            "mirrored_digest": digest if synced else None, "target_digest": digest if synced else None,
-            "identical": 1 if synced else None, "synced_at": at if synced else None, "attempts": number % 5,
-            "run_at": at if status == "queued" else None, "last_outcome": None if status == "queued" else status,
-            "error": "quay.io: denied: " + "no " * 40 if has_failed else None,
-            "error_kind": chance.choice(("denied", "not-found")) if has_failed else None,
-            "error_registry": "quay.io" if has_failed else None, "failed_at": at if has_failed else None,
-        }  # fmt: skip
-
-
-def _attempts(chance: random.Random) -> Iterator[dict[str, Any]]:
-    for number in range(_ATTEMPTS):
-        tag = number % _TAGS
-        [outcome] = chance.choices(("synced", "failed", "lost"), (90, 9, 1))
-        yield {
-            "tag_id": tag + 1, "started_at": _at(number // 10), "finished_at": _at(number // 10), "outcome": outcome,
-            "digest": f"sha256:{number:064x}", "bytes_moved": 10**7, "bytes_reused": 10**6,
-            "error": None if outcome == "synced" else "it broke", "error_kind": None, "target": _target(_item(tag)),
-        }  # fmt: skip
-
-
-def _looks() -> Iterator[dict[str, Any]]:
-    for number in range(_ITEMS * _LOOKS):
-        yield {
-            "target": _target(number % _ITEMS), "at": _at(number), "outcome": "looked", "tags": 1000, "enqueued": 1,
-            "complete": 1, "copied": 1, "failed": 0,
-        }  # fmt: skip
-
-
-def _walks() -> Iterator[dict[str, Any]]:
-    for item in range(_ITEMS):
-        yield {"target": _target(item), "walked_at": _at(0), "completed_at": _at(0), "rules": ""}
-
-
-def _item(tag: int) -> int:
-    return 0 if tag % 10 else tag // 10 % _ITEMS
-
-
-def _target(item: int) -> str:
-    return f"registry.example.com/mirror/image{item}"
-
-
-def _tag(number: int) -> str:
-    return f"{number // 10_000}.{number // 100 % 100}.{number % 100}-alpine"
-
-
-def _at(minutes: int) -> str:
-    return f"{_SINCE.replace(tzinfo=None) + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S.000000}"
-
-
-def _resident() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    each = (cpu(pid) - cpu_before) * 1000 / _LOADS
+    times = f"{took[0]:>10.1f}{statistics.median(took):>10.1f}{max(took):>10.1f}{each:>10.1f}"
+    print(f"{name:<40}{times}{size / 1024:>10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Numbers, sizes and times as the current language writes them. Everything that is shown is in UTC."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from babel import dates, numbers
 
+from ferryman.i18n.languages import languages
 from ferryman.i18n.texts import _, current
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -12,7 +14,12 @@ _STEP = 1024
 
 def number(value: float) -> str:
     """`1,234,567`."""
-    return numbers.format_decimal(value, locale=current().locale)
+    return _decimal(value, current().code)
+
+
+@lru_cache(maxsize=10_000)  # a page has thousands of numbers, and babel takes its time for each
+def _decimal(value: float, language: str) -> str:
+    return numbers.format_decimal(value, locale=languages()[language].locale)
 
 
 def percent(fraction: float) -> str:
