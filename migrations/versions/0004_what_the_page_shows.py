@@ -64,7 +64,9 @@ def _index_tags() -> None:
     op.create_index("ix_tags_queued", "tags", columns, sqlite_where=queued, postgresql_where=queued)
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", ["target", "status", "synced_at", "gone_at"])
-    op.create_index("ix_tags_names", "tags", ["target", "natural_order"])
+    gone = sa.text("gone_at IS NOT NULL")
+    op.create_index("ix_tags_gone", "tags", ["target"], sqlite_where=gone, postgresql_where=gone)
+    op.create_index("ix_tags_names", "tags", ["target", "natural_order", "id", "tag"])
     op.create_index("ix_tags_page", "tags", _PAGE)
 
 
@@ -257,6 +259,7 @@ def downgrade() -> None:
     op.drop_column("attempts", "target")
     op.drop_index("ix_tags_page", table_name="tags")
     op.drop_index("ix_tags_names", table_name="tags")
+    op.drop_index("ix_tags_gone", table_name="tags")
     op.drop_index("ix_tags_newest", table_name="tags")
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", ["target", "status", "gone_at", "synced_at"])

@@ -149,7 +149,7 @@ def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
 @pytest.mark.parametrize(
     ("failed", "expected"),
     [
-        (False, ["ix_tags_names", "ix_tags_names", "PRIMARY KEY"]),
+        (False, ["COVERING INDEX", "(target=?)", "PRIMARY KEY"]),
         (True, ["ix_tags_unread", "ix_tags_unread", "PRIMARY KEY"]),
     ],
 )

@@ -13,11 +13,11 @@ from yarl import URL
 from ferryman.application import Application, open_application
 from ferryman.clock import Clock
 from ferryman.settings import Settings
-from ferryman.store.database.database import open_database
 from ferryman.tasks import cancel_and_wait
 from ferryman.views.running_jobs import RunningJobs
 from ferryman.web.context import Role
 from ferryman.web.server import Server
+from tests.support.databases import copy_migrated
 
 TOKEN, READ_TOKEN = "acting-0123456789abcdef", "reading-0123456789abcdef"
 ITEMS = "defaults: {target: registry.example.com/m/}\nitems: [{source: quay.io/coreos/etcd}]\n"
@@ -47,7 +47,7 @@ class Site:
 
     async def __aenter__(self) -> Self:
         stack = self._stack
-        (self._folder / "ferryman.db").write_bytes(await _empty_database(self._folder))
+        await copy_migrated(self._folder / "ferryman.db")
         self.app: Application = await stack.enter_async_context(open_application(self._settings, engine=False))
         if self._clock is not None:
             self.app.clock = self._clock
@@ -95,18 +95,6 @@ class Site:
         """The value of a cookie that the server has set."""
         found = self.http.cookie_jar.filter_cookies(URL(self.url)).get(name)
         return found.value if found else None
-
-
-_EMPTY: list[bytes] = []
-
-
-async def _empty_database(folder: Path) -> bytes:
-    """A new database's file: migrations take half of the time that a site needs to start, so they run once."""
-    if not _EMPTY:
-        file = folder / "new.db"
-        await (await open_database(f"sqlite+aiosqlite:///{file}")).close()
-        _EMPTY.append(file.read_bytes())
-    return _EMPTY[0]
 
 
 class Answer:

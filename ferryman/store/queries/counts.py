@@ -1,15 +1,16 @@
-"""How many tags of each item are in which state: five queries for all items, each on a covering index."""
+"""How many tags of each item are in which state: four queries for all items, each on a covering index."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, column, func, select, values
+from sqlalchemy import ColumnElement, Row, ScalarSelect, String, column, func, select, values
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
 from ferryman.store.listing import STATUSES
+from ferryman.store.records import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,7 @@ async def read_counts(connection: Transaction, targets: Collection[str], now: da
     if not found:
         return found
     for target, changes in [
-        *await _by_status(connection, targets),
-        *await _times(connection, targets),
+        *await _of_items(connection, targets),
         *await _queue(connection, targets, now),
         *await _outdated(connection, targets),
         *await _unread(connection, targets),
@@ -87,35 +87,28 @@ async def read_counts(connection: Transaction, targets: Collection[str], now: da
 _Changes = list[tuple[str, dict[str, Any]]]  # new values of the counts of a target
 
 
-async def _by_status(connection: Transaction, targets: Collection[str]) -> _Changes:
-    query = (
-        select(tags.c.target, tags.c.status, func.count().label("number"), func.count(tags.c.gone_at).label("gone"))
-        .where(tags.c.target.in_(targets))
-        .group_by(tags.c.target, tags.c.status)
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for row in await connection.execute(query):
-        of_item = found.setdefault(row.target, {"gone": 0})
-        of_item["gone"] += row.gone
-        if row.status != "queued":  # those are counted by when they may run
-            of_item[row.status] = row.number
-    return list(found.items())
-
-
-async def _times(connection: Transaction, targets: Collection[str]) -> _Changes:
-    """The newest times of each item: one step into an index for each, as neither database does with GROUP BY."""
+async def _of_items(connection: Transaction, targets: Collection[str]) -> _Changes:
+    """What a step into an index for each item tells: with GROUP BY both databases compare every entry with the next."""
     items = values(column("target", String), name="items").data([(target,) for target in targets]).cte("items")
 
-    def newest(moment: ColumnElement[datetime], status: ColumnElement[bool]) -> ColumnElement[datetime]:
-        there = moment.is_not(None)  # with which SQLite takes the index that has it
-        return select(func.max(moment)).where(tags.c.target == items.c.target, status, there).scalar_subquery()
+    def of_item(value: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+        return select(value).where(tags.c.target == items.c.target, *conditions).scalar_subquery()
 
-    synced_at = [newest(tags.c.synced_at, status_is(status)).label(status) for status in STATUSES]
-    query = select(items.c.target, newest(tags.c.pushed_at, status_is("synced")).label("newest_at"), *synced_at)
-    return [
-        (target, {"newest_at": newest_at, "synced_at": max(filter(None, moments), default=None)})
-        for target, newest_at, *moments in await connection.execute(query)
-    ]
+    def newest(moment: ColumnElement[datetime], status: Status) -> ScalarSelect[Any]:
+        # NOT NULL, with which SQLite takes the index that has the time.
+        return of_item(func.max(moment), status_is(status), moment.is_not(None))
+
+    counted = [status for status in STATUSES if status != "queued"]  # those are counted by when they may run
+    numbers = [of_item(func.count(), status_is(status)).label(status) for status in counted]
+    gone = of_item(func.count(), tags.c.gone_at.is_not(None)).label("gone")
+    synced_at = [newest(tags.c.synced_at, status) for status in STATUSES]
+    query = select(items.c.target, newest(tags.c.pushed_at, "synced"), gone, *numbers, *synced_at)
+    found = []
+    for target, newest_at, *more in await connection.execute(query):
+        named = dict(zip(("gone", *counted), more, strict=False))
+        moments = filter(None, more[len(named) :])
+        found.append((target, {**named, "newest_at": newest_at, "synced_at": max(moments, default=None)}))
+    return found
 
 
 async def _queue(connection: Transaction, targets: Collection[str], now: datetime) -> _Changes:

@@ -45,6 +45,22 @@ class TagFilter:
         """Whether every tag is shown."""
         return self == TagFilter()
 
+    @property
+    def is_of_names(self) -> bool:
+        """Whether the names alone say what is shown."""
+        return self == TagFilter(text=self.text)
+
+    def count(self, facets: Collection["Facet"]) -> int:
+        """How many of an item's tags, of which these are all facets, are shown; for a filter without `text`."""
+        return sum(
+            each.tags
+            for each in facets
+            if (not self.statuses or each.status in self.statuses)
+            and self.reason in {None, each.reason}
+            and self.kind in {None, each.kind}
+            and self.outcome in {None, each.outcome}
+        )
+
     def condition(self) -> TagCondition:
         """As one condition for a row."""
         return and_(true(), *self.conditions())
@@ -79,7 +95,7 @@ async def read_item_tags(
     """A page of the item's tags. Raises InvalidCursor."""
     size, by = bounded(size), _SORTED_BY[sort]
     # SQLite must not walk along another index that has this order, and read the table for each row that it passes.
-    by = by if shown.is_empty and sort in {"version", "name"} else func.coalesce(by, by)
+    by = by if shown.is_of_names and sort in {"version", "name"} else func.coalesce(by, by)
     here = [tags.c.target == target, *shown.conditions()]
     if cursor is not None:
         last = _after(cursor, sort, by)

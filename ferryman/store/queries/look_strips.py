@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import String, column, func, select, values
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import looks, walks
@@ -30,13 +30,17 @@ class LookAtItem:
 
 async def read_look_strips(connection: Transaction, targets: Collection[str]) -> dict[str, tuple[LookAtItem, ...]]:
     """The last 30 looks at each of these items, oldest first, by target; none for an item without any."""
-    place = func.row_number().over(partition_by=looks.c.target, order_by=looks.c.id.desc()).label("place")
-    numbered = select(looks, place).where(looks.c.target.in_(targets)).subquery()
-    columns = [numbered.c[each.name] for each in fields(LookAtItem)]
-    query = select(numbered.c.target, *columns).where(numbered.c.place <= _SHOWN).order_by(numbered.c.id)
+    if not targets:
+        return {}
+    items = values(column("target", String), name="items").data([(target,) for target in targets]).cte("items")
+    here, newer = looks.c.target == items.c.target, looks.alias()
+    newest = select(newer.c.id).where(newer.c.target == items.c.target).order_by(newer.c.id.desc())
+    first = func.coalesce(newest.offset(_SHOWN - 1).limit(1).correlate(items).scalar_subquery(), 0)
+    columns = [looks.c[each.name] for each in fields(LookAtItem)]
+    query = select(looks.c.target, *columns).join_from(items, looks, here & (looks.c.id >= first)).order_by(looks.c.id)
     found: dict[str, list[LookAtItem]] = {}
-    for target, *values in await connection.execute(query):
-        found.setdefault(target, []).append(LookAtItem(*values))
+    for target, *look in await connection.execute(query):
+        found.setdefault(target, []).append(LookAtItem(*look))
     return {target: tuple(strip) for target, strip in found.items()}
 
 

@@ -47,8 +47,8 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
             )  # fmt: skip
         except InvalidCursor:
             raise Refused(400, _("This part of the list does not exist: begin at its first page.")) from None
-        found = await count_item_tags(connection, target, wanted)
         facets = await read_facets(connection, target)
+        found = await count_item_tags(connection, target, wanted) if wanted.text else wanted.count(facets)
     return render(
         request,
         "item.html",

@@ -110,6 +110,8 @@ async def test_the_tags_of_an_item(database: Database, rows: Rows) -> None:
     assert Counter({(each.status, each.reason, each.kind, each.outcome): each.tags for each in facets}) == Counter(
         (row.status, row.reason, row.error_kind, row.last_outcome) for row in here
     )
+    for shown, is_shown in _FILTERS:
+        assert shown.text or shown.count(facets) == sum(is_shown(row) for row in here)
 
 
 async def test_what_is_queued_and_what_runs(database: Database, scene: Scene, rows: Rows) -> None:

@@ -57,6 +57,7 @@ def _reads_few(step: str) -> bool:
 
 _FILTERS = (
     TagFilter(),
+    TagFilter(text="1"),
     TagFilter(statuses=["failed", "queued"]),
     TagFilter(reason="excluded"),
     TagFilter(kind="denied", text="1"),
@@ -78,6 +79,20 @@ async def test_the_page_of_an_item(database: Database, events: RandomEvents, sor
     assert scans(plans) == []
     of_table = [step for step in plans if "SEARCH tags" in step and "COVERING INDEX" not in step]
     assert set(of_table) == {"SEARCH tags USING INTEGER PRIMARY KEY (rowid=?)"}
+
+
+@pytest.mark.parametrize("sort", ["version", "name"])
+@pytest.mark.parametrize("shown", [TagFilter(), TagFilter(text="1")])
+async def test_tags_in_the_order_of_their_names_are_read_in_the_order_of_an_index(
+    database: Database, events: RandomEvents, sort: Sort, shown: TagFilter
+) -> None:
+    with captured(database) as statements:
+        async with database.read() as connection:
+            await read_item_tags(connection, TARGETS[0], shown, sort=sort, size=1)
+
+    first, *_ = await statements.plans(database)
+    assert first.startswith("SEARCH tags USING COVERING INDEX")
+    assert not [step for step in await statements.plans(database) if "TEMP B-TREE" in step]
 
 
 async def test_the_other_pages(database: Database, scene: Scene, events: RandomEvents) -> None:
