@@ -15,6 +15,7 @@ NOW = datetime.now(UTC)
 _SPAN = timedelta(days=28)  # the service forgets attempts that are older than 30 days
 _TAGS, _ATTEMPTS = 100_000, 1_000_000
 _LOOKS = 60  # of each item
+_SAMPLES = 28 * 24 * 12  # one every five minutes
 _STATUSES = {"synced": 60, "queued": 15, "failed": 5, "skipped": 20}  # per cent
 
 
@@ -31,6 +32,7 @@ def fill(file: Path) -> None:
             for item in range(ITEMS)
         )
         _insert(connection, "walks", walks)
+        _insert(connection, "samples", _samples(chance))
     connection.close()
 
 
@@ -86,6 +88,15 @@ def _looks() -> Iterator[dict[str, Any]]:
 
 def _item(tag: int) -> int:
     return 0 if tag % 10 else tag // 10 % ITEMS
+
+
+def _samples(chance: random.Random) -> Iterator[dict[str, Any]]:
+    for number in range(_SAMPLES):
+        yield {
+            "at": _at(number / _SAMPLES), "queued": chance.randrange(20_000), "due": chance.randrange(1_000),
+            "running": 4, "failed": 5_000, "latency": chance.random() * 3600, "copies": chance.randrange(100),
+            "failures": chance.randrange(9), "bytes_moved": chance.randrange(10**10), "bytes_reused": 10**6,
+        }  # fmt: skip
 
 
 def target_of(item: int) -> str:
