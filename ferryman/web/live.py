@@ -35,7 +35,7 @@ class _Version:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.made_at: float | None = None  # monotonic
-        self.elements: Sequence[str] = ()
+        self.elements: Sequence[Message] = ()
 
 
 class LiveParts:
@@ -47,26 +47,26 @@ class LiveParts:
 
     async def follow(self, site: web.Application, parts: Sequence[Part]) -> AsyncIterator[Message]:
         """A message for every change of an element, the first for what they are now. It never ends."""
-        sent: dict[Part, Sequence[str]] = {}
+        sent: dict[Part, Sequence[Message]] = {}
         while True:
             for part in parts:
                 before, elements = sent.get(part, ()), await self._latest(site, part)
                 if elements is before:
                     continue
-                for number, html in enumerate(elements):
-                    if number >= len(before) or before[number] != html:
-                        yield Message("fragment", html)
+                for number, element in enumerate(elements):
+                    if number >= len(before) or before[number] != element:
+                        yield element
                 sent[part] = elements
             await self._clock.sleep(_TICK)
 
-    async def _latest(self, site: web.Application, part: Part) -> Sequence[str]:
+    async def _latest(self, site: web.Application, part: Part) -> Sequence[Message]:
         """Its elements, no older than its interval; older ones while the database fails, which the log tells."""
         version = self._version(part)
         async with version.lock:
             now = self._clock.monotonic()
             if version.made_at is None or now - version.made_at >= part.interval:
                 try:
-                    made = await part.make(site, *part.arguments)
+                    made = [Message("fragment", html) for html in await part.make(site, *part.arguments)]
                 except StoreError as error:
                     log.get().error(
                         "web_store_failed", message="the database failed a request of the page", error=str(error)

@@ -109,6 +109,6 @@ async def test_a_part_is_made_once_a_second_for_all(site: Site) -> None:
 
 @pytest.mark.parametrize("data", ["a\nevent: forged", "a\r\nid: 1", "a\rretry: 1"])
 def test_a_line_break_begins_no_other_field(data: str) -> None:
-    lines = Message("fragment", data, id="7").encode().decode().splitlines()
+    lines = Message("fragment", data, id="7").encoded.decode().splitlines()
 
     assert [line.partition(":")[0] for line in lines if line] == ["event", "data", "data", "id"]
