@@ -39,8 +39,9 @@ class Rate:
 
 
 def rate_of(samples: Sequence[Sample]) -> Rate:
-    """The rate in these samples."""
-    return Rate(sum(each.copies + each.failures for each in samples), INTERVAL * len(samples))
+    """The rate in these samples; at rest, with nothing to do and nothing done, is no rate."""
+    busy = [each for each in samples if each.due or each.copies or each.failures]
+    return Rate(sum(each.copies + each.failures for each in busy), INTERVAL * len(busy))
 
 
 def rows(

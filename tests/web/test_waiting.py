@@ -1,5 +1,6 @@
 """The page of the queue: in which order tags go, what each waits for, and when it is expected."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,8 @@ def test_the_forecast_goes_by_the_place_among_those_that_may_run() -> None:
 def test_the_rate_is_that_of_all_attempts() -> None:
     sample = Sample(NOW, 0, 0, 0, 0, 0.0, copies=4, failures=2, bytes_moved=0, bytes_reused=0)
     assert rate_of([sample, sample]) == Rate(12, timedelta(minutes=10))
+    stuck, resting = (replace(sample, due=due, copies=0, failures=0) for due in (3, 0))
+    assert rate_of([resting, sample, stuck, resting]) == Rate(6, timedelta(minutes=10))
 
 
 @pytest.fixture
