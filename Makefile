@@ -13,6 +13,7 @@ ENGINE        := $(if $(shell command -v dockerd),,docker.io)
 DEMO_PACKAGES := python3-venv docker-registry $(ENGINE)
 TEST_PACKAGES := $(DEMO_PACKAGES) apache2-utils chromium docker-compose fonts-wqy-microhei libfaketime mmdebstrap postgresql procps \
 	prometheus skopeo
+RACE_PACKAGES := python3-venv docker-registry skopeo
 BENCH_PACKAGES := $(DEMO_PACKAGES) skopeo
 
 # The markers are told in pyproject.toml. What takes long to collect is not even collected.
@@ -24,10 +25,11 @@ HOLDING_CTRL_C := $(if $(shell env --block-signal=INT true 2>/dev/null && echo y
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup check lint types test demo examples openapi messages bench lock clean as-root demo-packages test-packages bench-packages
+.PHONY: help setup check lint types test demo examples openapi messages race bench bench-smoke lock clean as-root demo-packages test-packages \
+	race-packages bench-packages
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 setup: test-packages $(VENV)/installed ## Install what the tests need, and Ferryman into .venv
 
@@ -66,8 +68,18 @@ screenshots: $(VENV)/installed ## Take the pictures of the page again; needs chr
 messages: $(VENV)/installed ## Take new texts of the page into the catalogue, to be translated there
 	$(BIN)/python -m tests.support.messages
 
-bench: as-root bench-packages $(VENV)/installed ## Measure against skopeo, a quarter of an hour; then the queue on one million rows, and the page on as many attempts
-	$(BIN)/python -m benchmarks
+# More options, as in: make race RACE="--cases cold,far --rounds 5"
+RACE ?=
+
+race: race-packages $(VENV)/installed ## Race Ferryman against every other mirror on the PATH, half an hour
+	$(BIN)/python -m benchmarks $(RACE)
+
+bench-smoke: race-packages $(VENV)/installed ## A tiny race against skopeo, less than a minute: does the race still work?
+	$(BIN)/python -m benchmarks --tiny --rounds 1 --only "ferryman run,ferryman sync,skopeo" --cases cold,line,indexes,large,unchanged,new $(RACE)
+
+bench: as-root bench-packages race ## The race; then requests, the Docker Engine, the queue on one million rows, and the page on as many attempts
+	$(BIN)/python -m benchmarks.requests
+	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.page_queries
 	$(BIN)/python -m benchmarks.pages
@@ -91,6 +103,9 @@ demo-packages:
 
 test-packages:
 	@.ci/install-packages $(TEST_PACKAGES)
+
+race-packages:
+	@.ci/install-packages $(RACE_PACKAGES)
 
 bench-packages:
 	@.ci/install-packages $(BENCH_PACKAGES)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from tests.support.processes import RegistryServer
 
 _LINE = re.compile(r'"([A-Z]+) (/v2/\S*) HTTP/[0-9.]+" ([0-9]{3}) ')
-_PUT = re.compile(r"PUT /v2/\S+/blobs/uploads/\S*[?&]digest=(\S+)")
+_PUT = re.compile(r"PUT /v2/\S+/blobs/uploads/\S*[?&]digest=([^&\s]+)\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,17 @@ class AccessLog:
     """The requests that a registry answers after this object is created."""
 
     def __init__(self, server: RegistryServer) -> None:
-        self._server = server
-        self._begin = len(server.access_log())
+        self._path = server.folder / "log"
+        self._begin = self._path.stat().st_size
 
     def observe(self) -> list[Request]:
-        lines = _LINE.findall(self._server.access_log()[self._begin :])
-        return [Request(f"{method} {path}", int(status)) for method, path, status in lines]
+        with self._path.open("rb") as log:
+            log.seek(self._begin)
+            text = log.read().decode(errors="replace")
+        return [Request(f"{method} {path}", int(status)) for method, path, status in _LINE.findall(text)]
 
-    def uploaded(self) -> Counter[str]:
-        """How often each blob was uploaded, by digest. Mounts do not count."""
-        puts = (_PUT.fullmatch(request.line) for request in self.observe() if request.status == 201)
-        return Counter(unquote(put[1]) for put in puts if put)
+
+def uploaded(requests: list[Request]) -> Counter[str]:
+    """How often each blob was uploaded, by digest. Mounts do not count."""
+    puts = (_PUT.fullmatch(request.line) for request in requests if request.status == 201)
+    return Counter(unquote(put[1]) for put in puts if put)

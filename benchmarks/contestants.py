@@ -1,64 +1,104 @@
-"""The programs that are compared: Ferryman and skopeo, each run as a user runs it, from registry to registry."""
+"""What takes part in the race: programs with a configuration, started anew for each run, or resident."""
 
-import itertools
 import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.job import Job
 from benchmarks.measured import Measured, measure
-from benchmarks.sources import Source
-from tests.support import ferryman
 
-PREFIX = "mirror"  # of the repositories at the target
-_NO_ENGINE = "unix:///nonexistent/docker.sock"
+_FOREIGN = ("PYTHON", "FERRYMAN_", "DOCKER_", "TARGET_", "XDG_", "COVERAGE_")
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
-class Contestant(Protocol):
-    """An installation that mirrors one source to one target."""
+class Runner(Protocol):
+    """A contestant that is ready to mirror a job."""
 
-    def sync(self) -> Measured:
-        """Bring the target up to date."""
+    def run(self, limit: float) -> Measured:
+        """Bring the target up to date. Raises RuntimeError if that fails or takes longer than `limit` seconds."""
         ...
 
 
-class Ferryman:
-    """An installation with its own database; all settings except the transport are defaults."""
+class Contestant(Protocol):
+    """A program with a configuration."""
 
-    def __init__(
-        self, folder: Path, sources: list[Source], target: str, *, transport: str = "direct",
-        engine: str = _NO_ENGINE, registries: str = "{}",
-    ) -> None:  # fmt: skip
-        """`registries`: that section of items.yml, in YAML's flow style."""
-        installed = ferryman.Ferryman(folder, engine=engine, environment={"FERRYMAN_TRANSPORT": transport})
-        names = [f"{source.host}/{name}" for source in sources for name in source.repositories]
-        installed.items.write_text(
-            f"defaults: {{target: {target}/{PREFIX}/}}\nregistries: {registries}\n"
-            f"items: [{', '.join(f'{{source: {name}}}' for name in names)}]\n"
-        )
-        self._installed = installed
+    @property
+    def name(self) -> str: ...
 
-    def sync(self) -> Measured:
-        command = [ferryman.PROGRAM, "sync"]
-        return measure(command, folder=self._installed.folder, environment=self._installed.environment)
+    @property
+    def note(self) -> str:
+        """How it is run, in one line."""
+        ...
 
+    @property
+    def trusts_names(self) -> bool:
+        """Whether it takes a tag that the target has for right, whatever it names: a moved tag goes unnoticed."""
+        ...
 
-class Skopeo:
-    """`skopeo sync --all`: every platform of an index, as Ferryman copies it."""
+    def missing(self) -> str | None:
+        """Why it cannot take part, or None."""
+        ...
 
-    def __init__(self, folder: Path, source: Source, target: str) -> None:
-        folder.mkdir(parents=True)
-        self._folder = folder
-        self._target = target
-        images = "".join(f"    {name}: []\n" for name in source.repositories)
-        (folder / "images.yml").write_text(f"{source.host}:\n  tls-verify: false\n  images:\n{images}")
+    def version(self) -> str: ...
 
-    def sync(self) -> Measured:
-        # skopeo caches blob locations by registry, host and port: for a new registry it has no entries.
-        command = ["skopeo", "--insecure-policy", "sync", "--all", "--src", "yaml", "--dest", "docker"]
-        to = ["--dest-tls-verify=false", "images.yml", f"{self._target}/{PREFIX}"]
-        return measure([*command, *to], folder=self._folder, environment=os.environ)
+    def ready(self, job: Job) -> AbstractContextManager[Runner]:
+        """Configure it, and start it if it is resident."""
+        ...
 
 
-def rounds(count: int) -> list[tuple[int, int]]:
-    """The order in which two programs are measured, `count` times: the order alternates."""
-    return list(itertools.islice(itertools.cycle([(0, 1), (1, 0)]), count))
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that is started anew for each run."""
+
+    name: str
+    note: str
+    executable: str
+    prepare: Callable[[Job], list[str]]  # write the configuration; the command
+    asks_version: tuple[str, ...] = ()  # arguments
+    environment: Mapping[str, str] = field(default_factory=dict)
+    trusts_names: bool = False
+
+    def missing(self) -> str | None:
+        return None if shutil.which(self.executable) else f"{Path(self.executable).name} is not on the PATH"
+
+    def version(self) -> str:
+        return version_of(self.executable, *self.asks_version) if self.asks_version else "does not tell"
+
+    @contextmanager
+    def ready(self, job: Job) -> Iterator[Runner]:
+        command = self.prepare(job)
+        yield _Command(command, job.folder, {**environment(job.folder), **self.environment})
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    command: list[str]
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, limit: float) -> Measured:
+        return measure(self.command, folder=self.folder, environment=self.environment, limit=limit)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Ours without what would configure a contestant, whose home is `folder`."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and name.lower() not in _PROXIES
+    }
+    return own | {"HOME": str(folder), "DOCKER_CONFIG": str(folder)}
+
+
+def version_of(*command: str) -> str:
+    """What a program says about its version, in one line."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"unknown: {error}"
+    return " ".join((done.stdout or done.stderr).split())[:80]

@@ -1,11 +1,14 @@
 """Runs a program to its end, and measures time, CPU and memory."""
 
 import os
+import signal
 import subprocess
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,23 +17,29 @@ class Measured:
 
     wall: float  # seconds
     cpu: float  # seconds, user and system
-    rss: int  # peak memory in bytes
+    rss: int  # peak memory in bytes, of the largest process
 
 
-def measure(command: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None) -> Measured:
-    """Run it in `folder`, and keep its output there. Raises RuntimeError unless it exits with 0.
+def measure(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], limit: float) -> Measured:
+    """Run it in `folder`, and keep its output there. Raises RuntimeError unless it exits with 0 within `limit` seconds.
 
-    The peak memory includes the time between fork and exec, so the calling process must be smaller than the program.
+    A program that exceeds the limit is killed with its children.
     """
-    output = folder / "output"
+    output, report = folder / "output", folder / "report"
     with output.open("wb") as file:
-        began = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{output.read_text()[-4000:]}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(report), *command],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"not done after {limit:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if code:
+        raise RuntimeError(f"{command[0]} ended with {code}:\n{output.read_text(errors='replace')[-2000:]}")
+    wall, cpu, rss = report.read_text().split()
+    return Measured(float(wall), float(cpu), int(rss))

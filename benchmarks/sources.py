@@ -17,12 +17,10 @@ from tests.support.images import (
     OCI_LAYER,
     OCI_MANIFEST,
     Image,
-    digest_at,
     digest_of,
     image,
     layer,
     push,
-    tags_of,
 )
 from tests.support.processes import RegistryServer
 
@@ -88,15 +86,6 @@ def _push_layer(server: RegistryServer, repository: str, size: int) -> tuple[str
     length, digest = _weigh(_large_layer(size))
     _upload(server, repository, _large_layer(size), length, digest)
     return digest, length
-
-
-def check_same_digests(server: RegistryServer, target: RegistryServer, source: Source, *, prefix: str) -> None:
-    """Raise RuntimeError unless every tag names the same digest at both; at the target below `prefix`."""
-    for repository in source.repositories:
-        mirrored = f"{prefix}/{repository.rpartition('/')[2]}"
-        for tag in tags_of(server.url, repository):
-            if digest_at(server.url, repository, tag) != digest_at(target.url, mirrored, tag):
-                raise RuntimeError(f"{mirrored}:{tag} has another digest than {repository}:{tag}")
 
 
 def _push_tag(url: str, repositories: Sequence[str], shape: Shape, tag: int) -> dict[str, int]:

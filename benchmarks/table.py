@@ -1,55 +1,56 @@
-"""Formats results and their requirements as a Markdown table."""
+"""Formats the results of a race as a Markdown table."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+
+from benchmarks.result import Result
+
+_MIB = 2**20
+_HEAD = (
+    "Case", "Contestant", "Wall, s", "Least to most", "To the fastest peer", "CPU, s", "Memory, MiB",
+    "Requests: source", "Target", "Uploaded, MiB", "Others, cores",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure of one case."""
-
-    case: str
-    figure: str
-    required: str
-    ferryman: str
-    skopeo: str = ""
-    ratio: str = ""
-    reached: bool | None = None  # None: no requirement
-
-    def __str__(self) -> str:
-        verdict = {True: "yes", False: "**no**", None: ""}[self.reached]
-        cells = (self.case, self.figure, self.required, self.ferryman, self.skopeo, self.ratio, verdict)
-        return f"| {' | '.join(cells)} |"
+def table(results: Sequence[Result], titles: Mapping[str, str], peers: set[str]) -> str:
+    """Medians of each contestant in each case, the fastest first. `peers`: with whom the others are compared."""
+    lines = [_line(_HEAD), "|---|---" + "|---:" * (len(_HEAD) - 2) + "|"]
+    for case, title in titles.items():
+        groups = _groups(case, results)
+        walls = {name: _median(runs, lambda run: run.wall) for name, runs in groups.items()}
+        fastest = min((wall for name, wall in walls.items() if name in peers), default=None)
+        for number, name in enumerate(sorted(walls, key=walls.__getitem__)):
+            lines.append(_row("" if number else title, name, groups[name], fastest))
+    return "\n".join(lines)
 
 
-HEAD = Row("Case", "Figure", "Required", "Ferryman", "skopeo", "Ratio (each pair's)")
+def _groups(case: str, results: Sequence[Result]) -> dict[str, list[Result]]:
+    """By contestant. One that had a problem in any run is not there."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        if result.case == case:
+            groups.setdefault(result.contestant, []).append(result)
+    return {name: runs for name, runs in groups.items() if all(run.problem is None for run in runs)}
 
 
-def head() -> str:
-    """The table's first two lines."""
-    line = f"{HEAD}".removesuffix(" |  |")
-    return f"{line} | Reached |\n|---|---|---|---:|---:|---:|---|"
+def _row(case: str, name: str, runs: Sequence[Result], fastest: float | None) -> str:
+    walls = [run.wall for run in runs]
+    wall = statistics.median(walls)
+    return _line(
+        (
+            case, name, f"{wall:.2f}", f"{min(walls):.2f} to {max(walls):.2f}",
+            f"{wall / fastest:.2f}" if fastest else "",
+            f"{_median(runs, lambda run: run.cpu):.2f}", f"{max(run.rss for run in runs) / _MIB:.0f}",
+            f"{_median(runs, lambda run: run.source_requests):,.0f}",
+            f"{_median(runs, lambda run: run.target_requests):,.0f}",
+            f"{_median(runs, lambda run: run.uploaded) / _MIB:,.1f}", f"{_median(runs, lambda run: run.others):.1f}",
+        )
+    )  # fmt: skip
 
 
-def compared(
-    case: str, figure: str, pairs: Sequence[tuple[float, float]], *, unit: str, digits: int = 2,
-    most: float | None = None, least: float | None = None,
-) -> Row:  # fmt: skip
-    """Medians, and the median of the pairs' ratios: other load on the machine affects both runs of a pair."""
-    ours, theirs = (statistics.median(each) for each in zip(*pairs, strict=True))
-    ratios = [our / their for our, their in pairs]
-    ratio = statistics.median(ratios)
-    required, reached = "", None
-    if most is not None:
-        required, reached = f"≤ {most} × skopeo's", ratio <= most
-    elif least is not None:
-        required, reached = f"≥ {least} × skopeo's", ratio >= least
-    spread = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    return Row(case, figure, required, f"{ours:.{digits}f} {unit}", f"{theirs:.{digits}f} {unit}", spread, reached)
+def _median(runs: Sequence[Result], figure: Callable[[Result], float]) -> float:
+    return statistics.median(map(figure, runs))
 
 
-def counted(case: str, figure: str, ours: int, theirs: int | None, *, most: int, unit: str = "") -> Row:
-    """A figure with an absolute limit, whatever skopeo's is."""
-    skopeo = "" if theirs is None else f"{theirs:,}{unit}"
-    return Row(case, figure, f"≤ {most:,}{unit}", f"{ours:,}{unit}", skopeo, reached=ours <= most)
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -117,6 +117,10 @@ class Server:
 
     _process: Process
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start(self) -> Self:
         self._process.start()
         return self
