@@ -6,34 +6,21 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ferryman import __version__, event_log, items, log, retry
+from ferryman import __version__, event_log, log
 from ferryman.clock import Clock, SystemClock
-from ferryman.errors import NoDatabase
+from ferryman.configuration import load_items
 from ferryman.events import Events
 from ferryman.items.model import Configuration, RegistryEntry
 from ferryman.platforms import Platform
+from ferryman.record import Record, database_of, database_or_temporary, record_of
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
-from ferryman.store.actions import Actions
-from ferryman.store.cycles import CycleLog
-from ferryman.store.database.database import Database, open_database
-from ferryman.store.engine_images import EngineImages
-from ferryman.store.ledger import Ledger
-from ferryman.store.look_requests import LookRequests
-from ferryman.store.notices import Notices
-from ferryman.store.queue.lease_owners import Locks, Owner, locks
-from ferryman.store.queue.manual_pauses import ManualPauses
-from ferryman.store.queue.queue import Queue
-from ferryman.store.samples import Samples
-from ferryman.store.services import Services
-from ferryman.store.target_blobs import TargetBlobs
-from ferryman.store.target_checks import TargetChecks
+from ferryman.store.queue.lease_owners import Owner
 from ferryman.target_check import TargetCheck
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
@@ -51,30 +38,6 @@ _ACTIONS_KEPT = timedelta(days=366)  # retention of the audit log
 _CYCLES_KEPT = timedelta(days=365)
 _SAMPLES_KEPT = timedelta(days=35)
 _SILENT_SERVICES_KEPT = timedelta(days=1)  # retention of processes without a heartbeat
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The state database and its interfaces: all that commands without lookups and copies need."""
-
-    name: str  # the file, or the server and the database
-    queue: Queue
-    ledger: Ledger
-    services: Services
-    images: EngineImages
-    blobs: TargetBlobs
-    targets: TargetChecks
-    cycles: CycleLog
-    samples: Samples
-    manual_pauses: ManualPauses
-    look_requests: LookRequests
-    actions: Actions
-    notices: Notices
-    database: Database
-
-    def locks(self) -> Locks:
-        """Which of this machine's processes exist, and which ended without releasing their lock."""
-        return locks(self.database)
 
 
 @dataclass(slots=True)
@@ -195,71 +158,6 @@ class Application:
         self.configuration = configuration
 
 
-def load_items(settings: Settings) -> Configuration:
-    """Read items.yml. Raises ConfigurationError."""
-    return items.load(settings.items, environ=os.environ, transport=settings.transport)
-
-
-@asynccontextmanager
-async def open_record(settings: Settings, *, create: bool = False) -> AsyncIterator[Record]:
-    """Open the state database for a process that claims nothing. Raises ConfigurationError, StoreError.
-
-    Raises NoDatabase if there is none, unless `create`.
-    """
-    async with _open_database(settings, create=create) as database:
-        yield _record(database, settings, owner=None)
-
-
-@asynccontextmanager
-async def _open_database(settings: Settings, *, create: bool) -> AsyncIterator[Database]:
-    database = await open_database(settings.database_url.get_secret_value(), create=create)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
-async def _open_or_temporary(settings: Settings) -> AsyncIterator[Database]:
-    """Open the state database; if there is none, an empty temporary one: read-only commands must not create one."""
-    async with AsyncExitStack() as stack:
-        try:
-            database = await stack.enter_async_context(_open_database(settings, create=False))
-        except NoDatabase:
-            folder = stack.enter_context(TemporaryDirectory(prefix="ferryman-"))
-            database = await open_database(f"sqlite+aiosqlite:///{folder}/ferryman.db")
-            stack.push_async_callback(database.close)
-        yield database
-
-
-def _record(database: Database, settings: Settings, *, owner: str | None) -> Record:
-    clock = SystemClock()
-    queue = Queue(
-        database,
-        owner=owner,
-        clock=clock,
-        lease=settings.lease,
-        max_attempts=settings.max_attempts,
-        longest_wait=retry.longest_wait(settings.retry_delay),
-    )
-    return Record(
-        name=database.name,
-        queue=queue,
-        ledger=Ledger(database),
-        services=Services(database, clock=clock),
-        images=EngineImages(database, clock=clock),
-        blobs=TargetBlobs(database, clock=clock),
-        targets=TargetChecks(database, clock=clock),
-        cycles=CycleLog(database),
-        samples=Samples(database),
-        manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
-        look_requests=LookRequests(database, clock=clock),
-        actions=Actions(database, clock=clock),
-        notices=Notices(database, clock=clock),
-        database=database,
-    )
-
-
 @asynccontextmanager
 async def open_application(settings: Settings, *, engine: bool, create: bool = True) -> AsyncIterator[Application]:
     """Build the application; with `engine`, connect to the Docker Engine, if the settings need it.
@@ -270,11 +168,11 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
     clock, events = SystemClock(), Events()
     events.subscribe(event_log.write)
     async with AsyncExitStack() as stack:
-        opening = _open_database(settings, create=True) if create else _open_or_temporary(settings)
+        opening = database_of(settings, create=True) if create else database_or_temporary(settings)
         database = await stack.enter_async_context(opening)
         owner = Owner.claim(database)
         stack.callback(owner.release)
-        record = _record(database, settings, owner=owner.name)
+        record = record_of(database, settings, owner=owner.name)
         registry = RegistryClient(
             hosts=configuration.registries,
             credentials=_credentials(settings, configuration, clock=clock),

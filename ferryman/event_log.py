@@ -11,7 +11,7 @@ from ferryman.events import (
     WorkPaused,
     WorkResumed,
 )
-from ferryman.registry_pauses import wait_message
+from ferryman.registry_waits import wait_message
 
 _RESUMED = {
     "login-accepted": "the login is accepted again: registry resumed",

@@ -9,35 +9,18 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import LoginRefused, TransferError
 from ferryman.events import Events, RegistryPaused, RegistryResumed
-from ferryman.reference import DOCKER_HUB
 from ferryman.registry.client import RegistryClient
+from ferryman.registry_waits import next_login
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Intent, RegistryState
 
 _RETRY_DELAY = 2.0  # seconds between a refusal and its retry
-_INTERVAL = timedelta(minutes=1)  # backoff after the first refused login in a later cycle; doubled for each further one
-_LONGEST_INTERVAL = timedelta(days=1)
-_MOST_DOUBLINGS = 32  # enough to reach the longest interval; more would overflow a timedelta
-
-
-def wait_message(registry: str, tags: int, until: datetime) -> str:
-    """The message about tags that wait for the end of a registry's rate limit (hours at most)."""
-    name = "Docker Hub" if registry == DOCKER_HUB else registry
-    counted = "1 tag waits" if tags == 1 else f"{tags} tags wait"
-    return f"{counted} for {name}'s limit; next at {until:%H:%M} UTC"
-
-
-def next_login(state: RegistryState) -> datetime:
-    """When the next cycle may retry a refused login: after a backoff of 0, 1, 2, 4 … minutes, at most a day."""
-    if state.tried_at is None or not state.tries:
-        return state.tried_at or state.since
-    return state.tried_at + min(_INTERVAL * 2.0 ** min(state.tries - 1, _MOST_DOUBLINGS), _LONGEST_INTERVAL)
 
 
 class RegistryPauses:

@@ -27,7 +27,7 @@ ROWS = (
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "scheduler", "worker"),
     ("liveness", "planner", "pause_watch", "registry_pauses", "target_check", "timetable"),
-    ("discovery", "transports"),
+    ("configuration", "discovery", "record", "registry_waits", "transports"),
     ("registry", "remedies", "store", "items", "settings", "supervision"),
     ("i18n", "manifests", "registry_options", "secret_files"),
     ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions", "web_address"),

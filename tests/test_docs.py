@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from ferryman import cli, items
+from ferryman.items.schema import schema
 from ferryman.settings import Settings
 from ferryman.views.documents.findings import FindingDocument
 from ferryman.views.documents.plan import PlannedTagDocument
@@ -139,7 +140,7 @@ def test_every_command_and_its_options_stand_in_one_row(read: Reader) -> None:
 @in_both_languages
 def test_every_key_of_items_yml_is_told(read: Reader) -> None:
     text = read(DOCS / "items.md").text
-    keys = set(property_names(items.schema()))
+    keys = set(property_names(schema()))
 
     assert {"source", "include", "endpoint"} <= keys
     assert sorted(key for key in keys if not re.search(rf"`([\w]+\.)?{key}(\.\w+)?`", text)) == []

@@ -13,7 +13,7 @@ from ferryman.events import RegistryPaused, RegistryResumed
 from ferryman.reference import DOCKER_HUB, Repository
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry_options import RegistryOptions
-from ferryman.registry_pauses import next_login
+from ferryman.registry_waits import next_login
 from ferryman.settings import Settings
 from ferryman.store.records import RegistryState
 from tests.conftest import ReadLog

@@ -14,6 +14,7 @@ from ferryman.commands.running import load_settings, run
 from ferryman.settings import Settings
 from ferryman.views import text_tables
 from ferryman.views.documents.findings import FindingDocument
+from ferryman.views.findings_table import findings_table
 
 
 @click.command
@@ -31,5 +32,5 @@ async def check(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json_list(FindingDocument.of(each) for each in findings)
     else:
-        text_tables.console().print(text_tables.findings_table(findings))
+        text_tables.console().print(findings_table(findings))
     return 0 if all(finding.works for finding in findings) else 1

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from ferryman import history
-from ferryman.application import open_record
 from ferryman.commands.options import folder_option, items_option, zone_option
 from ferryman.commands.running import load_settings, run
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.wording import counted
 

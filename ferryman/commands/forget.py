@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import load_items, open_record
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import item_arguments, items_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.operations.forget import forget_items, former_items
 from ferryman.operations.known_items import known_items
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.wording import counted
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import open_record
 from ferryman.commands.options import items_option
 from ferryman.commands.running import load_settings, run
 from ferryman.operations.services import role_and_host, services_liveness
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import is_here, this_host
 

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from ferryman import history
-from ferryman.application import load_items, open_record
 from ferryman.clock import SystemClock
 from ferryman.commands.options import folder_option, items_option, zone_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.wording import counted
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import load_items, open_record
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import item_arguments, items_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.item_names import select
 from ferryman.operations.look import request_look
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.wording import counted
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import open_record
 from ferryman.commands.options import items_option
 from ferryman.commands.running import load_settings, run
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.store.database.tables import VERSION
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import load_items
 from ferryman.commands.json_output import print_json_list
 from ferryman.commands.options import items_option, json_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.inspection import Finding
 from ferryman.notify import sending
@@ -19,6 +19,7 @@ from ferryman.settings import Settings
 from ferryman.tasks import for_each
 from ferryman.views import text_tables
 from ferryman.views.documents.findings import FindingDocument
+from ferryman.views.findings_table import findings_table
 
 _AT_ONCE = 2  # processes that send, of 50 MB each
 
@@ -33,7 +34,7 @@ def command(test: bool, items: Path | None, as_json: bool) -> None:
     if as_json:
         print_json_list(FindingDocument.of(each) for each in findings)
     else:
-        text_tables.console().print(text_tables.findings_table(findings))
+        text_tables.console().print(findings_table(findings))
     sys.exit(0 if all(finding.works for finding in findings) else 1)
 
 

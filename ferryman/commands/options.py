@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import click
 from click.shell_completion import CompletionItem
 
-from ferryman.application import load_items
 from ferryman.commands.running import load_settings
+from ferryman.configuration import load_items
 from ferryman.errors import FerrymanError
 
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from ferryman import registry_pauses
-from ferryman.application import Record
 from ferryman.item_names import Named
 from ferryman.operations.pauses import pause_in_words, pauses_of
+from ferryman.record import Record
+from ferryman.registry_waits import wait_message
 from ferryman.store.records import RegistryState
 from ferryman.views import text_tables
 from ferryman.views.lookup_failures import grouped_by_cause
@@ -48,4 +48,4 @@ async def print_pauses(
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:
     for state in held:
         if state.until and (tags := await record.queue.count_waiting(state.registry)):
-            click.echo(registry_pauses.wait_message(state.registry, tags, state.until))
+            click.echo(wait_message(state.registry, tags, state.until))

@@ -17,6 +17,7 @@ from ferryman.settings import Settings
 from ferryman.views import text_tables
 from ferryman.views.documents.plan import plan_documents
 from ferryman.views.lookup_failures import grouped_by_cause
+from ferryman.views.plan_table import plan_table
 
 
 @click.command
@@ -39,7 +40,7 @@ async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> in
     if as_json:
         print_json_list(plan_documents(planned.looked))
     else:
-        text_tables.console().print(text_tables.plan_table(planned.looked))
+        text_tables.console().print(plan_table(planned.looked))
         for each in planned.looked:
             click.echo(f"{each.item.name}: {each.item.source} → {each.item.target}")
     return 0 if planned.is_complete else 1

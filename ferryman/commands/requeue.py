@@ -5,14 +5,15 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from ferryman.application import load_items, open_record
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import complete_items, items_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.item_names import target_and_tag
 from ferryman.operations.known_items import known_items
 from ferryman.operations.requeue import requeue_tags
 from ferryman.operations.tags import recorded_tags
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.wording import counted
 

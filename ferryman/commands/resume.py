@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import load_items, open_record
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import item_arguments, items_option, registry_option
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.operations.known_items import known_items
 from ferryman.operations.pauses import name_of_paused, pause_in_words, resume_work, to_resume
+from ferryman.record import open_record
 from ferryman.settings import Settings
 
 

@@ -4,10 +4,10 @@ import json
 
 import click
 
-from ferryman import items
+from ferryman.items.schema import schema
 
 
 @click.command
 def command() -> None:
     """Print the JSON Schema of items.yml."""
-    click.echo(json.dumps(items.schema(), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from ferryman.application import load_items, open_record
 from ferryman.clock import SystemClock
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.overview import print_overview, print_pauses
 from ferryman.commands.running import load_settings, run
+from ferryman.configuration import load_items
 from ferryman.errors import ConfigurationError
 from ferryman.item_names import target_and_tag
 from ferryman.items.model import Item
@@ -19,6 +19,7 @@ from ferryman.operations.known_items import known_items
 from ferryman.operations.services import role_and_host, services_liveness
 from ferryman.operations.tags import named_tags, shown_tags
 from ferryman.operations.verdict import read_verdict
+from ferryman.record import open_record
 from ferryman.settings import Settings
 from ferryman.store.records import TagRecord
 from ferryman.store.services import Service

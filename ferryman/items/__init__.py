@@ -2,7 +2,6 @@
 
 from ferryman.items.model import UNLIMITED, Configuration, Item, Order, RegistryEntry, Rules
 from ferryman.items.read import load
-from ferryman.items.schema import schema
 from ferryman.kinds import ListerName, TransportName
 
 __all__ = [
@@ -15,5 +14,4 @@ __all__ = [
     "Rules",
     "TransportName",
     "load",
-    "schema",
 ]

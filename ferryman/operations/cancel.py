@@ -1,6 +1,6 @@
 """Cancel a copy that runs."""
 
-from ferryman.application import Record
+from ferryman.record import Record
 from ferryman.store.records import Intent
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ferryman.application import Record
+from ferryman.record import Record
 from ferryman.store.queries.causes import Cause, Example, LookupCause, lookup_causes, read_causes, read_examples
 
 _EXAMPLES = 5  # of a cause

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from ferryman.application import Record
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, Problem
 from ferryman.item_names import targets_of
 from ferryman.operations.known_items import KnownItems
 from ferryman.operations.subjects import items_in_words
+from ferryman.record import Record
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Intent
 

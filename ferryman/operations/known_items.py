@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ferryman.application import Record
 from ferryman.item_names import Named, named
 from ferryman.items.model import Item
+from ferryman.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ferryman.application import Record
 from ferryman.operations.services import services_liveness
 from ferryman.operations.subjects import EVERYTHING, items_in_words
+from ferryman.record import Record
 from ferryman.store.look_requests import ALL_ITEMS
 from ferryman.store.records import Intent
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ferryman.application import Record
 from ferryman.item_names import Named
 from ferryman.liveness import Liveness
 from ferryman.operations.verdict import Verdict, judge, liveness_of, pause_of
+from ferryman.record import Record
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.counts import TagCounts
 from ferryman.store.queries.look_strips import LookAtItem, read_look_strips

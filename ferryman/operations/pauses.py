@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from ferryman.application import Record
 from ferryman.item_names import Named, targets_of
 from ferryman.kinds import PauseScope
 from ferryman.operations.known_items import KnownItems
 from ferryman.operations.subjects import EVERYTHING, registries_of, registry_named
+from ferryman.record import Record
 from ferryman.store.records import Intent, ManualPause, Paused
 
 Pausable = tuple[PauseScope, str]  # as in a ManualPause

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ferryman.application import Record
 from ferryman.operations.subjects import items_in_words, tag_in_words
+from ferryman.record import Record
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.records import Intent
 

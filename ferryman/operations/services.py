@@ -1,8 +1,8 @@
 """The liveness of the processes that run on the database."""
 
-from ferryman.application import Record
 from ferryman.clock import SystemClock
 from ferryman.liveness import Liveness, check_liveness
+from ferryman.record import Record
 from ferryman.store.queue.lease_owners import host_of
 from ferryman.store.services import Service
 

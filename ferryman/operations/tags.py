@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 
 from ferryman import planner
-from ferryman.application import Record
 from ferryman.errors import ConfigurationError, Problem
+from ferryman.record import Record
 from ferryman.store.records import TagRecord
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ferryman.application import Record
 from ferryman.item_names import Named
 from ferryman.liveness import Liveness, check_liveness
 from ferryman.operations.signals import (
@@ -32,6 +31,7 @@ from ferryman.operations.signals import (
     Working,
 )
 from ferryman.operations.subjects import registries_of
+from ferryman.record import Record
 from ferryman.store.queries.causes import Cause, lookup_causes
 from ferryman.store.queries.counts import TagCounts, total
 from ferryman.store.queries.standing import Standing, read_standing

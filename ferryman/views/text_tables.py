@@ -9,9 +9,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from ferryman.inspection import Finding
-from ferryman.registry_pauses import next_login
-from ferryman.scheduler import ItemLookup
+from ferryman.registry_waits import next_login
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
 from ferryman.views.reasons import reason_in_words
@@ -33,22 +31,6 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def plan_table(looked: Iterable[ItemLookup]) -> Table:
-    """A row per tag of every item: the action, and the reason."""
-    table = _table("item", "tag", "action", "reason", "pushed", "digest")
-    for each in looked:
-        for decision in each.decisions:
-            table.add_row(
-                each.item.name,
-                decision.tag,
-                _coloured(decision.action),
-                Text(decision.detail or reason_in_words(decision.reason)),
-                _when(decision.pushed_at),
-                _short(decision.digest),
-            )
-    return table
-
-
 def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
     """A row per item: the number of tags by status. A narrow terminal shows only the most important columns."""
     named = [name for name, needed in (("source", _ROOM_FOR_SOURCE), ("target", _ROOM_FOR_TARGET)) if width >= needed]
@@ -56,12 +38,12 @@ def summary_table(items: Sequence[ItemSummary], *, width: int) -> Table:
     statuses: list[Status] = (
         ["synced", "queued", "running", "failed", "skipped"] if roomy else ["synced", "queued", "failed"]
     )
-    table = _table("item", *named, *statuses, *(["gone"] if roomy else []), "last synced")
+    table = new_table("item", *named, *statuses, *(["gone"] if roomy else []), "last synced")
     for item in items:
         names = [getattr(item, name) for name in named]
         counts = [_count(item.counts[status], status) for status in statuses]
         gone = [str(item.gone or "-")] if roomy else []
-        table.add_row(item.name, *names, *counts, *gone, _when(item.last_synced_at))
+        table.add_row(item.name, *names, *counts, *gone, when(item.last_synced_at))
     return table
 
 
@@ -90,31 +72,31 @@ class _Tags:
                 yield Text(f"{record.item}:{record.tag}: {note}")
 
     def _table(self, *columns: str) -> Table:
-        table = _table("item", "tag", "status", "tries", *columns)
+        table = new_table("item", "tag", "status", "tries", *columns)
         for record in self._tags:
             cells: dict[str, str | Text] = {
-                "pushed": _when(record.pushed_at),
-                "synced": _when(record.synced_at),
-                "source digest": _short(record.source_digest),
-                "target digest": _short(record.target_digest),
+                "pushed": when(record.pushed_at),
+                "synced": when(record.synced_at),
+                "source digest": short(record.source_digest),
+                "target digest": short(record.target_digest),
                 "note": Text(_note(record)),
             }
             shown = [cells[column] for column in columns]
-            table.add_row(record.item, record.tag, _coloured(record.status), str(record.attempts), *shown)
+            table.add_row(record.item, record.tag, coloured(record.status), str(record.attempts), *shown)
         return table
 
 
 def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
     """A row per attempt at one tag, oldest first."""
-    table = _table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
+    table = new_table(f"{record.item}:{record.tag}", "took", "outcome", "moved", "reused", "source digest", "note")
     for attempt in attempts:
         table.add_row(
-            _when(attempt.started_at),
+            when(attempt.started_at),
             f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s",
-            _coloured(attempt.outcome),
+            coloured(attempt.outcome),
             decimal(attempt.bytes_moved),
             decimal(attempt.bytes_reused),
-            _short(attempt.digest),
+            short(attempt.digest),
             Text(attempt.error or ""),
         )
     return table
@@ -122,54 +104,49 @@ def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
 
 def registries_table(states: Iterable[RegistryState]) -> Table:
     """A row per registry that is paused, after a refused login or for a rate limit."""
-    table = _table("registry", "waits", "since", "why")
+    table = new_table("registry", "waits", "since", "why")
     for state in states:
-        waits = f"until {_when(state.until)}" if state.until else _waits_for_login(state)
-        table.add_row(state.registry, Text(waits, style="red"), _when(state.since), Text(state.error))
+        waits = f"until {when(state.until)}" if state.until else _waits_for_login(state)
+        table.add_row(state.registry, Text(waits, style="red"), when(state.since), Text(state.error))
     return table
 
 
 def _waits_for_login(state: RegistryState) -> str:
-    after = _when(next_login(state))
+    after = when(next_login(state))
     return f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {after}"
 
 
-def findings_table(findings: Iterable[Finding]) -> Table:
-    """A row per result of `check`."""
-    table = _table("", "what", "message")
-    for finding in findings:
-        works = Text("ok", style="green") if finding.works else Text("error", style="red")
-        table.add_row(works, Text(finding.what), Text(finding.message))
-    return table
-
-
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """A table without rows."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _coloured(word: str) -> Text:
+def coloured(word: str) -> Text:
+    """A status, an outcome or an action, in its colour."""
     return Text(word, style=_COLOURS.get(word, ""))
 
 
-def _when(moment: datetime | None) -> str:
+def when(moment: datetime | None) -> str:
+    """`2026-05-01 09:12`, or `-`."""
     return moment.strftime("%Y-%m-%d %H:%M") if moment else "-"
 
 
-def _short(digest: str | None) -> str:
+def short(digest: str | None) -> str:
+    """The first twelve digits of a digest, or `-`."""
     return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
 def _note(record: TagRecord) -> str:
     parts = []
     if record.gone_at:
-        parts.append(f"gone upstream since {_when(record.gone_at)}")
+        parts.append(f"gone upstream since {when(record.gone_at)}")
     if record.degraded:
         parts.append(record.degraded)
     if record.status == "queued" and record.run_at and record.error:
-        parts.append(f"next try {_when(record.run_at)}")
+        parts.append(f"next try {when(record.run_at)}")
     if record.error:
         parts.append(record.error)
     elif record.reason:

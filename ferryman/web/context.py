@@ -5,10 +5,11 @@ from typing import Literal
 
 from aiohttp import web
 
-from ferryman.application import Application, Record
+from ferryman.application import Application
 from ferryman.clock import Clock
 from ferryman.events import Events
 from ferryman.operations.image_sizes import ImageSizes
+from ferryman.record import Record
 from ferryman.settings import Settings
 from ferryman.views.running_jobs import RunningJobs
 

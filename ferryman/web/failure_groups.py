@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ferryman.application import Record
 from ferryman.i18n.texts import _, current
 from ferryman.operations.failures import FailingTags, read_failures
+from ferryman.record import Record
 from ferryman.remedies import remedy_for
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import LOGIN, Example

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ferryman.application import Record
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, current, ngettext
 from ferryman.item_names import Named
 from ferryman.operations.requeue import count_requeue
+from ferryman.record import Record
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
 from ferryman.store.queries.item_tags import TagFilter

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ferryman.application import Record, open_record
 from ferryman.errors import ConfigurationError
 from ferryman.items.model import Item
 from ferryman.operations.cancel import cancel_copy
@@ -15,6 +14,7 @@ from ferryman.operations.known_items import known_items
 from ferryman.operations.pauses import pause_work
 from ferryman.operations.requeue import Requeued, requeue_tags
 from ferryman.operations.tags import named_tags, shown_tags
+from ferryman.record import Record, open_record
 from ferryman.reference import Repository
 from ferryman.settings import Settings
 from ferryman.store.queue.queue import Queue

@@ -139,7 +139,7 @@ def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
     def note(_c: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
         asked.append((statement, parameters))
 
-    engine = database._reader.sync_engine
+    engine = database._reader
     event.listen(engine, "before_cursor_execute", note)
     yield asked
     event.remove(engine, "before_cursor_execute", note)

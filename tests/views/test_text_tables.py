@@ -12,6 +12,8 @@ from ferryman.inspection import Finding
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import RegistryState
 from ferryman.views import text_tables as tables
+from ferryman.views.findings_table import findings_table
+from ferryman.views.plan_table import plan_table
 from tests.support.upstreams import NOON
 from tests.views.support import ATTEMPT, DECISION, LONG, LOOKED, RECORD
 
@@ -32,11 +34,11 @@ def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_plan_shows_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     looked = replace(LOOKED, decisions=[replace(DECISION, reason="up-to-date", detail="")])
-    assert printed(tables.plan_table([looked]), capsys)[1][3] == "the target has it"
+    assert printed(plan_table([looked]), capsys)[1][3] == "the target has it"
 
 
 def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    _, row = printed(tables.plan_table([LOOKED]), capsys)
+    _, row = printed(plan_table([LOOKED]), capsys)
     assert row[:4] == ["etcd", "v3.5.0", "copy", LONG]
 
 
@@ -120,7 +122,7 @@ def test_paused_registries_show_a_hint(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_findings_are_shown_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     findings = [Finding("engine", True, "Docker 20.10"), Finding("target r", False, LONG)]
-    assert printed(tables.findings_table(findings), capsys)[-2:] == [
+    assert printed(findings_table(findings), capsys)[-2:] == [
         ["ok", "engine", "Docker 20.10"], ["error", "target r", LONG],
     ]  # fmt: skip
 

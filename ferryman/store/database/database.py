@@ -8,21 +8,24 @@ as several, and fair. Reads have their own connections, and see the last commit.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import (
     Column,
     Connection,
     CursorResult,
+    Engine,
     Executable,
     MetaData,
     Row,
     String,
     Table,
+    create_engine,
     event,
     inspect,
     select,
@@ -32,21 +35,20 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.util import await_
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from sqlalchemy.util import await_, greenlet_spawn
 
 from ferryman.errors import ConfigurationError, NoDatabase, Problem, StoreError
 from ferryman.store.database import sqlite_driver
 from ferryman.store.database.errors import as_store_errors, brief
 from ferryman.store.database.shielded import shielded
 from ferryman.store.database.sqlite_file import checkpoint, remove_stale_log
-from ferryman.store.database.tables import VERSION
+from ferryman.store.database.tables import VERSION, set_postgresql_options
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
+_Arguments = TypeVarTuple("_Arguments")
 _T = TypeVar("_T")
 _Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -162,7 +164,7 @@ class Database:
         On SQLite every write transaction is exclusive. On PostgreSQL transactions that write one tag run concurrently;
         an `exclusive` one, for writing many tags, waits for the others and keeps them out.
         """
-        async with self._transaction(self._writer) as transaction:
+        async with _transaction(self._writer, self.name) as transaction:
             if self.file is None:
                 await transaction.execute(_EXCLUSIVE if exclusive else _SHARED)
             yield transaction
@@ -170,20 +172,8 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator["Transaction"]:
         """A read-only transaction. Raises StoreError."""
-        async with self._transaction(self._reader) as transaction:
+        async with _transaction(self._reader, self.name) as transaction:
             yield transaction
-
-    @asynccontextmanager
-    async def _transaction(self, pool: AsyncEngine) -> AsyncIterator["Transaction"]:
-        with as_store_errors(self.name):
-            connection = pool.connect()
-            try:
-                await shielded(_begin(connection))
-                yield Transaction(connection)
-            except BaseException:
-                await shielded(_roll_back(connection))
-                raise
-            await shielded(_commit(connection))
 
     async def checkpoint(self) -> None:
         """Copy SQLite's write-ahead log into the file, as far as readers allow. Raises StoreError."""
@@ -193,37 +183,52 @@ class Database:
     async def close(self) -> None:
         """Close the connections. Idempotent."""
         with as_store_errors(self.name):
-            await self._writer.dispose()
-            await self._reader.dispose()
+            await _spawned(self._writer.dispose)
+            await _spawned(self._reader.dispose)
 
     def __repr__(self) -> str:
         return f"Database({self.name})"
 
 
+@asynccontextmanager
+async def _transaction(pool: Engine, name: str) -> AsyncIterator["Transaction"]:
+    """A transaction on a connection of the pool: commit at the end, rollback after an error."""
+    opened: list[Connection] = []  # and not returned: if this is cancelled meanwhile, it has to be closed all the same
+    with as_store_errors(name):
+        try:
+            await _spawned(_begin, pool, opened)
+            yield Transaction(opened[0])
+        except BaseException:
+            for connection in opened:
+                await _spawned(connection.close)
+            raise
+        await _spawned(_commit, opened[0])
+
+
 class Transaction:
     """A connection in a transaction. Its operations are shielded: cancelling waits for their end."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def execute(self, statement: Executable, parameters: _Parameters = None) -> CursorResult[*tuple[Any, ...]]:
         """Execute one statement, once or (for a list of parameters) many times; all rows are fetched."""
-        return await shielded(self._connection.execute(statement, parameters))
+        return await _spawned(_execute, self._connection, statement, parameters)
 
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row, or None."""
-        return await shielded(self._connection.scalar(statement))
+        return await _spawned(self._connection.scalar, statement)
 
     async def stream(self, statement: Executable) -> AsyncIterator[Row[*tuple[Any, ...]]]:
         """Iterate over the rows, fetching them in batches."""
-        result = await shielded(_start_stream(self._connection, statement))
-        while rows := await shielded(result.fetchmany(_ROWS_PER_FETCH)):
+        result = await _spawned(_start_stream, self._connection, statement)
+        while rows := await _spawned(result.fetchmany, _ROWS_PER_FETCH):
             for row in rows:
                 yield row
 
     async def run_sync(self, function: Callable[[Connection], _T]) -> _T:
         """Run a function that needs SQLAlchemy's synchronous connection."""
-        return await shielded(self._connection.run_sync(function))
+        return await _spawned(function, self._connection)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT with ON CONFLICT, which both dialects spell alike."""
@@ -234,25 +239,36 @@ class Transaction:
         return postgresql.insert(table)
 
 
-async def _start_stream(connection: AsyncConnection, statement: Executable) -> AsyncResult[*tuple[Any, ...]]:
-    return await connection.stream(statement)
+async def _spawned(function: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
+    """Run a function of SQLAlchemy in a greenlet, where it can wait for the driver, to its end.
+
+    `sqlalchemy.ext.asyncio` does the same, but importing it imports the ORM: a tenth of the start.
+    """
+    return await shielded(greenlet_spawn(function, *arguments))
 
 
-async def _begin(connection: AsyncConnection) -> None:
-    await connection.start()
-    await connection.begin()
+def _begin(pool: Engine, opened: list[Connection]) -> None:
+    opened.append(pool.connect())
+    opened[0].begin()
 
 
-async def _roll_back(connection: AsyncConnection) -> None:
-    if connection.sync_connection is not None:  # it was opened
-        await connection.close()
-
-
-async def _commit(connection: AsyncConnection) -> None:
+def _commit(connection: Connection) -> None:
     try:
-        await connection.commit()
+        connection.commit()
     finally:
-        await connection.close()
+        connection.close()
+
+
+def _execute(connection: Connection, statement: Executable, parameters: _Parameters) -> CursorResult[*tuple[Any, ...]]:
+    result = connection.execute(statement, parameters)
+    if result.cursor is not None:
+        # Otherwise the driver's cursor would stay open: the rows are read outside the greenlet.
+        await_(result.cursor._async_soft_close())  # noqa: SLF001
+    return result
+
+
+def _start_stream(connection: Connection, statement: Executable) -> CursorResult[*tuple[Any, ...]]:
+    return connection.execute(statement, execution_options={"stream_results": True})
 
 
 _SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_ADVISORY_LOCK})")
@@ -260,7 +276,7 @@ _EXCLUSIVE = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 
 @asynccontextmanager
-async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
+async def migrating(url: str) -> AsyncIterator[Transaction]:
     """The single transaction in which a database is migrated, completely or not at all.
 
     SQLite's foreign keys are off in it and checked at its end: a batch migration rebuilds a table and drops the old
@@ -275,16 +291,16 @@ async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
             parsed, begin="BEGIN IMMEDIATE", connections=1, foreign_keys=False, command_timeout=_MIGRATION_TIMEOUT
         )
         try:
-            async with pool.begin() as connection:
+            async with _transaction(pool, name) as transaction:
                 if file is None:
-                    await connection.execute(_EXCLUSIVE)
-                yield connection
-                if file is not None and (await connection.execute(text("PRAGMA foreign_key_check"))).first():
+                    await transaction.execute(_EXCLUSIVE)
+                yield transaction
+                if file is not None and (await transaction.execute(text("PRAGMA foreign_key_check"))).first():
                     raise StoreError(
                         f"the state database {name}: migrating it would break its foreign keys; nothing was changed"
                     )
         finally:
-            await pool.dispose()
+            await _spawned(pool.dispose)
 
 
 def _parse(url: str) -> URL:
@@ -331,14 +347,16 @@ def make_folder(file: Path) -> None:
 
 def _create_pool(
     url: URL, *, begin: str, connections: int, foreign_keys: bool = True, command_timeout: float | None = None
-) -> AsyncEngine:
+) -> Engine:
     """Create a connection pool (SQLAlchemy's engine). `command_timeout`: PostgreSQL's, in seconds."""
     file = _file_of(url)
-    timeouts = {"timeout": _CONNECT_TIMEOUT, "command_timeout": command_timeout or _COMMAND_TIMEOUT}
-    pool = create_async_engine(
+    arguments: dict[str, Any] = {"timeout": _CONNECT_TIMEOUT, "command_timeout": command_timeout or _COMMAND_TIMEOUT}
+    if file:
+        absolute = file.absolute()
+        arguments = {"async_creator_fn": lambda *_, **__: sqlite_driver.connect(absolute)}
+    pool = create_engine(
         url,
-        connect_args={} if file else timeouts,
-        async_creator=partial(sqlite_driver.connect, file.absolute()) if file else None,
+        connect_args=arguments,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_POOL_TIMEOUT,
@@ -348,12 +366,13 @@ def _create_pool(
     if file:
         _configure_sqlite(pool, begin=begin, foreign_keys=foreign_keys)
     else:
+        set_postgresql_options()
         _disconnect_on_timeout(pool)
     return pool
 
 
-def _disconnect_on_timeout(pool: AsyncEngine) -> None:
-    @event.listens_for(pool.sync_engine, "handle_error")
+def _disconnect_on_timeout(pool: Engine) -> None:
+    @event.listens_for(pool, "handle_error")
     def disconnect(context: ExceptionContext) -> None:
         if isinstance(context.original_exception, TimeoutError):
             context.is_disconnect = True  # otherwise a ROLLBACK would be sent, and run into the same timeout
@@ -364,17 +383,20 @@ def _retry_while_locked(change: Callable[[], object]) -> None:
 
     When two connections change a new file's journal mode, SQLite fails one of them at once, to avoid a deadlock.
     """
-    Retrying(
-        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
-        stop=stop_after_delay(_BUSY_TIMEOUT / 1000),
-        wait=wait_fixed(_BUSY_RETRY_INTERVAL),
-        sleep=lambda seconds: await_(asyncio.sleep(seconds)),  # this runs in SQLAlchemy's greenlet, not in a coroutine
-        reraise=True,
-    )(change)
+    deadline = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            change()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        await_(asyncio.sleep(_BUSY_RETRY_INTERVAL))  # this runs in SQLAlchemy's greenlet, not in a coroutine
 
 
-def _configure_sqlite(pool: AsyncEngine, *, begin: str, foreign_keys: bool) -> None:
-    @event.listens_for(pool.sync_engine, "connect")
+def _configure_sqlite(pool: Engine, *, begin: str, foreign_keys: bool) -> None:
+    @event.listens_for(pool, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         try:
             # Turn off the driver's transactions before the pragmas: inside one, `foreign_keys` has no effect.
@@ -389,7 +411,7 @@ def _configure_sqlite(pool: AsyncEngine, *, begin: str, foreign_keys: bool) -> N
             connection.close()  # it is not in the pool yet; its thread would outlive the loop
             raise
 
-    @event.listens_for(pool.sync_engine, "begin")
+    @event.listens_for(pool, "begin")
     def start(connection: Connection) -> None:
         # Without SQLAlchemy's cursor, which would need three round trips to the driver's thread.
         driver: Any = connection.connection.dbapi_connection

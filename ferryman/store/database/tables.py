@@ -143,7 +143,7 @@ def item_columns(item: ItemKey) -> dict[str, str | None]:
 
 
 def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) -> Index:
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    return Index(name, *columns, sqlite_where=where)  # for PostgreSQL: see set_postgresql_options
 
 
 # Mirrored before, but upstream's tag cannot be read now: `error` says why.
@@ -425,3 +425,13 @@ marks = Table(
     Column("value", String, nullable=False),
     Column("set_at", UtcDateTime, nullable=False),
 )
+
+
+def set_postgresql_options() -> None:
+    """Give the partial indexes their condition on PostgreSQL, before that dialect makes or compares tables.
+
+    An option of a dialect imports the dialect: SQLite does not need this one.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]

@@ -35,7 +35,7 @@ def captured(database: Database) -> Iterator[Statements]:
         if statement.lstrip().startswith(("SELECT", "WITH")):
             statements.seen.append((statement, parameters))
 
-    engine = database._reader.sync_engine
+    engine = database._reader
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements

@@ -209,9 +209,9 @@ async def test_no_claim_reads_the_tags_that_are_paused(scene: Scene, person: Per
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             plans.append([row[-1] for row in rows])
 
-    event.listen(database._writer.sync_engine, "before_cursor_execute", explain)
+    event.listen(database._writer, "before_cursor_execute", explain)
     assert (await scene.claimed()).tag == "1"
-    event.remove(database._writer.sync_engine, "before_cursor_execute", explain)
+    event.remove(database._writer, "before_cursor_execute", explain)
     find, claim = plans
     of_tags = {step.partition("(")[0].strip() for step in (*find, *claim) if "tags" in step}
     assert of_tags == {"SEARCH tags USING COVERING INDEX ix_tags_due_by_item", "SEARCH tags USING INTEGER PRIMARY KEY"}
