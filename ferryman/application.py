@@ -23,15 +23,15 @@ from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.target_check import TargetCheck
 from ferryman.transports.choice import TransportSelector
-from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
-from ferryman.transports.engine.transport import DockerTransport
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from ferryman.notify.heartbeat import Heartbeat
     from ferryman.notify.messenger import Messenger
+    from ferryman.transports.direct.transport import DirectTransport
+    from ferryman.transports.engine.transport import DockerTransport
 
 _ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
 _ACTIONS_KEPT = timedelta(days=366)  # retention of the audit log
@@ -196,16 +196,26 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
 def _transport(
     settings: Settings, configuration: Configuration, record: Record, registry: RegistryClient, *, clock: Clock
 ) -> TransportSelector:
-    transport = TransportSelector(
-        docker=DockerTransport(
-            address=EngineAddress.of(os.environ),
+    address = EngineAddress.of(os.environ)
+
+    # Imported where they are made: copying needs much more than finding out that there is nothing to copy.
+    def docker() -> "DockerTransport":
+        from ferryman.transports.engine.transport import DockerTransport  # noqa: PLC0415
+
+        return DockerTransport(
+            address=address,
             registry=registry,
             images=record.images,
             cache_limit=settings.cache_limit,
             clock=clock,
-        ),
-        direct=DirectTransport(registry=registry, blobs=record.blobs, native=_native_platform(), clock=clock),
-    )
+        )
+
+    def direct() -> "DirectTransport":
+        from ferryman.transports.direct.transport import DirectTransport  # noqa: PLC0415
+
+        return DirectTransport(registry=registry, blobs=record.blobs, native=_native_platform(), clock=clock)
+
+    transport = TransportSelector(docker=docker, direct=direct)
     _configure(transport, configuration, settings)
     return transport
 

@@ -7,24 +7,23 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TextIO
-
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["text", "json"]
 
-
-_SHARED: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    structlog.processors.format_exc_info,  # a traceback becomes one field: one line an event
-]
+_FIRST = ("time", "level", "event", "message", "item", "tag")  # what people look for
 _MOST_WARNINGS = 200  # different ones that are kept for the end
+_bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingProxyType({}))
+
+
+class _Fields(dict[str, object]):
+    """What was logged by `get()`, as a record's message: the event and its fields."""
 
 
 def configure(*, level: str, form: Format, file: Path | None = None) -> None:
@@ -32,27 +31,56 @@ def configure(*, level: str, form: Format, file: Path | None = None) -> None:
 
     Raises OSError for a file that cannot be written.
     """
-    logfmt = structlog.processors.LogfmtRenderer(
-        key_order=["time", "level", "event", "message", "item", "tag"], drop_missing=True, bool_as_flag=False
-    )
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else logfmt
     handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else _Stderr()
-    handler.setFormatter(_formatter(_printable(renderer)))
+    handler.setFormatter(_Formatter(_as_json if form == "json" else _as_logfmt))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
     for chatty in ("aiosqlite", "alembic", "asyncio", "aiohttp"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
+
+
+class Log:
+    """Writes events: a stable key in snake_case, and fields. An exception as `exc_info` becomes a traceback."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def debug(self, event: str, **fields: object) -> None:
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        self._write(logging.ERROR, event, fields)
+
+    def _write(self, level: int, event: str, fields: dict[str, object]) -> None:
+        if self._logger.isEnabledFor(level):
+            error = fields.pop("exc_info", None)
+            traceback = error if isinstance(error, BaseException) else None
+            self._logger.log(level, _Fields(_bound.get(), event=event, **fields), exc_info=traceback)
+
+
+_LOG = Log(logging.getLogger("ferryman"))
+
+
+def get() -> Log:
+    """The log."""
+    return _LOG
+
+
+@contextmanager
+def bound(**fields: object) -> Iterator[None]:
+    """Add these fields to every line of this task inside the context, and of the tasks that it starts there."""
+    token = _bound.set({**_bound.get(), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
 
 
 @contextmanager
@@ -86,14 +114,51 @@ def diverted(library: str) -> Iterator[list[str]]:
         logger.setLevel(before[2])
 
 
-def _formatter(*renderers: Processor) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-    )
+_Render = Callable[[dict[str, object]], str]
 
 
-def _as_sentence(_: WrappedLogger, __: str, fields: EventDict) -> str:
+class _Formatter(logging.Formatter):
+    """Renders the fields of a record; a traceback becomes one field: one line an event."""
+
+    def __init__(self, render: _Render) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._render(self._fields(record))
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, object]:
+        ours = record.msg if isinstance(record.msg, _Fields) else {**_bound.get(), "event": record.getMessage()}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        fields: dict[str, object] = {**ours, "time": at, "level": record.levelname.lower()}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        first = {name: fields.pop(name) for name in _FIRST if name in fields}
+        return {**first, **fields}
+
+
+def _as_json(fields: dict[str, object]) -> str:
+    return _printable(json.dumps(fields, default=repr, ensure_ascii=False))
+
+
+def _as_logfmt(fields: dict[str, object]) -> str:
+    return _printable(" ".join(f"{name}={_logfmt(value)}" for name, value in fields.items()))
+
+
+def _logfmt(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    quoted = any(each in text for each in ' ="')
+    if quoted:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    text = text.replace("\n", "\\n")
+    return f'"{text}"' if quoted else text
+
+
+def _as_sentence(fields: dict[str, object]) -> str:
     """Render `warning: etcd:v3.5: message: details`, and a traceback below it."""
     rest = dict(fields)
     level, event, traceback = rest.pop("level"), rest.pop("event"), rest.pop("exception", None)
@@ -112,14 +177,14 @@ class _WarningBuffer(logging.Handler):
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self.setFormatter(_formatter(_as_sentence))
+        self.setFormatter(_Formatter(_as_sentence))
         self.sentences: list[str] = []
         self._notify = notify
 
     def emit(self, record: logging.LogRecord) -> None:
         sentence = self.format(record)
         self._notify(sentence.partition("\n")[0])
-        recorded = isinstance(record.msg, dict) and "kind" in record.msg
+        recorded = isinstance(record.msg, _Fields) and "kind" in record.msg
         if not recorded and sentence not in self.sentences and len(self.sentences) < _MOST_WARNINGS:
             self.sentences.append(sentence)
 
@@ -135,25 +200,11 @@ class _Lines(logging.Handler):
         self.found.append(record.getMessage())
 
 
-def _printable(render: Processor) -> Processor:
-    """A renderer whose lines have nothing that a terminal would obey, or show in another order (bidi)."""
-
-    def printable(logger: WrappedLogger, name: str, fields: EventDict) -> str:
-        return _escaped(str(render(logger, name, fields)))
-
-    return printable
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
-
-
-def get() -> FilteringBoundLogger:
-    """The logger. Get it where it is used, after `configure`."""
-    logger: FilteringBoundLogger = structlog.get_logger("ferryman")
-    return logger
+def _printable(line: str) -> str:
+    """The line without anything that a terminal would obey, or show in another order (bidi)."""
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-import structlog
-
 from ferryman import log, planner
 from ferryman.clock import Clock
 from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
@@ -174,7 +172,7 @@ class Scheduler:
         async def one(item: Item) -> None:
             nonlocal enqueued
             began = self._clock.monotonic()
-            with structlog.contextvars.bound_contextvars(item=item.name):
+            with log.bound(item=item.name):
                 if (looked := await self._note_pause(item)) is not None:
                     paused.add(str(item.target))
                     self._events.emit(looked)

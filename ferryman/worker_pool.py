@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Coroutine
 from datetime import timedelta
 from typing import Any
 
-import structlog
-
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, StoreError
@@ -123,7 +121,7 @@ class WorkerPool:
             if job is None:
                 await self._wait_for_work(filled)
             else:
-                with structlog.contextvars.bound_contextvars(item=job.item, tag=job.tag, attempt=job.attempt):
+                with log.bound(item=job.item, tag=job.tag, attempt=job.attempt):
                     await self._run_job(job)
 
     async def _claim(self) -> Job | None:

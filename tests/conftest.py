@@ -10,7 +10,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-import structlog
 
 from ferryman import log
 from tests.support.databases import open_new_database
@@ -121,7 +120,6 @@ def untouched_logging() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     levels = {name: logging.getLogger(name).level for name in loggers}
     yield
-    structlog.reset_defaults()
     for handler in {*root.handlers} - {*handlers}:
         handler.close()
     root.handlers = handlers

@@ -1,7 +1,5 @@
-"""The list of commands, and their lazy imports."""
+"""The list of commands."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -31,16 +29,3 @@ def test_every_module_with_a_command_is_listed() -> None:
 
 def test_an_unknown_command_is_none() -> None:
     assert cli.main.get_command(CONTEXT, "no-such") is None
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
-def test_help_imports_no_command(arguments: list[str]) -> None:
-    program = "import sys; sys.argv = ['ferryman', *sys.argv[1:]]\nfrom ferryman.cli import main\n"
-    program += "try: main()\nexcept SystemExit: print(*sorted(sys.modules), sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
-
-    loaded = done.stdout.split("\n")
-    assert "ferryman.cli" in loaded
-    assert [
-        name for name in loaded if name.startswith(("ferryman.commands", "sqlalchemy", "aiohttp", "pydantic"))
-    ] == []

@@ -1,12 +1,11 @@
 """One stream, several observers, and none of them can hurt the work."""
 
 import asyncio
+import logging
 import typing
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-import structlog
 
 from ferryman.events import (
     CycleEnded,
@@ -112,16 +111,16 @@ async def test_a_cancelled_task_that_an_observer_looks_at_stops_nobody(read_log:
 
 
 @pytest.fixture
-def broken_log(untouched_logging: None) -> Iterator[list[str]]:
+def broken_log(untouched_logging: None) -> list[str]:
     tried: list[str] = []
 
-    def fail(_: object, __: str, fields: structlog.typing.EventDict) -> str:
-        tried.append(fields["observer"])
-        raise OSError("no room")
+    class Failing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            tried.append(record.msg["observer"])  # type: ignore[index]
+            raise OSError("no room")
 
-    structlog.configure(processors=[fail])
-    yield tried
-    structlog.reset_defaults()
+    logging.getLogger().handlers = [Failing()]
+    return tried
 
 
 def test_a_log_that_fails_hurts_nobody_either(broken_log: list[str]) -> None:

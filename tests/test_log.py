@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -103,7 +102,7 @@ def test_what_is_escaped_in_json_is_read_back(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("form", FORMS)
 def test_a_jobs_lines_carry_its_item_and_tag(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(level="INFO", form=form)
-    with structlog.contextvars.bound_contextvars(item="etcd", tag="v3.5.0"):
+    with log.bound(item="etcd", tag="v3.5.0"):
         log.get().info("synced")
         fields = fields_of(one_line(capsys), form)
         assert (fields["item"], fields["tag"]) == ("etcd", "v3.5.0")
@@ -116,7 +115,7 @@ def test_a_jobs_lines_carry_its_item_and_tag(form: Format, capsys: pytest.Captur
 
 def test_text_begins_with_what_people_look_for(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(level="INFO", form="text")
-    with structlog.contextvars.bound_contextvars(attempt=1, tag="v3.5.0", item="etcd"):
+    with log.bound(attempt=1, tag="v3.5.0", item="etcd"):
         log.get().info("tag_synced", message="synced", digest="sha256:a")
     names = [part.split("=", 1)[0] for part in shlex.split(one_line(capsys))]
     assert names[:6] == ["time", "level", "event", "message", "item", "tag"]
@@ -159,7 +158,7 @@ def test_off_the_screen_warnings_are_kept_as_sentences(capsys: pytest.CaptureFix
     told: list[str] = []
     with log.off_the_screen(told.append) as kept:
         log.get().info("synced")
-        with structlog.contextvars.bound_contextvars(item="etcd", tag="v3.5.0", attempt=2):
+        with log.bound(item="etcd", tag="v3.5.0", attempt=2):
             log.get().warning("tag_degraded", message="copied, but not all of it", left_out="attestations")
             log.get().warning(
                 "tag_retry_scheduled", message="will be tried again", kind="unreachable", error="cut"

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,12 +20,13 @@ from ferryman.scheduler import Cycle
 from ferryman.settings import Settings
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.records import Outstanding
-from ferryman.views import live_view
 from ferryman.views.documents.tags import TagDocument
-from ferryman.views.live_view import LiveView
 from ferryman.views.log_view import LogView
 from ferryman.views.lookup_failures import grouped_by_cause
 from ferryman.wording import counted
+
+if TYPE_CHECKING:
+    from ferryman.views.live_view import LiveView
 
 
 @click.command
@@ -46,11 +48,8 @@ async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbo
 
     A terminal shows the live view, and the log only if `verbose`.
     """
-    screen = live_view.screen(as_json=as_json)
-    if screen is None:
-        return await _sync(settings, names, LogView(), as_json=as_json)
-    view = LiveView(screen)
-    if verbose or not sys.stderr.isatty():
+    view = _view(as_json=as_json)
+    if isinstance(view, LogView) or verbose or not sys.stderr.isatty():
         return await _sync(settings, names, view, as_json=as_json)
     warnings: list[str] = []
     try:
@@ -61,7 +60,17 @@ async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbo
             click.echo(warning, err=True)
 
 
-async def _sync(settings: Settings, names: Sequence[str], view: LiveView | LogView, *, as_json: bool) -> int:
+def _view(*, as_json: bool) -> "LiveView | LogView":
+    """The live view if there is a terminal for it."""
+    if sys.stderr.isatty() or sys.stdout.isatty():
+        from ferryman.views import live_view  # noqa: PLC0415 - Rich's live displays are for terminals alone
+
+        if (screen := live_view.screen(as_json=as_json)) is not None:
+            return live_view.LiveView(screen)
+    return LogView()
+
+
+async def _sync(settings: Settings, names: Sequence[str], view: "LiveView | LogView", *, as_json: bool) -> int:
     async with open_application(settings, engine=True) as app:
         items = select(app.configuration.items, names)
         targets = {str(item.target) for item in items}

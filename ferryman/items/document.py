@@ -201,7 +201,8 @@ Quiet = Annotated[Any, PlainValidator(_quiet, json_schema_input_type=str)]  # An
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built at their first use: most files have neither recipients nor a heartbeat.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class TagKeys(_Strict):

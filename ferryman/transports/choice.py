@@ -1,22 +1,28 @@
 """Selects the transport for each copy: `docker`, `direct`, or `auto`, which is decided once at the start."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from ferryman.errors import EngineUnavailable
 from ferryman.kinds import TransportName
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.transports.base import Copied, ProgressSink
-from ferryman.transports.direct.transport import DirectTransport
-from ferryman.transports.engine.transport import DockerTransport
+
+if TYPE_CHECKING:
+    from ferryman.transports.direct.transport import DirectTransport
+    from ferryman.transports.engine.transport import DockerTransport
 
 
 class TransportSelector:
     """The Transport that delegates each copy to the one that is configured for its target."""
 
-    def __init__(self, *, docker: DockerTransport, direct: DirectTransport) -> None:
-        self._docker = docker
-        self._direct = direct
+    def __init__(self, *, docker: "Callable[[], DockerTransport]", direct: "Callable[[], DirectTransport]") -> None:
+        """Each is made when it is first used: importing what copies takes long, and most cycles copy nothing."""
+        self._make_docker = docker
+        self._make_direct = direct
+        self._docker: DockerTransport | None = None
+        self._direct: DirectTransport | None = None
         self._default: TransportName = "auto"
         self._by_target: Mapping[Repository, TransportName] = {}
         self._with_referrers: Collection[Repository] = ()
@@ -43,7 +49,7 @@ class TransportSelector:
     @property
     def native(self) -> Platform | None:
         """The platform of a plain pull in the engine; None where no engine is in use."""
-        return self._docker.native
+        return self._docker.native if self._docker else None
 
     async def connect(self) -> str:
         """Connect to the engine if anything may use it. Returns which transports are in use, as a sentence.
@@ -54,7 +60,7 @@ class TransportSelector:
         if names == {"direct"}:
             return "directly from registry to registry"
         try:
-            engine = await self._docker.connect()
+            engine = await self._through_engine().connect()
         except EngineUnavailable as error:
             if "docker" in names:
                 raise
@@ -67,14 +73,23 @@ class TransportSelector:
     ) -> Copied:
         """See Transport."""
         if self._goes_through_engine(target.repository, platforms):
-            return await self._docker.copy(source, target, platforms, progress)
+            return await self._through_engine().copy(source, target, platforms, progress)
         referrers = target.repository in self._with_referrers
-        return await self._direct.copy(source, target, platforms, progress, referrers=referrers)
+        return await self._directly().copy(source, target, platforms, progress, referrers=referrers)
 
     async def aclose(self) -> None:
-        """Close both."""
-        await self._docker.aclose()
-        await self._direct.aclose()
+        """Close those that were used."""
+        for transport in (self._docker, self._direct):
+            if transport is not None:
+                await transport.aclose()
+
+    def _through_engine(self) -> "DockerTransport":
+        self._docker = self._docker or self._make_docker()
+        return self._docker
+
+    def _directly(self) -> "DirectTransport":
+        self._direct = self._direct or self._make_direct()
+        return self._direct
 
     def _goes_through_engine(self, target: Repository, platforms: Platforms | None) -> bool:
         name = self._by_target.get(target, self._default)

@@ -40,9 +40,7 @@ def calls_in(path: Path) -> Iterator[LogCall]:
 
 
 def is_logger(call: ast.Call) -> bool:
-    return ast.unparse(call.func) in {
-        "log.get", "structlog.get_logger", "structlog.stdlib.get_logger", "logging.getLogger",
-    }  # fmt: skip
+    return ast.unparse(call.func) in {"log.get", "logging.getLogger"}
 
 
 def called_on(call: ast.Call) -> ast.expr | None:

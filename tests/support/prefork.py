@@ -26,8 +26,8 @@ LIBRARIES = (
         "pydantic.main",
         "pydantic.types",
     ),
-    *("rich.live", "rich.progress", "rich.table", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.sqlite.aiosqlite"),
-    *("structlog", "tenacity", "yaml", "yarl", "zoneinfo"),
+    *("rich.live", "rich.progress", "rich.table", "sqlalchemy", "sqlalchemy.dialects.sqlite.aiosqlite"),
+    *("tenacity", "yaml", "yarl", "zoneinfo"),
 )
 
 

@@ -35,7 +35,7 @@ class Choice:
             clock=SystemClock(),
         )  # fmt: skip
         direct = DirectTransport(registry=client, blobs=InMemoryBlobLedger(), native=NATIVE, clock=SystemClock())
-        self.transport = TransportSelector(docker=docker, direct=direct)
+        self.transport = TransportSelector(docker=lambda: docker, direct=lambda: direct)
         for name, transport in (("docker", docker), ("direct", direct)):
             monkeypatch.setattr(transport, "copy", self._taking(name))
 

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -198,19 +195,3 @@ async def test_a_stop_closes_open_connections(site: Site) -> None:
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await site.get("/healthz")
-
-
-NOT_FOR_ALL = ("ferryman.web.", "ferryman.i18n.", "jinja2", "babel", "prometheus_client", "apprise")
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--items", "missing.yml"]], ids=" ".join)
-def test_other_commands_import_nothing_of_it(arguments: list[str], tmp_path: Path) -> None:
-    program = "import sys; sys.argv = ['ferryman', *sys.argv[1:]]\nfrom ferryman.cli import main\n"
-    program += "try: main()\nfinally: print(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
-    command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    loaded = done.stderr.splitlines()
-    assert "ferryman.cli" in loaded
-    assert ("ferryman.oneshot" in loaded) == (arguments[0] == "sync")
-    assert [name for name in loaded if name.startswith(NOT_FOR_ALL)] == []
