@@ -16,8 +16,8 @@ from tests.support.upstreams import Google
 HEAVY = (
     "aiodocker", "aiohttp", "aiosqlite", "alembic", "apprise", "babel", "jinja2", "prometheus_client", "pydantic",
     "rich", "rich.live", "sqlalchemy", "sqlalchemy.dialects.postgresql", "sqlalchemy.ext.asyncio", "sqlalchemy.orm",
-    "tenacity", "yaml", "ferryman.commands", "ferryman.i18n", "ferryman.metrics", "ferryman.transports.direct",
-    "ferryman.transports.engine.transport", "ferryman.web",
+    "structlog", "tenacity", "yaml", "ferryman.commands", "ferryman.i18n", "ferryman.metrics",
+    "ferryman.transports.direct", "ferryman.transports.engine.transport", "ferryman.web",
 )  # fmt: skip
 COMMAND = {"ferryman.commands"}
 ITEMS = COMMAND | {"pydantic", "yaml"}
@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "restore copy.db": RECORD,
     "health": RECORD,
     "plan": LOOKS,
-    "sync": LOOKS,
+    "sync": LOOKS | {"structlog"},  # which it loads with the first line of the log
     "check": LOOKS,
     "notify": LOOKS | {"babel", "ferryman.i18n"},
 }
