@@ -24,19 +24,20 @@ def fill(file: Path) -> None:
     chance = random.Random(1)
     with sqlite3.connect(file) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        _insert(connection, "tags", _tags(chance))
-        _insert(connection, "attempts", _attempts(chance))
-        _insert(connection, "looks", _looks())
+        insert(connection, "tags", _tags(chance))
+        insert(connection, "attempts", _attempts(chance))
+        insert(connection, "looks", _looks())
         walks = (
             {"target": target_of(item), "walked_at": _at(1), "completed_at": _at(1), "rules": ""}
             for item in range(ITEMS)
         )
-        _insert(connection, "walks", walks)
-        _insert(connection, "samples", _samples(chance))
+        insert(connection, "walks", walks)
+        insert(connection, "samples", _samples(chance))
     connection.close()
 
 
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
+def insert(connection: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
+    """Write rows that have the same columns."""
     first = next(rows)
     names = ", ".join(first)
     statement = f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in first)})"
