@@ -1,23 +1,66 @@
-"""Open SQLite files with aiosqlite, so that none of its threads outlives the event loop.
+"""Open SQLite files with aiosqlite: none of its threads outlives the event loop, and a statement is one call to it.
 
 After a file could not be opened, aiosqlite does not wait for its thread. The thread may then report to a closed loop,
 which prints a traceback ("Event loop is closed") after our one-line error.
+
+SQLAlchemy creates a cursor, executes, fetches and closes: four calls to the thread, each of which takes longer than
+a small query. Here only the execution is one, and brings the first rows with it.
 """
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Self
 
 import aiosqlite
 
-_FETCHED_AT_ONCE = 64  # aiosqlite's own default; SQLAlchemy fetches by its own numbers
+_FETCHED_AT_ONCE = 500  # rows that come with the execution
+
+
+class _Cursor(aiosqlite.Cursor):
+    """Reads the first rows while it executes; only further ones need another call to the thread."""
+
+    _ahead: Sequence[Any] = ()  # rows that were read, and not fetched yet
+    _has_more = False  # rows that were not read yet
+
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
+        values = () if parameters is None else parameters
+        await self._execute(self._execute_and_read, sql, values)  # type: ignore[no-untyped-call]
+        return self
+
+    def _execute_and_read(self, sql: str, parameters: Any) -> None:
+        self._cursor.execute(sql, parameters)
+        self._ahead = self._cursor.fetchmany(_FETCHED_AT_ONCE)
+        self._has_more = len(self._ahead) == _FETCHED_AT_ONCE
+
+    async def fetchmany(self, size: int | None = None) -> Iterable[Any]:
+        """At most so many rows, and none at the end only."""
+        if not self._ahead and self._has_more:
+            return await super().fetchmany(size)
+        size = self.arraysize if size is None else size
+        rows, self._ahead = self._ahead[:size], self._ahead[size:]
+        return rows
+
+    async def fetchall(self) -> Iterable[Any]:
+        rows, self._ahead = self._ahead, []
+        return [*rows, *await super().fetchall()] if self._has_more else rows
+
+    async def close(self) -> None:
+        if self._has_more:
+            await super().close()
+        else:
+            self._cursor.close()  # nothing is open: it does not touch the file
 
 
 class _Connection(aiosqlite.Connection):
     """Keeps the future of its thread's end."""
 
     stopped: "asyncio.Future[None] | None" = None
+
+    def cursor(self) -> _Cursor:  # type: ignore[override]  # it is entered in the same way
+        return _Cursor(self, self._conn.cursor())
 
     def stop(self) -> "asyncio.Future[None] | None":
         self.stopped = super().stop()
