@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -135,6 +136,7 @@ class RuleSelector:
         self._platforms = platforms
         self._native = native
         self._lacking_platforms = lacking_platforms
+        self._skipped_by_name: dict[tuple[str, bool], tuple[Reason, str] | None] = {}
         self.orders_by_time = rules.order == "newest"
         self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
@@ -143,7 +145,7 @@ class RuleSelector:
         self.beyond_limit: tuple[Reason, str] = ("beyond-limit", f"not among the first {rules.limit} by {rules.order}")
 
     def is_pinned(self, name: str) -> bool:
-        return any(pattern.fullmatch(name) for pattern in self._rules.pin)
+        return bool(self._rules.pin) and any(pattern.fullmatch(name) for pattern in self._rules.pin)
 
     def matches_name(self, name: str) -> bool:
         """Whether the name alone does not rule the tag out."""
@@ -157,7 +159,7 @@ class RuleSelector:
         tags = list(tags)
         left = self._rules.limit
         chosen = []
-        usual = [tag.name for tag in tags if self.matches_name(tag.name)]
+        usual = (tag.name for tag in tags if self.matches_name(tag.name))
         for tag in self.in_order((tag for tag in tags if self.reason_to_skip(tag) is None), among=usual):
             if self.is_pinned(tag.name):
                 chosen.append(tag)
@@ -228,10 +230,8 @@ class RuleSelector:
         tags = list(tags)
         if self._rules.order == "name":
             return sorted(tags, key=lambda tag: (name_key(tag.name), tag.name), reverse=True)
-        version = version_order([tag.name for tag in tags] if among is None else among)
-        if self._rules.order == "version":
-            return sorted(tags, key=lambda tag: version(tag.name), reverse=True)
-        return sorted(tags, key=lambda tag: (tag.pushed_at or _UNDATED, version(tag.name)), reverse=True)
+        names = (tag.name for tag in tags) if among is None else among
+        return _by_version(tags, names) if self._rules.order == "version" else _newest_first(tags, names)
 
     def _skip_by_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Also for pinned tags: there is nothing to copy."""
@@ -251,6 +251,13 @@ class RuleSelector:
         return self._platforms.admits(platform, self._native)
 
     def _skip_by_name(self, name: str, *, has_platforms: bool = False) -> tuple[Reason, str] | None:
+        """Each answer is kept: the rules are applied to every name several times a look."""
+        asked = name, has_platforms
+        if asked not in self._skipped_by_name:
+            self._skipped_by_name[asked] = self._find_skip_by_name(name, has_platforms=has_platforms)
+        return self._skipped_by_name[asked]
+
+    def _find_skip_by_name(self, name: str, *, has_platforms: bool) -> tuple[Reason, str] | None:
         if self.is_pinned(name):
             return None
         if subject_of(name):
@@ -265,6 +272,25 @@ class RuleSelector:
 
     def _excluding_pattern(self, name: str) -> re.Pattern[str] | None:
         return next((pattern for pattern in self._rules.exclude if pattern.fullmatch(name)), None)
+
+
+def _by_version(tags: Iterable[UpstreamTag], names: Iterable[str]) -> list[UpstreamTag]:
+    version = version_order(names)
+    return sorted(tags, key=lambda tag: version(tag.name), reverse=True)
+
+
+def _newest_first(tags: Collection[UpstreamTag], names: Iterable[str]) -> list[UpstreamTag]:
+    """By push time. Only tags of the same time need versions, which take a hundred times longer to compare."""
+    by_time = sorted(tags, key=_time, reverse=True)
+    moments = [list(pushed) for _, pushed in groupby(by_time, key=_time)]
+    if len(moments) == len(by_time):
+        return by_time
+    names = list(names)
+    return [tag for pushed in moments for tag in (_by_version(pushed, names) if len(pushed) > 1 else pushed)]
+
+
+def _time(tag: UpstreamTag) -> datetime:
+    return tag.pushed_at or _UNDATED
 
 
 def _literal(pattern: re.Pattern[str]) -> str | None:

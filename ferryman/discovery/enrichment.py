@@ -59,6 +59,22 @@ class TagEnricher:
         Problems of single tags are collected in `problems`. Raises TransferError for an outage of the registry,
         RateLimited and LoginRefused.
         """
+        if self._view.doubtful or any(map(self._lacks_age, self._view.tags)):
+            await self._read_selected(selector)
+        asked: set[str] = set()
+        while open_tags := [
+            name
+            for name in await self._compute(selector.needing_platforms, self._view.tags.values)
+            if name not in asked
+        ]:
+            asked.update(open_tags)
+            await for_each(open_tags, self._read_platforms, at_once=_AT_ONCE)
+            await self._confirm_selected(selector)
+        if self._last_failure is not None and self._failures >= _OUTAGE and not self._successes:
+            raise self._last_failure
+
+    async def _read_selected(self, selector: TagSelector) -> None:
+        """Read the doubtful digests, ages and platforms of the tags that the rules select."""
         tags, doubtful = self._view.tags, self._view.doubtful
         if await self._order_depends_on_age(selector):
             candidates = [name for name in tags if selector.matches_name(name)]
@@ -68,15 +84,6 @@ class TagEnricher:
         # A tag without a wanted platform is no longer selected: others take its place, and are read in turn.
         while await self._read_missing_details(await self._selected(selector)):
             await self._confirm_selected(selector)
-        asked: set[str] = set()
-        while open_tags := [
-            name for name in await self._compute(selector.needing_platforms, tags.values) if name not in asked
-        ]:
-            asked.update(open_tags)
-            await for_each(open_tags, self._read_platforms, at_once=_AT_ONCE)
-            await self._confirm_selected(selector)
-        if self._last_failure is not None and self._failures >= _OUTAGE and not self._successes:
-            raise self._last_failure
 
     async def _confirm_selected(self, selector: TagSelector) -> None:
         """Read the digests of selected tags that are doubtful. Repeat, since each digest may change the selection."""

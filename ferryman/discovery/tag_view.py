@@ -78,4 +78,7 @@ def _merged(before: UpstreamTag | None, tag: UpstreamTag) -> UpstreamTag:
         return before if tag.pushed_at is None or _same_time(before, tag) else tag
     if tag.digest != before.digest:
         return tag
-    return replace(tag, pushed_at=tag.pushed_at or before.pushed_at, platforms=tag.platforms or before.platforms)
+    pushed_at, platforms = tag.pushed_at or before.pushed_at, tag.platforms or before.platforms
+    if (pushed_at, platforms) == (before.pushed_at, before.platforms):
+        return before  # the usual case, and a new one takes much longer
+    return replace(tag, pushed_at=pushed_at, platforms=platforms)

@@ -1,7 +1,6 @@
 """Merge the result of a walk and its plan into the rows of the item."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -50,13 +49,14 @@ class Merge:
         """Write the changed rows of these names."""
         here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(names))
         rows = await connection.execute(select(tags.c.tag, tags.c.id, *(tags.c[name] for name in COLUMNS)).where(here))
-        known = {tag: (key, TagState(*state)) for tag, key, *state in rows}
+        known = {tag: (key, state) for tag, key, *state in rows}
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         moved: list[str] = []  # upstream's tag names another digest
         for name in names:
-            key, before = known.get(name, (None, TagState()))
-            after = self._merged(name, before)
+            key, state = known.get(name, (None, ()))
+            before, after = TagState(*state), TagState(*state)
+            self._merge(name, after)
             if key is None and (
                 name in self._seen or after.status == "failed"
             ):  # a pinned tag may be absent from the list
@@ -87,17 +87,16 @@ class Merge:
         )
         return digests.insert().from_select(["tag_id", "side", "digest", "at"], rows)
 
-    def _merged(self, name: str, before: TagState) -> TagState:
-        after = replace(before)
+    def _merge(self, name: str, state: TagState) -> None:
+        before = state.status
         if (seen := self._seen.get(name)) is not None:
-            after.mark_listed(seen, self._now)
+            state.mark_listed(seen, self._now)
         if (planned := self._planned.get(name)) is not None:
-            after.apply_plan(planned, self._now)
+            state.apply_plan(planned, self._now)
         if name in self._gone:
-            after.mark_gone(self._now)
-        self.enqueued += after.status == "queued" != before.status
-        self.withdrawn += before.status == "queued" != after.status
-        return after
+            state.mark_gone(self._now)
+        self.enqueued += state.status == "queued" != before
+        self.withdrawn += before == "queued" != state.status
 
 
 _CHANGE = update(tags).where(tags.c.id == bindparam("key")).values({name: bindparam(name) for name in COLUMNS})
