@@ -214,8 +214,7 @@ class Scheduler:
         """Discover and plan one item; changes nothing. Raises TransferError."""
         await self._pauses.check(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # the recorded pauses decide
-        records = await self._ledger.known(str(item.target))
-        last = await self._ledger.walk(str(item.target))
+        records, last = await self._ledger.known_and_walk(str(item.target))
         rules = planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
@@ -348,7 +347,6 @@ class Scheduler:
             walk=looked.walk,
             look=None if only_unread else Look(tags=len(looked.survey.tags), complete=looked.survey.complete),
         )
-        await self._ledger.forget_lookup_failure(str(item.target))
         return ItemLooked(
             item.name,
             str(item.source),
@@ -365,12 +363,15 @@ class Scheduler:
     async def _check_target(self, item: Item, looked: ItemLookup) -> int:
         """Verify the tags that are up to date at the target, as far as due. Returns the number of requeued tags."""
         kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
+        elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
+        due = await self._target_check.due(item.target, kept, elapsed=elapsed)
+        if not due:
+            return 0
         try:
             await self._pauses.check(item.target.registry)
         except LoginRefused:  # reported already
             return 0
-        elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
-        requeued = await self._target_check.check(item.target, kept, elapsed=elapsed)
+        requeued = await self._target_check.check(item.target, due)
         if requeued:
             self._queue.filled.notify()
         return requeued

@@ -4,7 +4,7 @@ Somebody may have deleted or overwritten a tag, and a restored database does not
 to date is verified by HEAD within 30 days, a few in each cycle, and after a restore all at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
@@ -48,15 +48,29 @@ class TargetCheck:
         self._clock = clock
         self._unreadable: set[int] = set()  # ids of tags, checked last: tags that always fail must not displace others
 
-    async def check(self, target: Repository, kept: Collection[str], *, elapsed: timedelta | None) -> int:
-        """Verify those of the `kept` tags that are due. Returns the number of tags that are queued again.
+    async def due(
+        self, target: Repository, kept: Collection[str], *, elapsed: timedelta | None
+    ) -> Sequence[MirroredTag]:
+        """Those of the `kept` tags that are to be verified now. Raises StoreError.
 
-        `elapsed`: since the last lookup; None: there was none. Tags that cannot be read stay unchanged. Raises
-        StoreError.
+        `elapsed`: since the last lookup; None: there was none.
         """
         if not kept:
-            return 0
-        due = await self._due(target, kept, elapsed)
+            return []
+        unchecked, restored = await self._targets.unchecked(str(target), before=self._clock.now() - _BELIEVED)
+        due = [held for held in unchecked if held.tag in kept]
+        if restored and any(held.checked_at is None for held in due):
+            return [held for held in due if held.checked_at is None]
+        if elapsed is None or elapsed <= timedelta(0):
+            return []
+        due.sort(key=lambda held: held.id in self._unreadable)
+        return due[: ceil(len(kept) * min(elapsed / _SPREAD, 1))]
+
+    async def check(self, target: Repository, due: Sequence[MirroredTag]) -> int:
+        """Verify these tags, which are `due`. Returns the number of tags that are queued again.
+
+        Tags that cannot be read stay unchanged. Raises StoreError.
+        """
         queued = 0
         for start in range(0, len(due), _NOTED):
             found = _Round()
@@ -75,17 +89,6 @@ class TargetCheck:
             if found.is_over:
                 break
         return queued
-
-    async def _due(self, target: Repository, kept: Collection[str], elapsed: timedelta | None) -> list[MirroredTag]:
-        restored = await self._targets.restored()
-        unchecked = await self._targets.unchecked(str(target), before=self._clock.now() - _BELIEVED)
-        due = [held for held in unchecked if held.tag in kept]
-        if restored and any(held.checked_at is None for held in due):
-            return [held for held in due if held.checked_at is None]
-        if elapsed is None or elapsed <= timedelta(0):
-            return []
-        due.sort(key=lambda held: held.id in self._unreadable)
-        return due[: ceil(len(kept) * min(elapsed / _SPREAD, 1))]
 
     async def _ask(self, target: Repository, held: MirroredTag, found: _Round) -> None:
         try:

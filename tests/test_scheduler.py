@@ -453,7 +453,7 @@ async def test_a_walk_that_failed_is_none(world: World, hub: DockerHub) -> None:
     hub.fill("library/nginx", 250)
     hub.limit("library/nginx", world.clock.now() + timedelta(hours=1))
     await world.cycle(everything)
-    assert await world.ledger.walk(str(NGINX.target)) is None
+    assert (await world.ledger.known_and_walk(str(NGINX.target)))[1] is None
     hub.answers.clear()
     world.clock.advance(2 * 3600)
     assert (await world.cycle(everything)).enqueued == 250
@@ -697,14 +697,14 @@ async def test_only_what_could_not_be_read_is_read_again(world: World, quay: Qua
         quay.put("coreos/flannel", tag)
     quay.fail(V1, 403)
     await world.cycle(FLANNEL)
-    walk = await world.ledger.walk(str(FLANNEL.target))
+    _, walk = await world.ledger.known_and_walk(str(FLANNEL.target))
     quay.answers.clear()
     quay.requests.clear()
     world.clock.advance(DAY)  # a complete walk is due, and that is for the next cycle
     again = await world.scheduler.cycle(Configuration((FLANNEL,), world.registries), [FLANNEL], only_unread=True)
     assert again == Cycle(enqueued=1, failed={})
     assert not {line.rpartition("/")[2] for line in quay.requests} & {"list", "v2", "v3"}
-    after = await world.ledger.walk(str(FLANNEL.target))
+    _, after = await world.ledger.known_and_walk(str(FLANNEL.target))
     assert walk is not None
     assert after is not None
     assert after.completed_at == walk.completed_at

@@ -29,7 +29,11 @@ def check(workplace: Workplace) -> Callable[..., Any]:
         clock=workplace.clock,
     )
     target = Repository.parse(workplace.item().target)
-    return lambda *kept, elapsed=LONG: made.check(target, set(kept), elapsed=elapsed)
+
+    async def check(*kept: str, elapsed: timedelta | None = LONG) -> int:
+        return await made.check(target, await made.due(target, set(kept), elapsed=elapsed))
+
+    return check
 
 
 async def mirrored(workplace: Workplace, *names: str) -> None:

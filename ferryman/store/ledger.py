@@ -66,15 +66,16 @@ class Ledger:
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
-        query = select(*RECORD_COLUMNS).where(tags.c.target == target)
-        return {record.tag: record for record in await self._records(query)}
+        found, _ = await self.known_and_walk(target)
+        return found
 
-    async def walk(self, target: str) -> Walk | None:
-        """How the item's repository was last listed."""
+    async def known_and_walk(self, target: str) -> tuple[dict[str, TagRecord], Walk | None]:
+        """Every tag of one item, by name, and how its repository was last listed."""
         query = select(walks.c.walked_at, walks.c.completed_at, walks.c.rules).where(walks.c.target == target)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-            return Walk(*row) if row else None
+            walk = (await connection.execute(query)).one_or_none()
+            rows = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.target == target))
+            return {row.tag: TagRecord(*row) for row in rows}, Walk(*walk) if walk else None
 
     def tags(
         self,
@@ -174,11 +175,6 @@ class Ledger:
         """Record that the item was not looked at, because a person has paused it."""
         async with self._database.write() as connection:
             await note_look(connection, target, now, outcome="paused", error=reason, error_kind="paused")
-
-    async def forget_lookup_failure(self, target: str) -> None:
-        """Drop the failure: the lookup succeeded, or the item is no more. Idempotent."""
-        async with self._database.write() as connection:
-            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == target))
 
     async def lookup_failures(self) -> list[LookupFailure]:
         """The items whose source could not be looked up."""

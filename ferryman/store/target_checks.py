@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.chunks import chunks
-from ferryman.store.database.database import Database
+from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import marks, status_is, tags
 from ferryman.store.queue.pauses import hold_back
 from ferryman.store.queue.statements import new_round
@@ -37,12 +37,13 @@ class TargetChecks:
     async def restored(self) -> bool:
         """Whether the database is a restored backup: the targets may be newer than its record."""
         async with self._database.read() as connection:
-            return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
+            return await _is_restored(connection)
 
-    async def unchecked(self, target: str, *, before: datetime) -> list[MirroredTag]:
+    async def unchecked(self, target: str, *, before: datetime) -> tuple[list[MirroredTag], bool]:
         """The synced tags of a target repository that were not checked since `before`, the longest ago first.
 
-        A check in the future was recorded under a wrong clock and does not count.
+        A check in the future was recorded under a wrong clock and does not count. And whether the database is a
+        restored backup.
         """
         checked_at = tags.c.target_checked_at
         overdue = or_(checked_at.is_(None), checked_at < before, checked_at > self._clock.now())
@@ -52,7 +53,8 @@ class TargetChecks:
             .order_by(checked_at.asc().nulls_first(), tags.c.id)
         )
         async with self._database.read() as connection:
-            return [MirroredTag(*row) for row in await connection.execute(query)]
+            found = [MirroredTag(*row) for row in await connection.execute(query)]
+            return found, await _is_restored(connection)
 
     async def record(self, *, matching: Sequence[MirroredTag], differing: Sequence[MirroredTag]) -> int:
         """Record the tags that match at the target, and queue those that differ. Returns the number of queued ones.
@@ -70,6 +72,10 @@ class TargetChecks:
             if queued:
                 await hold_back(connection, now)
         return queued
+
+
+async def _is_restored(connection: Transaction) -> bool:
+    return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
 
 
 _UNCHANGED = update(tags).where(

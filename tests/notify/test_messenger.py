@@ -25,7 +25,7 @@ from ferryman.store.database.tables import cycles, manual_pauses
 from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey
+from ferryman.store.records import ItemKey, Walk
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
 from tests.store.scene import ITEM, LEASE, ManualClock, Scene, digest
@@ -289,7 +289,8 @@ async def test_a_registry_that_answers_nobody_is_told_after_two_cycles(place: Pl
     assert place.titles() == ["quay.io cannot be reached"]
 
     for item in (ITEM, FLANNEL):
-        await place.ledger.forget_lookup_failure(item.target)
+        now = place.clock.now()
+        await place.queue.apply(item, [], gone=[], planned=[], walk=Walk(now, now, "rules"))
     place.clock.advance(HOUR)
     await messenger.look()
     assert place.titles() == ["quay.io can be reached again (+1)"]  # and etcd is complete again

@@ -178,7 +178,7 @@ class Queue:
         walk: Walk,
         look: Look | None = None,
     ) -> Applied:
-        """Record what a walk listed and enqueue what the planner wants, in one transaction.
+        """Record what a walk listed and enqueue what the planner wants, in one transaction. The lookup has succeeded.
 
         A running tag keeps running; if upstream has changed meanwhile, `succeed` queues it again.
         A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
@@ -194,6 +194,7 @@ class Queue:
             item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}, now
         )
         async with self._database.write(exclusive=True) as connection:
+            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == item.target))
             newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
             if await connection.scalar(select(walks.c.target).where(newer)):
                 return Applied(enqueued=0, withdrawn=0)

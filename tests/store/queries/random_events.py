@@ -59,7 +59,6 @@ class RandomEvents:
         planned = [self._planned(name, rank, known) for rank, name in enumerate(names)]
         gone = set(self.random.sample(_NAMES, 2)) - set(names)
         await self.scene.queue.apply(item, seen, gone=gone, planned=planned, walk=Walk(now, now, "rules"))
-        await self.scene.ledger.forget_lookup_failure(item.target)
 
     def _planned(self, name: str, rank: int, known: dict[str, Any]) -> PlannedTag:
         action = self.random.choice(_ACTIONS)
