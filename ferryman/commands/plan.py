@@ -1,23 +1,25 @@
 """`ferryman plan`: what `sync` would do."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import click
 
 from ferryman.application import open_application
-from ferryman.commands.json_output import print_json_list
+from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.running import load_settings, run
 from ferryman.item_names import select
-from ferryman.operations.plan import plan_items
+from ferryman.operations.plan import is_read, plan_each
 from ferryman.scheduler import ItemLookup
 from ferryman.settings import Settings
+from ferryman.store.ledger import LookupFailure
 from ferryman.views import text_tables
 from ferryman.views.documents.plan import plan_documents
 from ferryman.views.lookup_failures import grouped_by_cause
-from ferryman.views.plan_table import plan_table
+from ferryman.views.plan_table import long_plan_table
 
 
 @click.command
@@ -31,19 +33,48 @@ def command(item: tuple[str, ...], items: Path | None, as_json: bool) -> None:
 
 async def plan(settings: Settings, names: Sequence[str], *, as_json: bool) -> int:
     """Print what `sync` would do. Returns the exit code; 1: some items or tags could not be read."""
-    async with open_application(settings, engine=False, create=False) as app:
-        planned = await plan_items(app, select(app.configuration.items, names))
-    for each in planned.looked:
-        _print_warnings(each)
-    for message in grouped_by_cause(planned.failures):
-        click.echo(f"error: {message}", err=True)
-    if as_json:
-        print_json_list(plan_documents(planned.looked))
-    else:
-        text_tables.console().print(plan_table(planned.looked))
-        for each in planned.looked:
-            click.echo(f"{each.item.name}: {each.item.source} → {each.item.target}")
-    return 0 if planned.is_complete else 1
+    failures, are_read = [], True
+    async with (
+        open_application(settings, engine=False, create=False) as app,
+        aclosing(plan_each(app, select(app.configuration.items, names))) as planned,
+    ):
+        with _printed_list() if as_json else _printed_table() as add:
+            async for each in planned:
+                if isinstance(each, LookupFailure):
+                    failures.append(each)
+                else:
+                    are_read &= is_read(each)
+                    _print_warnings(each)
+                    add(each)
+            for message in grouped_by_cause(failures):
+                click.echo(f"error: {message}", err=True)
+    return 0 if are_read and not failures else 1
+
+
+@contextmanager
+def _printed_list() -> Iterator[Callable[[ItemLookup], None]]:
+    with json_list() as add:
+
+        def add_all(looked: ItemLookup) -> None:
+            for document in plan_documents([looked]):
+                add(document)
+
+        yield add_all
+
+
+@contextmanager
+def _printed_table() -> Iterator[Callable[[ItemLookup], None]]:
+    table, items = long_plan_table(text_tables.console()), []
+
+    def add(looked: ItemLookup) -> None:
+        items.append(looked.item)
+        for decision in looked.decisions:
+            table.add((looked.item, decision))
+
+    yield add
+    table.end()
+    for item in items:
+        click.echo(f"{item.name}: {item.source} → {item.target}")
 
 
 def _print_warnings(looked: ItemLookup) -> None:

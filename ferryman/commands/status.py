@@ -25,6 +25,7 @@ from ferryman.store.records import TagRecord
 from ferryman.store.services import Service
 from ferryman.views import text_tables
 from ferryman.views.documents.tags import TagDocument, TagWithAttemptsDocument
+from ferryman.views.long_table import PAGE
 from ferryman.views.verdict_sentences import headline
 from ferryman.wording import counted
 
@@ -77,13 +78,21 @@ async def status(
                     log = attempts.get(each.id)
                     add(TagDocument.of(each) if log is None else TagWithAttemptsDocument.with_attempts(each, log))
             return
-        shown = [each async for each in _each_once(of_items, named)]
-        await print_pauses(record, items.current, targets={each.target for each in shown})
-    if not shown:
-        click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
-        return
-    console = text_tables.console()
-    console.print(text_tables.tags_table(shown))
+        tags = _each_once(of_items, named)
+        first = [each async for each in _page(tags)]
+        of_page = {each.target for each in first}
+        holding = of_page if len(first) < PAGE else {*targets, *of_page}  # who have more tags is not known yet
+        await print_pauses(record, items.current, targets=holding)
+        if not first:
+            click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
+            return
+        console = text_tables.console()
+        table = text_tables.long_tags_table(console)
+        for each in first:
+            table.add(each)
+        async for each in tags:
+            table.add(each)
+        table.end()
     for each in named:
         console.print(text_tables.attempts_table(each, attempts[each.id]))
 
@@ -103,6 +112,14 @@ async def _each_once(of_items: AsyncIterable[TagRecord], named: Iterable[TagReco
         yield left.pop(each.id, each)
     for each in left.values():
         yield each
+
+
+async def _page(tags: AsyncIterator[TagRecord]) -> AsyncIterator[TagRecord]:
+    """The first ones; the others can be read afterwards."""
+    left = PAGE
+    while left and (found := await anext(tags, None)) is not None:
+        left -= 1
+        yield found
 
 
 def _print_services(services: Sequence[Liveness]) -> None:

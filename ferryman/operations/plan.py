@@ -1,14 +1,18 @@
 """What `sync` would do with every tag: look at items without enqueueing anything."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
-from ferryman.scheduler import ItemLookup
+from ferryman.scheduler import ItemLookup, Scheduler
 from ferryman.store.ledger import LookupFailure
+from ferryman.tasks import cancel_and_wait
+
+_AT_ONCE = 16  # items that are looked at; each registry's own limit applies as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +25,44 @@ class Plan:
     @property
     def is_complete(self) -> bool:
         """Whether every item could be listed, and every wanted tag could be read."""
-        unread = any(decision.action == "fail" for each in self.looked for decision in each.decisions)
-        return not unread and not self.failures
+        return not self.failures and all(map(is_read, self.looked))
+
+
+def is_read(looked: ItemLookup) -> bool:
+    """Whether every wanted tag could be read."""
+    return not any(decision.action == "fail" for decision in looked.decisions)
 
 
 async def plan_items(app: Application, items: Sequence[Item]) -> Plan:
     """Look at the items side by side, and plan each. Nothing is recorded or enqueued. Raises StoreError."""
-    scheduler = app.scheduler()
-    lookups = (scheduler.look(app.configuration, item) for item in items)
-    results = await asyncio.gather(*lookups, return_exceptions=True)
     looked, failures = [], []
-    for item, result in zip(items, results, strict=True):
-        if isinstance(result, ItemLookup):
-            looked.append(result)
-        elif isinstance(result, TransferError):
-            failures.append(LookupFailure(item.name, str(item.source), str(item.target), None, str(result)))
+    async for each in plan_each(app, items):
+        if isinstance(each, ItemLookup):
+            looked.append(each)
         else:
-            raise result
+            failures.append(each)
     return Plan(looked, failures)
+
+
+async def plan_each(app: Application, items: Iterable[Item]) -> AsyncGenerator[ItemLookup | LookupFailure, None]:
+    """As `plan_items`, item by item in their order: memory holds a few of them. Close it, or read it to its end."""
+    scheduler = app.scheduler()
+    running: deque[asyncio.Task[ItemLookup | LookupFailure]] = deque()
+    try:
+        for item in items:
+            running.append(asyncio.create_task(_plan(app, scheduler, item)))
+            if len(running) == _AT_ONCE:
+                yield await running[0]
+                running.popleft()
+        while running:
+            yield await running[0]
+            running.popleft()
+    finally:
+        await cancel_and_wait(running)
+
+
+async def _plan(app: Application, scheduler: Scheduler, item: Item) -> ItemLookup | LookupFailure:
+    try:
+        return await scheduler.look(app.configuration, item)
+    except TransferError as error:
+        return LookupFailure(item.name, str(item.source), str(item.target), None, str(error))

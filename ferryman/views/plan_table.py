@@ -1,26 +1,36 @@
 """The table that `plan` prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ferryman.scheduler import ItemLookup
+from ferryman.items.model import Item
+from ferryman.planner import Decision
+from ferryman.views.long_table import LongTable
 from ferryman.views.reasons import reason_in_words
 from ferryman.views.text_tables import coloured, new_table, short, when
 
+_COLUMNS = "item", "tag", "action", "reason", "pushed", "digest"
 
-def plan_table(looked: Iterable[ItemLookup]) -> Table:
+_Planned = tuple[Item, Decision]
+
+
+def long_plan_table(shown: Console) -> LongTable[_Planned]:
     """A row per tag of every item: the action, and the reason."""
-    table = new_table("item", "tag", "action", "reason", "pushed", "digest")
-    for each in looked:
-        for decision in each.decisions:
-            table.add_row(
-                each.item.name,
-                decision.tag,
-                coloured(decision.action),
-                Text(decision.detail or reason_in_words(decision.reason)),
-                when(decision.pushed_at),
-                short(decision.digest),
-            )
+    return LongTable(shown, _page, _COLUMNS, _cells)
+
+
+def _page(planned: Iterable[_Planned]) -> Table:
+    table = new_table(*_COLUMNS)
+    for each in planned:
+        item, tag, action, reason, *rest = _cells(each)
+        table.add_row(item, tag, coloured(action), Text(reason), *rest)
     return table
+
+
+def _cells(planned: _Planned) -> Sequence[str]:
+    item, decision = planned
+    reason = decision.detail or reason_in_words(decision.reason)
+    return item.name, decision.tag, decision.action, reason, when(decision.pushed_at), short(decision.digest)

@@ -12,11 +12,14 @@ from rich.text import Text
 from ferryman.registry_waits import next_login
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
+from ferryman.views.long_table import LongTable
 from ferryman.views.reasons import reason_in_words
 
 _PIPE_WIDTH = 4096  # columns: a table in a pipe, for `grep`, must not be cut or folded
 # Minimum widths of a terminal, in columns.
 _ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
+_TAG = "item", "tag", "status", "tries"
+_MORE_OF_TAG = "pushed", "synced", "source digest", "target digest", "note"
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
     "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim", "fail": "red",
@@ -51,6 +54,11 @@ def _count(number: int, status: Status) -> Text:
     return Text(str(number) if number else "-", style=_COLOURS[status] if number else "dim")
 
 
+def long_tags_table(shown: Console) -> LongTable[TagRecord]:
+    """As `tags_table`."""
+    return LongTable(shown, tags_table, [*_TAG, *_MORE_OF_TAG], _tag_cells)
+
+
 def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
     """A row per tag, with a note about errors. On a narrow terminal the notes follow below the table, unfolded."""
     return _Tags(tags)
@@ -64,26 +72,33 @@ class _Tags:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.max_width >= _ROOM_FOR_NOTES:
-            yield self._table("pushed", "synced", "source digest", "target digest", "note")
+            yield self._wide_table()
             return
-        yield self._table("synced")
+        yield self._narrow_table()
         for record in self._tags:
             if note := _note(record):
                 yield Text(f"{record.item}:{record.tag}: {note}")
 
-    def _table(self, *columns: str) -> Table:
-        table = new_table("item", "tag", "status", "tries", *columns)
+    def _wide_table(self) -> Table:
+        table = new_table(*_TAG, *_MORE_OF_TAG)
         for record in self._tags:
-            cells: dict[str, str | Text] = {
-                "pushed": when(record.pushed_at),
-                "synced": when(record.synced_at),
-                "source digest": short(record.source_digest),
-                "target digest": short(record.target_digest),
-                "note": Text(_note(record)),
-            }
-            shown = [cells[column] for column in columns]
-            table.add_row(record.item, record.tag, coloured(record.status), str(record.attempts), *shown)
+            item, tag, status, tries, *times_and_digests, note = _tag_cells(record)
+            table.add_row(item, tag, coloured(status), tries, *times_and_digests, Text(note))
         return table
+
+    def _narrow_table(self) -> Table:
+        table = new_table(*_TAG, "synced")
+        for record in self._tags:
+            tries, synced = str(record.attempts), when(record.synced_at)
+            table.add_row(record.item, record.tag, coloured(record.status), tries, synced)
+        return table
+
+
+def _tag_cells(record: TagRecord) -> Sequence[str]:
+    return (
+        record.item, record.tag, record.status, str(record.attempts), when(record.pushed_at), when(record.synced_at),
+        short(record.source_digest), short(record.target_digest), _note(record),
+    )  # fmt: skip
 
 
 def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 
 from ferryman.inspection import Finding
+from ferryman.planner import Decision
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import RegistryState
+from ferryman.views import long_table
 from ferryman.views import text_tables as tables
 from ferryman.views.findings_table import findings_table
-from ferryman.views.plan_table import plan_table
+from ferryman.views.plan_table import long_plan_table
 from tests.support.upstreams import NOON
 from tests.views.support import ATTEMPT, DECISION, LONG, LOOKED, RECORD
 
@@ -21,8 +23,20 @@ from tests.views.support import ATTEMPT, DECISION, LONG, LOOKED, RECORD
 def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
     """The rows of a table that goes through a pipe, headings first: the words between two or more spaces."""
     tables.console().print(table)
-    lines = capsys.readouterr().out.splitlines()
-    return [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip() and set(line.strip()) != {"─"}]
+    return rows_of(capsys.readouterr().out)
+
+
+def planned(decision: Decision, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The rows of a plan."""
+    table = long_plan_table(tables.console())
+    table.add((LOOKED.item, decision))
+    table.end()
+    return rows_of(capsys.readouterr().out)
+
+
+def rows_of(out: str) -> list[list[str]]:
+    lines = [line.strip() for line in out.splitlines()]
+    return [re.split(r"\s{2,}", line) for line in lines if line and set(line) != {"─"}]
 
 
 def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,12 +47,12 @@ def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_plan_shows_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    looked = replace(LOOKED, decisions=[replace(DECISION, reason="up-to-date", detail="")])
-    assert printed(plan_table([looked]), capsys)[1][3] == "the target has it"
+    _, row = planned(replace(DECISION, reason="up-to-date", detail=""), capsys)
+    assert row[3] == "the target has it"
 
 
 def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    _, row = printed(plan_table([LOOKED]), capsys)
+    _, row = planned(DECISION, capsys)
     assert row[:4] == ["etcd", "v3.5.0", "copy", LONG]
 
 
@@ -134,3 +148,40 @@ def test_a_narrow_terminal_folds_and_loses_nothing() -> None:
     )
     assert max(map(len, screen.getvalue().splitlines())) <= 80
     assert "…" not in screen.getvalue()
+
+
+def test_a_long_table_in_a_pipe_is_laid_out_as_a_short_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [replace(RECORD, tag=f"v3.{number}", item="etcd 镜像", error="cut") for number in range(7)]
+    tables.console().print(tables.tags_table(records))
+    whole = capsys.readouterr().out
+    monkeypatch.setattr(long_table, "PAGE", 3)
+    table = tables.long_tags_table(tables.console())
+    for record in records:
+        table.add(record)
+    table.end()
+    assert capsys.readouterr().out == whole
+
+
+def test_a_wide_cell_on_a_later_page_moves_the_rest_of_its_own_line_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_table, "PAGE", 1)
+    table = long_plan_table(tables.console())
+    for tag in ("1", "a-long-name", "2"):
+        table.add((LOOKED.item, replace(DECISION, tag=tag, detail="two\nlines")))
+    table.end()
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [line.index("copy") for line in lines[3:6]] == [14, 22, 14]
+    assert "two lines" in lines[4]
+
+
+def test_a_long_table_on_a_terminal_has_headings_on_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_table, "PAGE", 2)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80)
+    table = tables.long_tags_table(terminal)
+    for _ in range(3):
+        table.add(RECORD)
+    table.end()
+    assert terminal.file.getvalue().count("status") == 2  # type: ignore[attr-defined]  # it is a StringIO
