@@ -1,7 +1,8 @@
 """The database schema, the same for SQLite and PostgreSQL; `migrations/` upgrades databases to it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 from sqlalchemy import (
     JSON,
@@ -49,6 +50,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """A record has seven times: for SQLite, whose times are texts, each is read by one step instead of three."""
+        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
 
 # SQLite generates ids only for a column of exactly the type INTEGER.

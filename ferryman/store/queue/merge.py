@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert, and_, bindparam, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, Insert, and_, bindparam, literal, null, or_, select, update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import digests, item_columns, name_columns, status_is, tags
@@ -17,12 +17,14 @@ async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
     """Update the item's columns: items.yml may have given the target another name, source or platforms."""
     here = tags.c.target == item.target
     columns = item_columns(item)
+    differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
+    if await connection.scalar(select(tags.c.id).where(here, differs).limit(1)) is None:
+        return
     # Tags that were held behind the old source's registry become due: `hold_back` checks the new one.
     held = and_(here, status_is("queued"), tags.c.source_registry != columns["source_registry"], waits_for_registry())
     await connection.execute(
         update(tags).where(held).values(run_at=now, reason=null(), error=null(), error_registry=null())
     )
-    differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
     await connection.execute(update(tags).where(here, differs).values(columns))
 
 
@@ -47,7 +49,7 @@ class Merge:
 
     async def write(self, connection: Transaction, names: Sequence[str]) -> None:
         """Write the changed rows of these names."""
-        here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(names))
+        here = self._rows_of(names)
         rows = await connection.execute(select(tags.c.tag, tags.c.id, *(tags.c[name] for name in COLUMNS)).where(here))
         known = {tag: (key, state) for tag, key, *state in rows}
         new: list[dict[str, Any]] = []
@@ -73,11 +75,13 @@ class Merge:
             await connection.execute(self._digests_of(moved))
         seen_again = [name for name in names if name in known and name in self._seen]
         if seen_again:
-            await connection.execute(
-                update(tags)
-                .where(tags.c.target == self._item["target"], tags.c.tag.in_(seen_again))
-                .values(last_seen_at=self._now)
-            )
+            listed = here if len(seen_again) == len(known) else self._rows_of(seen_again)
+            await connection.execute(update(tags).where(listed).values(last_seen_at=self._now))
+
+    def _rows_of(self, names: Sequence[str]) -> ColumnElement[bool]:
+        """All rows of the item, if these are all names: that is quicker than to look for each, and usually the same."""
+        here = tags.c.target == self._item["target"]
+        return here if len(names) == len(self.names) else and_(here, tags.c.tag.in_(names))
 
     def _digests_of(self, names: Sequence[str]) -> Insert:
         """Record upstream's digests. In one statement: the ids of new rows are not known here."""
