@@ -77,12 +77,13 @@ race: race-packages $(VENV)/installed ## Race Ferryman against every other mirro
 bench-smoke: race-packages $(VENV)/installed ## A tiny race against skopeo, less than a minute: does the race still work?
 	$(BIN)/python -m benchmarks --tiny --rounds 1 --only "ferryman run,ferryman sync,skopeo" --cases cold,line,indexes,large,unchanged,new $(RACE)
 
-bench: as-root bench-packages race ## The race; then requests, the Docker Engine, the queue on one million rows, and the page on as many attempts
+bench: as-root bench-packages race ## The race; then requests, the Docker Engine, the queue on one million rows, the page on as many attempts, and 2,000 items
 	$(BIN)/python -m benchmarks.requests
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.page_queries
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.big_tables
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
 	$(LOCK) pyproject.toml --extra notify --extra postgresql --output-file requirements/run.txt
