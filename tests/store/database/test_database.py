@@ -35,6 +35,16 @@ async def test_no_update_is_lost(database: Database) -> None:
         assert await connection.scalar(text("SELECT n FROM counter")) == 160
 
 
+async def test_no_row_is_lost_beyond_those_that_come_with_the_execution(database: Database) -> None:
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT i FROM n"
+    for most in (0, 499, 500, 501, 1234):
+        query = text(numbers.format(most) if most else "SELECT 1 AS i WHERE 1 = 0")
+        async with database.read() as connection:
+            found = (await connection.execute(query)).scalars().all()
+            streamed = [row.i async for row in connection.stream(query)]
+        assert found == streamed == list(range(1, most + 1))
+
+
 async def test_an_error_rolls_back(scene: Scene, database: Database) -> None:
     await scene.walk({"v1": digest("a")})
 
