@@ -17,6 +17,7 @@ from ferryman.platforms import Platform
 from ferryman.record import Record, database_of, database_or_temporary, record_of
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
+from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
@@ -25,7 +26,7 @@ from ferryman.target_check import TargetCheck
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.worker import RetryPolicy, Worker
-from ferryman.worker_pool import WorkerPool
+from ferryman.worker_pool import EngineShare, WorkerPool
 
 if TYPE_CHECKING:
     from ferryman.notify.heartbeat import Heartbeat
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from ferryman.transports.direct.transport import DirectTransport
     from ferryman.transports.engine.transport import DockerTransport
 
+_MOST_COPIES = 32  # at once from registry to registry, in one process
+_ENGINE_COPIES = 4  # at once through an engine: it unpacks and compresses on the disk and cores of one machine
 _ATTEMPTS_KEPT = timedelta(days=30)  # retention of attempts
 _ACTIONS_KEPT = timedelta(days=366)  # retention of the audit log
 _CYCLES_KEPT = timedelta(days=365)
@@ -53,6 +56,7 @@ class Application:
     registry: RegistryClient
     pauses: RegistryPauses
     transport: TransportSelector
+    window: ConcurrencyLimit | None = None  # of this process's copies; None: it has no pool
 
     def scheduler(self) -> Scheduler:
         """Create the half that looks up sources and enqueues tags."""
@@ -82,11 +86,13 @@ class Application:
             policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
             events=self.events,
         )
+        size = self.settings.workers or _MOST_COPIES
+        self.window = ConcurrencyLimit(size)
         return WorkerPool(
             worker,
             queue=self.record.queue,
             clock=self.clock,
-            size=self.settings.workers,
+            size=size,
             lease=self.settings.lease,
             owner=self.owner,
             targets=targets,
@@ -95,6 +101,12 @@ class Application:
                 for item in self.configuration.items
                 if targets is None or str(item.target) in targets
             },
+            window=self.window,
+            engine=EngineShare(
+                self.settings.workers or _ENGINE_COPIES,
+                targets=lambda: self.transport.engine_targets,
+                others=lambda: self.transport.direct_targets,
+            ),
         )
 
     def messenger(self) -> "Messenger":
@@ -225,6 +237,9 @@ def _configure(transport: TransportSelector, configuration: Configuration, setti
         default=settings.transport,
         by_target={item.target: item.transport or settings.transport for item in configuration.items},
         with_referrers=frozenset(item.target for item in configuration.items if item.rules.referrers),
+        with_everything=frozenset(
+            item.target for item in configuration.items if item.platforms and item.platforms.keyword == "all"
+        ),
     )
 
 

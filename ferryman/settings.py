@@ -154,7 +154,7 @@ class Settings(BaseModel):
 
     items: Path = Path("items.yml")
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///data/ferryman.db")  # the store checks it
-    workers: Number = 4  # copies at once, in one process
+    workers: Number | None = None  # the most copies at once, in one process; None: as many as the way bears
     interval: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule("6h")
     complete_walk: Duration = timedelta(days=1)  # how often a repository is listed completely
     transport: Annotated[Literal["docker", "direct", "auto"], BeforeValidator(_lower)] = "docker"

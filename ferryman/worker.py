@@ -71,6 +71,10 @@ class Worker:
         self._policy = policy
         self._events = events
 
+    def has_room(self, job: Job) -> bool:
+        """Whether no request waits for its turn at the job's registries."""
+        return self._registry.has_room(*(Repository.parse(name).registry for name in (job.source, job.target)))
+
     def copy(self, job: Job, progressed: Callable[[], None]) -> Coroutine[Any, Any, Copied]:
         """Copy the tag, and verify it at the target, unless the copy has confirmed it. Raises TransferError.
 

@@ -1,15 +1,23 @@
-"""The workers of one process: concurrent jobs, a heartbeat that renews their leases, reclaiming of expired leases."""
+"""The workers of one process: concurrent jobs, a heartbeat that renews their leases, reclaiming of expired leases.
+
+How many jobs run at once is a window, as for the requests to one host (registry/limits/concurrency.py): a copy that
+succeeded makes room for one more, if no request had to wait for its registries, and one that was told 429 or 503
+halves it. Copies through an engine keep to a fixed number within it: they share one disk and one daemon.
+"""
 
 import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from ferryman import log
 from ferryman.clock import Clock
-from ferryman.errors import EngineUnavailable, StoreError
+from ferryman.errors import EngineUnavailable, StoreError, TransferError
+from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job, Share
@@ -21,11 +29,24 @@ from ferryman.worker import Worker
 
 _POLL = 1.0  # seconds between two claims on an empty queue, which other processes fill too
 _RESERVED = 4  # one in so many workers is reserved for other source registries than the one that occupies the rest
+_THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503
 _ENGINE_RETRY_DELAY = 5.0  # seconds to wait for an unavailable engine
 
 
+_NO_TARGETS: Callable[[], frozenset[str]] = frozenset
+
+
+@dataclass(frozen=True, slots=True)
+class EngineShare:
+    """The copies through a Docker Engine."""
+
+    most: int  # at once
+    targets: Callable[[], frozenset[str]] = _NO_TARGETS  # what is copied through the engine
+    others: Callable[[], frozenset[str]] = _NO_TARGETS  # all other targets
+
+
 class WorkerPool:
-    """`size` workers over one queue."""
+    """At most `size` workers over one queue."""
 
     def __init__(
         self,
@@ -38,8 +59,12 @@ class WorkerPool:
         owner: Owner,
         targets: Collection[str] | None = None,
         registries: Callable[[], Collection[str]] = tuple,
+        window: ConcurrencyLimit | None = None,
+        engine: EngineShare | None = None,
     ) -> None:
-        """`registries`: returns the source registries of the current items."""
+        """`registries`: returns the source registries of the current items. `window`: its limit is for others to read;
+        its ceiling is set here.
+        """
         self._worker = worker
         self._queue = queue
         self._clock = clock
@@ -48,6 +73,10 @@ class WorkerPool:
         self._owner = owner
         self._targets = targets  # claim only tags of these; None: of all
         self._registries = registries
+        self._window = window or ConcurrencyLimit(size)
+        self._engine = engine or EngineShare(size)
+        self._engine_claims = 0  # running claims that may become copies through the engine
+        self._engine_copies: set[str] = set()  # lease tokens
         self._copies: dict[str, asyncio.Task[Copied]] = {}  # by lease token
         self._unrecorded: list[Job] = []  # ended without a recorded result; this process may still hold their leases
         self._renewal: asyncio.Task[frozenset[str]] | None = None  # one that is not answered yet
@@ -115,19 +144,47 @@ class WorkerPool:
 
     async def _work(self) -> None:
         while not self._draining.is_set():
-            filled = self._queue.filled.next()  # before the claim, so that tags enqueued after it are not missed
-            job = await self._claim()
-            self._progressed()
-            if job is None:
-                await self._wait_for_work(filled)
-            else:
-                with log.bound(item=job.item, tag=job.tag, attempt=job.attempt):
-                    await self._run_job(job)
+            self._window.ceiling = (
+                self._size if self._engine.others() or not self._engine.targets() else self._engine.most
+            )
+            async with self._window.acquire() as place:
+                if not self._draining.is_set():
+                    await self._work_in(place)
+
+    async def _work_in(self, place: ConcurrencySlot) -> None:
+        """Claim one job and run it, or wait for one."""
+        filled = self._queue.filled.next()  # before the claim, so that tags enqueued after it are not missed
+        job = await self._claim()
+        self._progressed()
+        if job is None:
+            await self._wait_for_work(filled)
+            return
+        try:
+            with log.bound(item=job.item, tag=job.tag, attempt=job.attempt):
+                await self._run_job(job, place)
+        finally:
+            self._engine_copies.discard(job.token)
 
     async def _claim(self) -> Job | None:
-        """Claim the next job; None: there is none, or the database failed, which is logged once."""
+        """Claim the next job; if the engine has its share, one that needs none."""
+        if not self._engine.targets():
+            return await self._claim_of(self._targets)
+        if len(self._engine_copies) + self._engine_claims >= self._engine.most:
+            others = self._engine.others()
+            return await self._claim_of(others if self._targets is None else others.intersection(self._targets))
+        self._engine_claims += 1
         try:
-            job = await self._queue.claim(self._targets, share=self._share())
+            job = await self._claim_of(self._targets)
+        finally:
+            self._engine_claims -= 1
+        if job is not None and job.target in self._engine.targets():
+            self._engine_copies.add(job.token)
+        return job
+
+    async def _claim_of(self, targets: Collection[str] | None) -> Job | None:
+        """Claim the next job of these; None: there is none, or the database failed, which is logged once."""
+        try:
+            job = await self._queue.claim(targets, share=self._share())
         except StoreError as error:
             if self._store_lost is None:
                 self._store_lost = self._clock.monotonic(), error
@@ -140,13 +197,14 @@ class WorkerPool:
 
     def _share(self) -> Share:
         """Reserve some workers: a slow registry, whose tags run for days, must not occupy all of them."""
-        most = self._size - math.ceil(self._size / _RESERVED)
+        most = self._window.limit - math.ceil(self._window.limit / _RESERVED)
         return Share(most=max(1, most), registries=frozenset(self._registries()))
 
     async def _wait_for_work(self, filled: asyncio.Event) -> None:
         """Wait until this process enqueues something, or for the poll interval: other processes enqueue, too."""
         self._idle += 1
-        if self._idle == self._size:
+        if self._idle == self._window.in_use:
+            self._window.restart()
             self.idles.notify()
         try:
             with contextlib.suppress(TimeoutError):
@@ -160,7 +218,7 @@ class WorkerPool:
             async with asyncio.timeout(seconds):
                 await self._draining.wait()
 
-    async def _run_job(self, job: Job) -> None:
+    async def _run_job(self, job: Job, place: ConcurrencySlot) -> None:
         """Run one job. The copy is a task of its own, so that the heartbeat can cancel it when its lease is lost."""
         started_at = self._clock.now()
         copy = asyncio.create_task(self._worker.copy(job, self._progressed), name=f"copy {job.target}:{job.tag}")
@@ -178,9 +236,16 @@ class WorkerPool:
             self._unrecorded.append(job)
             await self._worker.report_lost_lease(job)
             return
+        self._adjust_window(job, copy.exception(), place)
         if not await self._worker.record_result(job, copy, started_at):
             self._unrecorded.append(job)
         await self._wait_for_engine(copy.exception())
+
+    def _adjust_window(self, job: Job, error: BaseException | None, place: ConcurrencySlot) -> None:
+        if isinstance(error, TransferError) and error.status in _THROTTLED:
+            place.throttled()
+        elif error is None and job.token not in self._engine_copies and self._worker.has_room(job):
+            place.succeeded()
 
     async def _wait_for_engine(self, error: BaseException | None) -> None:
         """After EngineUnavailable, wait before the next claim: without the engine, every job would fail."""

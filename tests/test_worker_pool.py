@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +14,14 @@ import pytest
 from ferryman.errors import Denied, EngineUnavailable, NoSuchPlatform, RateLimited, StoreError, Unreachable
 from ferryman.events import Event, JobStarted
 from ferryman.reference import Reference
+from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Intent, Job, Share
 from ferryman.transports.base import Copied, ProgressSink
+from ferryman.worker_pool import EngineShare
 from tests.conftest import ReadLog
-from tests.support.workplace import LEASE, POLICY, Workplace, tiny
+from tests.support.workplace import LEASE, POLICY, Gate, Workplace, tiny
 
 BEAT = LEASE.total_seconds() / 3
 _CLAIM_AND_DIE = """
@@ -76,6 +78,78 @@ async def test_a_registry_of_its_own_has_all_workers(workplace: Workplace) -> No
     workplace.start(workplace.pool(size=4, registries=("quay.io",)).run())
     for gate in gates:
         await gate.reached.wait()
+
+
+# The window
+
+
+async def test_copies_that_succeed_make_room_for_more(workplace: Workplace) -> None:
+    gates = [workplace.transport.hold(f"v{number}") for number in range(14)]
+    await workplace.enqueue(*(f"v{number}" for number in range(14)))
+    window = ConcurrencyLimit(12)
+    working = workplace.start(workplace.pool(size=12, ends=14, window=window).run())
+    first = await reached(gates, 8)
+    assert len(first) == 8
+    for gate in first[:2]:
+        gate.open()
+    assert len(await reached(gates, 12)) == 12  # two more, and one more for each that succeeded
+    assert window.limit == 10
+    for gate in gates:
+        gate.open()
+    await working
+
+
+async def test_a_copy_that_is_throttled_halves_the_window(workplace: Workplace) -> None:
+    limited = RateLimited("too many requests", registry="quay.io")
+    limited.status = 429
+    workplace.transport.fail(limited, "v1")
+    await workplace.enqueue("v1")
+    window = ConcurrencyLimit(8)
+    await workplace.pool(size=8, ends=1, window=window).run()
+    assert window.limit == 4
+
+
+async def test_a_quota_that_is_spread_leaves_the_window_as_it_is(workplace: Workplace) -> None:
+    workplace.transport.fail(RateLimited("spread over time", registry="quay.io"), "v1")
+    await workplace.enqueue("v1")
+    window = ConcurrencyLimit(8)
+    await workplace.pool(size=8, ends=1, window=window).run()
+    assert window.limit == 8
+
+
+async def test_copies_through_an_engine_keep_their_number(workplace: Workplace) -> None:
+    through, direct = workplace.item().target, workplace.item("ghcr.io/team/tool").target
+    engine = [workplace.transport.hold(f"e{number}") for number in range(3)]
+    others = [workplace.transport.hold(f"d{number}") for number in range(3)]
+    await workplace.enqueue("e0", "e1", "e2")
+    share = EngineShare(2, targets=lambda: frozenset({through}), others=lambda: frozenset({direct}))
+    workplace.start(workplace.pool(size=8, engine=share).run())
+    running = await reached(engine, 2)
+    await workplace.enqueue("d0", "d1", "d2", source="ghcr.io/team/tool")
+    assert len(await reached(others, 3)) == 3
+    assert len(await reached(engine, 2)) == 2
+    running[0].open()
+    assert len(await reached(engine, 3)) == 3
+
+
+async def test_where_all_goes_through_an_engine_it_sets_the_number(workplace: Workplace) -> None:
+    window = ConcurrencyLimit(8)
+    target = frozenset({workplace.item().target})
+    await workplace.enqueue("v1")
+    await workplace.pool(size=8, ends=1, window=window, engine=EngineShare(3, targets=lambda: target)).run()
+    assert window.limit == 3
+
+
+async def reached(gates: Sequence[Gate], count: int) -> list[Gate]:
+    """The gates that copies have reached, as soon as they are so many."""
+    waits = [asyncio.create_task(gate.reached.wait()) for gate in gates]
+    done: set[asyncio.Task[bool]] = set()
+    async with asyncio.timeout(60):
+        while len(done) < count:
+            done |= (await asyncio.wait(set(waits) - done, return_when=asyncio.FIRST_COMPLETED))[0]
+    for wait in waits:
+        wait.cancel()
+    return [gate for gate in gates if gate.reached.is_set()]
 
 
 async def test_finds_what_is_queued_while_it_idles(workplace: Workplace) -> None:

@@ -35,14 +35,18 @@ class Metrics:
         *,
         database: Database,
         limits: Callable[[], Sequence[PresentLimits]],
+        copies: Callable[[], int | None],
         configuration: Callable[[], Configuration],
         schedule: Schedule,
         clock: Clock,
     ) -> None:
-        """`limits`: of the registry client. `configuration`: the present one, for it is reloaded."""
+        """`limits`: of the registry client. `copies`: the most at once at present; None: this process copies nothing.
+        `configuration`: the present one, for it is reloaded.
+        """
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
         self._database = database
         self._limits = limits
+        self._copies = copies
         self._configuration = configuration
         self._schedule = schedule
         self._clock = clock
@@ -67,6 +71,7 @@ class Metrics:
             await self._measures(),
             configuration=self._configuration(),
             limits=self._limits(),
+            copies=self._copies(),
             schedule=self._schedule,
             now=self._clock.now(),
             counted=self._registry,
@@ -120,6 +125,7 @@ class _Scrape:
     measures: Measures | None = field(kw_only=False)  # None: the database cannot be read
     configuration: Configuration
     limits: Sequence[PresentLimits]
+    copies: int | None
     schedule: Schedule
     now: datetime
     counted: CollectorRegistry
@@ -132,6 +138,9 @@ class _Scrape:
         if self.measures is not None:
             yield from state.of_database(self.measures, self.configuration)
         yield state.of_schedule(self.schedule, now=self.now)
+        if self.copies is not None:
+            copies = "Copies at once that this process allows itself at present."
+            yield GaugeMetricFamily("ferryman_copies_limit", copies, value=self.copies)
         yield from state.of_limits(self.limits, self.configuration, now=self.now)
         yield from self.counted.collect()
 

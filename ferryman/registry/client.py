@@ -542,6 +542,10 @@ class RegistryClient:
         """
         return self._sender.limits.copy({registry: self._host(registry).concurrency for registry in registries})
 
+    def has_room(self, *registries: str) -> bool:
+        """Whether no request waits for a slot at any of the registries: more work may be begun for them."""
+        return self._sender.limits.has_room(registries)
+
     def hold(self, registry: str, until: datetime) -> None:
         """Send no requests to the registry before `until`; an earlier moment does not shorten a hold."""
         self._sender.limits.hold(registry, until)

@@ -19,7 +19,7 @@ from ferryman.registry_options import RegistryOptions
 _ENDPOINTS = {DOCKER_HUB: "https://registry-1.docker.io"}
 _APIS = {DOCKER_HUB: "https://hub.docker.com", "quay.io": "https://quay.io"}
 _CONCURRENCY = {DOCKER_HUB: 4}
-_DEFAULT_CONCURRENCY = 8
+_DEFAULT_CONCURRENCY = 64
 _PAGE_SIZES = {"quay.io": 100}  # Quay misbehaves above its maximum
 _DEFAULT_PAGE_SIZE = 1000  # ECR answers 405 to more
 _PORT = re.compile(r":[0-9]+$")
@@ -33,7 +33,7 @@ class Host:
     name: str  # as in Repository.registry
     endpoint: URL
     api: URL | None
-    concurrency: int
+    concurrency: int  # ceiling of requests at once, and of copies through an engine
     requests_per_second: int | None  # None: no limit
     page_size: int  # tags in one page of /v2/…/tags/list
     tls: bool | ssl.SSLContext  # the `ssl` argument of aiohttp

@@ -14,7 +14,7 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.auth.login import Logins, Refusals
 from ferryman.registry.http.error_responses import refusal
 from ferryman.registry.http.links import redirect
-from ferryman.registry.http.messages import Request, RequestSpec, Response, authority, origin
+from ferryman.registry.http.messages import Flow, Request, RequestSpec, Response, TimeoutClass, authority, origin
 from ferryman.registry.http.session import Http, Timeouts
 from ferryman.registry.limits.host_limits import HostLimits
 
@@ -22,6 +22,7 @@ _TRIES = 3
 _LATE = 90  # seconds after which no retry is started
 _REDIRECTS = 5
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+_SMALL_BODY = 64 * 1024  # bytes
 _SHORT = timedelta(seconds=10)  # the longest Retry-After that is waited for here
 
 
@@ -97,8 +98,10 @@ class Sender:
         async with self.limits.request(
             spec.rate_limited_host, host.concurrency, host.requests_per_second, holds_slot=spec.holds_slot
         ) as permit:
+            began = self._clock.monotonic()
             response = await self._exchange(spec, request)
-            permit.observe(response.status, response.headers)
+            latency = (request.method, self._clock.monotonic() - began) if _shows_latency(spec, response) else None
+            permit.observe(response.status, response.headers, latency=latency)
         return response
 
     async def _exchange(self, spec: RequestSpec, request: Request) -> Response:
@@ -118,3 +121,8 @@ class Sender:
     async def aclose(self) -> None:
         await self.logins.aclose()
         await self._http.aclose()
+
+
+def _shows_latency(spec: RequestSpec, response: Response) -> bool:
+    """Whether the time of an answer tells of the way and the host's load, and not of the work that was asked for."""
+    return spec.flow is Flow.SMALL and spec.timeout_class is TimeoutClass.ANSWER and len(response.body) <= _SMALL_BODY

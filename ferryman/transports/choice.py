@@ -26,7 +26,9 @@ class TransportSelector:
         self._default: TransportName = "auto"
         self._by_target: Mapping[Repository, TransportName] = {}
         self._with_referrers: Collection[Repository] = ()
+        self._with_everything: Collection[Repository] = ()
         self._has_engine = False
+        self._engine_targets = self._direct_targets = frozenset[str]()
 
     def configure(
         self,
@@ -34,10 +36,12 @@ class TransportSelector:
         default: TransportName,
         by_target: Mapping[Repository, TransportName],
         with_referrers: Collection[Repository] = (),
+        with_everything: Collection[Repository] = (),
     ) -> None:
         """Set the transport by target repository, and the default for all others.
 
-        For targets `with_referrers`, `auto` means direct: an engine cannot carry referrers.
+        For targets `with_referrers`, or `with_everything` (all platforms), `auto` means direct: no engine can carry
+        them.
         """
         self._default = default
         self._by_target = {
@@ -45,6 +49,18 @@ class TransportSelector:
             for target, name in by_target.items()
         }
         self._with_referrers = with_referrers
+        self._with_everything = with_everything
+        self._sort_targets()
+
+    @property
+    def engine_targets(self) -> frozenset[str]:
+        """The configured targets that are copied through an engine."""
+        return self._engine_targets
+
+    @property
+    def direct_targets(self) -> frozenset[str]:
+        """The configured targets that are copied from registry to registry."""
+        return self._direct_targets
 
     @property
     def native(self) -> Platform | None:
@@ -66,6 +82,7 @@ class TransportSelector:
                 raise
             return f"directly from registry to registry, for no engine answers ({error})"
         self._has_engine = True
+        self._sort_targets()
         return f"through {engine}" if "direct" not in names else f"through {engine}, and directly where an item says so"
 
     async def copy(
@@ -92,6 +109,17 @@ class TransportSelector:
         return self._direct
 
     def _goes_through_engine(self, target: Repository, platforms: Platforms | None) -> bool:
-        name = self._by_target.get(target, self._default)
-        everything = platforms is not None and platforms.keyword == "all"  # which no engine can carry
+        everything = platforms is not None and platforms.keyword == "all"
+        return self._uses_engine(self._by_target.get(target, self._default), everything=everything)
+
+    def _uses_engine(self, name: TransportName, *, everything: bool) -> bool:
+        """`everything`: all platforms, which no engine can carry."""
         return name == "docker" or (name == "auto" and self._has_engine and not everything)
+
+    def _sort_targets(self) -> None:
+        through = {
+            target: self._uses_engine(name, everything=target in self._with_everything)
+            for target, name in self._by_target.items()
+        }
+        self._engine_targets = frozenset(str(target) for target, engine in through.items() if engine)
+        self._direct_targets = frozenset(str(target) for target, engine in through.items() if not engine)

@@ -40,6 +40,7 @@ class Bench:
     events: Events
     configuration: Configuration
     metrics: Metrics
+    copies: int | None = None  # at once
 
     async def samples(self) -> Samples:
         """What a scrape finds."""
@@ -56,6 +57,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     metrics = Metrics(
         database=database,
         limits=limits.present,
+        copies=lambda: made.copies,
         configuration=lambda: made.configuration,
         schedule=Schedule("6h"),
         clock=clock,

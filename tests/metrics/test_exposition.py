@@ -178,12 +178,18 @@ async def test_the_present_limits_of_the_registries_that_items_yml_names(bench: 
     assert (await bench.samples()).of("ferryman_pull_quota_remaining", "registry") == {}  # all are there again
 
 
+async def test_the_copies_at_once_of_a_process_that_copies(bench: Bench) -> None:
+    assert (await bench.samples())("ferryman_copies_limit") is None
+    bench.copies = 12
+    assert (await bench.samples())("ferryman_copies_limit") == 12
+
+
 @pytest.mark.parametrize(
     ("schedule", "hours"), [("6h", 6), ("0 */4 * * *", 4), ("0 9 * * 1-5", 72), ("0 9,11 * * *", 22)]
 )
 async def test_the_interval_is_the_longest_one_of_the_schedule(bench: Bench, schedule: str, hours: int) -> None:
     metrics = Metrics(
-        database=bench.database, limits=list, clock=bench.clock,
+        database=bench.database, limits=list, copies=lambda: None, clock=bench.clock,
         configuration=lambda: bench.configuration, schedule=Schedule(schedule),
     )  # fmt: skip
     body, _ = await metrics.render()
@@ -309,7 +315,7 @@ async def test_closing_ends_a_read_that_is_under_way(bench: Bench) -> None:
 async def test_two_of_a_process_begin_at_zero(bench: Bench) -> None:
     """No state is global."""
     other = Metrics(
-        database=bench.database, limits=list, clock=bench.clock,
+        database=bench.database, limits=list, copies=lambda: None, clock=bench.clock,
         configuration=lambda: bench.configuration, schedule=Schedule("6h"),
     )  # fmt: skip
     bench.events.emit(CycleEnded("done", 1))

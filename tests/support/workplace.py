@@ -12,6 +12,7 @@ from ferryman.events import Event, Events, JobEnded, JobProgressed, JobStarted
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
+from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
@@ -20,7 +21,7 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
-from ferryman.worker_pool import WorkerPool
+from ferryman.worker_pool import EngineShare, WorkerPool
 from tests.support.clock import PatientClock, Unwaiting
 from tests.support.images import Image, image, layer, push
 from tests.support.processes import RegistryServer
@@ -205,11 +206,13 @@ class Workplace:
         targets: Collection[str] | None = None,
         lease: timedelta = LEASE,
         registries: Collection[str] = (),
+        window: ConcurrencyLimit | None = None,
+        engine: EngineShare | None = None,
     ) -> WorkerPool:
         """A pool that drains after this many jobs have ended; 0: only when `drain` is called."""
         pool = WorkerPool(
             self.worker(queue), queue=queue or self.queue, clock=self.clock, size=size, lease=lease, owner=self.owner,
-            targets=targets, registries=lambda: registries,
+            targets=targets, registries=lambda: registries, window=window, engine=engine,
         )  # fmt: skip
         enough = len(self.watcher.outcomes) + ends if ends else None
         self.watcher.on_end = lambda: pool.drain() if len(self.watcher.outcomes) == enough else None

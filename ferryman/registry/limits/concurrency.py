@@ -1,7 +1,8 @@
-"""Adaptive concurrency limit: how many requests one host gets at once, by its own answers (429, 503).
+"""Adaptive concurrency limit: how many requests one host gets at once, by its own answers and their latency.
 
-Additive increase, multiplicative decrease (AIMD), as in TCP: a 429 or 503 halves the limit, a round of successes adds
-one.
+As TCP's congestion window: a limit that is used grows by one with each success (slow start). The first 429 or 503
+halves it and ends that; from then on, a round of successes adds one (AIMD). It does not grow while latency shows a
+queue on the way or at the host (`latency.py`): more requests would only wait there.
 """
 
 import asyncio
@@ -10,13 +11,21 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ferryman.registry.limits.latency import Latency
+
+START = 8  # slots of a host that nothing is known of; latency alone allows no fewer
+_QUEUED = 16  # requests in a queue at which the limit stops growing
+_TOO_MANY_QUEUED = 24  # at which it shrinks
+
 
 class ConcurrencyLimit:
     """A semaphore of adaptive size, first come, first served: at least one slot, at most `ceiling`."""
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
-        self._allowed = float(ceiling)
+        self._allowed = float(min(START, ceiling))
+        self._slow_start = True
+        self._latency = Latency()
         self._round = 0  # counts the decreases
         self._in_use = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -25,6 +34,24 @@ class ConcurrencyLimit:
     def limit(self) -> int:
         """How many slots there are now."""
         return max(1, int(min(self._allowed, self.ceiling)))
+
+    @property
+    def in_use(self) -> int:
+        """How many slots are held."""
+        return self._in_use
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody waits for a slot."""
+        return not self._waiting
+
+    def observe_latency(self, method: str, seconds: float) -> None:
+        """Note how long a small request took."""
+        self._latency.observe(method, seconds)
+
+    def restart(self) -> None:
+        """Grow from the start again: what was learned before a pause may be wrong after it."""
+        self._allowed = min(self._allowed, float(START))
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["ConcurrencySlot"]:
@@ -44,12 +71,23 @@ class ConcurrencyLimit:
         """Halve the limit. Requests from before the last decrease do not count: they only confirm it."""
         if of_round == self._round:
             self._allowed = max(1.0, self.limit / 2)
+            self._slow_start = False
             self._round += 1
 
     def increase(self, of_round: int) -> None:
-        """A step up: as many successes as there are slots add one slot."""
-        if of_round == self._round:
-            self._allowed = min(float(self.ceiling), self._allowed + 1 / self._allowed)
+        """A success: a step up, if the limit is used and latency stays.
+
+        In slow start a step is one slot; afterwards, as many successes as there are slots add one slot.
+        """
+        if of_round != self._round:
+            return
+        step = 1.0 if self._slow_start else 1 / self._allowed
+        queued = self._latency.queued(self._allowed)
+        if self._allowed >= START and queued > _QUEUED:
+            step = max(START - self._allowed, -1 / self._allowed) if queued > _TOO_MANY_QUEUED else 0.0
+        elif self._allowed >= START and self._in_use < self._allowed / 2:
+            step = 0.0  # nothing shows that the host bears more than what is used
+        self._allowed = min(float(self.ceiling), self._allowed + step)
 
     async def _acquire(self) -> None:
         if not self._waiting and self._in_use < self.limit:
@@ -82,6 +120,10 @@ class ConcurrencySlot:
     def __init__(self, limit: ConcurrencyLimit, of_round: int) -> None:
         self._limit = limit
         self._round = of_round
+
+    def took(self, method: str, seconds: float) -> None:
+        """A small request took so long."""
+        self._limit.observe_latency(method, seconds)
 
     def succeeded(self) -> None:
         """The host answered normally."""

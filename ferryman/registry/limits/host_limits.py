@@ -1,11 +1,11 @@
 """Rate limits of each host: concurrency, requests a second, bandwidth, 429 and `Retry-After`, and its pull quota.
 
-A 429 or 503 halves the concurrency of the host (`concurrency.py`). `Retry-After` becomes a hold: until it ends, no
-request is sent to the host. Backoff of single requests is in `sender.py`, that of whole jobs in `ferryman/retry.py`.
-Limits are kept by host name, so that all tasks share them.
+Concurrency grows while latency stays, and a 429 or 503 halves it (`concurrency.py`). `Retry-After` becomes a hold:
+until it ends, no request is sent to the host. Backoff of single requests is in `sender.py`, that of whole jobs in
+`ferryman/retry.py`. Limits are kept by host name, so that all tasks share them.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,6 +126,10 @@ class HostLimits:
         """
         await self._bandwidth.throttle(registry, count, up=up)
 
+    def has_room(self, hosts: Iterable[str]) -> bool:
+        """Whether no request waits for a slot at any of the hosts."""
+        return all(self._requests[host].has_room for host in hosts if host in self._requests)
+
     def observe_quota(self, host: str, headers: Mapping[str, str]) -> None:
         """Note the pull quota in the headers of an answer."""
         self.pulls.read(host, headers, now=self._clock.now())
@@ -164,9 +168,14 @@ class RequestPermit:
         self._host = host
         self._slot = slot
 
-    def observe(self, status: int, headers: Mapping[str, str]) -> None:
-        """Adjust the limits by an answer; 429 and 503 halve the concurrency. Call it once, when the answer begins."""
+    def observe(self, status: int, headers: Mapping[str, str], *, latency: tuple[str, float] | None = None) -> None:
+        """Adjust the limits by an answer; 429 and 503 halve the concurrency. Call it once, when the answer begins.
+
+        `latency`: the method and the seconds of a small request.
+        """
         self._limits.observe_quota(self._host, headers)
+        if latency is not None:
+            self._slot.took(*latency)
         if status in _THROTTLED:
             self._slot.throttled()
         else:

@@ -17,6 +17,7 @@ def metrics_of(context: Context) -> Metrics:
     return Metrics(
         database=context.record.database,
         limits=application.registry.present_limits,
+        copies=lambda: application.window.limit if application.window else None,
         configuration=lambda: application.configuration,
         schedule=context.settings.interval,
         clock=context.clock,

@@ -64,6 +64,71 @@ async def test_an_answer_from_before_the_last_decrease_does_not_count() -> None:
         assert slots.limit == 1
 
 
+async def rounds(slots: ConcurrencyLimit, *, number: int, wanted: int, seconds: float = 0.05) -> None:
+    """So many rounds of requests, of which `wanted` want to be sent at once; each takes `seconds`."""
+
+    async def ask() -> None:
+        async with slots.acquire() as slot:
+            await asyncio.sleep(0)
+            slot.took("HEAD", seconds)
+            slot.succeeded()
+
+    for _ in range(number):
+        await asyncio.gather(*(ask() for _ in range(wanted)))
+
+
+async def test_a_limit_that_is_used_grows_to_its_ceiling_while_latency_stays() -> None:
+    slots = ConcurrencyLimit(64)
+    assert slots.limit == 8
+    await rounds(slots, number=1, wanted=16)
+    assert 16 <= slots.limit <= 24
+    await rounds(slots, number=4, wanted=100)
+    assert slots.limit == 64
+    assert ConcurrencyLimit(4).limit == 4  # of Docker Hub
+
+
+async def test_a_limit_that_is_not_used_does_not_grow() -> None:
+    slots = ConcurrencyLimit(64)
+    await rounds(slots, number=100, wanted=3)
+    assert slots.limit == 8
+
+
+async def test_a_limit_does_not_grow_into_a_queue_and_shrinks_in_a_long_one() -> None:
+    slots = ConcurrencyLimit(64)
+    await rounds(slots, number=1, wanted=24)
+    grown = slots.limit
+    assert 16 < grown <= 32
+    await rounds(slots, number=2, wanted=24, seconds=0.5)
+    queued = slots.limit
+    assert queued < 40  # the average follows within some answers
+    await rounds(slots, number=20, wanted=100, seconds=2.0)
+    assert 8 <= slots.limit <= 26 < queued
+    await rounds(slots, number=1, wanted=1, seconds=0.05)
+    await rounds(slots, number=4, wanted=100, seconds=0.05)
+    assert slots.limit > queued
+
+
+async def test_after_a_refusal_growth_is_slow() -> None:
+    slots = ConcurrencyLimit(64)
+    await rounds(slots, number=4, wanted=64)
+    await one(slots, refused=True)
+    assert slots.limit == 32
+    await rounds(slots, number=1, wanted=64)
+    assert 33 <= slots.limit <= 35
+
+
+async def test_a_restart_forgets_what_was_learned_before_a_pause() -> None:
+    slots = ConcurrencyLimit(64)
+    await rounds(slots, number=4, wanted=64)
+    slots.restart()
+    assert slots.limit == 8
+    few = ConcurrencyLimit(64)
+    for _ in range(3):
+        await one(few, refused=True)
+    few.restart()
+    assert few.limit == 1
+
+
 async def test_slots_are_given_first_come_first_served() -> None:
     slots, order = ConcurrencyLimit(2), list[int]()
     ends = [asyncio.Event() for _ in range(6)]
@@ -210,6 +275,8 @@ async def test_429_and_503_halve_the_concurrency(
         await asyncio.gather(*(client.head_manifest(reference(faulty)) for _ in range(16)), return_exceptions=True)
         return server.most
 
+    for _ in range(3):
+        await ask()  # it begins with eight
     server.refusal = status
     assert 8 < await ask() <= 16
     server.refusal = None
