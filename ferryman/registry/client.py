@@ -26,6 +26,7 @@ from ferryman.registry.auth.credential import Credential, credential_fingerprint
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.blobs.downloads import Download
 from ferryman.registry.blobs.foreign_layers import ForeignLayerRequests
+from ferryman.registry.blobs.single_posts import SinglePosts
 from ferryman.registry.blobs.uploads import InMemory, Session, Uploader, session_of
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.capabilities import Capabilities
@@ -87,6 +88,7 @@ class RegistryClient:
         self._hosts = _resolve(hosts)
         self._credentials = credentials
         self._capabilities: dict[str, Capabilities] = {}
+        self._single_posts = SinglePosts()
         self._page_sizes = PageSizes()
         self._headless: dict[str, datetime] = {}  # registries whose HEAD does not find manifests, and since when
         self._mounting: set[str] = set()  # registries that have mounted a blob
@@ -242,22 +244,30 @@ class RegistryClient:
     async def upload_blob(
         self, repository: Repository, digest: str, blob: bytes | Download, *, session: Session | None = None
     ) -> None:
-        """Upload a blob into a repository; `session`: the upload session that a refused mount left.
+        """Upload a blob into a repository; `session`: the upload session that a refused mount left, or `open_upload`.
 
         An error of the source (the download) is raised unchanged. A download needs `transfer`.
         """
         uploader = self._uploader(repository, digest, holds_slot=not isinstance(blob, bytes))
         await uploader.run(InMemory(blob) if isinstance(blob, bytes) else blob, session)
 
+    def takes_single_posts(self, registry: str) -> bool | None:
+        """Whether the registry takes a small blob in one POST, without a session; None: not tried yet."""
+        return self._single_posts.known(registry)
+
+    async def open_upload(self, repository: Repository, digest: str) -> Session:
+        """Open an upload session, for `upload_blob` or `cancel_upload`."""
+        return await self._uploader(repository, digest, holds_slot=False).open()
+
     async def cancel_upload(self, repository: Repository, digest: str, session: Session) -> None:
-        """Cancel the upload session that a refused mount left. Never fails."""
+        """Cancel an upload session that nothing was sent in. Never fails."""
         await self._uploader(repository, digest, holds_slot=False).cancel(session)
 
     def _uploader(self, repository: Repository, digest: str, *, holds_slot: bool) -> Uploader:
         return Uploader(
             sender=self._sender, requests=self._requests(repository.registry), clock=self._clock,
-            capabilities=self.capabilities(repository.registry), name=repository.name, digest=digest,
-            holds_slot=holds_slot,
+            capabilities=self.capabilities(repository.registry), single_posts=self._single_posts,
+            name=repository.name, digest=digest, holds_slot=holds_slot,
         )  # fmt: skip
 
     def transfer(self, source: str, target: str) -> AbstractAsyncContextManager[None]:

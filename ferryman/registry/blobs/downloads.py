@@ -6,6 +6,7 @@ Source: distribution specification, "Pulling blobs"; RFC 9110, 14 (ranges).
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from http import HTTPStatus
 
 from ferryman.clock import Clock
@@ -56,6 +57,11 @@ class Download:
         self._hash = hashlib.new(digest.partition(":")[0])
         self._hashed = 0  # bytes that the hash covers
 
+    async def begin(self) -> None:
+        """Ask for it, so that it comes while the upload begins. An error is left to `pieces`, which asks again."""
+        with suppress(TransferError):
+            self._content = await self._open()
+
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
         """`size` bytes from `start` on; `start` is at most where the last call ended.
 
@@ -63,7 +69,7 @@ class Download:
         """
         self.failure = None
         try:
-            if start != self._position - len(self._rest) or start == 0:
+            if start != self._position - len(self._rest) or (start == 0 and self._position):
                 self._rewind(start)
             left = size
             if not self.size:

@@ -1,10 +1,11 @@
 """Uploads of blobs: in one request if the registry accepts that, else as a chunked upload.
 
-An upload session is opened (POST), filled (PATCH, PUT) and, after an error, cancelled (DELETE). After a broken
-connection the session is asked for its position and resumed; a lost or damaged one starts again, at most three times.
-A 429 during an upload is not retried here: RateLimited is raised with its `Retry-After`, which holds the registry
-(limits/host_limits.py), and the job is retried later (ferryman/retry.py). The DELETE would have to wait for that hold:
-the session is left to the registry to expire.
+A small blob goes in the POST itself where the registry takes it (`single_posts.py`). Otherwise an upload session is
+opened (POST), filled (PATCH, PUT) and, after an error, cancelled (DELETE). After a broken connection the session is
+asked for its position and resumed; a lost or damaged one starts again, at most three times. A 429 during an upload is
+not retried here: RateLimited is raised with its `Retry-After`, which holds the registry (limits/host_limits.py), and
+the job is retried later (ferryman/retry.py). The DELETE would have to wait for that hold: the session is left to the
+registry to expire.
 
 Source: distribution specification, "Pushing blobs"; deviations of registries are noted where they are handled.
 """
@@ -23,13 +24,16 @@ from yarl import URL
 from ferryman.clock import Clock
 from ferryman.errors import TooSlow, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.registry.blobs.chunk_plan import SMALLEST, ChunkPlan
+from ferryman.registry.blobs.single_posts import SinglePosts
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.http.error_responses import error_codes, refusal
 from ferryman.registry.http.links import forbid_downgrade, resolve
 from ferryman.registry.http.messages import Body, Response
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
+from ferryman.tasks import gather_or_raise
 
+_SMALL = 1024 * 1024  # bytes; up to here, a blob that is refused in a POST is cheap to send again
 _TRIES = 3  # upload sessions for one blob
 _WAIT = 0.5  # seconds of backoff before the second; doubles
 _ABORT_TIMEOUT = 5.0  # seconds for cancelling a session
@@ -39,6 +43,9 @@ _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _OUT_OF_STEP = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE  # also for a chunk above 4 MiB at ghcr.io
 _LOST = frozenset({HTTPStatus.NOT_FOUND, _OUT_OF_STEP})
 _NO_PATCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_NO_SINGLE_POST = _NO_PATCH | {  # answers to a POST with a body of registries that take none
+    HTTPStatus.NOT_FOUND, HTTPStatus.LENGTH_REQUIRED, _TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}  # fmt: skip
 _DAMAGED = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "BLOB_UPLOAD_INVALID"})
 _KNOWS_PATCH = _DAMAGED | {"BLOB_UPLOAD_UNKNOWN"}  # a 400 with one of these is about this session only
 
@@ -52,6 +59,10 @@ class Blob(Protocol):
     @property
     def failure(self) -> Exception | None:
         """The error of its source in the last part; None: there was none."""
+        ...
+
+    async def begin(self) -> None:
+        """Ask its source for it already. Raises nothing: `pieces` meets the same error."""
         ...
 
     def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
@@ -72,6 +83,9 @@ class InMemory:
     @property
     def failure(self) -> None:
         return None
+
+    async def begin(self) -> None:
+        pass
 
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
         yield self.data[start : start + size]
@@ -114,6 +128,7 @@ class Uploader:
         requests: RequestBuilder,
         clock: Clock,
         capabilities: Capabilities,
+        single_posts: SinglePosts,
         name: str,
         digest: str,
         holds_slot: bool,
@@ -123,6 +138,7 @@ class Uploader:
         self._requests = requests
         self._clock = clock
         self._capabilities = capabilities
+        self._single_posts = single_posts
         self._name = name
         self._digest = digest
         self._holds_slot = holds_slot
@@ -137,8 +153,12 @@ class Uploader:
         After an error, and when this is cancelled, the session is cancelled at the registry.
         """
         for number in range(1, _TRIES + 1):
+            self._session, session = session, None
             try:
-                self._session, session = session or await self._start(), None
+                if self._session is None and await self._sent_in_one(blob):
+                    return
+                if self._session is None:
+                    await self._begin(blob)
                 await self._attempt(blob, last=number == _TRIES)
             except (Unreachable, WrongContent) as error:
                 if isinstance(error, TooSlow) or blob.failure is not None or number == _TRIES:
@@ -146,6 +166,49 @@ class Uploader:
                 await self._clock.sleep(_WAIT * 2 ** (number - 1))
             else:
                 return
+
+    async def _sent_in_one(self, blob: Blob) -> bool:
+        """Send a small blob in a POST. False: it was not taken; then a session may be open."""
+        registry = self._requests.host.name
+        if blob.size > _SMALL or self._holds_slot:
+            return False
+        with self._single_posts.attempt(registry) as attempts:
+            if not attempts:
+                return False
+            proven = self._single_posts.known(registry)
+            spec = self._requests.upload_in_one(self._name, self._digest, self._part(blob, 0, blob.size))
+            try:
+                response = await self._sender.send(replace(spec, accepts=_NO_SINGLE_POST))
+            except Unreachable as error:
+                if proven or isinstance(error, TooSlow):
+                    raise
+                self._single_posts.learned(registry, taken=False)  # perhaps something on the way breaks it off
+                return False
+            taken = response.status == HTTPStatus.CREATED and (proven or await self._is_there())
+            self._single_posts.learned(registry, taken=taken)
+            if response.status == HTTPStatus.ACCEPTED:
+                self._session = session_of(response, registry)
+            return taken
+
+    async def _is_there(self) -> bool:
+        return (await self._sender.send(self._requests.head_blob(self._name, self._digest))).ok
+
+    async def _begin(self, blob: Blob) -> None:
+        """Open a session, and ask for the blob meanwhile."""
+
+        async def start() -> None:
+            self._session = await self._start()
+
+        try:
+            await gather_or_raise(start(), blob.begin())
+        except BaseException:
+            if self._session is not None:
+                await self._abort()
+            raise
+
+    async def open(self) -> Session:
+        """Open a session, for a later `run` or `cancel`."""
+        return await self._start()
 
     async def cancel(self, session: Session) -> None:
         """Cancel a session in which nothing was sent."""

@@ -94,6 +94,11 @@ class RequestBuilder:
         started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, holds_slot=holds_slot)
         return replace(started, accepts=accepts, request=replace(started.request, headers={"Content-Length": "0"}))
 
+    def upload_in_one(self, name: str, digest: str, body: Body) -> RequestSpec:
+        """The whole blob in the request that begins its upload; the answer may be a session all the same."""
+        url = self._v2(f"{name}/blobs/uploads/?digest={quote(digest, safe='')}")
+        return self.upload("POST", url, name, digest, body=body)
+
     def upload(
         self,
         method: str,

@@ -1,5 +1,6 @@
 """Moves one blob into the target repository by the cheapest way: already there, cross-repository mount, or upload."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from ferryman.errors import Denied, NotFound, Permanent, RateLimited, TransferEr
 from ferryman.manifests.contents import Descriptor
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient, Session
+from ferryman.tasks import gather_or_raise
 from ferryman.transports.base import ProgressSink
 from ferryman.transports.direct.manifest_tree import RequiredBlob
 from ferryman.transports.direct.shared_blobs import SharedBlob
@@ -34,6 +36,7 @@ class BlobMover:
     target: Repository
     progress: ProgressSink
     trust: Trust
+    in_memory: asyncio.Semaphore  # one for each small blob that is in memory, of all copies
     moved: int = 0  # bytes
     reused: int = 0
     landed: set[str] = field(default_factory=set)  # digests that the target holds now
@@ -163,10 +166,36 @@ class BlobMover:
         if content is None and blob.size > _SMALL:
             await self._stream(blob, session, lambda done: self.progress(part, done, blob.size))
             return
-        async with self._aborting_upload_on_failure(blob, session):
-            found = await self._read(blob, content)
-        await self.registry.upload_blob(self.target, blob.digest, found, session=session)
+        async with AsyncExitStack() as stack:
+            async with self._aborting_upload_on_failure(blob, session):
+                await stack.enter_async_context(self.in_memory)
+            found, session = await self._read_and_open(blob, content, session)
+            await self.registry.upload_blob(self.target, blob.digest, found, session=session)
         self.progress(part, blob.size, blob.size)
+
+    async def _read_and_open(
+        self, blob: Descriptor, content: bytes | None, session: Session | None
+    ) -> tuple[bytes, Session | None]:
+        """Read a small blob, and open its upload session meanwhile, where the target does not take it without one."""
+        opened = [session] if session is not None else []
+        needs_session = not opened and self.registry.takes_single_posts(self.target.registry) is False
+        found: list[bytes] = []
+
+        async def read() -> None:
+            found.append(await self._read(blob, content))
+
+        async def open_session() -> None:
+            if needs_session:
+                with suppress(Unreachable):  # `upload_blob` opens one, with its own retries
+                    opened.append(await self.registry.open_upload(self.target, blob.digest))
+
+        try:
+            await gather_or_raise(read(), open_session())
+        except BaseException:
+            for each in opened:
+                await self.registry.cancel_upload(self.target, blob.digest, each)
+            raise
+        return found[0], opened[0] if opened else None
 
     async def _read(self, blob: Descriptor, content: bytes | None) -> bytes:
         found = await self.registry.get_blob(self.source, blob.digest) if content is None else content

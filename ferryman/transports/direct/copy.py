@@ -3,6 +3,7 @@
 A manifest that the target refuses is tried in other variants (`fallbacks.py`).
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from ferryman.transports.direct.target_cache import TargetCache
 from ferryman.transports.locks import KeyedLocks
 from ferryman.transports.tagging import accepts_manifest
 
+_IN_MEMORY = 64  # small blobs, of at most 1 MiB each
+
 
 @dataclass(frozen=True, slots=True)
 class CopyContext:
@@ -33,6 +36,7 @@ class CopyContext:
     targets: TargetCache
     shared: SharedBlobs
     native: Platform
+    in_memory: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IN_MEMORY))
     referrers_locks: KeyedLocks = field(default_factory=KeyedLocks)  # by the referrers tag at the target
     # Capabilities that each registry has proven: if it refuses the same later, that image is the cause.
     proven: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -202,7 +206,8 @@ class DirectCopy:
         with self._context.shared.using(self._repository.registry, blobs) as shared:
             await self._load_holders(shared, trust)
             source, progress = self._request.source.repository, self._request.progress
-            mover = BlobMover(self._context.registry, source, self._repository, progress, trust)
+            context = self._context
+            mover = BlobMover(context.registry, source, self._repository, progress, trust, context.in_memory)
             push = TreePush(self._context.registry, self._request.target, mover)
             try:
                 stored = await push.send(root, blobs, shared)
