@@ -60,7 +60,7 @@ class Download:
     async def begin(self) -> None:
         """Ask for it, so that it comes while the upload begins. An error is left to `pieces`, which asks again."""
         with suppress(TransferError):
-            self._content = await self._open()
+            self._content = self._content or await self._open()
 
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
         """`size` bytes from `start` on; `start` is at most where the last call ended.

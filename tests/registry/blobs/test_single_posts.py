@@ -120,6 +120,7 @@ async def test_the_source_is_asked_while_the_session_opens(
     faulty: Faulty, elsewhere: Faulty, uploads: Uploads, connect: Connect
 ) -> None:
     asked, client = asyncio.Event(), connect()
+    faulty.interrupt(f"POST {START}", cuts_after(0))  # and it is asked once, however often a session is begun
 
     async def blob(_: web.Request) -> web.StreamResponse:
         asked.set()
