@@ -98,9 +98,11 @@ def _is_regular(node: Node) -> bool:
     if node.is_attestation:
         return True  # an attestation may have a subject and a type of its own
     family = "application/vnd.docker." if kind in {DOCKER_LIST, DOCKER_MANIFEST} else "application/vnd.oci.image."
+    annotations = document.get("annotations") or {}
     return (
         document.keys() <= _KNOWN_KEYS
-        and all(isinstance(text, str) for text in (document.get("annotations") or {}).values())
+        and isinstance(annotations, dict)
+        and all(isinstance(text, str) for text in annotations.values())
         and all(str(each.get("mediaType")).startswith(family) for each in _descriptors(document))
     )
 
