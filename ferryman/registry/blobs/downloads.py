@@ -6,7 +6,6 @@ Source: distribution specification, "Pulling blobs"; RFC 9110, 14 (ranges).
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from http import HTTPStatus
 
 from ferryman.clock import Clock
@@ -47,6 +46,7 @@ class Download:
         self._digest = digest
         self._on_progress = on_progress
         self._content: Content | None = None
+        self._early_error: TransferError | None = None  # of `begin`
         self._position = 0  # in the source
         self._ahead = b""  # received, not yet processed
         self._rest = b""  # processed, not yet returned
@@ -58,9 +58,12 @@ class Download:
         self._hashed = 0  # bytes that the hash covers
 
     async def begin(self) -> None:
-        """Ask for it, so that it comes while the upload begins. An error is left to `pieces`, which asks again."""
-        with suppress(TransferError):
-            self._content = self._content or await self._open()
+        """Ask for it, so that it comes while the upload begins. `pieces` raises the error, if there is one."""
+        if self._content is None:
+            try:
+                self._content = await self._open()
+            except TransferError as error:
+                self._early_error = error
 
     async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
         """`size` bytes from `start` on; `start` is at most where the last call ended.
@@ -100,6 +103,9 @@ class Download:
         """The next piece; resumes with backoff after a broken connection."""
         while True:
             try:
+                if self._early_error is not None:
+                    error, self._early_error = self._early_error, None
+                    raise error
                 if self._content is None:
                     self._content = await self._open()
                 piece, self._ahead = self._ahead or await self._receive(self._content), b""

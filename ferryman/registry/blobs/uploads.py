@@ -62,7 +62,7 @@ class Blob(Protocol):
         ...
 
     async def begin(self) -> None:
-        """Ask its source for it already. Raises nothing: `pieces` meets the same error."""
+        """Ask its source for it already. Raises nothing: `pieces` raises the error."""
         ...
 
     def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
