@@ -39,7 +39,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings == Settings()
     assert settings.items == Path("items.yml")
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///data/ferryman.db"
-    assert (settings.workers, settings.max_attempts, settings.transport) == (4, 6, "docker")
+    assert (settings.workers, settings.max_attempts, settings.transport) == (None, 6, "docker")
     assert (settings.interval, settings.complete_walk) == (Schedule("6h"), timedelta(days=1))
     assert (settings.retry_delay, settings.lease) == (timedelta(seconds=10), timedelta(seconds=60))
     assert settings.cache_limit == 20 * 1024**3

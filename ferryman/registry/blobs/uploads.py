@@ -33,7 +33,8 @@ from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
 from ferryman.tasks import gather_or_raise
 
-_SMALL = 1024 * 1024  # bytes; up to here, a blob that is refused in a POST is cheap to send again
+_SMALL = 1024 * 1024  # bytes; up to here, a blob goes in the POST where the registry takes that
+_TRIAL = 64 * 1024  # bytes; up to here, one that is refused is cheap to send again
 _TRIES = 3  # upload sessions for one blob
 _WAIT = 0.5  # seconds of backoff before the second; doubles
 _ABORT_TIMEOUT = 5.0  # seconds for cancelling a session
@@ -170,12 +171,12 @@ class Uploader:
     async def _sent_in_one(self, blob: Blob) -> bool:
         """Send a small blob in a POST. False: it was not taken; then a session may be open."""
         registry = self._requests.host.name
-        if blob.size > _SMALL or self._holds_slot:
+        proven = self._single_posts.known(registry)
+        if blob.size > (_SMALL if proven else _TRIAL) or self._holds_slot:
             return False
         with self._single_posts.attempt(registry) as attempts:
             if not attempts:
                 return False
-            proven = self._single_posts.known(registry)
             spec = self._requests.upload_in_one(self._name, self._digest, self._part(blob, 0, blob.size))
             try:
                 response = await self._sender.send(replace(spec, accepts=_NO_SINGLE_POST))
