@@ -31,6 +31,8 @@ _LONGEST_QUOTE = 60
 def validated(model: type[Model], branch: Branch, problems: Problems) -> Model:
     """The valid keys of `branch`; invalid ones are reported to `problems`, and left out."""
     given = {entry.key: plain(entry.value) for entry in branch.entries}
+    if not given:
+        return model.model_construct()  # without keys nothing can be wrong, and pydantic need not build the model
     try:
         return model.model_validate(given)
     except ValidationError as error:
