@@ -72,6 +72,7 @@ class Application:
             clock=self.clock,
             native=self.transport.native or _native_platform(),
             complete_walk=self.settings.complete_walk,
+            interval=self.settings.interval.length(self.clock.now()),
             events=self.events,
         )
 

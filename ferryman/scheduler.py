@@ -20,6 +20,7 @@ from ferryman.items.model import Configuration, Item
 from ferryman.kinds import ListerName
 from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
+from ferryman.probing import Probe, ProbeRules, next_probe
 from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
@@ -31,8 +32,12 @@ from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord
 from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner
 
+# Which tags' digests a look asks for: those that are due, all, or only those that could not be read the last time.
+Extent = Literal["due", "all", "unread"]
+
 _UNREADABLE: planner.Reason = "unreadable"
 _LOOKUP_TIMEOUT = 2 * 3600.0  # seconds for one item
+_MOST_NAMED = 20  # tags in one line of the log
 _ITEMS_AT_ONCE = 8  # concurrent lookups; each registry's own limit applies as well
 
 
@@ -48,6 +53,7 @@ class ItemLookup:
     looked_at: datetime | None = None  # time of the previous lookup
     absent_pins: Sequence[str] = ()  # tags that `pin` names, but upstream does not have
     unmatched_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
+    probes: Mapping[str, Probe] = field(default_factory=dict)  # of tags that were asked for before, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class Scheduler:
         clock: Clock,
         native: Platform,
         complete_walk: timedelta,
+        interval: timedelta,
         events: Events,
     ) -> None:
         self._queue = queue
@@ -109,6 +116,7 @@ class Scheduler:
         self._native = native
         self._events = events
         self._complete_walk = complete_walk  # interval between two complete walks
+        self._interval = interval  # between two cycles
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
     async def cycle(
@@ -124,7 +132,7 @@ class Scheduler:
 
         Items that a person has paused are left out. `again`: a further cycle of the same sync, which does not retry
         refused logins. `only_unread`: list nothing, only read the tags that could not be read the last time.
-        `requested`: by a person. Several cycles may run at once.
+        `requested`: by a person or a webhook: every tag is asked for. Several cycles may run at once.
         """
         ended = CycleEnded("stopped", len(items), again=again, requested=requested)
         began = self._clock.monotonic()
@@ -133,7 +141,8 @@ class Scheduler:
         try:
             if not again and not requested:
                 key = await self._cycles.begin(self._owner, items=len(items), now=self._clock.now())
-            cycle = await self._cycle(configuration, items, again=again, only_unread=only_unread)
+            extent: Extent = "unread" if only_unread else "all" if requested else "due"
+            cycle = await self._cycle(configuration, items, again=again, extent=extent)
             ended = replace(ended, outcome="done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
             ended = replace(ended, items_paused=len(cycle.paused))
             await self._record_end(key, ended)
@@ -158,7 +167,7 @@ class Scheduler:
             )
 
     async def _cycle(
-        self, configuration: Configuration, items: Sequence[Item], *, again: bool, only_unread: bool
+        self, configuration: Configuration, items: Sequence[Item], *, again: bool, extent: Extent
     ) -> Cycle:
         await self._queue.repair_times(thorough=True)
         await self._pauses.resume_recovered()
@@ -180,7 +189,7 @@ class Scheduler:
                 self._events.emit(LookStarted(item.name, str(item.source), str(item.target)))
                 try:
                     async with _time_limit(item):
-                        looked = await self._look_with_login_retry(configuration, item, unread, only_unread=only_unread)
+                        looked = await self._look_with_login_retry(configuration, item, unread, extent)
                     enqueued += looked.enqueued + looked.requeued
                 except TransferError as error:
                     looked = await self._record_lookup_failure(item, error)
@@ -210,7 +219,7 @@ class Scheduler:
         await self._ledger.note_paused_look(str(item.target), message, now=self._clock.now())
         return ItemLooked(item.name, str(item.source), str(item.target), "paused", message, "paused")
 
-    async def look(self, configuration: Configuration, item: Item, *, only_unread: bool = False) -> ItemLookup:
+    async def look(self, configuration: Configuration, item: Item, *, extent: Extent = "due") -> ItemLookup:
         """Discover and plan one item; changes nothing. Raises TransferError."""
         await self._pauses.check(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # the recorded pauses decide
@@ -218,12 +227,13 @@ class Scheduler:
         rules = planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
-        only_unread = only_unread and same_rules
+        only_unread = extent == "unread" and same_rules
         complete = bool(records) if last is None else not same_rules or self._is_due(last.completed_at, now)
         complete = complete and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
         selector = RuleSelector(item.rules, item.platforms, self._native, lacking)
+        probes = await compute(lambda: self._probes(item, records, now), size=len(records))
         found = await survey(
             lister=None if only_unread else self._lister(configuration, item.source.registry),
             client=self._registry,
@@ -231,6 +241,7 @@ class Scheduler:
             known=_known(records),
             selector=selector,
             unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
+            rested=frozenset() if extent == "all" else _rested(probes, now),
             complete=complete,
         )
         found, decisions = await self._planned(item, found, mirrored)
@@ -242,7 +253,16 @@ class Scheduler:
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
         looked_at = last.walked_at if last else None
         absent, idle = _absent(selector.pinned_names, found), _idle(item, selector, found)
-        return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle)
+        return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle, probes)
+
+    def _probes(self, item: Item, records: Mapping[str, TagRecord], now: datetime) -> dict[str, Probe]:
+        """The next question for each tag that was asked for before; others are told by the list, or are new."""
+        rules = ProbeRules.of(item)
+        return {
+            name: next_probe(record, rules, cycle=self._interval, now=now)
+            for name, record in records.items()
+            if record.probed_at is not None
+        }
 
     def _is_due(self, completed_at: datetime, now: datetime) -> bool:
         """Whether the last complete walk is too old, or was recorded under a clock that was ahead."""
@@ -302,20 +322,20 @@ class Scheduler:
         return replace(tag, platforms=digests)
 
     async def _look_with_login_retry(
-        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
+        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], extent: Extent
     ) -> ItemLooked:
         """Look up and enqueue; after a refused login that is accepted on retry, once more."""
         try:
-            return await self._look_and_enqueue(configuration, item, unread, only_unread=only_unread)
+            return await self._look_and_enqueue(configuration, item, unread, extent)
         except LoginRefused as error:
             if not await self._pauses.retry_login(error.registry or item.source.registry):
                 raise
-        return await self._look_and_enqueue(configuration, item, unread, only_unread=only_unread)
+        return await self._look_and_enqueue(configuration, item, unread, extent)
 
     async def _look_and_enqueue(
-        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], *, only_unread: bool
+        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], extent: Extent
     ) -> ItemLooked:
-        looked = await self.look(configuration, item, only_unread=only_unread)
+        looked = await self.look(configuration, item, extent=extent)
         problems = {problem.tag: problem for problem in looked.survey.problems}
         unread += _unread(looked, problems)
         for problem in problems.values():
@@ -330,7 +350,14 @@ class Scheduler:
             )
         if looked.absent_pins:
             log.get().warning("pins_missing", message="upstream lacks pinned tags", pins=", ".join(looked.absent_pins))
-        if looked.unmatched_includes and not only_unread:
+        if moved := _moved_immutables(looked):
+            log.get().warning(
+                "immutable_moved",
+                message="upstream has moved tags that items.yml calls immutable: they are copied again",
+                tags=", ".join(moved[:_MOST_NAMED]),
+                number=len(moved),
+            )
+        if looked.unmatched_includes and extent != "unread":
             log.get().warning(
                 "includes_unmatched",
                 message="no upstream tag matches a pattern of include",
@@ -338,14 +365,14 @@ class Scheduler:
             )
         applied = await self._queue.apply(
             _key(item),
-            [_seen(tag, problems.get(tag.name)) for tag in looked.survey.tags if tag.name in looked.survey.seen],
+            _all_seen(looked.survey, problems),
             gone=looked.survey.gone,
             planned=[
                 _planned_tag(decision, looked.records.get(decision.tag), problems.get(decision.tag))
                 for decision in looked.decisions
             ],
             walk=looked.walk,
-            look=None if only_unread else Look(tags=len(looked.survey.tags), complete=looked.survey.complete),
+            look=None if extent == "unread" else Look(tags=len(looked.survey.tags), complete=looked.survey.complete),
         )
         return ItemLooked(
             item.name,
@@ -426,6 +453,23 @@ def _idle(item: Item, selector: RuleSelector, found: Survey) -> tuple[str, ...]:
     return planner.unmatched_includes(item.rules, [tag.name for tag in found.tags])
 
 
+def _rested(probes: Mapping[str, Probe], now: datetime) -> frozenset[str]:
+    return frozenset(name for name, probe in probes.items() if not probe.is_due(now))
+
+
+def _moved_immutables(looked: ItemLookup) -> list[str]:
+    """The tags that `immutable` names, and that have another digest now than before."""
+    patterns = looked.item.immutable
+    changed = [
+        tag.name
+        for tag in (looked.survey.tags if patterns else ())
+        if (record := looked.records.get(tag.name))
+        and record.source_digest not in {None, tag.digest}
+        and tag.digest is not None
+    ]
+    return [name for name in changed if any(pattern.fullmatch(name) for pattern in patterns)]
+
+
 def _key(item: Item) -> ItemKey:
     platforms = str(item.platforms) if item.platforms else None
     return ItemKey(item.name, str(item.source), str(item.target), platforms)
@@ -496,10 +540,18 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
     )
 
 
-def _seen(tag: UpstreamTag, problem: TagProblem | None) -> SeenTag:
+def _all_seen(found: Survey, problems: Mapping[str, TagProblem]) -> list[SeenTag]:
+    return [
+        _seen(tag, problems.get(tag.name), probed=tag.name in found.probed)
+        for tag in found.tags
+        if tag.name in found.seen
+    ]
+
+
+def _seen(tag: UpstreamTag, problem: TagProblem | None, *, probed: bool) -> SeenTag:
     if problem is not None and problem.about == "digest":  # a new time with an old digest would look unchanged
         return SeenTag(tag.name, None, None)
     platforms = (
         {str(platform): digest for platform, digest in tag.platforms.items()} if tag.platforms is not None else None
     )
-    return SeenTag(tag.name, tag.digest, tag.pushed_at, platforms)
+    return SeenTag(tag.name, tag.digest, tag.pushed_at, platforms, probed=probed)

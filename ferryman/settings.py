@@ -74,6 +74,11 @@ class Schedule:
             return now + parse_duration(self.text)
         return next(CronSim(self.text, now))
 
+    def length(self, now: datetime) -> timedelta:
+        """From the next poll after `now` to the one after that."""
+        following = self.next_after(now)
+        return self.next_after(following) - following
+
 
 def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value

@@ -99,7 +99,8 @@ class World:
             queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
             registry=self.client, pauses=self.pauses, clock=self.clock, manual_pauses=self.manual_pauses,
             target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
-            native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1), events=self.events,
+            native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
+            interval=timedelta(hours=6), events=self.events,
         )  # fmt: skip
         return self.scheduler
 
@@ -751,6 +752,181 @@ async def test_what_no_list_told_is_asked_for_wherever_a_walk_ends(world: World,
     assert (cycle.enqueued, cycle.unread, hub.asked()) == (1, (), 2)  # a page, and that tag
 
 
+# How often it asks for digests that no list tells
+
+PLAIN = item("quay.io/coreos/plain", target="plain")
+RELEASES = 200
+PAGES = 3  # of the list
+
+
+class Week:
+    """Cycles of six hours over a source that lists names only, and their questions for digests."""
+
+    def __init__(self, world: World, quay: Quay, **keys: object) -> None:
+        world.registries |= BY_NAME
+        self.world, self.quay = world, quay
+        # Its target is another stand-in, so that questions there count as well.
+        target = Repository.parse("gcr.io/mirror/plain")
+        self.item: Item = replace(PLAIN, target=target, **keys)  # type: ignore[arg-type]  # a test's own words
+        self.names = [f"v1.2.{number}" for number in range(RELEASES)]
+        self.asked: list[int] = []  # HEADs and GETs for manifests in each cycle
+
+    async def begin(self) -> None:
+        """Mirror everything."""
+        for name in [*self.names, "latest", "1.27"]:
+            self.quay.push("coreos/plain", name, image([layer({"a": name.encode()})]))
+        assert await self.cycle() == self.names_in_order(*self.names, "latest", "1.27")
+        self.asked.clear()
+
+    async def cycle(self, *, requested: bool = False) -> list[str]:
+        """Look, and copy what was found. Returns the copied tags; six hours pass."""
+        for upstream in self.world.upstreams.values():
+            upstream.requests.clear()
+        configuration = Configuration((self.item,), self.world.registries)
+        await self.world.scheduler.cycle(configuration, [self.item], requested=requested)
+        copied = []
+        while job := await self.world.queue.claim():
+            copied.append(job.tag)
+            await self.world.succeed(job)
+        self.asked.append(self.quay.asked(beginning="HEAD ") + self.quay.asked(beginning="GET /v2/coreos/plain/m"))
+        self.world.clock.advance(DAY / 4)
+        return self.names_in_order(*copied)
+
+    def names_in_order(self, *names: str) -> list[str]:
+        return sorted(names)
+
+    def was_asked(self, name: str) -> int:
+        return self.quay.requests[f"HEAD /v2/coreos/plain/manifests/{name}"]
+
+    def move(self, name: str) -> None:
+        self.quay.push("coreos/plain", name, image([layer({"a": f"{name} again".encode()})]))
+
+
+async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_target(
+    world: World, quay: Quay, google: Google
+) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    for _ in range(28):
+        assert await week.cycle() == []
+        assert google.asked() == 0
+        assert quay.asked() == week.asked[-1] + PAGES
+        assert week.was_asked("latest") == 1
+        world.restarted()  # what is known outlives the process
+    # `1.27` names an image that was built long ago, and is asked for once a day, too.
+    assert sum(week.asked) == 28 + 7 * (RELEASES + 1)
+    assert max(week.asked) <= 0.35 * RELEASES
+
+
+async def test_a_quiet_week_asks_for_tags_that_are_declared_immutable_once(world: World, quay: Quay) -> None:
+    week = Week(world, quay, immutable=(re.compile(r"v\d+\.\d+\.\d+"),))
+    await week.begin()
+    for _ in range(28):
+        assert await week.cycle() == []
+    assert sum(week.asked) == 28 + 7 + RELEASES  # `latest`, `1.27`, and each release
+    assert sum(week.asked) / 28 <= 0.05 * RELEASES
+    assert max(week.asked) <= 0.1 * RELEASES
+
+
+async def test_everything_is_asked_for_always_where_an_item_says_so(world: World, quay: Quay) -> None:
+    week = Week(world, quay, probe="always")
+    await week.begin()
+    for _ in range(2):
+        await week.cycle()
+    assert week.asked == 2 * [RELEASES + 2]
+
+
+async def test_a_moved_latest_is_seen_in_the_next_cycle_and_a_moved_version_within_a_day(
+    world: World, quay: Quay
+) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    for _ in range(5):
+        await week.cycle()
+    week.move("latest")
+    assert await week.cycle() == ["latest"]
+    moved = ["1.27", *week.names[::10]]
+    for name in moved:
+        week.move(name)
+    seen = [name for _ in range(4) for name in await week.cycle()]
+    assert sorted(seen) == week.names_in_order(*moved)
+    await week.cycle()
+    assert all(week.was_asked(name) for name in moved)  # what moved lately is asked for in every cycle
+
+
+async def test_new_tags_among_many_cost_their_own_questions_and_the_list(world: World, quay: Quay) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    world.clock.advance(-DAY / 4 + 60)  # a minute after the last cycle
+    new = [f"v1.3.{number}" for number in range(10)]
+    for name in new:
+        week.quay.push("coreos/plain", name, image([layer({"a": name.encode()})]))
+    assert await week.cycle() == new
+    manifests_and_configs = 2 * len(new)
+    assert quay.asked() <= 1.1 * (manifests_and_configs + PAGES)  # with `latest`, and whose time comes in that minute
+
+
+@pytest.mark.parametrize("requested", [False, True])
+async def test_a_look_that_somebody_asks_for_asks_for_everything(world: World, quay: Quay, requested: bool) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    world.clock.advance(-DAY / 4 + 60)
+    week.move("v1.2.3")
+    assert await week.cycle(requested=requested) == (["v1.2.3"] if requested else [])
+    assert (week.asked[0] >= RELEASES + 2) == requested
+
+
+async def test_a_tag_that_is_requeued_is_asked_for_in_the_next_look(world: World, quay: Quay) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    world.clock.advance(-DAY / 4 + 60)
+    week.move("v1.2.3")
+    await world.queue.requeue(targets=[str(week.item.target)], tag="v1.2.3")
+    await world.copy_everything()
+    assert await week.cycle() == ["v1.2.3"]
+
+
+async def test_a_question_that_failed_is_asked_again_in_the_next_cycle(world: World, quay: Quay) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    for _ in range(4):
+        quay.answers |= {f"{verb} /v2/coreos/plain/manifests/v1.2.7": web.HTTPForbidden for verb in ("HEAD", "GET")}
+        await week.cycle()
+        if (failed := week.was_asked("v1.2.7")) > 0:
+            break
+    assert failed
+    await week.cycle()
+    assert week.was_asked("v1.2.7")
+    quay.answers.clear()
+    await week.cycle()
+    assert week.was_asked("v1.2.7")
+    await week.cycle()
+    assert not week.was_asked("v1.2.7")
+
+
+async def test_a_moved_tag_that_is_declared_immutable_is_copied_and_warned_of(
+    world: World, quay: Quay, read_log: ReadLog
+) -> None:
+    week = Week(world, quay, immutable=(re.compile("v.*"),))
+    await week.begin()
+    week.move("v1.2.3")
+    assert await week.cycle(requested=True) == ["v1.2.3"]
+    (line,) = [line for line in read_log() if line["event"] == "immutable_moved"]
+    assert (line["level"], line["tags"], line["number"]) == ("warning", "v1.2.3", 1)
+
+
+@pytest.mark.parametrize("years", [-3, 3])
+async def test_a_clock_that_is_set_asks_for_everything_once(world: World, quay: Quay, years: int) -> None:
+    week = Week(world, quay)
+    await week.begin()
+    for by in (years, -years):
+        world.clock.set_by(by * 365 * DAY)
+        for _ in range(5):
+            await week.cycle()
+        assert RELEASES <= sum(week.asked) <= 2.5 * RELEASES
+        week.asked.clear()
+
+
 # What lacks the platform takes no place
 
 ONE_OF_PAUSE = replace(PAUSE, rules=Rules(limit=1), platforms=Platforms.parse("linux/amd64"))
@@ -789,6 +965,7 @@ async def test_a_tag_without_the_platform_is_read_again_when_its_name_is_all_tha
         await world.cycle(one)
         assert await world.statuses(one) == {"v1": "queued", "v2": "skipped"}
     quay.push("coreos/flannel", "v2", image([layer({"a": b"3"})]))
+    world.clock.advance(DAY)
     await world.cycle(one)
     assert await world.statuses(one) == {"v1": "skipped", "v2": "queued"}
 

@@ -43,6 +43,7 @@ class TagEnricher:
         unread: Collection[str] = (),
     ) -> None:
         self.problems: dict[str, TagProblem] = {}
+        self.probed: set[str] = set()  # tags whose digest was asked for, and answered
         self._client = client
         self._repository = repository
         self._view = view
@@ -136,6 +137,7 @@ class TagEnricher:
         elif isinstance(answer, TransferError):
             self.problems[name] = TagProblem(name, answer, "digest")
         else:
+            self.probed.add(name)
             self._view.seen.add(name)
             self._view.tags[name] = _with_digest(before, answer)
 

@@ -24,6 +24,7 @@ class Survey:
     gone: frozenset[str]  # known names that upstream no longer has
     complete: bool  # the walk went to the last page
     problems: Sequence[TagProblem]  # tags that could not be read, and keep their known values
+    probed: frozenset[str] = frozenset()  # names whose digest was asked for, one by one, and answered
 
 
 async def survey(
@@ -34,15 +35,17 @@ async def survey(
     known: Mapping[str, UpstreamTag],
     selector: TagSelector,
     unread: Collection[str] = (),
+    rested: Collection[str] = (),
     complete: bool = False,
 ) -> Survey:
     """Survey a repository. `known`: the tags that earlier surveys found, without those that are gone.
 
     `complete`: walk to the last page, so that tags which upstream no longer has are noticed. `unread`: known tags that
     could not be read the last time. They are read again, wherever the walk ends. `lister` None: only they are read.
+    `rested`: known tags that are not asked for this time, if they are listed by name only.
     Raises TransferError if the repository cannot be read; an error of one tag becomes a TagProblem.
     """
-    view = TagView(known, unread)
+    view = TagView(known, unread, rested)
     ended = lister is not None and await _walk(lister, repository, view, selector, complete=complete)
     enricher = TagEnricher(client, repository, view, known, unread)
     await enricher.enrich(selector)
@@ -52,6 +55,7 @@ async def survey(
         gone=frozenset(known.keys() - view.tags.keys()),
         complete=ended,
         problems=tuple(enricher.problems.values()),
+        probed=frozenset(enricher.probed),
     )
 
 

@@ -12,13 +12,17 @@ _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precis
 class TagView:
     """Starts from the tags that earlier walks found; each page of a new walk is merged into it."""
 
-    def __init__(self, known: Mapping[str, UpstreamTag], unread: Collection[str] = ()) -> None:
+    def __init__(
+        self, known: Mapping[str, UpstreamTag], unread: Collection[str] = (), rested: Collection[str] = ()
+    ) -> None:
+        """`rested`: tags whose known digest counts as certain, unless a page shows that they have changed."""
         self.tags = dict(known)
         self.seen: set[str] = set()
         # Tags whose digest is unknown or may have changed. From the start: those without one, and those not readable.
         self.doubtful = {name for name, tag in known.items() if tag.digest is None or name in unread}
         self.newest_first = True  # true of every page so far
         self._known = known
+        self._rested = rested
         self._reached_unchanged = False  # the walk has reached unchanged tags: no later one has changed either
 
     def merge(self, page: Page) -> bool:
@@ -30,7 +34,8 @@ class TagView:
             changed = _changed(before, tag)
             news |= changed is True
             unchanged |= changed is False
-            is_certain = tag.digest is not None or changed is False or self._reached_unchanged
+            is_rested = changed is None and tag.name in self._rested
+            is_certain = tag.digest is not None or changed is False or self._reached_unchanged or is_rested
             self._put(before, tag, is_certain=is_certain)
         self._reached_unchanged |= unchanged and self.newest_first
         return unchanged and not news and self.newest_first

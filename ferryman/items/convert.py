@@ -1,5 +1,6 @@
 """Converts an item's keys, and the defaults that it inherits, to an Item."""
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -60,7 +61,8 @@ class _Converter:
             self.problems.add(self.raw.place, f"target: {target} is the source itself, expected another repository")
         return Item(
             self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms,
-            _first(own.transport, self.defaults.transport),
+            _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
+            _first(own.probe, self.defaults.probe) or "learned",
         )  # fmt: skip
 
     def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
@@ -124,6 +126,11 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
         order=_first(own.order, defaults.order) or "newest",
         referrers=_first(own.referrers, defaults.referrers) or False,
     )
+
+
+def _immutable(own: ItemKeys, defaults: ItemKeys) -> tuple[re.Pattern[str], ...]:
+    tags, inherited = own.tags or TagKeys(), defaults.tags or TagKeys()
+    return tuple(_first(tags.immutable, inherited.immutable) or ())
 
 
 def _limit(keys: ItemKeys) -> int | None:

@@ -16,7 +16,7 @@ from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.daytime import PartOfDay
 from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
-from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order
+from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order, ProbeMode
 from ferryman.items.problems import suggestion
 from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, TransportName
 from ferryman.platforms import Platforms
@@ -206,11 +206,14 @@ class _Strict(BaseModel):
 
 
 class TagKeys(_Strict):
-    """Which tags are wanted: regular expressions that match the whole name."""
+    """Which tags are wanted, and which never move: regular expressions that match the whole name."""
 
     include: Expressions | None = Field(None, description="Only tags that one of these matches. Default: every tag.")
     exclude: Expressions | None = Field(None, description="No tag that one of these matches.")
     pin: Expressions | None = Field(None, description="Always wanted; not counted against the limit.")
+    immutable: Expressions | None = Field(
+        None, description="Never moved upstream: asked for once a week, where the list of tags has no digests."
+    )
 
 
 class LegacyTagKeys(_Strict):
@@ -257,6 +260,12 @@ class ItemKeys(_Strict):
         description="Also copy what belongs to an image: signatures, attestations and the like, by the referrers API, "
         "its fallback tag and cosign's tags. Works only directly from registry to registry.",
         json_schema_extra={"default": False},
+    )
+    probe: ProbeMode | None = Field(
+        None,
+        description="How often upstream is asked whether a tag has moved, where the list of tags has no digests: "
+        "learned (in every cycle for what moves, once a day for the rest) or always (in every cycle).",
+        json_schema_extra={"default": "learned"},
     )
 
 

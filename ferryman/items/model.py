@@ -13,6 +13,7 @@ from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
 
 Order = Literal["newest", "version", "name"]
+ProbeMode = Literal["learned", "always"]
 UNREACHABLE_AFTER = 2  # cycles
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
@@ -39,6 +40,8 @@ class Item:
     rules: Rules = Rules()
     platforms: Platforms | None = None  # None: the transport's default
     transport: TransportName | None = None  # None: FERRYMAN_TRANSPORT
+    immutable: tuple[re.Pattern[str], ...] = ()  # tags that upstream never moves
+    probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
 
     @property
     def registries(self) -> tuple[str, str]:

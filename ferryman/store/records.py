@@ -43,6 +43,8 @@ class TagRecord:
     error_kind: str | None
     error_registry: str | None = None  # that caused the error
     failed_at: datetime | None = None  # the first failure since it was last synced or skipped
+    moved_at: datetime | None = None  # when upstream's tag was last found to name another digest; None: never
+    probed_at: datetime | None = None  # when upstream was last asked for its digest; None: the list has told it
 
     @property
     def has_failed(self) -> bool:
@@ -118,6 +120,7 @@ class SeenTag:
     digest: str | None
     pushed_at: datetime | None
     platform_digests: Mapping[str, str | None] | None = None
+    probed: bool = False  # upstream was asked for the digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("error_registry", sa.String()))
     op.add_column("tags", sa.Column("failed_at", _TIME))
     op.add_column("tags", sa.Column("last_outcome", sa.String()))
+    op.add_column("tags", sa.Column("moved_at", _TIME))
+    op.add_column("tags", sa.Column("probed_at", _TIME))
     op.add_column("tags", sa.Column("natural_order", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
@@ -273,6 +275,8 @@ def downgrade() -> None:
     op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_index("ix_tags_due_by_item", table_name="tags")
     op.drop_column("tags", "natural_order")
+    op.drop_column("tags", "probed_at")
+    op.drop_column("tags", "moved_at")
     op.drop_column("tags", "last_outcome")
     op.drop_column("tags", "failed_at")
     op.drop_column("tags", "error_registry")

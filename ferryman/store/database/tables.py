@@ -119,6 +119,8 @@ tags = Table(
     Column("error_registry", String),  # that caused `error`; None: neither of the two
     Column("failed_at", UtcDateTime),  # the first failure since it was last synced or skipped
     Column("last_outcome", String),  # of the last attempt
+    Column("moved_at", UtcDateTime),  # when upstream's tag was last found to name another digest
+    Column("probed_at", UtcDateTime),  # when upstream was last asked for its digest; None: to be asked, if need be
     Column("natural_order", _CodePoints),  # sorts tags by name, numbers in it by value
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),

@@ -38,6 +38,8 @@ class Merge:
         gone: frozenset[str],
         planned: Mapping[str, PlannedTag],
         now: datetime,
+        *,
+        walked_at: datetime,
     ) -> None:
         self.names = list(dict.fromkeys([*seen, *planned, *gone]))
         self.enqueued = self.withdrawn = 0
@@ -46,6 +48,7 @@ class Merge:
         self._gone = gone
         self._planned = planned
         self._now = now
+        self._walked_at = walked_at  # earlier than any question of that walk
 
     async def write(self, connection: Transaction, names: Sequence[str]) -> None:
         """Write the changed rows of these names."""
@@ -77,6 +80,10 @@ class Merge:
         if seen_again:
             listed = here if len(seen_again) == len(known) else self._rows_of(seen_again)
             await connection.execute(update(tags).where(listed).values(last_seen_at=self._now))
+        probed = [name for name in names if name in self._seen and self._seen[name].probed]
+        if probed:
+            here = and_(tags.c.target == self._item["target"], tags.c.tag.in_(probed))
+            await connection.execute(update(tags).where(here).values(probed_at=self._walked_at))
 
     def _rows_of(self, names: Sequence[str]) -> ColumnElement[bool]:
         """All rows of the item, if these are all names: that is quicker than to look for each, and usually the same."""

@@ -190,9 +190,8 @@ class Queue:
         """
         now = self._clock.now()
         walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
-        merge = Merge(
-            item, {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}, now
-        )
+        by_name = {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}
+        merge = Merge(item, *by_name, now, walked_at=walk.walked_at)
         async with self._database.write(exclusive=True) as connection:
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == item.target))
             newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
@@ -640,11 +639,10 @@ class Queue:
         """
         now = self._clock.now()
         scope, chosen = _to_requeue(failed, targets, tag, among)
+        again_from_the_start = {**new_round("requeued", now), "probed_at": null()}  # the next look asks upstream, too
         async with self._database.write(exclusive=True) as connection:
             again = _requeued(chosen, lifted=await lift_pauses(connection, scope, lifting))
-            number = (
-                await connection.execute(update(tags).where(or_(*again)).values(new_round("requeued", now)))
-            ).rowcount
+            number = (await connection.execute(update(tags).where(or_(*again)).values(again_from_the_start))).rowcount
             await hold_back(connection, now)
             await note_action(connection, intent, now, number)
         if number:

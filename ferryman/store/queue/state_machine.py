@@ -31,12 +31,14 @@ class TagState:
     error_kind: str | None = None
     error_registry: str | None = None
     failed_at: datetime | None = None
+    moved_at: datetime | None = None
 
     def mark_listed(self, seen: SeenTag, now: datetime) -> None:
         """Upstream lists the tag. Fields that the list omits keep their values, unless the digest is another one."""
         self.gone_at = None
         self.first_seen_at = self.first_seen_at or now
         if seen.digest is not None and seen.digest != self.source_digest:
+            self.moved_at = now if self.source_digest is not None else self.moved_at
             self.source_digest, self.pushed_at, self.platform_digests = seen.digest, None, None
             if self.status == "queued":
                 self._start_round("changed", now)
