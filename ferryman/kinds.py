@@ -16,3 +16,18 @@ ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal["incomplete", "login", "unreachable", "stalled", "disk", "changed", "recovered"]
 LanguageCode = Literal["en", "zh"]
+ProbeMode = Literal["learned", "always"]  # how often upstream is asked whether a tag has moved
+ProbeReason = Literal[  # how often upstream is asked for one tag, and why
+    # In every cycle:
+    "always",  # items.yml says so
+    "unknown",  # it was never asked for, or at a time that is still to come
+    "waiting",  # it is to be copied, or that failed
+    "moved",  # within the last 30 days
+    "floating",  # a name for what changes: `latest`, `stable`, `alpine`
+    "young",  # not known long enough to say that it does not move
+    # Once a day:
+    "build",  # the name of one build: a full version, a date, a commit
+    "still",  # it has not moved for 30 days
+    # Once a week:
+    "immutable",  # items.yml says so
+]

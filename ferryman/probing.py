@@ -9,32 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from zlib import crc32
 
-from ferryman.items.model import Item, ProbeMode
+from ferryman.items.model import Item
+from ferryman.kinds import ProbeMode, ProbeReason
 from ferryman.store.records import TagRecord
-
-ProbeReason = Literal[
-    # In every cycle:
-    "always",  # items.yml says so
-    "unknown",  # it was never asked for, or at a time that is still to come
-    "waiting",  # it is to be copied, or that failed
-    "moved",  # within the last 30 days
-    "floating",  # a name for what changes: `latest`, `stable`, `alpine`
-    "young",  # not known long enough to say that it does not move
-    # Once a day:
-    "build",  # the name of one build: a full version, a date, a commit
-    "still",  # it has not moved for 30 days
-    # Once a week:
-    "immutable",  # items.yml says so
-]
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _PERIODS: dict[ProbeReason, timedelta] = {"build": _DAY, "still": _DAY, "immutable": _WEEK}
 _LONG = timedelta(days=30)  # a tag that moves once a month is still asked for in every cycle
 _LAST_CHANCE = 0.9  # of the time between two cycles: a cycle that comes a little late shall not cost a whole one
-_FIRST_IMAGES = datetime(2013, 3, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HASHES = 2**32  # of crc32
 
@@ -107,17 +91,12 @@ def _by_name(name: str, rules: ProbeRules) -> ProbeReason | None:
 
 
 def _by_age(record: TagRecord, now: datetime) -> ProbeReason:
-    """An image that was built long ago has been there for long, unless its time is made up, as 1970 is."""
-    built_at = record.pushed_at if record.pushed_at and record.pushed_at >= _FIRST_IMAGES else None
-    return "still" if _is_old(record.first_seen_at, now) or _is_old(built_at, now) else "young"
+    """What an image says of its own age does not count: a tag may move to an old one, and some say 1970."""
+    return "still" if record.first_seen_at is not None and now - record.first_seen_at >= _LONG else "young"
 
 
 def _is_recent(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and timedelta(0) <= now - moment < _LONG
-
-
-def _is_old(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and now - moment >= _LONG
 
 
 def _until_own_time(record: TagRecord, last: datetime, period: timedelta) -> timedelta:

@@ -55,6 +55,13 @@ class ItemLookup:
     unmatched_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
     probes: Mapping[str, Probe] = field(default_factory=dict)  # of tags that were asked for before, by name
 
+    @property
+    def rested(self) -> Mapping[str, Probe]:
+        """The wanted tags that were not asked for, for their time had not come: their digest is the recorded one."""
+        wanted = {decision.tag for decision in self.decisions if decision.action != "skip"}
+        resting = _rested(self.probes, self.walk.walked_at) - self.survey.probed
+        return {name: self.probes[name] for name in resting & wanted}
+
 
 @dataclass(frozen=True, slots=True)
 class UnreadableTag:

@@ -813,8 +813,7 @@ async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_
         assert quay.asked() == week.asked[-1] + PAGES
         assert week.was_asked("latest") == 1
         world.restarted()  # what is known outlives the process
-    # `1.27` names an image that was built long ago, and is asked for once a day, too.
-    assert sum(week.asked) == 28 + 7 * (RELEASES + 1)
+    assert sum(week.asked) == 2 * 28 + 7 * RELEASES  # `latest`, `1.27`, and each release
     assert max(week.asked) <= 0.35 * RELEASES
 
 
@@ -823,7 +822,7 @@ async def test_a_quiet_week_asks_for_tags_that_are_declared_immutable_once(world
     await week.begin()
     for _ in range(28):
         assert await week.cycle() == []
-    assert sum(week.asked) == 28 + 7 + RELEASES  # `latest`, `1.27`, and each release
+    assert sum(week.asked) == 2 * 28 + RELEASES  # `latest`, `1.27`, and each release
     assert sum(week.asked) / 28 <= 0.05 * RELEASES
     assert max(week.asked) <= 0.1 * RELEASES
 
@@ -844,8 +843,9 @@ async def test_a_moved_latest_is_seen_in_the_next_cycle_and_a_moved_version_with
     for _ in range(5):
         await week.cycle()
     week.move("latest")
-    assert await week.cycle() == ["latest"]
-    moved = ["1.27", *week.names[::10]]
+    week.move("1.27")
+    assert await week.cycle() == ["1.27", "latest"]
+    moved = week.names[::10]
     for name in moved:
         week.move(name)
     seen = [name for _ in range(4) for name in await week.cycle()]
@@ -862,8 +862,9 @@ async def test_new_tags_among_many_cost_their_own_questions_and_the_list(world: 
     for name in new:
         week.quay.push("coreos/plain", name, image([layer({"a": name.encode()})]))
     assert await week.cycle() == new
-    manifests_and_configs = 2 * len(new)
-    assert quay.asked() <= 1.1 * (manifests_and_configs + PAGES)  # with `latest`, and whose time comes in that minute
+    manifests_and_configs, floating = 2 * len(new), week.was_asked("latest") + week.was_asked("1.27")
+    assert quay.asked() - floating <= 1.1 * (manifests_and_configs + PAGES)  # the time of a release may have come
+    assert floating == 2
 
 
 @pytest.mark.parametrize("requested", [False, True])
@@ -873,7 +874,7 @@ async def test_a_look_that_somebody_asks_for_asks_for_everything(world: World, q
     world.clock.advance(-DAY / 4 + 60)
     week.move("v1.2.3")
     assert await week.cycle(requested=requested) == (["v1.2.3"] if requested else [])
-    assert (week.asked[0] >= RELEASES + 2) == requested
+    assert (week.asked[0] > RELEASES) == requested
 
 
 async def test_a_tag_that_is_requeued_is_asked_for_in_the_next_look(world: World, quay: Quay) -> None:
@@ -965,7 +966,6 @@ async def test_a_tag_without_the_platform_is_read_again_when_its_name_is_all_tha
         await world.cycle(one)
         assert await world.statuses(one) == {"v1": "queued", "v2": "skipped"}
     quay.push("coreos/flannel", "v2", image([layer({"a": b"3"})]))
-    world.clock.advance(DAY)
     await world.cycle(one)
     assert await world.statuses(one) == {"v1": "skipped", "v2": "queued"}
 

@@ -181,6 +181,13 @@ def test_the_next_poll(text: str, after: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hours"), [("6h", 6), ("0 */6 * * *", 6), ("30 4 * * *", 24), ("0 2,8 * * *", 18), ("30 4 * * mon", 168)]
+)
+def test_the_time_between_two_polls(text: str, hours: int) -> None:
+    assert Schedule(text).length(NOW) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [("10s", 10), ("6h", 21600), ("1d", 86400), ("1h30m", 5400), ("500ms", 0.5), ("1d2h3m4s5ms", 93784.005)],
 )

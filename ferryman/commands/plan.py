@@ -68,8 +68,9 @@ def _printed_table() -> Iterator[Callable[[ItemLookup], None]]:
 
     def add(looked: ItemLookup) -> None:
         items.append(looked.item)
+        rested = looked.rested
         for decision in looked.decisions:
-            table.add((looked.item, decision))
+            table.add((looked.item, decision, rested.get(decision.tag)))
 
     yield add
     table.end()

@@ -16,9 +16,9 @@ from ferryman.bandwidth import PATTERN, Bandwidth
 from ferryman.daytime import PartOfDay
 from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
-from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order, ProbeMode
+from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order
 from ferryman.items.problems import suggestion
-from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, TransportName
+from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, ProbeMode, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 

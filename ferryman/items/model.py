@@ -7,13 +7,12 @@ from typing import Literal
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.daytime import PartOfDay
-from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, TransportName
+from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, ProbeMode, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
 
 Order = Literal["newest", "version", "name"]
-ProbeMode = Literal["learned", "always"]
 UNREACHABLE_AFTER = 2  # cycles
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 

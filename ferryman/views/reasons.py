@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len, get_character_cell_size
 
+from ferryman.kinds import ProbeReason
 from ferryman.wording import N_
 
 _ELLIPSIS = "…"
@@ -37,6 +38,23 @@ _REASONS = {
     "unsupported": N_("cannot be copied this way"),
     "cancelled": N_("a person has cancelled its copy"),
 }
+
+_PROBES: dict[ProbeReason, str] = {
+    "always": N_("in every cycle, as `probe` says"),
+    "unknown": N_("in the next cycle: its digest is not known for certain"),
+    "waiting": N_("in every cycle until it is copied"),
+    "moved": N_("in every cycle: it moved within 30 days"),
+    "floating": N_("in every cycle: such a name moves"),
+    "young": N_("in every cycle until it has not moved for 30 days"),
+    "build": N_("once a day: it names one build"),
+    "still": N_("once a day: it has not moved for 30 days"),
+    "immutable": N_("once a week: `immutable` names it"),
+}
+
+
+def probe_in_words(reason: ProbeReason) -> str:
+    """How often upstream is asked for the tag's digest, and why."""
+    return _PROBES[reason]
 
 
 def reason_in_words(code: str) -> str:

@@ -31,7 +31,7 @@ class Rule:
 
 def rules_in_words(item: Item, *, transport: TransportName) -> list[Rule]:
     """The rules of the item. `transport`: the one of the settings, for an item that names none."""
-    return [*_which(item.rules), *_how(item, transport)]
+    return [*_which(item.rules), *_how(item, transport), *_asked(item)]
 
 
 def _which(rules: Rules) -> Iterator[Rule]:
@@ -58,3 +58,11 @@ def _how(item: Item, transport: TransportName) -> Iterator[Rule]:
     yield Rule(_("Copied"), _(_TRANSPORTS[item.transport or transport]))
     if item.rules.referrers:
         yield Rule(_("With"), _("signatures, attestations and SBOMs"))
+
+
+def _asked(item: Item) -> Iterator[Rule]:
+    if item.probe == "always":
+        yield Rule(_("Asked"), _("whether it has moved: every tag in every cycle"))
+    elif item.immutable:
+        text = _("once a week whether it has moved, if the whole name matches one of these")
+        yield Rule(_("Asked"), text, tuple(each.pattern for each in item.immutable))

@@ -246,3 +246,17 @@ def test_referrers_that_an_item_inherits_and_its_engine_cannot_carry(tmp_path: P
     text = "defaults: {target: r.io/x/, referrers: true}\nitems: [{source: quay.io/a/b, transport: docker}]"
     (complaint,) = complaints(tmp_path, text, transport="direct")
     assert complaint.startswith("1:40: referrers: found true, expected false")
+
+
+def test_how_often_tags_are_asked_for_is_inherited_key_by_key(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, probe: always, tags: {immutable: 'v.*'}}\n"
+        "items: [{source: quay.io/a/b, tags: {pin: latest}}, "
+        "{source: quay.io/a/c, probe: learned, tags: {immutable: []}}]"
+    )
+    found = read(tmp_path, text).items
+    assert [(item.probe, [each.pattern for each in item.immutable]) for item in found] == [
+        ("always", ["v.*"]), ("learned", []),
+    ]  # fmt: skip
+    plain = one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]")
+    assert (plain.probe, plain.immutable) == ("learned", ())

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from ferryman.commands.json_output import json_list, print_json_list
 from ferryman.inspection import Finding
+from ferryman.probing import Probe
 from ferryman.store.records import TagRecord
 from ferryman.views.documents.base import Document, iso
 from ferryman.views.documents.findings import FindingDocument
 from ferryman.views.documents.plan import PlannedTagDocument, plan_documents
 from ferryman.views.documents.tags import AttemptDocument, TagDocument, TagWithAttemptsDocument
 from tests.support.upstreams import NOON, made_up_digest
-from tests.views.support import ATTEMPT, LONG, LOOKED, RECORD
+from tests.views.support import ATTEMPT, DECISION, LONG, LOOKED, RECORD
 
 DOCUMENTS: tuple[type[Document], ...] = (
     TagDocument, TagWithAttemptsDocument, AttemptDocument, PlannedTagDocument, FindingDocument,
@@ -26,7 +27,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
 TAG_KEYS = [
     "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at", "synced_at",
     "error", "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at",
-    "gone_at", "next_attempt_at",
+    "gone_at", "next_attempt_at", "moved_at", "probed_at",
 ]  # fmt: skip
 
 
@@ -52,6 +53,16 @@ def test_the_next_attempt_of_queued_tags_is_shown() -> None:
     assert of(replace(queued, run_at=None))["next_attempt_at"] is None
 
 
+def test_a_plan_tells_when_a_tag_is_asked_for_again() -> None:
+    probes = {DECISION.tag: Probe(NOON + timedelta(hours=2), "build")}
+    rested = replace(LOOKED, probes=probes)
+    due = replace(LOOKED, probes={DECISION.tag: Probe(NOON, "floating")})
+    documents = [read(each) for each in plan_documents([rested, due, LOOKED])]
+    assert [(each["probe_reason"], each["next_probe_at"]) for each in documents] == [
+        ("build", "2026-05-01T14:00:00Z"), ("floating", None), (None, None),
+    ]  # fmt: skip
+
+
 def test_the_attempts_of_a_tag() -> None:
     document = read(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT]))
     assert list(document) == [*TAG_KEYS, "attempt_log"]
@@ -69,7 +80,8 @@ def test_the_keys_of_a_plans_document_are_stable() -> None:
         {
             "item": "etcd", "source": RECORD.source, "target": RECORD.target, "tag": "v3.5.0", "action": "copy",
             "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
-            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
+            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True, "probe_reason": None,
+            "next_probe_at": None,
         }
     ]  # fmt: skip
 

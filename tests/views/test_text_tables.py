@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ferryman.inspection import Finding
 from ferryman.planner import Decision
+from ferryman.probing import Probe
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import RegistryState
 from ferryman.views import long_table
@@ -26,10 +27,10 @@ def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]
     return rows_of(capsys.readouterr().out)
 
 
-def planned(decision: Decision, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+def planned(decision: Decision, capsys: pytest.CaptureFixture[str], rested: Probe | None = None) -> list[list[str]]:
     """The rows of a plan."""
     table = long_plan_table(tables.console())
-    table.add((LOOKED.item, decision))
+    table.add((LOOKED.item, decision, rested))
     table.end()
     return rows_of(capsys.readouterr().out)
 
@@ -49,6 +50,20 @@ def test_a_tags_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) 
 def test_a_plan_shows_its_reasons_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     _, row = planned(replace(DECISION, reason="up-to-date", detail=""), capsys)
     assert row[3] == "the target has it"
+
+
+def test_a_plan_tells_what_was_not_asked_for_and_when_it_will_be(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = replace(DECISION, action="keep", reason="up-to-date", detail="")
+    _, row = planned(kept, capsys, Probe(NOON + timedelta(hours=2), "build"))
+    assert row[3] == "the target has it; asked once a day: it names one build, next after 2026-05-01 14:00"
+
+
+def test_only_wanted_tags_whose_time_has_not_come_rest() -> None:
+    kept, later = replace(DECISION, action="keep"), Probe(NOON + timedelta(hours=2), "build")
+    rested = replace(LOOKED, decisions=[kept], probes={kept.tag: later})
+    assert rested.rested == {kept.tag: later}
+    assert replace(rested, probes={kept.tag: Probe(NOON, "build")}).rested == {}
+    assert replace(rested, decisions=[replace(kept, action="skip")]).rested == {}
 
 
 def test_a_plan_table_for_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +185,7 @@ def test_a_wide_cell_on_a_later_page_moves_the_rest_of_its_own_line_only(
     monkeypatch.setattr(long_table, "PAGE", 1)
     table = long_plan_table(tables.console())
     for tag in ("1", "a-long-name", "2"):
-        table.add((LOOKED.item, replace(DECISION, tag=tag, detail="two\nlines")))
+        table.add((LOOKED.item, replace(DECISION, tag=tag, detail="two\nlines"), None))
     table.end()
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert [line.index("copy") for line in lines[3:6]] == [14, 22, 14]

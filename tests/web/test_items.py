@@ -116,6 +116,22 @@ async def test_it_has_its_rules_in_words(start_site: StartSite) -> None:
     assert "v3&lt;.*" in page
 
 
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        (
+            "tags: {immutable: v1.*}",
+            "Asked once a week whether it has moved, if the whole name matches one of these v1.*",
+        ),
+        ("probe: always", "Asked whether it has moved: every tag in every cycle"),
+    ],
+)
+async def test_it_tells_how_often_it_asks_for_tags(start_site: StartSite, key: str, sentence: str) -> None:
+    item = f"items: [{{source: quay.io/coreos/etcd, target: registry.example.com/m/, {key}}}]"
+    site = await start_site(items=item)
+    assert sentence in texts((await site.get("/items/etcd")).text, "aria-labelledby")["rules"]
+
+
 async def test_the_tags_that_it_shows_can_be_queued_again_together(start_site: StartSite) -> None:
     site = await start_site(FERRYMAN_TOKEN=TOKEN)
     await enqueue(site, "1.0", "1.1", "2.0")

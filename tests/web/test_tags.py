@@ -1,6 +1,7 @@
 """The page of a tag, as it comes over HTTP: both sides, how to pull it, its platforms, and its whole life."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -18,11 +19,11 @@ PAGE = "/items/etcd/tags/1"
 OLD, NEW, REBUILT = made_up_digest("1"), made_up_digest("new"), made_up_digest("rebuilt")
 
 
-async def look(site: Site, digest: str) -> None:
-    """A look that finds this digest."""
+async def look(site: Site, digest: str, *, at: datetime = NOON, probed: bool = False) -> None:
+    """A look that finds this digest. `probed`: by asking for it, for the list had names only."""
     await site.app.record.queue.apply(
-        ITEM, [SeenTag("1", digest, NOON)], gone=(), planned=[PlannedTag("1", "copy", "changed", 0, status="synced")],
-        walk=Walk(NOON, NOON, "rules"),
+        ITEM, [SeenTag("1", digest, NOON, probed=probed)], gone=(),
+        planned=[PlannedTag("1", "copy", "changed", 0, status="synced")], walk=Walk(at, at, "rules"),
     )  # fmt: skip
 
 
@@ -59,6 +60,19 @@ async def test_it_has_the_whole_life_of_the_tag(site: Site) -> None:
     assert [life["life"].count(word) for word in ("Upstream", "Target")] == [2, 1]
     assert "2 minutes synced 3 MiB 1 MiB" in life["attempts"]
     assert life["attempts"].count("failed") == 1
+
+
+async def test_it_tells_how_often_upstream_is_asked_for_it(site: Site) -> None:
+    await enqueue(site, "1")
+    assert "Asked again" not in (await site.get(PAGE)).text, "the list has its digest"
+    await look(site, NEW, at=site.app.clock.now(), probed=True)
+    await copy(site, digest=NEW)
+    english = (await site.get(PAGE)).text
+    assert "in every cycle: it moved within 30 days" in english.partition("Asked again")[2]
+    chinese = (await site.get(PAGE, headers={"Accept-Language": "zh"})).text
+    assert "每个周期一次：30 天内变动过" in chinese
+    document = json.loads((await site.get("/api/v1/items/etcd/tags/1")).text)
+    assert (document["probe_reason"], document["next_probe_at"] is None) == ("moved", False)
 
 
 async def test_its_commands_name_the_mirror(site: Site) -> None:

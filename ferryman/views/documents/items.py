@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from ferryman.items.model import Item, Order
-from ferryman.kinds import TransportName
+from ferryman.kinds import ProbeMode, TransportName
 from ferryman.operations.overview import ItemOverview
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.look_strips import LookAtItem
@@ -93,6 +93,8 @@ class RulesDocument(Document):
     exclude: list[str] = Field(description="Patterns of tags that are left out.")
     pin: list[str] = Field(description="Patterns of tags that are always wanted.")
     order: Order = Field(description="By what tags count as the newest.")
+    immutable: list[str] = Field(description="Patterns of tags that never move.")
+    probe: ProbeMode = Field(description="How often it is asked whether tags have moved.")
     referrers: bool = Field(description="Whether signatures and the like are copied, too.")
     platforms: str | None = Field(description="The platforms that are copied; null: the transport's default.")
     transport: TransportName | None = Field(description="How they are copied; null: as FERRYMAN_TRANSPORT says.")
@@ -103,7 +105,8 @@ class RulesDocument(Document):
         rules = item.rules
         patterns = {name: [each.pattern for each in getattr(rules, name)] for name in ("include", "exclude", "pin")}
         return cls(
-            limit=rules.limit, **patterns, order=rules.order, referrers=rules.referrers,
+            limit=rules.limit, **patterns, order=rules.order, referrers=rules.referrers, probe=item.probe,
+            immutable=[each.pattern for each in item.immutable],
             platforms=None if item.platforms is None else str(item.platforms), transport=item.transport,
         )  # fmt: skip
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from pydantic import Field
 
 from ferryman.items.model import Item
+from ferryman.kinds import ProbeReason
 from ferryman.planner import Decision
+from ferryman.probing import Probe
 from ferryman.scheduler import ItemLookup
 from ferryman.store.records import Action
 from ferryman.views.documents.base import Document, Time
@@ -27,9 +29,16 @@ class PlannedTagDocument(Document):
     source_digest: str | None = Field(description="The digest that upstream has.")
     pushed_at: Time | None = Field(description="When upstream pushed it.")
     pinned: bool = Field(description="Whether a `tags.pin` expression matches.")
+    probe_reason: ProbeReason | None = Field(
+        description="How often upstream is asked for the digest, and why: one word to match; null: the list of tags "
+        "has it, or the tag is new."
+    )
+    next_probe_at: Time | None = Field(
+        description="For a tag that was not asked for, so that its digest is the recorded one: when it will be."
+    )
 
     @classmethod
-    def of(cls, item: Item, decision: Decision) -> "PlannedTagDocument":
+    def of(cls, item: Item, decision: Decision, probe: Probe | None, *, rested: bool) -> "PlannedTagDocument":
         """The document of a decision."""
         return cls(
             item=item.name,
@@ -42,11 +51,15 @@ class PlannedTagDocument(Document):
             source_digest=decision.digest,
             pushed_at=decision.pushed_at,
             pinned=decision.pinned,
+            probe_reason=probe.reason if probe else None,
+            next_probe_at=probe.at if probe and rested else None,
         )
 
 
 def plan_documents(looked: Iterable[ItemLookup]) -> Iterator[PlannedTagDocument]:
     """The documents of a plan: item by item, in the order of the decisions."""
     for each in looked:
+        rested = each.rested
         for decision in each.decisions:
-            yield PlannedTagDocument.of(each.item, decision)
+            probe = each.probes.get(decision.tag)
+            yield PlannedTagDocument.of(each.item, decision, probe, rested=decision.tag in rested)

@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from ferryman.kinds import ProbeReason
+from ferryman.probing import Probe
 from ferryman.store.queries.tag_life import TagLife
 from ferryman.store.records import Attempt, Outcome, Status, TagRecord
 from ferryman.views.documents.base import Document, Time
@@ -33,6 +35,10 @@ class TagDocument(Document):
     last_seen_at: Time | None = Field(description="When upstream's list last showed it.")
     gone_at: Time | None = Field(description="Since when upstream's list no longer shows it.")
     next_attempt_at: Time | None = Field(description="For a queued tag: the earliest time of the next attempt.")
+    moved_at: Time | None = Field(description="When it was last found to name another digest upstream.")
+    probed_at: Time | None = Field(
+        description="When upstream was last asked for its digest; null: the list of tags has it, or the next look asks."
+    )
 
     @classmethod
     def of(cls, record: TagRecord) -> "TagDocument":
@@ -58,6 +64,8 @@ class TagDocument(Document):
             last_seen_at=record.last_seen_at,
             gone_at=record.gone_at,
             next_attempt_at=record.run_at if record.status == "queued" else None,
+            moved_at=record.moved_at,
+            probed_at=record.probed_at,
         )
 
 
@@ -114,17 +122,23 @@ class TagLifeDocument(TagWithAttemptsDocument):
 
     error_registry: str | None = Field(description="The registry that caused the last error.")
     failed_at: Time | None = Field(description="The first failure since it was last synced or skipped.")
+    probe_reason: ProbeReason | None = Field(
+        description="How often upstream is asked for its digest, and why; null: the list of tags has it."
+    )
+    next_probe_at: Time | None = Field(description="The first cycle that is not before asks for it.")
     digests: list[DigestDocument] = Field(description="Every digest that it had on both sides, oldest first.")
     history: list[str] = Field(description="The digests that were mirrored once, oldest first.")
 
     @classmethod
-    def of_life(cls, life: TagLife) -> Self:
-        """The document of a tag's life."""
+    def of_life(cls, life: TagLife, probe: Probe | None) -> Self:
+        """The document of a tag's life. `probe`: the next question for its digest, if it takes one."""
         record = TagWithAttemptsDocument.with_attempts(life.record, life.attempts)
         return cls(
             **dict(record),
             error_registry=life.record.error_registry,
             failed_at=life.record.failed_at,
+            probe_reason=probe.reason if probe else None,
+            next_probe_at=probe.at if probe else None,
             digests=[DigestDocument(side=each.side, digest=each.digest, at=each.at) for each in life.digests],
             history=[each.digest for each in life.history],
         )

@@ -19,6 +19,7 @@ from ferryman.web.api.names import NO_ITEM, ItemParameters, TagParameters, named
 from ferryman.web.api.paging import Page, Paged
 from ferryman.web.api.parameters import Flag, Text
 from ferryman.web.context import SIZES, context
+from ferryman.web.probes import asked_again
 from ferryman.web.refusals import Refused
 
 _LONGEST_PLAN = 20.0  # seconds
@@ -60,12 +61,13 @@ async def list_tags(request: web.Request, parameters: TagsParameters) -> TagPage
 @get("/items/{name}/tags/{tag}", problems=NO_ITEM)
 async def get_tag(request: web.Request, parameters: TagParameters) -> TagLifeDocument:
     """All that is recorded of a tag: every digest that it had, and every attempt of the last 30 days."""
-    target = str(named_item(request, parameters.name).target)
+    item = named_item(request, parameters.name)
+    target = str(item.target)
     async with context(request).record.database.read() as connection:
         life = await read_tag_life(connection, target, parameters.tag)
     if life is None:
         raise unrecorded(target, parameters.tag)
-    return TagLifeDocument.of_life(life)
+    return TagLifeDocument.of_life(life, asked_again(context(request), item, life.record))
 
 
 class ImageDocument(Document):

@@ -97,6 +97,7 @@ async def _plan(request: web.Request) -> web.StreamResponse:
         actions=Counter(each.action for each in decisions),
         shown=changes[:_SHOWN_DECISIONS],
         more=len(changes[_SHOWN_DECISIONS:]),
+        rested=sum(len(looked.rested) for looked in plan.looked),
         reason=lambda code: _(reason_in_words(code)),
     )
 

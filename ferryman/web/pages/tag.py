@@ -9,11 +9,13 @@ from ferryman.operations.image_sizes import ImageSize
 from ferryman.store.database.database import Transaction
 from ferryman.store.queries.item_tags import TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import TagLife, read_tag_life
+from ferryman.views.reasons import probe_in_words
 from ferryman.web.context import SIZES, context
 from ferryman.web.item_addresses import Unknown, item_at
 from ferryman.web.links import addresses, tag_path
 from ferryman.web.named_items import all_items
 from ferryman.web.pages.item import show_item
+from ferryman.web.probes import asked_again
 from ferryman.web.rendering import render
 from ferryman.web.routing import Route
 from ferryman.web.tag_words import why
@@ -37,6 +39,8 @@ async def _show(request: web.Request) -> web.StreamResponse:
         record=life.record,
         address=_address(request, item),
         why=why(life.record),
+        probe=(probe := asked_again(context(request), item, life.record)),
+        asked=_(probe_in_words(probe.reason)) if probe else None,
         sizes=request.app[SIZES].kept(target, digest) if digest else None,
         running=_running(request, life),
     )
