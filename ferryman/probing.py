@@ -26,7 +26,7 @@ _FLOATING = re.compile(r"(?:latest|stable).*|[^0-9]+", re.IGNORECASE)
 _BUILD = re.compile(
     r"v?[0-9]+\.[0-9]+\.[0-9]+.*"  # 1.27.3, v1.2.3-alpine; not 1.27, which follows new releases
     r"|v?(?:19|20)[0-9]{2}[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12][0-9]|3[01])(?![0-9]).*"  # 20240131, 2024-01-31
-    r"|(?:sha(?:256)?[-_])?[0-9a-f]{7,64}(?:\..*)?",  # a commit or a digest, also with .sig behind it
+    r"|(?:sha[-_]?)?[0-9a-f]{7,64}",  # a commit; not sha256-….sig, which changes with each further signature
     re.IGNORECASE,
 )
 

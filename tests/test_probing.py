@@ -19,6 +19,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 CYCLE = 6 * HOUR
 LEARNED = ProbeRules()
+SIGNATURE = f"sha256-{'a1' * 32}.sig"
 IMMUTABLE = ProbeRules((re.compile(r"v?\d+\.\d+\.\d+"),))
 
 
@@ -64,7 +65,7 @@ def a_week(cycle: timedelta = CYCLE) -> list[datetime]:
 @pytest.mark.parametrize(
     "name",
     ["1.27.3", "v1.2.3", "1.2.3-alpine3.19", "v1.30.0-rc.1", "1.2.3.4", "20240131", "2024-01-31", "2024.01.31-slim",
-     "v20240131-1a2b3c4", "1a2b3c4", "sha-1a2b3c4", f"sha256-{'a1' * 32}.sig"],
+     "v20240131-1a2b3c4", "1a2b3c4", "sha-1a2b3c4"],
 )  # fmt: skip
 def test_a_name_of_one_build_is_asked_for_once_a_day(name: str) -> None:
     assert reason(tag(name)) == "build"
@@ -79,7 +80,7 @@ def test_a_name_for_what_changes_is_asked_for_in_every_cycle_however_long_it_res
         assert is_due(record, now=now)
 
 
-@pytest.mark.parametrize("name", ["1.27", "v1", "1.27-alpine", "3", "8u202", "ubuntu-22.04", "build-12"])
+@pytest.mark.parametrize("name", ["1.27", "v1", "1.27-alpine", "3", "8u202", "ubuntu-22.04", "build-12", SIGNATURE])
 def test_another_name_rests_once_it_has_not_moved_for_long(name: str) -> None:
     assert reason(tag(name)) == "young"
     assert is_due(tag(name))

@@ -42,7 +42,8 @@ def test_a_cycle_copies_what_is_new_and_the_next_one_what_changed(
     second = ferryman.run("sync")
     assert second.code == 0, second.err
     after = ferryman.status()
-    assert after["app:1.0"] == records["app:1.0"] | {"last_seen_at": after["app:1.0"]["last_seen_at"]}
+    asked = {key: after["app:1.0"][key] for key in ("last_seen_at", "probed_at")}
+    assert after["app:1.0"] == records["app:1.0"] | asked
     assert after["app:1.1"]["source_digest"] == changed
     assert after["app:1.1"]["target_digest"] == held(target)["mirror/app:1.1"] != records["app:1.1"]["target_digest"]
     assert pushes > 0
