@@ -7,8 +7,8 @@ from ferryman.web.context import Context
 
 
 def asked_again(here: Context, item: Item, record: TagRecord) -> Probe | None:
-    """The next question for the tag's digest; None: the list has it, or the tag is gone or not wanted."""
-    if record.probed_at is None or record.gone_at is not None or record.status == "skipped":
+    """The next question for the tag's digest; None: the list has it, or the tag is gone."""
+    if record.probed_at is None or record.gone_at is not None:
         return None
     now = here.clock.now()
     cycle = here.settings.interval.length(now)
