@@ -56,7 +56,7 @@ def _queries() -> dict[str, _Query]:
 
     def item(shown: TagFilter = _ALL, sort: Sort = "version") -> _Query:
         async def read(connection: Transaction) -> None:
-            await read_item_tags(connection, targets[0], shown, sort=sort)
+            await read_item_tags(connection, targets[0], shown, NOW, sort=sort)
             await count_item_tags(connection, targets[0], shown)
 
         return read

@@ -34,7 +34,7 @@ async def main() -> None:
         file = Path(folder) / "ferryman.db"
         database = await open_database(f"sqlite+aiosqlite:///{file}")
         queue = Queue(database, owner="benchmark", clock=SystemClock(), lease=timedelta(minutes=5), max_attempts=6)
-        ledger = Ledger(database)
+        ledger = Ledger(database, clock=SystemClock())
         with _bare(file) as connection:
             _show(f"enqueue {_TAGS:,} tags: rows a second", await _enqueue(queue), _bare_insert(connection))
             resident = _resident()

@@ -96,7 +96,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
     return Record(
         name=database.name,
         queue=queue,
-        ledger=Ledger(database),
+        ledger=Ledger(database, clock=clock),
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
         blobs=TargetBlobs(database, clock=clock),

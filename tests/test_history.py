@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferryman import history
+from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, FerrymanError
 from ferryman.items.model import Item
 from ferryman.reference import Repository
@@ -355,7 +356,7 @@ class TestThroughTheLedger:
     @pytest.fixture
     async def ledger(self, tmp_path: Path) -> AsyncIterator[Ledger]:
         database = await open_new_database(tmp_path / "ferryman.db")
-        yield Ledger(database)
+        yield Ledger(database, clock=SystemClock())
         await database.close()
 
     async def test_gives_the_same_bytes_back(self, ledger: Ledger, tmp_path: Path) -> None:

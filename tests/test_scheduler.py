@@ -81,7 +81,7 @@ class World:
         self.events.subscribe(event_log.write)
         self.events.subscribe(self.emitted.append)
         self.queue = Queue(database, owner="me", clock=clock, lease=timedelta(minutes=1), max_attempts=3)
-        self.ledger = Ledger(database)
+        self.ledger = Ledger(database, clock=clock)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock, events=self.events)
         self.manual_pauses = ManualPauses(database, clock=clock, resumed=self.queue.filled)
         self.registries: dict[str, RegistryEntry] = {}

@@ -19,6 +19,7 @@ from ferryman.store.database.tables import (
     status_is,
     tags,
 )
+from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.queue.pauses import touches
 
 _NAMES = 3  # of tags, as examples
@@ -123,9 +124,7 @@ class Conditions:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
             counted = [
-                await connection.scalar(
-                    select(func.count()).where(status_is("queued"), tags.c.run_at.is_(None), touches([row.registry]))
-                )
+                await connection.scalar(select(func.count()).where(status_is("queued"), touches([row.registry])))
                 for row in rows
             ]
         return [
@@ -156,14 +155,14 @@ class Conditions:
         copied = (
             select(attempts.c.finished_at).where(attempts.c.outcome == "synced").order_by(attempts.c.id.desc()).limit(1)
         )
-        due = select(func.min(tags.c.run_at)).where(status_is("queued"), tags.c.run_at <= now)
         by_hand = select(manual_pauses.c.scope).where(manual_pauses.c.scope == "all").limit(1)
         async with self._database.read() as connection:
+            due = [each.due_since for each in await read_item_queues(connection, now) if each.due_since]
             return Progress(
                 await connection.scalar(well),
                 await connection.scalar(first),
                 await connection.scalar(copied),
-                await connection.scalar(due),
+                min(due, default=None),
                 await connection.scalar(by_hand) is not None,
             )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Subquery, and_, bindparam, delete, func, not_, null, select, update
 
+from ferryman.clock import Clock
 from ferryman.store import listing
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
@@ -28,6 +29,7 @@ from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tag
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.looks import note_look
 from ferryman.store.queue.manual_pauses import forget_pauses
+from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
@@ -61,8 +63,9 @@ class LookupFailure:
 class Ledger:
     """Reads the record of tags; writes failed lookups and the imported history. Every call raises StoreError."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
+        self._clock = clock  # for the pauses in force, which a queued tag is shown with
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
@@ -91,7 +94,7 @@ class Ledger:
         `excluded_reasons`: without tags that are skipped for one of these reasons. `most`: only the first ones.
         """
         selection = Selection(targets=targets, failed=failed, excluded_reasons=excluded_reasons)
-        return list_tags(self._database, selection, most=most)
+        return list_tags(self._database, selection, now=self._clock.now(), most=most)
 
     async def count_failed(self, targets: Collection[str]) -> int:
         """The number of tags that `tags(failed=True)` yields."""
@@ -248,7 +251,8 @@ class Ledger:
 
     async def _records(self, query: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
-            return [TagRecord(*row) async for row in connection.stream(query)]
+            records = [TagRecord(*row) async for row in connection.stream(query)]
+            return as_shown(records, await read_paused(connection, self._clock.now()))
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:

@@ -14,12 +14,14 @@ import heapq
 from array import array
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, not_, or_, select, union_all
 
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import UNREAD, status_is, tags
+from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Status, TagRecord
 from ferryman.versions import version_key
 
@@ -51,12 +53,16 @@ class Selection:
         return found
 
 
-async def list_tags(database: Database, selection: Selection, *, most: int | None = None) -> AsyncIterator[TagRecord]:
+async def list_tags(
+    database: Database, selection: Selection, *, now: datetime, most: int | None = None
+) -> AsyncIterator[TagRecord]:
     """The selected tags in order: the first `most`; None: all. Raises StoreError."""
+    async with database.read() as connection:
+        paused = await read_paused(connection, now)
     for target in await _targets(database, selection):
         ids = await _ids(database, target, selection)
         for chunk in chunks(ids[:most]):
-            for record in await _records(database, target, chunk, selection):
+            for record in as_shown(await _records(database, target, chunk, selection), paused):
                 yield record
         if most is not None:
             most -= len(ids)

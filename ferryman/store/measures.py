@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import func, or_, select
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database, Transaction
@@ -16,13 +16,11 @@ from ferryman.store.database.tables import (
     cycles,
     lookup_failures,
     manual_pauses,
-    registries,
     services,
-    status_is,
     tags,
 )
-from ferryman.store.queue.manual_pauses import held_by_persons
-from ferryman.store.queue.pauses import in_force
+from ferryman.store.queue.item_queues import read_queue_totals
+from ferryman.store.queue.pauses import read_paused
 from ferryman.store.records import Status
 from ferryman.store.services import Service
 
@@ -67,14 +65,15 @@ async def measure(database: Database, *, clock: Clock) -> Measures:
     """Read it all. Raises StoreError."""
     now = clock.now()
     async with database.read() as connection:
+        paused = (await read_paused(connection, now)).states
         return Measures(
             at=now,
             tags=await _tags(connection),
             unread=await _unread(connection),
             unlisted=frozenset((await connection.execute(select(lookup_failures.c.target))).scalars()),
             queue=await _queue(connection, now),
-            refused=await _paused(connection, now, until_known=False),
-            limited=await _paused(connection, now, until_known=True),
+            refused=frozenset(host for host, state in paused.items() if state.until is None),
+            limited=frozenset(host for host, state in paused.items() if state.until is not None),
             manual=await _manual_pauses(connection),
             cycle_at=await _last_successful_cycle(connection),
             services=await _services(connection),
@@ -93,22 +92,8 @@ async def _unread(connection: Transaction) -> dict[str, int]:
 
 
 async def _queue(connection: Transaction, now: datetime) -> QueueMeasures:
-    paused = await held_by_persons(connection)
-    due, goes_on = and_(tags.c.run_at <= now, not_(paused)), not_(paused)
-    query = select(
-        func.count().filter(due),
-        func.count().filter(tags.c.run_at > now, goes_on),
-        func.count().filter(tags.c.run_at.is_(None), goes_on),
-        func.count().filter(paused),
-        func.min(tags.c.run_at).filter(due),
-    ).where(status_is("queued"))
-    return QueueMeasures(*(await connection.execute(query)).one())
-
-
-async def _paused(connection: Transaction, now: datetime, *, until_known: bool) -> frozenset[str]:
-    until = registries.c.until.is_not(None) if until_known else registries.c.until.is_(None)
-    query = select(registries.c.registry).where(in_force(now), until)
-    return frozenset((await connection.execute(query)).scalars())
+    found = await read_queue_totals(connection, now)
+    return QueueMeasures(found.due, found.waiting, found.held, found.paused, found.due_since)
 
 
 async def _manual_pauses(connection: Transaction) -> frozenset[tuple[str, str]]:

@@ -38,7 +38,7 @@ class TagRecord:
     referrers: str | None  # fingerprint of the referrers of upstream's manifest when it was copied, if known
     synced_at: datetime | None  # None with a mirrored digest or status synced: imported from the old history
     attempts: int  # of the current round
-    run_at: datetime | None  # queued: not before; None: held until its registry is resumed
+    run_at: datetime | None  # queued: not before; None: once its registry accepts the login
     error: str | None
     error_kind: str | None
     error_registry: str | None = None  # that caused the error
@@ -50,6 +50,25 @@ class TagRecord:
     def has_failed(self) -> bool:
         """Whether it failed, or was mirrored before and cannot be read now."""
         return self.status == "failed" or (self.status == "synced" and self.error is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTag:
+    """A queued tag."""
+
+    id: int
+    item: str
+    source: str
+    target: str
+    tag: str
+    rank: int  # among its item's wanted tags: the newest of all items are copied first
+    run_at: datetime | None  # not before; None: once the login at its registry is accepted
+    reason: str | None  # what it waits for: a planner's reason, an error kind, or `paused`
+    attempts: int
+    error: str | None
+    error_kind: str | None
+    error_registry: str | None
+    pushed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,31 @@ class RegistryState:
     since: datetime
     tried_at: datetime | None = None  # the last login there; None: unknown
     tries: int = 0  # refused logins since it was paused
+
+
+@dataclass(frozen=True, slots=True)
+class PausedRegistries:
+    """The registries that are paused, and when the last pauses of others ended. A pause changes no tag."""
+
+    states: Mapping[str, RegistryState]  # by host
+    ended: Mapping[str, datetime]
+
+    def of_item(self, target: str, source_registry: str) -> RegistryState | None:
+        """The pause that holds the item's tags back: the longer one, if both of its registries are paused."""
+        found = [self.states[host] for host in registries_of(target, source_registry) if host in self.states]
+        return next((each for each in found if each.until is None), None) or max(
+            found, key=lambda each: each.until or each.since, default=None
+        )
+
+    def open_since(self, target: str, source_registry: str) -> datetime | None:
+        """Since when no pause holds the item's tags back any more; None: as far as known, none ever did."""
+        hosts = registries_of(target, source_registry)
+        return max((self.ended[host] for host in hosts if host in self.ended), default=None)
+
+
+def registries_of(target: str, source_registry: str) -> tuple[str, str]:
+    """The two registries of an item."""
+    return source_registry, target.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +228,7 @@ class Outstanding:
 
     due: int  # queued, may run now
     waiting: int  # queued, for a retry or the end of a rate limit, at `next_at` or later
-    held: int  # queued, behind a paused registry
+    held: int  # queued, until a registry accepts the login
     running: int
     next_at: datetime | None  # when the first waiting tag may run
     paused: int = 0  # queued, but paused by a person; in none of the other numbers
@@ -220,7 +264,7 @@ class Paused:
 
     def of_item(self, target: str, source_registry: str) -> ManualPause | None:
         """The widest pause that holds the item back; None: it is not paused. Either of its registries may be."""
-        hosts = (source_registry, target.partition("/")[0])
+        hosts = registries_of(target, source_registry)
         of_registry = next((self.registries[host] for host in hosts if host in self.registries), None)
         return self.everything or of_registry or self.items.get(target)
 

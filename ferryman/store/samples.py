@@ -3,11 +3,11 @@
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, delete, func, not_, select
+from sqlalchemy import and_, delete, func, select
 
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import attempts, samples, status_is, tags
-from ferryman.store.queue.manual_pauses import held_by_persons
+from ferryman.store.queue.item_queues import read_queue_totals
 
 INTERVAL = timedelta(minutes=5)
 
@@ -63,13 +63,12 @@ class Samples:
 
 
 async def _queue(connection: Transaction, now: datetime) -> dict[str, float]:
-    due = and_(tags.c.run_at <= now, not_(await held_by_persons(connection)))  # a paused mirror is not slow
-    queued = select(func.count(), func.count().filter(due), func.min(tags.c.run_at).filter(due))
-    number, ready, oldest = (await connection.execute(queued.where(status_is("queued")))).one()
+    queue = await read_queue_totals(connection, now)
+    queued = queue.due + queue.waiting + queue.held + queue.paused
     running = await connection.scalar(select(func.count()).select_from(tags).where(status_is("running"))) or 0
     failed = await connection.scalar(select(func.count()).select_from(tags).where(status_is("failed"))) or 0
-    latency = (now - oldest).total_seconds() if oldest else 0.0
-    return {"queued": number, "due": ready, "latency": latency, "running": running, "failed": failed}
+    latency = (now - queue.due_since).total_seconds() if queue.due_since else 0.0  # a paused mirror is not slow
+    return {"queued": queued, "due": queue.due, "latency": latency, "running": running, "failed": failed}
 
 
 async def _work(connection: Transaction, at: datetime) -> dict[str, int]:

@@ -10,7 +10,6 @@ from ferryman.clock import Clock
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import marks, status_is, tags
-from ferryman.store.queue.pauses import hold_back
 from ferryman.store.queue.statements import new_round
 
 BACKUP = "backup"  # the mark of a restored database: tags not checked since may be newer at the target
@@ -69,8 +68,6 @@ class TargetChecks:
             for each in differing:
                 again = _UNCHANGED.values(new_round(DIFFERS, now))
                 queued += (await connection.execute(again, _key(each))).rowcount
-            if queued:
-                await hold_back(connection, now)
         return queued
 
 

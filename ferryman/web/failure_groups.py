@@ -71,7 +71,9 @@ class FailureGroup:
         return [_(text) for text in found][:_MOST_REMEDIES]
 
 
-async def read_groups(record: Record, targets: Collection[str], registries: Collection[str]) -> list[FailureGroup]:
+async def read_groups(
+    record: Record, targets: Collection[str], registries: Collection[str], *, now: datetime
+) -> list[FailureGroup]:
     """The causes of all that fails of these items, the newest first. Raises StoreError.
 
     `registries`: theirs. One that refuses the login is a cause, too.
@@ -82,7 +84,7 @@ async def read_groups(record: Record, targets: Collection[str], registries: Coll
     ]
     groups = _grouped(failures.tags, [one for cause in failures.lookups for one in cause.failures], refusing)
     for group in groups:
-        group.requeueable = await count(record, of_cause(targets, group.kind, group.registry))
+        group.requeueable = await count(record, of_cause(targets, group.kind, group.registry, now))
     return sorted(groups, key=lambda group: (group.since, group.tags), reverse=True)
 
 

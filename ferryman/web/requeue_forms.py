@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
 from ferryman.store.queries.item_tags import TagFilter
 from ferryman.views.verdict_sentences import cause_in_words
+from ferryman.web.context import context
 from ferryman.web.named_items import all_items, item_named
 from ferryman.web.tag_filters import as_fields, read_filter
 
@@ -47,7 +49,8 @@ def read_choice(request: web.Request, fields: Mapping[str, str]) -> Choice:
         return of_filter(item, read_filter(fields))
     targets = {each.target for each in all_items(request)}
     if "kind" in fields:
-        return of_cause(targets, fields["kind"] or None, fields.get("registry") or None)
+        now = context(request).clock.now()
+        return of_cause(targets, fields["kind"] or None, fields.get("registry") or None, now)
     return all_failed(targets)
 
 
@@ -64,11 +67,11 @@ def all_failed(targets: Collection[str]) -> Choice:
     return Choice(targets, only_failed=True, what=_("all that failed, and what waits for their registries"))
 
 
-def of_cause(targets: Collection[str], kind: str | None, registry: str | None) -> Choice:
-    """The tags of these items that fail for one cause."""
+def of_cause(targets: Collection[str], kind: str | None, registry: str | None, now: datetime) -> Choice:
+    """The tags of these items that fail for one cause, and those that its pause holds back."""
     return Choice(
         targets,
-        among=of_group(kind, registry),
+        among=of_group(kind, registry, now),
         lifting=[registry] if registry and kind in PAUSING else [],
         detail=cause_in_words(kind, registry, None),
         what=cause_in_words(kind, registry, None, current().texts),

@@ -1,13 +1,12 @@
 """The queue as rows of a page: why each tag does not run yet, and when it is expected to."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ferryman.i18n.texts import _, current
 from ferryman.operations.waiting import Wait, WaitKind, wait_of
-from ferryman.store.queries.waiting import WaitingTag
-from ferryman.store.records import Paused, RegistryState
+from ferryman.store.records import Paused, WaitingTag
 from ferryman.store.samples import INTERVAL, Sample
 from ferryman.views.verdict_sentences import cause_in_words
 
@@ -49,15 +48,14 @@ def rows(
     paused: Paused,
     rate: Rate,
     *,
-    registries: Collection[RegistryState],
     now: datetime,
     before: int,
 ) -> list[WaitingRow]:
-    """The rows of a page. `registries`: the paused ones. `before`: how many tags on earlier pages are due."""
+    """The rows of a page. `paused`: by persons. `before`: how many tags on earlier pages are due."""
     made = []
     place = before
     for tag in tags:
-        wait = wait_of(tag, now, paused=paused, registries=registries)
+        wait = wait_of(tag, now, paused=paused)
         is_due = wait.kind == "due"
         place += is_due
         made.append(

@@ -1,6 +1,7 @@
 """What the page shows: the life of digests, looks, cycles, samples, and what persons did"""
 
 import re
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,6 +32,9 @@ def upgrade() -> None:
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
+    op.drop_index("ix_tags_due_by_registry", table_name="tags")
+    columns = ["source_registry", "target_registry", "status", "rank", "run_at", "id"]
+    op.create_index("ix_tags_due_by_route", "tags", columns, sqlite_where=due, postgresql_where=due)
     op.add_column("attempts", sa.Column("target", sa.String()))
     op.add_column("attempts", sa.Column("error_registry", sa.String()))
     op.create_index("ix_attempts_target", "attempts", ["target", "id"])
@@ -62,7 +66,7 @@ def _index_tags() -> None:
     op.create_index("ix_tags_unread", "tags", columns, sqlite_where=unread, postgresql_where=unread)
     queued = sa.text("status = 'queued'")
     op.drop_index("ix_tags_queued", table_name="tags")
-    columns = ["target", "status", "run_at"]
+    columns = ["target", "status", "run_at", "source_registry", "target_registry"]
     op.create_index("ix_tags_queued", "tags", columns, sqlite_where=queued, postgresql_where=queued)
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", ["target", "status", "synced_at", "gone_at"])
@@ -214,6 +218,7 @@ def _take_over() -> None:
         "WHERE attempts.id = (SELECT max(id) FROM attempts WHERE tag_id = tags.id))"
     )
     _order_names()
+    _release_waiting()
     # The first failure since the last copy, as far as attempts are kept; a tag that cannot be read has none.
     op.execute(
         "UPDATE tags SET failed_at = coalesce("
@@ -221,6 +226,18 @@ def _take_over() -> None:
         "AND (tags.synced_at IS NULL OR finished_at > tags.synced_at)), last_seen_at, first_seen_at) "
         "WHERE status = 'failed' OR (status = 'synced' AND error IS NOT NULL)"
     )
+
+
+def _release_waiting() -> None:
+    """Undo what pauses of registries have written into queued tags: now they change none."""
+    tags = sa.table(
+        "tags", sa.column("status"), sa.column("reason"), sa.column("run_at", _TIME),
+        sa.column("error"), sa.column("error_kind"),
+    )  # fmt: skip
+    held = sa.or_(tags.c.run_at.is_(None), tags.c.reason == "paused")
+    now = datetime.now(UTC)
+    due = sa.update(tags).where(tags.c.status == "queued", held)
+    op.execute(due.values(reason=None, run_at=now, error=None, error_kind=None))
 
 
 def _order_names() -> None:
@@ -274,6 +291,10 @@ def downgrade() -> None:
     op.drop_index("ix_tags_outdated", table_name="tags")
     op.drop_index("ix_tags_failing", table_name="tags")
     op.drop_index("ix_tags_due_by_item", table_name="tags")
+    op.drop_index("ix_tags_due_by_route", table_name="tags")
+    due = sa.text("status = 'queued' AND run_at IS NOT NULL")
+    columns = ["source_registry", "rank", "run_at", "id"]
+    op.create_index("ix_tags_due_by_registry", "tags", columns, sqlite_where=due, postgresql_where=due)
     op.drop_column("tags", "natural_order")
     op.drop_column("tags", "probed_at")
     op.drop_column("tags", "moved_at")

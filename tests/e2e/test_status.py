@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from ferryman.clock import SystemClock
 from ferryman.store.database.database import open_database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.queue import Queue
@@ -28,7 +29,7 @@ def record(ferryman: Ferryman) -> None:
 async def _fill(url: str) -> None:
     database, clock = await open_database(url), ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     seen = [SeenTag(tag, digest("a"), None) for tag in ("synced", "failed", "hidden")]
     planned = [
         PlannedTag("synced", "copy", "new", 0),
@@ -105,5 +106,5 @@ def test_who_reads_slowly_keeps_nothing_open_in_the_database_and_may_stop(ferrym
 async def _import(url: str, number: int) -> None:
     database = await open_database(url)
     lines = [HistoryLine(f"1.{each}", digest("a"), None) for each in range(number)]
-    await Ledger(database).import_history(ONE, lines, now=START)
+    await Ledger(database, clock=SystemClock()).import_history(ONE, lines, now=START)
     await database.close()

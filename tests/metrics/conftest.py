@@ -66,7 +66,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(
         database=database,
         clock=clock,
-        scene=Scene(queue, Ledger(database), clock),
+        scene=Scene(queue, Ledger(database, clock=clock), clock),
         limits=limits,
         services=Services(database, clock=clock),
         events=events,

@@ -71,10 +71,10 @@ async def test_the_queue_and_its_latency(bench: Bench) -> None:
     bench.clock.advance(timedelta(seconds=90))
     job = await bench.scene.claimed()
     await bench.scene.fail(job, retry_at=bench.clock.now() + timedelta(seconds=30))
-    held = await bench.scene.claimed()
-    await bench.scene.queue.defer(held, until=None, reason="login", error="refused")
+    await bench.scene.walk({"1.27": digest("a")}, item=OF_NGINX)
+    await bench.scene.queue.pause("docker.io", until=None, error="refused")
     samples = await bench.samples()
-    assert samples.of("ferryman_queue_tags", "state") == {"due": 3, "waiting": 1, "held": 1, "paused": 0}
+    assert samples.of("ferryman_queue_tags", "state") == {"due": 4, "waiting": 1, "held": 1, "paused": 0}
     assert samples("ferryman_queue_latency_seconds") == 90
 
 

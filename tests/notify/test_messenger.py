@@ -109,7 +109,7 @@ def roomy_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 async def place(tmp_path: Path, listener: Listener) -> AsyncIterator[Place]:
     database, clock = await open_new_database(tmp_path / "ferryman.db"), ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=3)
-    ledger = Ledger(database)
+    ledger = Ledger(database, clock=clock)
     yield Place(database, clock, Scene(queue, ledger, clock), queue, ledger, listener)
     await database.close()
 

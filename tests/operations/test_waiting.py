@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ferryman.operations.waiting import Wait, wait_of
-from ferryman.store.queries.waiting import WaitingTag
-from ferryman.store.records import ManualPause, Paused, RegistryState
+from ferryman.store.records import ManualPause, Paused, WaitingTag
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SOON, LATER = NOW + timedelta(minutes=5), NOW + timedelta(hours=1)
@@ -16,24 +15,21 @@ TAG = WaitingTag(
     rank=0, run_at=NOW, reason="new", attempts=0, error=None, error_kind=None, error_registry=None, pushed_at=None,
 )  # fmt: skip
 RETRIED = replace(TAG, run_at=SOON, reason="unreachable", error_registry="quay.io")
-LIMITED = RegistryState("quay.io", LATER, "slow down", NOW)
-REFUSED = RegistryState("r.example.com", None, "refused", NOW)
 EVERYTHING = Paused.of([ManualPause("all", "", NOW, "ada")])
 REGISTRY = Paused.of([ManualPause("registry", "quay.io", NOW, "ada")])
 
 
 @pytest.mark.parametrize(
-    ("tag", "paused", "registries", "wait"),
+    ("tag", "paused", "wait"),
     [
-        (TAG, Paused(), [], Wait("due", NOW)),
-        (RETRIED, Paused(), [], Wait("retry", SOON, "quay.io")),
-        (replace(RETRIED, run_at=LATER, reason="paused"), Paused(), [LIMITED], Wait("limited", LATER, "quay.io")),
-        (RETRIED, Paused(), [LIMITED], Wait("retry", SOON, "quay.io")),
-        (replace(RETRIED, reason="rate-limited"), Paused(), [], Wait("limited", SOON, "quay.io")),
-        (replace(TAG, run_at=None), Paused(), [REFUSED], Wait("login", registry="r.example.com")),
-        (TAG, EVERYTHING, [], Wait("paused", actor="ada")),
-        (replace(TAG, run_at=None), REGISTRY, [REFUSED], Wait("paused", registry="quay.io", actor="ada")),
+        (TAG, Paused(), Wait("due", NOW)),
+        (RETRIED, Paused(), Wait("retry", SOON, "quay.io")),
+        (replace(RETRIED, run_at=LATER, reason="paused"), Paused(), Wait("limited", LATER, "quay.io")),
+        (replace(RETRIED, reason="rate-limited"), Paused(), Wait("limited", SOON, "quay.io")),
+        (replace(TAG, run_at=None, error_registry="r.example.com"), Paused(), Wait("login", registry="r.example.com")),
+        (TAG, EVERYTHING, Wait("paused", actor="ada")),
+        (replace(TAG, run_at=None), REGISTRY, Wait("paused", registry="quay.io", actor="ada")),
     ],
 )
-def test_what_a_tag_waits_for(tag: WaitingTag, paused: Paused, registries: list[RegistryState], wait: Wait) -> None:
-    assert wait_of(tag, NOW, paused=paused, registries=registries) == wait
+def test_what_a_tag_waits_for(tag: WaitingTag, paused: Paused, wait: Wait) -> None:
+    assert wait_of(tag, NOW, paused=paused) == wait

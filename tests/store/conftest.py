@@ -64,8 +64,8 @@ def queue(queue_of: Callable[[str], Queue]) -> Queue:
 
 
 @pytest.fixture
-def ledger(database: Database) -> Ledger:
-    return Ledger(database)
+def ledger(database: Database, clock: ManualClock) -> Ledger:
+    return Ledger(database, clock=clock)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
+from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, NoDatabase, StoreError
 from ferryman.store.backup import back_up, restore
 from ferryman.store.database.database import open_database
@@ -41,7 +42,7 @@ async def mirror(file: Path, tag: str) -> None:
     database = await open_database(url_of(file))
     clock = ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=3)
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     assert await scene.succeed(await scene.running(tag))
     kept = [file.with_name(f"kept{part}") for part in ("", "-wal")]
     for part, copy in zip(("", "-wal"), kept, strict=True):
@@ -54,7 +55,7 @@ async def mirror(file: Path, tag: str) -> None:
 async def recorded(file: Path) -> set[str]:
     database = await open_database(url_of(file), create=False)
     try:
-        return {record.tag async for record in Ledger(database).tags()}
+        return {record.tag async for record in Ledger(database, clock=SystemClock()).tags()}
     finally:
         await database.close()
 
@@ -79,7 +80,7 @@ async def test_a_backup_is_made_while_others_write(file: Path, tmp_path: Path) -
     database = await open_database(url_of(file))
     clock = ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=3)
-    await Scene(queue, Ledger(database), clock).walk({"1": digest("a")})
+    await Scene(queue, Ledger(database, clock=clock), clock).walk({"1": digest("a")})
     async with database.write() as connection:
         await connection.execute(delete(tags))
         assert await back_up(url_of(file), tmp_path / "backup.db", force=False) == 1

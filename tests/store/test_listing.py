@@ -133,11 +133,12 @@ async def test_memory_stays_flat(ledger: Ledger) -> None:
 
 @contextmanager
 def _statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed inside the context."""
+    """The statements about tags that are executed inside the context."""
     asked: list[tuple[str, Any]] = []
 
     def note(_c: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        asked.append((statement, parameters))
+        if "tags" in statement:
+            asked.append((statement, parameters))
 
     engine = database._reader
     event.listen(engine, "before_cursor_execute", note)

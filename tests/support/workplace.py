@@ -155,7 +155,7 @@ class Workplace:
         self.events.subscribe(self.watcher.observe)
         self.owner = Owner.claim(database)
         self.queue = self.queue_of(self.owner.name)
-        self.ledger = Ledger(database)
+        self.ledger = Ledger(database, clock=self.clock)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock), events=self.events)
         self.transport = ScriptedTransport(target)
         self._name = name

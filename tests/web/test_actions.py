@@ -119,7 +119,7 @@ async def test_a_cause_ends_the_pause_of_its_registry_only(site: Site) -> None:
     assert "Queue 3 tags again" in asked.text
     await act(site, "requeue", kind="login", registry="quay.io", **SURE)
     assert await queue.paused_registries() == []
-    assert set((await statuses(site)).values()) == {"queued requeued", "skipped excluded"}
+    assert set((await statuses(site)).values()) == {"queued new", "queued requeued", "skipped excluded"}
 
 
 async def test_an_item_is_queued_again(site: Site) -> None:

@@ -35,7 +35,7 @@ async def happening(site: Site, number: int, *, seed: int = 7) -> Scene:
     clock, database = ManualClock(), site.app.record.database
     site.app.clock = clock
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     await RandomEvents(scene, random.Random(seed)).happen(number)
     return scene
 

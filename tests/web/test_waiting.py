@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ferryman.clock import SystemClock
-from ferryman.store.queries.waiting import WaitingTag
-from ferryman.store.records import Intent, ManualPause, Paused
+from ferryman.store.records import Intent, ManualPause, Paused, WaitingTag
 from ferryman.store.samples import Sample
 from ferryman.web.waiting_rows import Rate, rate_of, rows
 from tests.web.conftest import StartSite
@@ -48,7 +47,7 @@ def waiting(
     ids=["worker", "login", "limit", "quota", "retry"],
 )  # fmt: skip
 def test_what_a_tag_waits_for(tag: WaitingTag, why: str, expected: datetime | None) -> None:
-    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), registries=(), now=NOW, before=0)
+    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), now=NOW, before=0)
     assert (row.why, row.expected) == (why, expected)
 
 
@@ -58,7 +57,6 @@ def test_what_a_person_has_paused_waits_for_that_person_whatever_else() -> None:
         [waiting("1", NOW), waiting("2", None)],
         Paused.of([pause]),
         Rate(1, timedelta(hours=1)),
-        registries=(),
         now=NOW,
         before=0,
     )
@@ -72,14 +70,13 @@ def test_the_forecast_goes_by_the_place_among_those_that_may_run() -> None:
         [waiting("1", NOW), later, waiting("2", NOW)],
         Paused(),
         Rate(6, timedelta(hours=1)),
-        registries=(),
         now=NOW,
         before=3,
     )
     assert [row.place for row in made] == [4, None, 5]
     assert made[2].expected == NOW + timedelta(minutes=40)
 
-    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), registries=(), now=NOW, before=0)
+    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), now=NOW, before=0)
     assert row.expected is None
 
 

@@ -163,9 +163,9 @@ _queued, _running = status_is("queued"), status_is("running")
 # To be copied, though the target has an earlier copy. Short of a digest that changes, `requeue` leads there, too.
 OUTDATED = tags.c.mirrored_digest.is_not(None) & or_(_queued, _running, status_is("failed"))
 _partial("ix_tags_due", tags.c.rank, tags.c.run_at, tags.c.id, where=_queued & tags.c.run_at.is_not(None))
-_partial(  # for a claim that excludes the registries that have their share of workers
-    "ix_tags_due_by_registry",
-    tags.c.source_registry, tags.c.rank, tags.c.run_at, tags.c.id,
+_partial(  # for a claim while some registries are paused, or have their share of workers
+    "ix_tags_due_by_route",
+    tags.c.source_registry, tags.c.target_registry, tags.c.status, tags.c.rank, tags.c.run_at, tags.c.id,
     where=_queued & tags.c.run_at.is_not(None),
 )  # fmt: skip
 _partial(  # for a claim while some items are paused by a person
@@ -174,7 +174,11 @@ _partial(  # for a claim while some items are paused by a person
     where=_queued & tags.c.run_at.is_not(None),
 )  # fmt: skip
 # With the status, though it is the same in all rows: otherwise SQLite prefers `ix_tags_item`, and reads the table.
-_partial("ix_tags_queued", tags.c.target, tags.c.status, tags.c.run_at, where=_queued)
+_partial(  # covers all counts of queued tags, with the pauses of their registries
+    "ix_tags_queued",
+    tags.c.target, tags.c.status, tags.c.run_at, tags.c.source_registry, tags.c.target_registry,
+    where=_queued,
+)  # fmt: skip
 _partial("ix_tags_newest", tags.c.target, tags.c.pushed_at, where=status_is("synced"))
 _partial("ix_tags_running", tags.c.lease_owner, where=_running)
 _partial("ix_tags_failed", tags.c.target, where=status_is("failed"))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import TagCondition, status_is, tags
+from ferryman.store.database.tables import TagCondition, registries, status_is, tags
 from ferryman.store.ledger import LookupFailure
-from ferryman.store.queue.statements import PAUSED
+from ferryman.store.queue.pauses import in_force, touches
 
 LOGIN, RATE_LIMITED = "login", "rate-limited"
 PAUSING = frozenset({LOGIN, RATE_LIMITED})  # the kinds of errors for which a whole registry is paused
@@ -103,7 +103,7 @@ def of_cause(cause: Cause) -> ColumnElement[bool]:
     )
 
 
-def of_group(kind: str | None, registry: str | None) -> TagCondition:
+def of_group(kind: str | None, registry: str | None, now: datetime) -> TagCondition:
     """The tags that fail for this cause and can be queued again: for good, or until they are tried again.
 
     Those that are held back behind the registry's own pause have the cause that it was paused for.
@@ -113,8 +113,9 @@ def of_group(kind: str | None, registry: str | None) -> TagCondition:
     failing = and_(tags.c.failed_at.is_not(None), failed, same)
     if registry is None or kind not in PAUSING:
         return failing
-    held = tags.c.run_at.is_(None) if kind == LOGIN else tags.c.run_at.is_not(None)
-    behind = and_(status_is("queued"), tags.c.reason == PAUSED, tags.c.error_registry == registry, held)
+    ends = registries.c.until.is_(None) if kind == LOGIN else registries.c.until.is_not(None)
+    pause = exists().where(registries.c.registry == registry, in_force(now), ends)
+    behind = and_(status_is("queued"), touches([registry]), pause)
     # A UNION ALL, because each of the two has its own index.
     return tags.c.id.in_(union_all(*(select(tags.c.id).where(each).correlate(None) for each in (failing, behind))))
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, ScalarSelect, String, column, func, s
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
 from ferryman.store.listing import STATUSES
+from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.records import Status
 
 
@@ -112,19 +113,9 @@ async def _of_items(connection: Transaction, targets: Collection[str]) -> _Chang
 
 
 async def _queue(connection: Transaction, targets: Collection[str], now: datetime) -> _Changes:
-    due, run_at = tags.c.run_at <= now, tags.c.run_at
-    query = (
-        select(
-            tags.c.target,
-            func.count().filter(due).label("due"),
-            func.count().filter(run_at > now).label("waiting"),
-            func.count().filter(run_at.is_(None)).label("held"),
-            func.min(run_at).filter(due).label("due_since"),
-        )
-        .where(status_is("queued"), tags.c.target.in_(targets))
-        .group_by(tags.c.target)
-    )
-    return [_named(row) for row in await connection.execute(query)]
+    names = ("due", "waiting", "held", "due_since")
+    queues = await read_item_queues(connection, now, targets)
+    return [(each.target, {name: getattr(each, name) for name in names}) for each in queues]
 
 
 async def _outdated(connection: Transaction, targets: Collection[str]) -> _Changes:

@@ -15,6 +15,7 @@ from ferryman.store.database.tables import TagCondition, tags
 from ferryman.store.listing import RECORD_COLUMNS
 from ferryman.store.queries.pages import Page, bounded, decode_cursor, page_of
 from ferryman.store.queries.text_filter import contains
+from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Outcome, Status, TagRecord
 
 Sort = Literal["version", "name", "pushed", "synced", "status", "attempts"]
@@ -86,13 +87,14 @@ async def read_item_tags(
     connection: Transaction,
     target: str,
     shown: TagFilter,
+    now: datetime,
     *,
     sort: Sort = "version",
     descending: bool = True,
     size: int = 100,
     cursor: str | None = None,
 ) -> Page[TagRecord]:
-    """A page of the item's tags. Raises InvalidCursor."""
+    """A page of the item's tags, the queued ones with the pauses that hold them back. Raises InvalidCursor."""
     size, by = bounded(size), _SORTED_BY[sort]
     # SQLite must not walk along another index that has this order, and read the table for each row that it passes.
     by = by if shown.is_of_names and sort in {"version", "name"} else func.coalesce(by, by)
@@ -105,7 +107,8 @@ async def read_item_tags(
     ids = [key for _, key in keys]
     records = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.id.in_(ids)))
     found = {row.id: TagRecord(*row) for row in records}
-    return page_of([found[each] for each in ids], size, [tuple(key) for key in keys])
+    rows = as_shown([found[each] for each in ids], await read_paused(connection, now))
+    return page_of(rows, size, [tuple(key) for key in keys])
 
 
 def _after(cursor: str, sort: Sort, by: ColumnElement[Any]) -> ColumnElement[Any]:

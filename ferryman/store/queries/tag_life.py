@@ -9,6 +9,7 @@ from sqlalchemy import select
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, digests, history, tags
 from ferryman.store.listing import RECORD_COLUMNS
+from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, TagRecord
 
 _MOST = 500  # attempts, digests, lines: the newest
@@ -33,13 +34,13 @@ class TagLife:
     history: tuple[HistoryLine, ...]  # pairs of tag and digest that were mirrored once
 
 
-async def read_tag_life(connection: Transaction, target: str, tag: str) -> TagLife | None:
+async def read_tag_life(connection: Transaction, target: str, tag: str, now: datetime) -> TagLife | None:
     """The life of one tag; None: there is no such tag. Of more than 500 attempts or digests, the newest."""
     query = select(*RECORD_COLUMNS).where(tags.c.target == target, tags.c.tag == tag)
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    record = TagRecord(*row)
+    [record] = as_shown([TagRecord(*row)], await read_paused(connection, now))
     return TagLife(
         record,
         digests=await _digests(connection, record.id),

@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, false, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, registries, services, status_is, tags, walks
-from ferryman.store.queue.pauses import CLOCK_SKEW, LONGEST_PAUSE, hold_back
-from ferryman.store.queue.statements import PAUSED
+from ferryman.store.queue.pauses import CLOCK_SKEW, LONGEST_PAUSE
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,9 +39,9 @@ async def repair(connection: Transaction, now: datetime, *, longest_wait: timede
 
     `longest_wait`: the longest that a queued tag may have to wait, for a pause or between two attempts.
     """
-    pauses_changed = await _repair_pauses(connection, now)
+    await _repair_pauses(connection, now)
     number = await _repair_retries(connection, now)
-    number += await _repair_due(connection, now, longest_wait, behind_pauses=pauses_changed)
+    number += await _repair_due(connection, now, longest_wait)
     # The real time of that walk is unknown. With this one, the next walk is newer and lists everything.
     for moment in (walks.c.walked_at, walks.c.completed_at):
         await connection.execute(update(walks).where(in_future(moment, now)).values({moment.name: _LONG_AGO}))
@@ -52,13 +51,10 @@ async def repair(connection: Transaction, now: datetime, *, longest_wait: timede
     await connection.execute(
         delete(services).where(in_future(services.c.beat_at, now))
     )  # living ones send another heartbeat
-    if number:
-        await hold_back(connection, now)
     return number
 
 
-async def _repair_pauses(connection: Transaction, now: datetime) -> bool:
-    """Whether the end of any pause has changed."""
+async def _repair_pauses(connection: Transaction, now: datetime) -> None:
     wrong = or_(in_future(registries.c.since, now), registries.c.until > now + LONGEST_PAUSE)
     query = select(registries.c.registry, registries.c.since, registries.c.until).where(wrong)
     tried = update(registries).where(in_future(registries.c.tried_at, now))
@@ -69,7 +65,6 @@ async def _repair_pauses(connection: Transaction, now: datetime) -> bool:
         if until is not None:
             values["until"] = now + _wait(until - max(since, now), most=LONGEST_PAUSE)
         await connection.execute(update(registries).where(registries.c.registry == registry).values(values))
-    return bool(rows)
 
 
 async def _repair_retries(connection: Transaction, now: datetime) -> int:
@@ -81,19 +76,16 @@ async def _repair_retries(connection: Transaction, now: datetime) -> int:
         .subquery()
     )
     joined = select(tags.c.id, tags.c.run_at, ended.c.at).join(ended, ended.c.tag_id == tags.c.id)
-    by_itself = and_(tags.c.error.is_not(None), tags.c.reason.is_distinct_from(PAUSED))
-    waiting = joined.where(status_is("queued"), by_itself, tags.c.run_at > now)
+    waiting = joined.where(status_is("queued"), tags.c.error.is_not(None), tags.c.run_at > now)
     rows = (await connection.execute(waiting)).all()
     return await _move(connection, ((key, now + _wait(run_at - at)) for key, run_at, at in rows))
 
 
-async def _repair_due(connection: Transaction, now: datetime, longest_wait: timedelta, *, behind_pauses: bool) -> int:
+async def _repair_due(connection: Transaction, now: datetime, longest_wait: timedelta) -> int:
     """Make due what was due when it was queued, and what waits for longer than any wait allows."""
     at_once = and_(tags.c.error.is_(None), in_future(tags.c.run_at, now))
     too_long = tags.c.run_at > now + max(longest_wait, LONGEST_PAUSE)
-    # `hold_back` gives tags behind a pause its new end.
-    paused = and_(tags.c.reason == PAUSED, tags.c.run_at > now) if behind_pauses else false()
-    early = update(tags).where(status_is("queued"), or_(at_once, paused, too_long))
+    early = update(tags).where(status_is("queued"), or_(at_once, too_long))
     return (await connection.execute(early.values(run_at=now))).rowcount
 
 

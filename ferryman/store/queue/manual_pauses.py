@@ -8,14 +8,13 @@ it. What is paused is not listed either. Copies that run already go on to their 
 from collections.abc import Collection
 from dataclasses import asdict, fields
 
-from sqlalchemy import ColumnElement, delete, false, or_, select, true
+from sqlalchemy import delete, select
 
 from ferryman.clock import Clock
 from ferryman.kinds import PauseScope
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import manual_pauses, tags
+from ferryman.store.database.tables import manual_pauses
 from ferryman.store.queue.audit import note_action
-from ferryman.store.queue.pauses import touches
 from ferryman.store.records import Intent, ManualPause, Paused
 from ferryman.wakeup import Wakeup
 
@@ -26,16 +25,6 @@ _READ = select(*_COLUMNS).order_by(manual_pauses.c.scope, manual_pauses.c.name)
 async def read_pauses(connection: Transaction) -> Paused:
     """What persons have paused, as this transaction sees it."""
     return Paused.of([ManualPause(*row) for row in await connection.execute(_READ)])
-
-
-async def held_by_persons(connection: Transaction) -> ColumnElement[bool]:
-    """Whether a person's pause holds a tag back: a condition for queries that read tags one by one anyway."""
-    paused = await read_pauses(connection)
-    if paused.everything:
-        return true()
-    if not paused:
-        return false()
-    return or_(tags.c.target.in_(paused.items), touches(paused.registries))
 
 
 class ManualPauses:

@@ -4,27 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, and_, bindparam, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, Insert, and_, bindparam, literal, or_, select, update
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import digests, item_columns, name_columns, status_is, tags
-from ferryman.store.queue.pauses import waits_for_registry
+from ferryman.store.database.tables import digests, item_columns, name_columns, tags
 from ferryman.store.queue.state_machine import COLUMNS, TagState
 from ferryman.store.records import ItemKey, PlannedTag, SeenTag
 
 
-async def rename(connection: Transaction, item: ItemKey, now: datetime) -> None:
+async def rename(connection: Transaction, item: ItemKey) -> None:
     """Update the item's columns: items.yml may have given the target another name, source or platforms."""
     here = tags.c.target == item.target
     columns = item_columns(item)
     differs = or_(*(tags.c[name].is_distinct_from(columns[name]) for name in ("item", "source", "platforms")))
     if await connection.scalar(select(tags.c.id).where(here, differs).limit(1)) is None:
         return
-    # Tags that were held behind the old source's registry become due: `hold_back` checks the new one.
-    held = and_(here, status_is("queued"), tags.c.source_registry != columns["source_registry"], waits_for_registry())
-    await connection.execute(
-        update(tags).where(held).values(run_at=now, reason=null(), error=null(), error_registry=null())
-    )
     await connection.execute(update(tags).where(here, differs).values(columns))
 
 

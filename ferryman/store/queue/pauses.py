@@ -1,34 +1,27 @@
-"""Paused registries: hold back the tags that wait for them, and find the tags to release when a pause ends."""
+"""Paused registries: which tags they hold back.
 
-from collections.abc import Collection
+A pause is one row of `registries`, and changes no tag: claims pass over what waits for the registry, and whatever shows
+a queued tag or counts some takes the pause into account. The row of a pause that has ended stays: what it held back is
+due since then.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, null, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, exists, null, or_, select, true, update
+from sqlalchemy.sql.dml import Update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import registries, status_is, tags
-from ferryman.store.queue.statements import PAUSED
+from ferryman.store.records import PausedRegistries, RegistryState, TagRecord, WaitingTag
 
+PAUSED = "paused"  # the reason that is shown of a queued tag that waits for its registry
 CLOCK_SKEW = timedelta(minutes=1)  # at most, between the clocks of two machines
 LONGEST_PAUSE = timedelta(days=1)  # that a registry may ask for
-
-
-async def hold_back(connection: Transaction, now: datetime, among: ColumnElement[bool] | None = None) -> None:
-    """Move queued tags (`among` these) behind the pauses in force. Call it at the end of whatever queues tags."""
-    for pause in (await connection.execute(select(registries).where(in_force(now)))).all():
-        runs = tags.c.run_at.is_not(None) if pause.until is None else tags.c.run_at < pause.until
-        held_back = and_(status_is("queued"), touches([pause.registry]), runs, true() if among is None else among)
-        await connection.execute(
-            update(tags)
-            .where(held_back)
-            .values(
-                run_at=pause.until,
-                reason=PAUSED,
-                error=pause.error,
-                error_kind=null(),
-                error_registry=pause.registry,
-            )
-        )
+_Tag = TypeVar("_Tag", TagRecord, WaitingTag)
+_STATE = [registries.c[each.name] for each in fields(RegistryState)]
 
 
 def in_force(now: datetime) -> ColumnElement[bool]:
@@ -42,36 +35,77 @@ def in_force(now: datetime) -> ColumnElement[bool]:
     return or_(until.is_(None), and_(until > now, possible))
 
 
+async def read_paused(connection: Transaction, now: datetime) -> PausedRegistries:
+    """The paused registries, as this transaction sees them."""
+    rows = (await connection.execute(select(in_force(now), *_STATE).order_by(registries.c.registry))).all()
+    states = [RegistryState(*state) for holds, *state in rows if holds]
+    ended = {row.registry: row.until for row in rows if row.until is not None and row.until <= now}
+    return PausedRegistries({each.registry: each for each in states}, ended)
+
+
 def touches(hosts: Collection[str]) -> ColumnElement[bool]:
     return or_(tags.c.source_registry.in_(hosts), tags.c.target_registry.in_(hosts))
 
 
-def waits_for_registry() -> ColumnElement[bool]:
-    return or_(tags.c.run_at.is_(None), tags.c.reason == PAUSED)
+def held_back(tag: _Tag, paused: PausedRegistries) -> _Tag:
+    """A queued tag, with the time and the error of the pause that holds it back; as it is, if it waits for longer."""
+    pause = paused.of_item(tag.target, tag.source.partition("/")[0])
+    if pause is None or (pause.until is not None and tag.run_at is not None and tag.run_at > pause.until):
+        return tag
+    return replace(
+        tag, run_at=pause.until, reason=PAUSED, error=pause.error, error_kind=None, error_registry=pause.registry
+    )
 
 
-def released(hosts: Collection[str]) -> list[ColumnElement[bool]]:
-    """The tags that become due when the pauses of these registries end: those for which one of these holds."""
-    return [
-        and_(status_is("queued"), waits_for_registry(), touches(hosts)),
-        and_(status_is("failed"), tags.c.error_kind == "login", touches(hosts)),
-    ]
+def as_shown(records: Iterable[TagRecord], paused: PausedRegistries) -> list[TagRecord]:
+    """The records, with what the queued ones wait for."""
+    if not paused.states:
+        return list(records)
+    return [held_back(record, paused) if record.status == "queued" else record for record in records]
+
+
+def released(pauses: Collection[RegistryState]) -> list[ColumnElement[bool]]:
+    """The tags that become due when these pauses end: those for which one of these holds."""
+    waiting = [and_(status_is("queued"), touches([each.registry]), _runs_before(each.until)) for each in pauses]
+    return [*waiting, refused([each.registry for each in pauses])]
+
+
+def _runs_before(until: datetime | None) -> ColumnElement[bool]:
+    return true() if until is None else tags.c.run_at < until
+
+
+def refused(hosts: Collection[str]) -> ColumnElement[bool]:
+    """The tags that failed because one of these registries refused the login."""
+    return and_(status_is("failed"), tags.c.error_kind == "login", touches(hosts))
+
+
+def ending(hosts: Collection[str], now: datetime) -> Update:
+    """End the pauses of these registries. From now to now: so it stays ended when the clock is set back."""
+    return update(registries).where(registries.c.registry.in_(hosts)).values(since=now, until=now)
+
+
+def forgetting(hosts: Collection[str], now: datetime) -> Update:
+    """The same, and forget the logins that were refused."""
+    return ending(hosts, now).values(fingerprint=null(), tried_at=null(), tries=0)
 
 
 async def pauses_over(
-    connection: Transaction, scope: ColumnElement[bool], among: Collection[str] | None = None
-) -> list[str]:
-    """The paused registries (`among` these) that tags in `scope` wait for."""
-    paused = (await connection.execute(select(registries.c.registry))).scalars()
-    hosts = [host for host in paused if among is None or host in among]
-    waits = {host: exists().where(scope, touches([host])) for host in hosts}  # ends at the first such tag
-    return [host for host, query in waits.items() if await connection.scalar(select(query))]
+    connection: Transaction, scope: ColumnElement[bool], now: datetime, among: Collection[str] | None = None
+) -> list[RegistryState]:
+    """The pauses (of registries `among` these) that tags in `scope` wait for."""
+    paused = (await read_paused(connection, now)).states.values()
+    waits = [  # each ends at the first such tag
+        (each, select(exists().where(scope, touches([each.registry]))))
+        for each in paused
+        if among is None or each.registry in among
+    ]
+    return [each for each, query in waits if await connection.scalar(query)]
 
 
 async def lift_pauses(
-    connection: Transaction, scope: ColumnElement[bool], among: Collection[str] | None = None
-) -> list[str]:
-    """End the pauses (of registries `among` these) that hold back tags in `scope`. Returns the registries."""
-    hosts = await pauses_over(connection, scope, among)
-    await connection.execute(delete(registries).where(registries.c.registry.in_(hosts)))
-    return hosts
+    connection: Transaction, scope: ColumnElement[bool], now: datetime, among: Collection[str] | None = None
+) -> list[RegistryState]:
+    """End the pauses (of registries `among` these) that hold back tags in `scope`. Returns them."""
+    found = await pauses_over(connection, scope, now, among)
+    await connection.execute(forgetting([each.registry for each in found], now))
+    return found

@@ -15,25 +15,23 @@ of the job takes it into account: with another digest, or other platforms, the t
 that is not wanted any more (`withdrawn`) leaves the queue. A lease that expires while its process lives, or is not
 visible from here, counts as an attempt, because the tag may be what hangs. After the last attempt it is `failed`.
 
-Whatever queues tags of a paused registry also moves their `run_at` behind the pause, so `claim` never has to search
-past them, however many there are. A pause by a person changes no tag: `claim` passes over the items (see
-manual_pauses.py). `cancel` takes the lease away: the tag is `failed`, and its worker stops the copy.
+A pause, of a registry (see pauses.py) or by a person (see manual_pauses.py), changes no tag: `claim` passes over what
+is paused, by an index, however much that is (see first_due.py). `cancel` takes the lease away: the tag is `failed`, and
+its worker stops the copy.
 
 Claims, and the results of jobs, that arrive at the same time share a transaction (see batcher.py).
 """
 
 import asyncio
-import random
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
-    Delete,
     Row,
     Update,
     and_,
@@ -42,7 +40,6 @@ from sqlalchemy import (
     func,
     literal,
     not_,
-    null,
     or_,
     select,
     true,
@@ -70,19 +67,27 @@ from ferryman.store.database.tables import (
 )
 from ferryman.store.queue import clock_repair
 from ferryman.store.queue.audit import note_action
+from ferryman.store.queue.barred import Barred, read_barred
 from ferryman.store.queue.batcher import Batcher
-from ferryman.store.queue.due_items import FIRST_DUE_OF_ITEMS
+from ferryman.store.queue.first_due import FIRST_DUE_OF_ITEMS, FIRST_DUE_OF_ROUTES
+from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.looks import count_ends, note_look
-from ferryman.store.queue.manual_pauses import held_by_persons, read_pauses
 from ferryman.store.queue.merge import Merge, rename
-from ferryman.store.queue.pauses import hold_back, in_force, lift_pauses, pauses_over, released, touches
+from ferryman.store.queue.pauses import (
+    ending,
+    forgetting,
+    lift_pauses,
+    pauses_over,
+    read_paused,
+    refused,
+    released,
+    touches,
+)
 from ferryman.store.queue.statements import (
     CLAIM,
-    CLAIM_AMONG,
-    CLAIM_AMONG_FROM,
-    CLAIM_FROM,
     CLAIM_OF_ITEM,
+    CLAIM_OF_ROUTE,
     END,
     RUNNING_BY_REGISTRY,
     SUCCEED,
@@ -103,18 +108,17 @@ from ferryman.store.records import (
     Look,
     Outcome,
     Outstanding,
-    Paused,
     PlannedTag,
     RegistryState,
     SeenTag,
     Share,
     Status,
     Walk,
+    registries_of,
 )  # fmt: skip
 from ferryman.wakeup import Wakeup
 
 _TRIES_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried at least once a day
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the end of a pause that is over, however the clock is set
 _NO_JOBS: Iterator[Job] = iter(())
 _LOST: Literal["lost"] = (
     "lost"  # kind and outcome of a tag whose worker stopped without a result (dead process, or lapsed lease)
@@ -183,7 +187,7 @@ class Queue:
         A running tag keeps running; if upstream has changed meanwhile, `succeed` queues it again.
         A failed or skipped tag that is wanted (`copy`) starts a new round: attempts 0, error cleared.
         A queued tag keeps its attempts and run_at (a new digest starts a new round).
-        Tags of a paused registry are enqueued as held. Tags in `gone` leave the queue.
+        Tags in `gone` leave the queue.
         `look`: what to record of the look itself; None: nothing, for it lists no tags.
         A walk that began before the last applied one is outdated: it changes nothing. A recorded walk in the future
         was written under a clock that was ahead, and does not count as a later one.
@@ -197,7 +201,7 @@ class Queue:
             newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
             if await connection.scalar(select(walks.c.target).where(newer)):
                 return Applied(enqueued=0, withdrawn=0)
-            await rename(connection, item, now)
+            await rename(connection, item)
             for names in chunks(merge.names):
                 await merge.write(connection, names)
             if look is not None:
@@ -208,7 +212,6 @@ class Queue:
                 .values(last)
                 .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
             )
-            await hold_back(connection, now)
         if merge.enqueued:
             self.filled.notify()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
@@ -216,8 +219,8 @@ class Queue:
     async def claim(self, targets: Collection[str] | None = None, *, share: Share | None = None) -> Job | None:
         """Claim the next due tag (of these targets; None: of all) under a new lease, or None. One UPDATE … RETURNING.
 
-        With a `share`, it claims no tag of a source registry of which this owner runs that many already. Nothing that a
-        person has paused is claimed.
+        With a `share`, it claims no tag of a source registry of which this owner runs that many already. Nothing that
+        is paused is claimed.
         A cancelled call may still have claimed a tag: `reclaim` this owner's leases when the process stops.
         """
         return await self._claims.submit((None if targets is None else frozenset(targets), share))
@@ -226,91 +229,61 @@ class Queue:
         """Claim a batch. The jobs start at the same time, so any request may get any of its tags."""
         jobs: dict[_ClaimRequest, Iterator[Job]] = {}
         async with self._database.write() as connection:
-            paused = await read_pauses(connection)
+            barred = await read_barred(connection, self._clock.now())
             for request, number in Counter(requests).items():
-                if not paused:
-                    jobs[request] = iter(await self._claim_share(connection, request, number))
-                elif not paused.everything:
-                    jobs[request] = iter(await self._claim_unpaused(connection, request, number, paused))
+                jobs[request] = iter(await self._claim_jobs(connection, request, number, barred))
         return [next(jobs.get(request, _NO_JOBS), None) for request in requests]
 
-    async def _claim_unpaused(
-        self, connection: Transaction, request: _ClaimRequest, number: int, paused: Paused
+    async def _claim_jobs(
+        self, connection: Transaction, request: _ClaimRequest, number: int, barred: Barred
     ) -> list[Job]:
-        """Claim item by item: a single query might have to search past many tags of the paused ones."""
+        """Claim up to so many. Those of a registry that has its share are counted again after every claim."""
         targets, share = request
         jobs: list[Job] = []
-        while len(jobs) < number:
-            full = await self._full_registries(connection, share)
-            items = await connection.execute(FIRST_DUE_OF_ITEMS, {"now": self._clock.now()})
-            free = [
-                target
-                for target, registry in items
-                if (targets is None or target in targets)
-                and registry not in full
-                and not paused.of_item(target, registry)
-            ]
-            job = await self._claim_first(connection, free)
-            if job is None:
-                break
-            jobs.append(job)
-        return jobs
-
-    async def _claim_first(self, connection: Transaction, targets: Sequence[str]) -> Job | None:
-        """Claim a tag of the first of these items that has one: another process may have taken its last."""
-        for target in targets:
-            if jobs := await self._execute_claim(connection, CLAIM_OF_ITEM, 1, of_target=target):
-                return jobs[0]
-        return None
-
-    async def _full_registries(self, connection: Transaction, share: Share | None) -> set[str]:
-        """The source registries that have their share of this owner's workers."""
-        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
-            return set()
-        running = await self._running_by_registry(connection)
-        return {registry for registry, count in running.items() if count >= share.most}
-
-    async def _running_by_registry(self, connection: Transaction) -> dict[str, int]:
-        rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
-        return {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
-
-    async def _claim_share(self, connection: Transaction, request: _ClaimRequest, number: int) -> list[Job]:
-        targets, share = request
-        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
-            return await self._claim_tags(connection, targets, number)
-        jobs: list[Job] = []
-        while len(jobs) < number:
-            running = await self._running_by_registry(connection)
-            free = share.most - max(running.values(), default=0)
-            if free > 0:
-                more = await self._claim_tags(connection, targets, min(free, number - len(jobs)))
+        while len(jobs) < number and not barred.everything:
+            free, full = await self._left_of_share(connection, share)
+            if targets is None and not barred and not full:
+                more = await self._execute_claim(connection, CLAIM, min(free or number, number - len(jobs)))
+            elif targets is None and not barred.items:
+                more = await self._claim_from_routes(connection, barred, full)
             else:
-                full = {registry for registry, count in running.items() if count >= share.most}
-                more = await self._claim_one_from(connection, targets, share.registries - full)
+                more = await self._claim_of_items(connection, targets, barred, full)
             if not more:
                 break
             jobs += more
         return jobs
 
-    async def _claim_one_from(
-        self, connection: Transaction, targets: _Targets, registries: Collection[str]
-    ) -> list[Job]:
-        """One indexed query per registry: a single query might have to search past many tags of the full ones."""
-        for registry in random.sample(sorted(registries), len(registries)):  # random, so that none is preferred
-            if jobs := await self._claim_tags(connection, targets, 1, registry=registry):
+    async def _left_of_share(self, connection: Transaction, share: Share | None) -> tuple[int | None, set[str]]:
+        """How many tags any source registry may get, and those that have their share of this owner's workers already.
+
+        None: as many as there are.
+        """
+        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
+            return None, set()
+        rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
+        running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
+        full = {registry for registry, count in running.items() if count >= share.most}
+        return share.most - max(running.values(), default=0), full
+
+    async def _claim_from_routes(self, connection: Transaction, barred: Barred, full: Collection[str]) -> list[Job]:
+        """A tag of the first route that is open and has one: another process may have taken its last."""
+        for source, target in (await connection.execute(FIRST_DUE_OF_ROUTES, {"now": self._clock.now()})).all():
+            if source in full or barred.registries & {source, target}:
+                continue
+            if jobs := await self._execute_claim(connection, CLAIM_OF_ROUTE, 1, of_source=source, of_target=target):
                 return jobs
         return []
 
-    async def _claim_tags(
-        self, connection: Transaction, targets: _Targets, number: int, *, registry: str | None = None
+    async def _claim_of_items(
+        self, connection: Transaction, targets: _Targets, barred: Barred, full: Collection[str]
     ) -> list[Job]:
-        parameters: Values = {} if targets is None else {"targets": list(targets)}
-        if registry is None:
-            statement = CLAIM if targets is None else CLAIM_AMONG
-        else:
-            parameters["registry"] = registry
-            statement = CLAIM_FROM if targets is None else CLAIM_AMONG_FROM
-        return await self._execute_claim(connection, statement, number, **parameters)
+        """A tag of the first of these items that is open and has one."""
+        for target, source in (await connection.execute(FIRST_DUE_OF_ITEMS, {"now": self._clock.now()})).all():
+            if (targets is not None and target not in targets) or source in full or barred.holds(target, source):
+                continue
+            if jobs := await self._execute_claim(connection, CLAIM_OF_ITEM, 1, of_target=target):
+                return jobs
+        return []
 
     async def _execute_claim(
         self, connection: Transaction, statement: ReturningUpdate[Any], number: int, **among: Any
@@ -389,11 +362,14 @@ class Queue:
     async def defer(
         self, job: Job, *, until: datetime | None, reason: str, error: str, registry: str | None = None
     ) -> bool:
-        """Queue the tag for `until` (None: held) because `registry` is paused; the attempt does not count.
+        """Queue the tag again because `registry` is paused `until` then; the attempt does not count.
 
-        False: lease lost.
+        None: until the login is accepted. False: lease lost.
         """
-        end = End("queued", reason, run_at=until, error=error, error_kind=reason, error_registry=registry, uncounted=1)
+        run_at = self._clock.now()
+        if until is not None and registry not in registries_of(job.target, job.source.partition("/")[0]):
+            run_at = until  # that registry's pause does not hold the tag back
+        end = End("queued", reason, run_at=run_at, error=error, error_kind=reason, error_registry=registry, uncounted=1)
         return await self._end(job, end, "handed-back")
 
     async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
@@ -428,8 +404,6 @@ class Queue:
                 copied=[result.job.target for result, row in ended if result.outcome == "synced"],
                 failed=[result.job.target for result, row in ended if row.status == "failed"],
             )
-            if again := [result.job.id for result, row in ended if row.status == "queued"]:
-                await hold_back(connection, now, among=tags.c.id.in_(again))
         return [row is not None for row in rows]
 
     async def cancel(self, target: str, tag: str, *, intent: Intent) -> bool:
@@ -502,8 +476,6 @@ class Queue:
                 )
             failing = [row for row in rows if row.lease_owner not in dead_owners and not row.withdrawn]
             await count_ends(connection, failed=[row.target for row in failing if row.attempts >= self._max_attempts])
-            if rows:
-                await hold_back(connection, now)
         return len(rows)
 
     async def repair_times(self, *, thorough: bool = False) -> None:
@@ -526,7 +498,7 @@ class Queue:
     async def pause(
         self, registry: str, *, until: datetime | None, error: str, login_fingerprint: str | None = None
     ) -> bool:
-        """Hold back a registry's queued tags (as source or target) until `until`; None: until `resume`.
+        """Hold back a registry's queued tags (as source or target) until `until`; None: until `resume`. Changes none.
 
         A pause only gets longer: a rate limit does not end the pause of a refused login. False: it was as long already.
         """
@@ -543,19 +515,17 @@ class Queue:
             written = await connection.execute(
                 upsert.on_conflict_do_update(index_elements=["registry"], set_=again, where=longer)
             )
-            await hold_back(connection, now)
         return written.rowcount > 0
 
     async def resume(self, registry: str, *, intent: Intent | None = None) -> int:
-        """End a registry's pause: its held tags, and those that failed with kind `login`, become due.
+        """End a registry's pause: the tags that it holds back, and those that failed with kind `login`, become due.
 
         `intent`: of the person who does that. Returns the number of tags.
         """
-        return await self._end_pause(delete(registries).where(registries.c.registry == registry), registry, intent)
+        return await self._end_pause(forgetting, registry, intent)
 
     async def resume_on_trial(self, registry: str) -> int:
         """As `resume`, but the number of tries is kept, in case the login is refused again."""
-        ending = update(registries).where(registries.c.registry == registry).values(until=_LONG_AGO)
         return await self._end_pause(ending, registry)
 
     async def claim_login(self, state: RegistryState) -> bool:
@@ -578,21 +548,16 @@ class Queue:
         async with self._database.write() as connection:
             await connection.execute(statement.values(tries=registries.c.tries - 1))
 
-    async def _end_pause(self, ending: Delete | Update, registry: str, intent: Intent | None = None) -> int:
+    async def _end_pause(
+        self, end: Callable[[Collection[str], datetime], Update], registry: str, intent: Intent | None = None
+    ) -> int:
         now = self._clock.now()
-        due = {
-            "status": "queued",
-            "reason": null(),
-            "run_at": now,
-            "error": null(),
-            "error_kind": null(),
-            "error_registry": null(),
-            "attempts": case((status_is("failed"), 0), else_=tags.c.attempts),
-        }
         async with self._database.write(exclusive=True) as connection:
-            await connection.execute(ending)
-            number = (await connection.execute(update(tags).where(or_(*released([registry]))).values(due))).rowcount
-            await hold_back(connection, now)
+            pause = (await read_paused(connection, now)).states.get(registry)
+            parts = released([pause]) if pause else [refused([registry])]
+            number = sum([await _count(connection, [part]) for part in parts])  # no tag is in two of them
+            await connection.execute(end([registry], now))
+            await connection.execute(update(tags).where(refused([registry])).values(new_round(None, now)))
             await note_action(connection, intent, now, number)
         self.filled.notify()
         return number
@@ -600,18 +565,15 @@ class Queue:
     async def paused_registries(self) -> list[RegistryState]:
         """The registries that are paused now."""
         async with self._database.read() as connection:
-            paused = select(registries).where(in_force(self._clock.now())).order_by(registries.c.registry)
-            return [
-                RegistryState(row.registry, row.until, row.error, row.since, row.tried_at, row.tries)
-                for row in await connection.execute(paused)
-            ]
+            return list((await read_paused(connection, self._clock.now())).states.values())
 
     async def count_waiting(self, registry: str) -> int:
         """How many of a registry's queued tags may not run yet."""
-        later = or_(tags.c.run_at.is_(None), tags.c.run_at > self._clock.now())
-        counting = select(func.count()).select_from(tags).where(status_is("queued"), touches([registry]), later)
+        now = self._clock.now()
+        queued = and_(status_is("queued"), touches([registry]))
         async with self._database.read() as connection:
-            return await connection.scalar(counting) or 0
+            is_paused = registry in (await read_paused(connection, now)).states
+            return await _count(connection, [queued if is_paused else and_(queued, tags.c.run_at > now)])
 
     async def login_fingerprint_of(self, registry: str) -> str | None:
         """The `login_fingerprint` that was given to `pause`."""
@@ -641,9 +603,11 @@ class Queue:
         scope, chosen = _to_requeue(failed, targets, tag, among)
         again_from_the_start = {**new_round("requeued", now), "probed_at": null()}  # the next look asks upstream, too
         async with self._database.write(exclusive=True) as connection:
-            again = _requeued(chosen, lifted=await lift_pauses(connection, scope, lifting))
-            number = (await connection.execute(update(tags).where(or_(*again)).values(again_from_the_start))).rowcount
-            await hold_back(connection, now)
+            pauses = await lift_pauses(connection, scope, now, lifting)
+            number = await _count(connection, _requeued([chosen, *released(pauses)]))
+            changed = [and_(chosen, not_(_is_fresh(now))), refused([each.registry for each in pauses])]
+            again = update(tags).where(or_(*_requeued(changed)))
+            await connection.execute(again.values(again_from_the_start))
             await note_action(connection, intent, now, number)
         if number:
             self.filled.notify()
@@ -661,10 +625,8 @@ class Queue:
         """How many tags `requeue` would queue again now."""
         scope, chosen = _to_requeue(failed, targets, tag, among)
         async with self._database.read() as connection:
-            again = _requeued(chosen, lifted=await pauses_over(connection, scope, lifting))
-            # A UNION, because each part has its own index; for an OR, SQLite would scan the table.
-            found = union(*(select(tags.c.id).where(part) for part in again)).subquery()
-            return await connection.scalar(select(func.count()).select_from(found)) or 0
+            pauses = await pauses_over(connection, scope, self._clock.now(), lifting)
+            return await _count(connection, _requeued([chosen, *released(pauses)]))
 
     async def withdraw_items(self, targets: Collection[str]) -> int:
         """Take the tags of former items out of the queue. `targets`: those that items.yml has. Returns their number."""
@@ -682,21 +644,23 @@ class Queue:
         """The remaining work of these targets; None: of all."""
         now = self._clock.now()
         async with self._database.read() as connection:
-            paused = await held_by_persons(connection)
-            goes_on, later = not_(paused), and_(tags.c.run_at > now, not_(paused))
-            queued = select(
-                func.count().filter(tags.c.run_at <= now, goes_on),
-                func.count().filter(later),
-                func.count().filter(tags.c.run_at.is_(None), goes_on),
-                func.min(tags.c.run_at).filter(later),
-                func.count().filter(paused),
-            ).where(status_is("queued"))
+            queued = await read_queue_totals(connection, now, targets)
             running = select(func.count()).select_from(tags).where(status_is("running"))
             if targets is not None:
-                queued = queued.where(tags.c.target.in_(targets))
                 running = running.where(tags.c.target.in_(targets))
-            due, waiting, held, next_at, stopped = (await connection.execute(queued)).one()
-            return Outstanding(due, waiting, held, await connection.scalar(running) or 0, next_at, stopped)
+            number = await connection.scalar(running) or 0
+        return Outstanding(queued.due, queued.waiting, queued.held, number, queued.next_at, queued.paused)
+
+
+async def _count(connection: Transaction, parts: Collection[ColumnElement[bool]]) -> int:
+    """How many tags there are for which one of these holds.
+
+    A UNION, because each part has its own index; for an OR, SQLite would scan the table.
+    """
+    if len(parts) == 1:  # without the sorting of a UNION
+        return await connection.scalar(select(func.count()).select_from(tags).where(*parts)) or 0
+    found = union(*(select(tags.c.id).where(part) for part in parts)).subquery()
+    return await connection.scalar(select(func.count()).select_from(found)) or 0
 
 
 async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
@@ -762,10 +726,14 @@ def _to_requeue(
     return scope, and_(scope, status_is("failed") if failed else _may_be_requeued(named=tag is not None))
 
 
-def _requeued(chosen: ColumnElement[bool], *, lifted: Collection[str]) -> list[ColumnElement[bool]]:
-    """The tags that are queued again, when the pauses of these registries have ended: one of these holds for each."""
-    parts = [chosen, *(released(lifted) if lifted else ())]
+def _requeued(parts: Collection[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Those of these tags that can be queued again."""
     return [and_(part, not_(status_is("running")), tags.c.source_digest.is_not(None)) for part in parts]
+
+
+def _is_fresh(now: datetime) -> ColumnElement[bool]:
+    """Whether a tag is queued already as a new round would be: there may be many, which need not be written."""
+    return and_(status_is("queued"), tags.c.attempts == 0, tags.c.error.is_(None), tags.c.run_at <= now)
 
 
 def _may_be_requeued(*, named: bool) -> ColumnElement[bool]:

@@ -83,7 +83,7 @@ class TagState:
             self.withdrawn = False
         elif self.status != "queued":
             self._start_round(planned.reason, now)
-        elif self.run_at is None:  # held: due, unless its registry is still paused (`hold_back`)
+        elif self.run_at is None:  # a process of an older version, that still ran, has held it back
             self.run_at = now
 
     def _keep(self, *, adopt: bool) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     String,
-    and_,
     bindparam,
     case,
     cast,
@@ -20,20 +19,18 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.store.database.tables import status_is, tags
-from ferryman.store.queue.due_items import DUE_OF_ITEM
+from ferryman.store.queue.first_due import DUE
 from ferryman.store.records import Outcome, Status
 
-PAUSED = "paused"  # the reason of a queued tag that waits for its registry
 Values = dict[str, Any]  # of columns of `tags`, as UPDATE takes them
 
 
-def new_round(reason: str, now: datetime | BindParameter[datetime]) -> Values:
+def new_round(reason: str | None, now: datetime | BindParameter[datetime]) -> Values:
     return {
         "status": "queued", "reason": reason, "attempts": 0, "run_at": now,
         "error": null(), "error_kind": null(), "error_registry": null(),
@@ -77,12 +74,9 @@ def unleased(outcome: Outcome | BindParameter[str]) -> Values:
 # The statements of every job are built once: building one takes longer than running it.
 
 
-_DUE = and_(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
-
-
-def _claim_statement(among: ColumnElement[bool], *, due: ColumnElement[bool] = _DUE) -> ReturningUpdate[Any]:
-    """Claim the first of the due tags that are `among` these. Parameters: number, now, lease, owner, expires_at."""
-    in_order = select(tags.c.id).where(due, among).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
+def _claim_statement(*due: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """Claim the first of these due tags. Parameters: number, now, lease, owner, expires_at."""
+    in_order = select(tags.c.id).where(*due).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
     # In a CTE: as a subquery, PostgreSQL may run it more than once, each time skipping the rows that it has locked.
     first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
     return (
@@ -90,10 +84,7 @@ def _claim_statement(among: ColumnElement[bool], *, due: ColumnElement[bool] = _
         .where(tags.c.id.in_(select(first.c.id)))
         .values(
             status="running",
-            # A pause's error is obsolete; the error of an earlier attempt stays readable.
-            error=case((tags.c.reason == PAUSED, null()), else_=tags.c.error),
-            error_registry=case((tags.c.reason == PAUSED, null()), else_=tags.c.error_registry),
-            reason=null(),
+            reason=null(),  # the error of an earlier attempt stays readable
             attempts=tags.c.attempts + 1,
             run_at=null(),
             lease_token=bindparam("lease", type_=String) + "-" + cast(tags.c.id, String),  # each row's own token
@@ -106,13 +97,13 @@ def _claim_statement(among: ColumnElement[bool], *, due: ColumnElement[bool] = _
 
 
 _JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
-_OF_TARGETS = tags.c.target.in_(bindparam("targets", expanding=True))
-_FROM_REGISTRY = tags.c.source_registry == bindparam("registry", type_=String)
-CLAIM = _claim_statement(true())
-CLAIM_AMONG = _claim_statement(_OF_TARGETS)
-CLAIM_OF_ITEM = _claim_statement(tags.c.target == bindparam("of_target", type_=String), due=DUE_OF_ITEM)
-CLAIM_FROM = _claim_statement(_FROM_REGISTRY)
-CLAIM_AMONG_FROM = _claim_statement(and_(_FROM_REGISTRY, _OF_TARGETS))
+CLAIM = _claim_statement(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
+CLAIM_OF_ITEM = _claim_statement(DUE, tags.c.target == bindparam("of_target", type_=String))
+CLAIM_OF_ROUTE = _claim_statement(
+    DUE,
+    tags.c.source_registry == bindparam("of_source", type_=String),
+    tags.c.target_registry == bindparam("of_target", type_=String),
+)
 RUNNING_BY_REGISTRY = (
     select(tags.c.source_registry, func.count())
     .where(status_is("running"), tags.c.lease_owner == bindparam("owner"))

@@ -7,8 +7,7 @@ from pydantic import Field
 from ferryman.operations.waiting import Wait, WaitKind
 from ferryman.store.queries.activity import Activity
 from ferryman.store.queries.running import RunningTag
-from ferryman.store.queries.waiting import WaitingTag
-from ferryman.store.records import Outcome
+from ferryman.store.records import Outcome, WaitingTag
 from ferryman.views.documents.base import Document, Time
 from ferryman.views.running_jobs import RunningJob, RunningLook
 

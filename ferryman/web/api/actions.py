@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -162,13 +163,12 @@ class RequeueBody(Body):
     outcome: Outcome | None = Field(None, description="Whose last attempt ended so.", examples=["failed"])
     text: Text = Field("", description="With this somewhere in the name.", examples=["v3"])
 
-    @property
-    def among(self) -> TagCondition:
+    def among(self, now: datetime) -> TagCondition:
         """As the store takes it."""
         shown = TagFilter(
             statuses=self.status, reason=self.reason, kind=self.kind, outcome=self.outcome, text=self.text
         ).condition()
-        return shown if self.cause is None else of_group(self.cause.kind, self.cause.registry) & shown
+        return shown if self.cause is None else of_group(self.cause.kind, self.cause.registry, now) & shown
 
     @property
     def lifting(self) -> list[str] | None:
@@ -234,7 +234,8 @@ _EVERY_TAG = RequeueBody()
 async def _requeue(
     request: web.Request, targets: set[str], parameters: RequeueParameters, body: RequeueBody, *, tag: str | None = None
 ) -> RequeuedDocument:
-    record, only_failed, among, lifting = context(request).record, body.only_failed, body.among, body.lifting
+    here = context(request)
+    record, only_failed, among, lifting = here.record, body.only_failed, body.among(here.clock.now()), body.lifting
     if parameters.dry_run:
         number = await count_requeue(record, targets, tag=tag, only_failed=only_failed, among=among, lifting=lifting)
     else:

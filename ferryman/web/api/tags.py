@@ -50,10 +50,11 @@ class TagsParameters(ItemParameters, Paged):
 async def list_tags(request: web.Request, parameters: TagsParameters) -> TagPage:
     """The tags of an item: filtered, sorted, page by page."""
     target = str(named_item(request, parameters.name).target)
-    async with context(request).record.database.read() as connection:
+    here = context(request)
+    async with here.record.database.read() as connection:
         page = await read_item_tags(
-            connection, target, parameters.shown, sort=parameters.sort, descending=not parameters.ascending,
-            size=parameters.limit, cursor=parameters.cursor,
+            connection, target, parameters.shown, here.clock.now(),
+            sort=parameters.sort, descending=not parameters.ascending, size=parameters.limit, cursor=parameters.cursor,
         )  # fmt: skip
     return TagPage.of(request, page, TagDocument.of)
 
@@ -61,13 +62,13 @@ async def list_tags(request: web.Request, parameters: TagsParameters) -> TagPage
 @get("/items/{name}/tags/{tag}", problems=NO_ITEM)
 async def get_tag(request: web.Request, parameters: TagParameters) -> TagLifeDocument:
     """All that is recorded of a tag: every digest that it had, and every attempt of the last 30 days."""
-    item = named_item(request, parameters.name)
+    item, here = named_item(request, parameters.name), context(request)
     target = str(item.target)
-    async with context(request).record.database.read() as connection:
-        life = await read_tag_life(connection, target, parameters.tag)
+    async with here.record.database.read() as connection:
+        life = await read_tag_life(connection, target, parameters.tag, here.clock.now())
     if life is None:
         raise unrecorded(target, parameters.tag)
-    return TagLifeDocument.of_life(life, asked_again(context(request), item, life.record))
+    return TagLifeDocument.of_life(life, asked_again(here, item, life.record))
 
 
 class ImageDocument(Document):

@@ -82,7 +82,8 @@ class CauseList(Document):
 async def list_failures(request: web.Request) -> CauseList:
     """What fails, grouped by cause, with what it means and what mends it."""
     items = named(context(request).application.configuration.items)
-    groups = await read_groups(context(request).record, {item.target for item in items}, registries_of(items))
+    here = context(request)
+    groups = await read_groups(here.record, {item.target for item in items}, registries_of(items), now=here.clock.now())
     return CauseList(entries=[CauseDocument.of(each) for each in groups])
 
 

@@ -10,8 +10,8 @@ from ferryman.operations.services import services_liveness
 from ferryman.operations.waiting import wait_of
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.running import read_running
-from ferryman.store.queries.waiting import WaitingTag, read_waiting
-from ferryman.store.records import Outcome
+from ferryman.store.queries.waiting import read_waiting
+from ferryman.store.records import Outcome, WaitingTag
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.cycles import CycleDocument, SampleDocument
 from ferryman.views.documents.pauses import ActionDocument
@@ -151,12 +151,12 @@ async def list_waiting(request: web.Request, parameters: WaitingParameters) -> W
     """
     here, now = context(request), context(request).clock.now()
     targets = {str(named_item(request, parameters.item).target)} if parameters.item else _targets(request)
-    paused, registries = await here.record.manual_pauses.read(), await here.record.queue.paused_registries()
+    paused = await here.record.manual_pauses.read()
     async with here.record.database.read() as connection:
         page = await read_waiting(connection, targets, now, size=parameters.limit, cursor=parameters.cursor)
 
     def document(tag: WaitingTag) -> WaitingDocument:
-        return WaitingDocument.of(tag, wait_of(tag, now, paused=paused, registries=registries))
+        return WaitingDocument.of(tag, wait_of(tag, now, paused=paused))
 
     return WaitingPage.of(request, page, document)
 

@@ -20,7 +20,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
     return render(
         request,
         "failures.html",
-        groups=await read_groups(record, targets, registries_of(items)),
+        groups=await read_groups(record, targets, registries_of(items), now=context(request).clock.now()),
         all_failed_question=everything.question(number) if number else "",
         recipients=await record.notices.failing(),
         address_of=addresses(items),

@@ -42,7 +42,7 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
     async with here.record.database.read() as connection:
         try:
             page = await read_item_tags(
-                connection, target, wanted, sort=sort, descending=downwards, size=_ROWS,
+                connection, target, wanted, here.clock.now(), sort=sort, descending=downwards, size=_ROWS,
                 cursor=request.query.get("after"),
             )  # fmt: skip
         except InvalidCursor:

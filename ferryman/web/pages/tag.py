@@ -1,5 +1,7 @@
 """The page of one tag: both sides, how to pull it, its platforms, and its whole life."""
 
+from datetime import datetime
+
 from aiohttp import web
 
 from ferryman.errors import TransferError
@@ -63,9 +65,10 @@ async def _platforms(request: web.Request) -> web.StreamResponse:
 async def _life(request: web.Request, item: Item) -> TagLife:
     """Raises Unknown."""
     target, tag = str(item.target), request.match_info["tag"]
-    async with context(request).record.database.read() as connection:
-        life = await read_tag_life(connection, target, tag)
-        near = [] if life else await _near(connection, target, tag)
+    here, now = context(request), context(request).clock.now()
+    async with here.record.database.read() as connection:
+        life = await read_tag_life(connection, target, tag, now)
+        near = [] if life else await _near(connection, target, tag, now)
     if life is None:
         address = _address(request, item)
         detail = _("%(item)s has no tag %(tag)s: upstream never had it, or it was removed from the record.")
@@ -74,11 +77,11 @@ async def _life(request: web.Request, item: Item) -> TagLife:
     return life
 
 
-async def _near(connection: Transaction, target: str, tag: str) -> list[str]:
+async def _near(connection: Transaction, target: str, tag: str, now: datetime) -> list[str]:
     """Tags of the item that share a part of the name."""
     part = tag
     while part:
-        page = await read_item_tags(connection, target, TagFilter(text=part), size=_SUGGESTED)
+        page = await read_item_tags(connection, target, TagFilter(text=part), now, size=_SUGGESTED)
         if page.rows:
             return [each.tag for each in page.rows]
         part = part[: len(part) // 2]

@@ -9,8 +9,8 @@ from ferryman.operations.signals import NobodyRuns, PausedByHand, QueueStuck, Ro
 from ferryman.operations.verdict import Verdict, read_verdict
 from ferryman.store.queries.causes import LOGIN, RATE_LIMITED
 from ferryman.store.queries.pages import InvalidCursor, Page
-from ferryman.store.queries.waiting import WaitingTag, read_waiting
-from ferryman.store.records import Paused, RegistryState
+from ferryman.store.queries.waiting import read_waiting
+from ferryman.store.records import Paused, RegistryState, WaitingTag
 from ferryman.views.verdict_sentences import in_words
 from ferryman.web.context import context
 from ferryman.web.links import addresses
@@ -38,7 +38,6 @@ async def _show(request: web.Request) -> web.StreamResponse:
         page.rows,
         verdict.standing.pauses if verdict.standing else Paused(),
         rate_of(await here.record.samples.since(now - _RATE_OVER)),
-        registries=verdict.standing.registries if verdict.standing else (),
         now=now,
         before=int(before) if before.isdecimal() and len(before) <= _LONGEST_PLACE else 0,
     )
@@ -80,9 +79,11 @@ async def _registries(
 ) -> list[tuple[RegistryState, str, int, str]]:
     """The paused registries: why, how many tags wait for them, and the question before those are released."""
     found = []
-    for state in verdict.standing.registries if verdict.standing else ():
+    if verdict.standing is None:
+        return []
+    for state in verdict.standing.registries:
         kind = LOGIN if state.until is None else RATE_LIMITED
-        choice = of_cause(targets, kind, state.registry)
+        choice = of_cause(targets, kind, state.registry, verdict.standing.at)
         tags = await count(context(request).record, choice)
         found.append((state, kind, tags, choice.question(tags)))
     return found

@@ -218,7 +218,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     database = await open_database(f"sqlite:///{tmp_path}/ferryman.db")
     clock = ManualClock()
     queue = Queue(database, owner="me", clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     job = await scene.running()
     async with database.write() as connection:  # SQLite says what it says on a full disk
         pages = await connection.scalar(text("PRAGMA page_count"))

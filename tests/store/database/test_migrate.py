@@ -6,15 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import insert, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
+from ferryman.clock import SystemClock
 from ferryman.errors import StoreError
 from ferryman.store.database.database import Database, Transaction, migrating, open_database
-from ferryman.store.database.tables import VERSION, metadata
+from ferryman.store.database.tables import VERSION, metadata, tags
 from ferryman.store.ledger import Ledger
 from tests.support.postgresql import PostgresServer
 from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
@@ -165,9 +167,37 @@ async def test_a_writer_migrates_and_keeps_all_rows(released: str) -> None:
     await (await open_database(released)).close()
 
     database = await open_database(released, create=False)
-    [record] = [each async for each in Ledger(database).tags()]
+    [record] = [each async for each in Ledger(database, clock=SystemClock()).tags()]
     await database.close()
     assert (record.item, record.tag, record.status, record.target_digest) == ("app", "1.0", "synced", "sha256:b")
+
+
+async def test_what_pauses_of_1_0_0_held_back_is_due(released: str) -> None:
+    """They were written into the tags."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    row: dict[str, object] = {
+        "item": "app", "source": "quay.io/acme/app", "source_registry": "quay.io",
+        "target": "registry.example.com/m/app", "target_registry": "registry.example.com",
+        "status": "queued", "rank": 0, "withdrawn": False, "attempts": 1, "source_digest": "sha256:a",
+    }  # fmt: skip
+    states: dict[str, dict[str, object]] = {
+        "refused": {"reason": "paused", "run_at": None, "error": "it refuses the login", "error_kind": None},
+        "ran-into-it": {"reason": "login", "run_at": None, "error": "it refuses the login", "error_kind": "login"},
+        "limited": {"reason": "paused", "run_at": later, "error": "slow down", "error_kind": None},
+        "retried": {"reason": "unreachable", "run_at": later, "error": "no answer", "error_kind": "unreachable"},
+    }
+    async with migrating(released) as connection:
+        for name, state in states.items():
+            await connection.execute(insert(tags).values(**row, tag=name, **state))
+    await (await open_database(released)).close()
+
+    database = await open_database(released, create=False)
+    records = [each async for each in Ledger(database, clock=SystemClock()).tags() if each.status == "queued"]
+    await database.close()
+    assert {each.tag: (each.run_at == later, each.error) for each in records} == {
+        **dict.fromkeys(("refused", "ran-into-it", "limited"), (False, None)), "retried": (True, "no answer"),
+    }  # fmt: skip
+    assert all(each.run_at is not None and each.run_at < later for each in records if each.tag != "retried")
 
 
 async def _content(url: str) -> tuple[dict[str, list[str]], list[object]]:

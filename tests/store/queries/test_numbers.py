@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from ferryman.store.database.database import Database
-from ferryman.store.database.tables import attempts
+from ferryman.store.database.tables import attempts, registries
 from ferryman.store.queries import activity
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
@@ -26,6 +27,7 @@ from tests.store.queries.random_events import TARGETS, RandomEvents, all_rows
 from tests.store.scene import Scene
 
 _EVENTS = 120
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = list[Any]
 
 
@@ -36,8 +38,26 @@ async def rows(request: pytest.FixtureRequest, scene: Scene, database: Database)
     return await all_rows(database)
 
 
+async def run_times(scene: Scene, rows: Rows) -> dict[int, datetime | None]:
+    """When each queued tag may run, with the pauses in force; None: once a login is accepted."""
+    paused = {state.registry: state.until for state in await scene.queue.paused_registries()}
+    found: dict[int, datetime | None] = {}
+    for row in rows:
+        if row.status == "queued":
+            ends = [paused[host] for host in (row.source_registry, row.target_registry) if host in paused]
+            found[row.id] = None if None in ends else max([row.run_at, *ends])
+    return found
+
+
+async def ended_pauses(database: Database, now: datetime) -> dict[str, datetime]:
+    async with database.read() as connection:
+        rows = await connection.execute(select(registries.c.registry, registries.c.until))
+        return {registry: until for registry, until in rows if until is not None and until <= now}
+
+
 async def test_the_counts_of_items(database: Database, scene: Scene, rows: Rows) -> None:
-    now = scene.clock.now()
+    now, at = scene.clock.now(), await run_times(scene, rows)
+    ended = await ended_pauses(database, now)
     async with database.read() as connection:
         counts = await read_counts(connection, [*TARGETS, "registry.example.com/empty"], now)
 
@@ -49,9 +69,9 @@ async def test_the_counts_of_items(database: Database, scene: Scene, rows: Rows)
         behind = [row for row in here if row.status in {"queued", "running", "failed"}]
         assert found == TagCounts(
             synced=len(by_status["synced"]),
-            due=sum(row.run_at is not None and row.run_at <= now for row in queued),
-            waiting=sum(row.run_at is not None and row.run_at > now for row in queued),
-            held=sum(row.run_at is None for row in queued),
+            due=sum((moment := at[row.id]) is not None and moment <= now for row in queued),
+            waiting=sum((moment := at[row.id]) is not None and moment > now for row in queued),
+            held=sum(at[row.id] is None for row in queued),
             running=len(by_status["running"]),
             failed=len(by_status["failed"]),
             skipped=len(by_status["skipped"]),
@@ -60,7 +80,16 @@ async def test_the_counts_of_items(database: Database, scene: Scene, rows: Rows)
             outdated_queued=sum(row.mirrored_digest is not None for row in queued),
             outdated_running=sum(row.mirrored_digest is not None for row in by_status["running"]),
             outdated_failed=sum(row.mirrored_digest is not None for row in by_status["failed"]),
-            due_since=min((row.run_at for row in queued if row.run_at and row.run_at <= now), default=None),
+            due_since=min(
+                (
+                    max(
+                        row.run_at, ended.get(row.source_registry, _LONG_AGO), ended.get(row.target_registry, _LONG_AGO)
+                    )
+                    for row in queued
+                    if (moment := at[row.id]) is not None and moment <= now
+                ),
+                default=None,
+            ),
             newest_at=max((row.pushed_at for row in by_status["synced"] if row.pushed_at), default=None),
             synced_at=max((row.synced_at for row in here if row.synced_at), default=None),
         )
@@ -94,8 +123,8 @@ async def test_the_causes_of_failures(database: Database, rows: Rows) -> None:
     assert [cause.since for cause in causes] == sorted((cause.since for cause in causes), reverse=True)
 
 
-async def test_the_tags_of_an_item(database: Database, rows: Rows) -> None:
-    target = TARGETS[0]
+async def test_the_tags_of_an_item(database: Database, scene: Scene, rows: Rows) -> None:
+    target, now = TARGETS[0], scene.clock.now()
     here = [row for row in rows if row.target == target]
     async with database.read() as connection:
         for shown, is_shown in _FILTERS:
@@ -103,7 +132,9 @@ async def test_the_tags_of_an_item(database: Database, rows: Rows) -> None:
             assert await count_item_tags(connection, target, shown) == len(wanted)
             for sort, by in _SORTS.items():
                 for descending in (True, False):
-                    read = partial(read_item_tags, connection, target, shown, sort=sort, descending=descending, size=3)
+                    read = partial(
+                        read_item_tags, connection, target, shown, now, sort=sort, descending=descending, size=3
+                    )
                     found = [record.id for record in await all_pages(read)]
                     assert found == [row.id for row in sorted(wanted, key=by, reverse=descending)]
         facets = await read_facets(connection, target)
@@ -115,18 +146,18 @@ async def test_the_tags_of_an_item(database: Database, rows: Rows) -> None:
 
 
 async def test_what_is_queued_and_what_runs(database: Database, scene: Scene, rows: Rows) -> None:
-    now = scene.clock.now()
+    now, at = scene.clock.now(), await run_times(scene, rows)
     async with database.read() as connection:
         waiting = await all_pages(partial(read_waiting, connection, TARGETS, now, size=4))
         running = await read_running(connection, TARGETS)
 
-    timed = [row for row in rows if row.status == "queued" and row.run_at]
-    due = sorted((row for row in timed if row.run_at <= now), key=lambda row: (row.rank, row.run_at, row.id))
-    later = sorted((row for row in timed if row.run_at > now), key=lambda row: (row.run_at, row.rank, row.id))
-    held = sorted(
-        (row for row in rows if row.status == "queued" and not row.run_at), key=lambda row: (row.target, row.id)
-    )
-    assert [row.id for row in waiting] == [row.id for row in [*due, *later, *held]]
+    in_order = sorted((row for row in rows if row.status == "queued"), key=lambda row: (row.rank, row.run_at, row.id))
+    timed = [(moment, row.id) for row in in_order if (moment := at[row.id]) is not None]
+    due = [key for moment, key in timed if moment <= now]
+    later = [key for _, key in sorted((each for each in timed if each[0] > now), key=itemgetter(0))]
+    held = [row.id for row in in_order if at[row.id] is None]
+    assert [row.id for row in waiting] == [*due, *later, *held]
+    assert [row.run_at for row in waiting] == [at[row.id] for row in waiting]
     assert {row.id for row in running} == {row.id for row in rows if row.status == "running"}
     if (job := await scene.queue.claim()) is not None:
         assert job.id == waiting[0].id
@@ -168,14 +199,14 @@ async def test_a_search_of_many_attempts_takes_several_pages(
 async def test_the_life_of_a_tag(database: Database, scene: Scene, rows: Rows) -> None:
     async with database.read() as connection:
         for row in rows:
-            life = await read_tag_life(connection, row.target, row.tag)
+            life = await read_tag_life(connection, row.target, row.tag, scene.clock.now())
             assert life is not None
             assert life.record.id == row.id
             assert list(life.attempts) == await scene.ledger.attempts(row.id)
             written = [each.digest for each in life.digests if each.side == "target"]
             assert len(written) == sum(each.outcome == "synced" for each in life.attempts)
             assert row.source_digest in [None, *(each.digest for each in life.digests if each.side == "source")]
-        assert await read_tag_life(connection, TARGETS[0], "nothing") is None
+        assert await read_tag_life(connection, TARGETS[0], "nothing", scene.clock.now()) is None
 
 
 async def all_pages(read: Callable[..., Awaitable[Page[Any]]]) -> list[Any]:

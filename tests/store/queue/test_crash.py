@@ -36,7 +36,7 @@ async def main():
     owner = Owner.claim(database)
     clock = ManualClock()
     queue = Queue(database, owner=owner.name, clock=clock, lease=LEASE, max_attempts={MAX_ATTEMPTS})
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     await asyncio.gather(*(work(scene) for _ in range(4)))
     await database.close()
 
@@ -50,7 +50,7 @@ async def test_killed_again_and_again(url: str) -> None:
     owner = Owner.claim(database)
     clock = ManualClock()
     queue = Queue(database, owner=owner.name, clock=clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
-    scene = Scene(queue, Ledger(database), clock)
+    scene = Scene(queue, Ledger(database, clock=clock), clock)
     await scene.walk({f"v{number}": digest("a") for number in range(TAGS)})
     chance = random.Random(11)
     synced: set[str] = set()

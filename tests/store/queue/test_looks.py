@@ -97,7 +97,5 @@ async def test_a_tag_that_waits_does_not_fail(scene: Scene) -> None:
     await scene.queue.defer(job, until=None, reason="login", error="wrong password", registry="quay.io")
     record = await scene.record()
     assert (record.status, record.failed_at, record.error_registry) == ("queued", None, "quay.io")
-    assert await scene.queue.resume("quay.io") == 1
-    assert (await scene.record()).error_registry is None
     assert await scene.skip(await scene.claimed())
     assert (await scene.record()).failed_at is None

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from ferryman.kinds import PauseScope
 from ferryman.store.actions import Actions
@@ -195,24 +193,3 @@ async def test_many_workers_never_get_the_same_tag_nor_a_paused_one(
     while (job := await scene.queue.claim()) is not None:  # one that all have passed over while it was locked
         ids.append(job.id)
     assert len(set(ids)) == 20
-
-
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_no_claim_reads_the_tags_that_are_paused(scene: Scene, person: Person, database: Database) -> None:
-    await scene.walk({"v1": digest("a")})
-    await scene.walk({"1": digest("a")}, item=ELSEWHERE)
-    await person.pause("registry", "quay.io")
-    plans: list[list[str]] = []
-
-    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if "tags" in statement and not statement.startswith("EXPLAIN"):
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.append([row[-1] for row in rows])
-
-    event.listen(database._writer, "before_cursor_execute", explain)
-    assert (await scene.claimed()).tag == "1"
-    event.remove(database._writer, "before_cursor_execute", explain)
-    find, claim = plans
-    of_tags = {step.partition("(")[0].strip() for step in (*find, *claim) if "tags" in step}
-    assert of_tags == {"SEARCH tags USING COVERING INDEX ix_tags_due_by_item", "SEARCH tags USING INTEGER PRIMARY KEY"}
-    assert "USE TEMP B-TREE FOR ORDER BY" not in claim

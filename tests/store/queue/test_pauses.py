@@ -1,14 +1,18 @@
 """Paused registries: which tags are held back, and which are released, on both databases."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from ferryman.store.conditions import Conditions
+from ferryman.store.database.database import Database, open_database
+from ferryman.store.database.tables import tags
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, RegistryState
-from tests.store.scene import ITEM, START, Scene, digest
+from tests.store.queries.random_events import all_rows
+from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, START, Scene, digest
 
 SOURCE, TARGET = "quay.io", "registry.example.com"
 OTHER = ItemKey("pause", "registry.k8s.io/pause", "registry.example.com/mirror/pause", None)
@@ -32,6 +36,74 @@ async def test_a_paused_registrys_tags_are_held_and_resumed(scene: Scene, regist
     assert (await scene.claimed()).tag == "v1"
     record = await scene.record()
     assert (record.reason, record.error) == (None, None)
+
+
+@pytest.mark.parametrize("until", [START + timedelta(hours=1), None], ids=["limited", "refused"])
+@pytest.mark.parametrize("registry", [SOURCE, TARGET])
+async def test_a_pause_and_its_end_change_no_tag(
+    scene: Scene, database: Database, registry: str, until: datetime | None
+) -> None:
+    await scene.walk({"v1": digest("a"), "v2": digest("b")})
+    await scene.fail(await scene.claimed(), retry_at=START + timedelta(minutes=5))
+    await scene.walk({"1": digest("a")}, item=ELSEWHERE)
+    before = await all_rows(database)
+    ends: list[Callable[[], Awaitable[int]]] = [
+        lambda: scene.queue.resume(registry),
+        lambda: scene.queue.resume_on_trial(registry),
+        lambda: scene.queue.requeue(lifting=[registry], among=tags.c.tag == "v2"),
+    ]
+    for end in ends:
+        await scene.queue.pause(registry, until=until, error="slow down")
+        assert await all_rows(database) == before
+        assert await end() > 0
+        assert await scene.queue.paused_registries() == []
+        assert await all_rows(database) == before
+
+
+async def test_what_a_pause_holds_back_is_due_since_its_end(scene: Scene) -> None:
+    """Otherwise the queue would be late by the length of the pause."""
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.pause(SOURCE, until=START + timedelta(hours=1), error="slow down")
+    scene.clock.advance(timedelta(hours=2))
+    await scene.queue.pause(TARGET, until=None, error="refused")
+    scene.clock.advance(timedelta(hours=2))
+    assert await scene.queue.resume(TARGET) == 1
+    scene.clock.advance(timedelta(minutes=5))
+    progress = await Conditions(scene.queue._database).progress(scene.clock.now())
+    assert progress.due_since == START + timedelta(hours=4)
+
+
+async def test_a_pause_that_was_ended_does_not_begin_again_when_the_clock_is_set_back(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    scene.clock.advance(timedelta(hours=2))
+    await scene.queue.resume(SOURCE)
+    scene.clock.set_by(-timedelta(hours=1))
+    assert await scene.queue.paused_registries() == []
+    assert await scene.queue.claim() is not None
+
+
+async def test_a_pause_holds_for_every_process_and_after_a_restart(
+    url: str, scene: Scene, queue_of: Callable[[str], Queue]
+) -> None:
+    await scene.walk({"v1": digest("a")})
+    await scene.queue.pause(SOURCE, until=START + timedelta(hours=1), error="slow down")
+    assert await queue_of("other").claim() is None
+    again = await open_database(url)
+    restarted = Queue(again, owner="again", clock=scene.clock, lease=LEASE, max_attempts=MAX_ATTEMPTS)
+    assert await restarted.claim() is None
+    scene.clock.advance(timedelta(hours=1))
+    assert await restarted.claim() is not None
+    await again.close()
+
+
+async def test_the_order_behind_a_pause_stays(scene: Scene) -> None:
+    names = ["v3", "v1", "v2"]
+    await scene.walk({name: digest("a") for name in names})
+    await scene.queue.pause(SOURCE, until=None, error="refused")
+    await scene.walk({name: digest("b") for name in names})
+    await scene.queue.resume(SOURCE)
+    assert [(await scene.claimed()).tag for _ in names] == names
 
 
 async def test_every_way_to_queue_a_tag_respects_the_pause(scene: Scene) -> None:
@@ -145,11 +217,20 @@ async def test_an_item_that_leaves_a_paused_source_is_held_no_longer(scene: Scen
     assert (await scene.claimed()).source == "gcr.io/etcd-development/etcd"
 
 
-async def test_a_tag_that_was_held_without_a_pause_is_due_at_the_next_walk(scene: Scene) -> None:
-    await scene.queue.defer(await scene.running(), until=None, reason="login", error="refused")
-    assert await scene.queue.claim() is None
-    await scene.walk({"v1": digest("a")})
+async def test_a_tag_that_ran_into_a_pause_that_has_ended_is_due(scene: Scene) -> None:
+    await scene.queue.defer(await scene.running(), until=None, reason="login", error="refused", registry=SOURCE)
     assert await scene.queue.claim() is not None
+
+
+async def test_a_limit_of_neither_registry_holds_back_only_the_tag_that_ran_into_it(scene: Scene) -> None:
+    job, until = await scene.running(), START + timedelta(minutes=1)
+    await scene.walk({"v2": digest("b")})
+    await scene.queue.defer(job, until=until, reason="rate-limited", error="slow down", registry="cdn.example.com")
+    await scene.queue.pause("cdn.example.com", until=until, error="slow down")
+    assert (await scene.claimed()).tag == "v2"
+    assert await scene.queue.claim() is None
+    scene.clock.advance(timedelta(minutes=1))
+    assert (await scene.claimed()).tag == "v1"
 
 
 async def test_a_login_is_tried_by_one_process_and_counted_unless_nobody_refused_it(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.store.queries.random_events import TARGETS, RandomEvents
 from tests.store.scene import Scene
 
 
-def choices(causes: Collection[tuple[str | None, str | None]]) -> list[Mapping[str, Any]]:
+def choices(causes: Collection[tuple[str | None, str | None]], now: datetime) -> list[Mapping[str, Any]]:
     """All that failed, an item, a tag, and each cause, with and without the pause of its registry."""
     found: list[Mapping[str, Any]] = [
         {"targets": TARGETS, "failed": True},
@@ -20,7 +21,7 @@ def choices(causes: Collection[tuple[str | None, str | None]]) -> list[Mapping[s
         {"targets": TARGETS[1:2], "tag": "1.3"},
     ]
     return found + [
-        {"targets": TARGETS, "among": of_group(kind, registry), "lifting": lifting}
+        {"targets": TARGETS, "among": of_group(kind, registry, now), "lifting": lifting}
         for kind, registry in causes
         for lifting in ([registry], [])
     ]
@@ -35,7 +36,7 @@ async def test_as_many_are_queued_as_were_counted(seed: int, scene: Scene, datab
         await events.happen(40)
         async with database.read() as connection:
             causes = {(cause.kind, cause.registry) for cause in await read_causes(connection, TARGETS)}
-        choice = chance.choice(choices(sorted(causes, key=str)))
+        choice = chance.choice(choices(sorted(causes, key=str), scene.clock.now()))
         expected = await scene.queue.count_requeue(**choice)
         assert await scene.queue.requeue(**choice) == expected
         counted.append(expected)
