@@ -81,6 +81,7 @@ bench: as-root bench-packages race ## The race; then requests, the Docker Engine
 	$(BIN)/python -m benchmarks.requests
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.pause
 	$(BIN)/python -m benchmarks.page_queries
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.big_tables

@@ -84,11 +84,11 @@ async def test_the_page_of_an_item(database: Database, scene: Scene, events: Ran
 @pytest.mark.parametrize("sort", ["version", "name"])
 @pytest.mark.parametrize("shown", [TagFilter(), TagFilter(text="1")])
 async def test_tags_in_the_order_of_their_names_are_read_in_the_order_of_an_index(
-    database: Database, events: RandomEvents, sort: Sort, shown: TagFilter
+    database: Database, scene: Scene, events: RandomEvents, sort: Sort, shown: TagFilter
 ) -> None:
     with captured(database) as statements:
         async with database.read() as connection:
-            await read_item_tags(connection, TARGETS[0], shown, sort=sort, size=1)
+            await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, size=1)
 
     first, *_ = await statements.plans(database)
     assert first.startswith("SEARCH tags USING COVERING INDEX")
