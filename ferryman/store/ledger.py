@@ -78,7 +78,9 @@ class Ledger:
         async with self._database.read() as connection:
             walk = (await connection.execute(query)).one_or_none()
             rows = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.target == target))
-            return {row.tag: TagRecord(*row) for row in rows}, Walk(*walk) if walk else None
+            paused = await read_paused(connection, self._clock.now())
+        known = {record.tag: record for record in as_shown((TagRecord(*row) for row in rows), paused)}
+        return known, Walk(*walk) if walk else None
 
     def tags(
         self,
