@@ -36,7 +36,7 @@ def configure(*, level: str, form: Format, file: Path | None = None) -> None:
     Raises OSError for a file that cannot be written.
     """
     handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else _Stderr()
-    handler.setFormatter(_Formatter(_as_json if form == "json" else _as_logfmt))
+    handler.setFormatter(formatter(form))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -116,6 +116,11 @@ def diverted(library: str) -> Iterator[list[str]]:
     finally:
         logger.handlers, logger.propagate = before[:2]
         logger.setLevel(before[2])
+
+
+def formatter(form: Format) -> logging.Formatter:
+    """Renders a line of this form."""
+    return _Formatter(_as_json if form == "json" else _as_logfmt)
 
 
 _Render = Callable[[dict[str, object]], str]

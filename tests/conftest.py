@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,27 @@ async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIte
     await place.close()
     await client.aclose()
     await database.close()
+
+
+class _Printed(logging.Handler):
+    """Prints Ferryman's own lines to what is stdout now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "ferryman":
+            sys.stdout.write(f"{self.format(record)}\n")
+
+
+@pytest.fixture(autouse=True)
+def printed_log() -> Iterator[None]:
+    """Where a test does not configure the log, it goes to stdout: what must not be in it would be missed otherwise."""
+    root, handler = logging.getLogger(), _Printed()
+    handler.setFormatter(log.formatter("text"))
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from ferryman.web.security import gate
+from tests.conftest import ReadLog
 from tests.web.conftest import StartSite
 from tests.web.support import HTML, READ_TOKEN, TOKEN, Answer, Site, bearer
 
@@ -280,13 +281,13 @@ async def test_the_host_must_be_one_of_ours(start_site: StartSite) -> None:
 
 
 async def test_unknown_hosts_do_not_fill_the_log(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Site, monkeypatch: pytest.MonkeyPatch, read_log: ReadLog
 ) -> None:
     monkeypatch.setattr(gate, "_MOST_UNKNOWN_HOSTS", 2)
     for name in ("a.example", "a.example", "b.example", "c.example"):
         await site.get("/", headers={"Host": name})
 
-    assert capsys.readouterr().out.count("web_host_unknown") == 2
+    assert [line["event"] for line in read_log()].count("web_host_unknown") == 2
 
 
 async def test_on_all_addresses_every_address_is_ours_and_no_name(start_site: StartSite) -> None:
@@ -338,7 +339,7 @@ async def test_nobody_elses_forwarded_headers_count(start_site: StartSite) -> No
 
 
 async def test_a_defect_is_logged_and_not_shown(
-    start_site: StartSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    start_site: StartSite, monkeypatch: pytest.MonkeyPatch, read_log: ReadLog
 ) -> None:
     site = await start_site()
 
@@ -351,14 +352,16 @@ async def test_a_defect_is_logged_and_not_shown(
     assert (page.status, document.status) == (500, 500)
     assert "Traceback" not in page.text + document.text
     assert "hunter2" not in page.text + document.text
-    assert "web_defect" in capsys.readouterr().out
+    assert "web_defect" in [line["event"] for line in read_log()]
 
 
-async def test_no_token_is_in_any_answer_or_log(start_site: StartSite, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_token_is_in_any_answer_or_log(start_site: StartSite, read_log: ReadLog) -> None:
     site = await start_site(**TOKENS)
     answers = [await site.log_in(TOKEN), await site.get("/"), await site.get("/", headers=bearer(f"{TOKEN}x"))]
 
-    told = "".join(answer.text + str(answer.headers) for answer in answers) + capsys.readouterr().out
+    lines = read_log()
+    assert lines
+    told = "".join(answer.text + str(answer.headers) for answer in answers) + str(lines)
     assert TOKEN not in told
     assert READ_TOKEN not in told
     assert TOKEN not in repr(site.app.settings)

@@ -10,6 +10,7 @@ from ferryman.web import live, streams
 from ferryman.web.live import LiveParts, Part
 from ferryman.web.pages import overview
 from ferryman.web.streams import Message
+from tests.conftest import ReadLog
 from tests.support.clock import PatientClock
 from tests.web.conftest import StartSite
 from tests.web.support import Site
@@ -77,7 +78,7 @@ async def test_a_stream_needs_a_reader(start_site: StartSite) -> None:
 
 
 async def test_a_defect_ends_a_stream_and_is_logged(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Site, monkeypatch: pytest.MonkeyPatch, read_log: ReadLog
 ) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("broken")
@@ -86,7 +87,7 @@ async def test_a_defect_ends_a_stream_and_is_logged(
     async with site.http.get("/live/overview") as response:
         assert await response.content.read() == b"retry: 3000\n\n"
 
-    assert "web_defect" in capsys.readouterr().out
+    assert "web_defect" in [line["event"] for line in read_log()]
 
 
 async def test_a_part_is_made_once_a_second_for_all(site: Site) -> None:
