@@ -66,7 +66,10 @@ class Log:
         if self._logger.isEnabledFor(level):
             error = fields.pop("exc_info", None)
             traceback = error if isinstance(error, BaseException) else None
-            self._logger.log(level, _Fields(_bound.get(), event=event, **fields), exc_info=traceback)
+            line = _Fields(event=event, **fields)
+            for name, value in _bound.get().items():
+                line.setdefault(name, value)
+            self._logger.log(level, line, exc_info=traceback)
 
 
 _LOG = Log(logging.getLogger("ferryman"))
