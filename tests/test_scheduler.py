@@ -802,6 +802,7 @@ class Week:
         self.quay.push("coreos/plain", name, image([layer({"a": f"{name} again".encode()})]))
 
 
+@pytest.mark.slow
 async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_target(
     world: World, quay: Quay, google: Google
 ) -> None:
@@ -817,6 +818,7 @@ async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_
     assert max(week.asked) <= 0.35 * RELEASES
 
 
+@pytest.mark.slow
 async def test_a_quiet_week_asks_for_tags_that_are_declared_immutable_once(world: World, quay: Quay) -> None:
     week = Week(world, quay, immutable=(re.compile(r"v\d+\.\d+\.\d+"),))
     await week.begin()
@@ -827,6 +829,7 @@ async def test_a_quiet_week_asks_for_tags_that_are_declared_immutable_once(world
     assert max(week.asked) <= 0.1 * RELEASES
 
 
+@pytest.mark.slow
 async def test_everything_is_asked_for_always_where_an_item_says_so(world: World, quay: Quay) -> None:
     week = Week(world, quay, probe="always")
     await week.begin()
@@ -916,6 +919,7 @@ async def test_a_moved_tag_that_is_declared_immutable_is_copied_and_warned_of(
     assert (line["level"], line["tags"], line["number"]) == ("warning", "v1.2.3", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("years", [-3, 3])
 async def test_a_clock_that_is_set_asks_for_everything_once(world: World, quay: Quay, years: int) -> None:
     week = Week(world, quay)
