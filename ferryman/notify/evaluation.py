@@ -55,7 +55,7 @@ class Evaluation:
 
     def _stalled(self, progress: Progress, now: datetime, *, is_explained: bool) -> Iterator[Cause]:
         """Nothing succeeds. `is_explained`: by a registry that is told of already."""
-        interval = self._length(now)
+        interval = self._interval.length(now)
         longest = max(_INTERVALS * interval, _SHORTEST_STALL)
         if progress.first_cycle_at is None:
             return
@@ -69,10 +69,6 @@ class Evaluation:
             is_new = self._clock.monotonic() - self._started < interval.total_seconds()
             is_certain = not (is_new or is_explained or progress.paused_by_hand)
             yield Cause("stalled", "stalled", "", since, {}, is_certain=is_certain)
-
-    def _length(self, now: datetime) -> timedelta:
-        following = self._interval.next_after(now)
-        return self._interval.next_after(following) - following
 
     async def _disk(self, now: datetime) -> list[Cause]:
         if self._file is None:
