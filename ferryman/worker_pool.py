@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
 
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import EngineUnavailable, StoreError, TransferError
-from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
+from ferryman.registry.limits.concurrency import THROTTLED, ConcurrencyLimit, ConcurrencySlot
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job, Share
@@ -29,7 +28,6 @@ from ferryman.worker import Worker
 
 _POLL = 1.0  # seconds between two claims on an empty queue, which other processes fill too
 _RESERVED = 4  # one in so many workers is reserved for other source registries than the one that occupies the rest
-_THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503
 _ENGINE_RETRY_DELAY = 5.0  # seconds to wait for an unavailable engine
 
 
@@ -242,7 +240,7 @@ class WorkerPool:
         await self._wait_for_engine(copy.exception())
 
     def _adjust_window(self, job: Job, error: BaseException | None, place: ConcurrencySlot) -> None:
-        if isinstance(error, TransferError) and error.status in _THROTTLED:
+        if isinstance(error, TransferError) and error.status in THROTTLED:
             place.throttled()
         elif error is None and job.token not in self._engine_copies and self._worker.has_room(job):
             place.succeeded()

@@ -198,7 +198,7 @@ class Uploader:
         """Open a session, and ask for the blob meanwhile."""
 
         async def start() -> None:
-            self._session = await self._start()
+            self._session = await self.open()
 
         try:
             await gather_or_raise(start(), blob.begin())
@@ -209,7 +209,8 @@ class Uploader:
 
     async def open(self) -> Session:
         """Open a session, for a later `run` or `cancel`."""
-        return await self._start()
+        spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._holds_slot)
+        return session_of(await self._sender.send(spec), self._requests.host.name)
 
     async def cancel(self, session: Session) -> None:
         """Cancel a session in which nothing was sent."""
@@ -346,10 +347,6 @@ class Uploader:
             raise refusal(spec, response, now=self._clock.now())
         return response
 
-    async def _start(self) -> Session:
-        spec = self._requests.start_upload(self._name, self._digest, holds_slot=self._holds_slot)
-        return session_of(await self._sender.send(spec), self._requests.host.name)
-
     async def _stored(self) -> int | None:
         """How many bytes of the blob the registry has; None: the session cannot be resumed."""
         with suppress(TransferError):
@@ -361,7 +358,7 @@ class Uploader:
 
     async def _restart(self) -> None:
         await self._abort()
-        self._session = await self._start()
+        self._session = await self.open()
 
     def _plan(self) -> ChunkPlan:
         largest, least = self._capabilities.largest_chunk, self._at.least_chunk

@@ -10,9 +10,11 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from ferryman.registry.limits.latency import Latency
 
+THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503: halve the limit
 START = 8  # slots of a host that nothing is known of; latency alone allows no fewer
 _QUEUED = 16  # requests in a queue at which the limit stops growing
 _TOO_MANY_QUEUED = 24  # at which it shrinks

@@ -9,19 +9,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 from ferryman.bandwidth import Bandwidth
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited
 from ferryman.registry.limits.bandwidth import BandwidthLimiter
-from ferryman.registry.limits.concurrency import ConcurrencyLimit, ConcurrencySlot
+from ferryman.registry.limits.concurrency import THROTTLED, ConcurrencyLimit, ConcurrencySlot
 from ferryman.registry.limits.quota import PullQuotas, Quota
 from ferryman.registry.limits.token_bucket import TokenBucket
 
 PATIENCE = timedelta(seconds=60)  # the longest hold that a request waits for; it raises RateLimited for a longer one
 _LONGEST_HOLD = timedelta(days=1)  # a later Retry-After is taken for a mistake
-_THROTTLED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})  # 429, 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ class RequestPermit:
         self._limits.observe_quota(self._host, headers)
         if latency is not None:
             self._slot.took(*latency)
-        if status in _THROTTLED:
+        if status in THROTTLED:
             self._slot.throttled()
         else:
             self._slot.succeeded()
