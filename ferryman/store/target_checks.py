@@ -33,11 +33,6 @@ class TargetChecks:
         self._database = database
         self._clock = clock
 
-    async def restored(self) -> bool:
-        """Whether the database is a restored backup: the targets may be newer than its record."""
-        async with self._database.read() as connection:
-            return await _is_restored(connection)
-
     async def unchecked(self, target: str, *, before: datetime) -> tuple[list[MirroredTag], bool]:
         """The synced tags of a target repository that were not checked since `before`, the longest ago first.
 

@@ -61,9 +61,10 @@ async def recorded(file: Path) -> set[str]:
 
 
 async def is_marked(file: Path) -> bool:
-    database = await open_database(url_of(file), create=False)
+    database, clock = await open_database(url_of(file), create=False), ManualClock()
     try:
-        return await TargetChecks(database, clock=ManualClock()).restored()
+        _, restored = await TargetChecks(database, clock=clock).unchecked("any target", before=clock.now())
+        return restored
     finally:
         await database.close()
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, String, column, func, select, values
+from sqlalchemy import ColumnElement, Row, ScalarSelect, func, select
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
 from ferryman.store.listing import STATUSES
+from ferryman.store.queries.targets import as_rows
 from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.records import Status
 
@@ -90,7 +91,7 @@ _Changes = list[tuple[str, dict[str, Any]]]  # new values of the counts of a tar
 
 async def _of_items(connection: Transaction, targets: Collection[str]) -> _Changes:
     """What a step into an index for each item tells: with GROUP BY both databases compare every entry with the next."""
-    items = values(column("target", String), name="items").data([(target,) for target in targets]).cte("items")
+    items = as_rows(targets)
 
     def of_item(value: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
         return select(value).where(tags.c.target == items.c.target, *conditions).scalar_subquery()

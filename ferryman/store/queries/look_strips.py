@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import String, column, func, select, values
+from sqlalchemy import func, select
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import looks, walks
+from ferryman.store.queries.targets import as_rows
 
 _SHOWN = 30  # looks of an item
 
@@ -32,7 +33,7 @@ async def read_look_strips(connection: Transaction, targets: Collection[str]) ->
     """The last 30 looks at each of these items, oldest first, by target; none for an item without any."""
     if not targets:
         return {}
-    items = values(column("target", String), name="items").data([(target,) for target in targets]).cte("items")
+    items = as_rows(targets)
     here, newer = looks.c.target == items.c.target, looks.alias()
     newest = select(newer.c.id).where(newer.c.target == items.c.target).order_by(newer.c.id.desc())
     first = func.coalesce(newest.offset(_SHOWN - 1).limit(1).correlate(items).scalar_subquery(), 0)
