@@ -57,7 +57,7 @@ async def resume_work(record: Record, what: Sequence[Pausable], *, actor: str) -
 
 def pauses_of(paused: Paused, known: Sequence[Named], targets: Collection[str]) -> list[ManualPause]:
     """The pauses that hold back any of these targets, each once, the widest first."""
-    found = {paused.of_item(each.target, each.source.partition("/")[0]) for each in known if each.target in targets}
+    found = {paused.of_item(each.target, each.source) for each in known if each.target in targets}
     return [pause for pause in paused.all if pause in found]
 
 

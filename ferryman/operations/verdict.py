@@ -99,7 +99,7 @@ def unreadable(error: str) -> Verdict:
 
 def pause_of(item: Named, paused: Paused) -> ManualPause | None:
     """The person's pause that holds an item back, the widest one; None: it is not paused."""
-    return paused.of_item(item.target, item.source.partition("/")[0])
+    return paused.of_item(item.target, item.source)
 
 
 class _Judging:

@@ -24,7 +24,7 @@ class Wait:
 
 def wait_of(tag: WaitingTag, now: datetime, *, paused: Paused) -> Wait:
     """What this tag waits for; of several reasons, the one that lasts longest. `paused`: by persons."""
-    if pause := paused.of_item(tag.target, tag.source.partition("/")[0]):
+    if pause := paused.of_item(tag.target, tag.source):
         registry = pause.name if pause.scope == "registry" else None
         return Wait("paused", registry=registry, actor=pause.actor, note=pause.note)
     if tag.run_at is None:

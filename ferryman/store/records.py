@@ -128,22 +128,22 @@ class PausedRegistries:
     states: Mapping[str, RegistryState]  # by host
     ended: Mapping[str, datetime]
 
-    def of_item(self, target: str, source_registry: str) -> RegistryState | None:
+    def of_item(self, target: str, source: str) -> RegistryState | None:
         """The pause that holds the item's tags back: the longer one, if both of its registries are paused."""
-        found = [self.states[host] for host in registries_of(target, source_registry) if host in self.states]
+        found = [self.states[host] for host in registries_of(target, source) if host in self.states]
         return next((each for each in found if each.until is None), None) or max(
             found, key=lambda each: each.until or each.since, default=None
         )
 
-    def open_since(self, target: str, source_registry: str) -> datetime | None:
+    def open_since(self, target: str, source: str) -> datetime | None:
         """Since when no pause holds the item's tags back any more; None: as far as known, none ever did."""
-        hosts = registries_of(target, source_registry)
+        hosts = registries_of(target, source)
         return max((self.ended[host] for host in hosts if host in self.ended), default=None)
 
 
-def registries_of(target: str, source_registry: str) -> tuple[str, str]:
-    """The two registries of an item."""
-    return source_registry, target.partition("/")[0]
+def registries_of(target: str, source: str) -> tuple[str, str]:
+    """The two registries of an item: of its source, which may be given by its registry alone, and of its target."""
+    return source.partition("/")[0], target.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +262,9 @@ class Paused:
             {each.name: each for each in pauses if each.scope == "registry"},
         )
 
-    def of_item(self, target: str, source_registry: str) -> ManualPause | None:
+    def of_item(self, target: str, source: str) -> ManualPause | None:
         """The widest pause that holds the item back; None: it is not paused. Either of its registries may be."""
-        hosts = registries_of(target, source_registry)
+        hosts = registries_of(target, source)
         of_registry = next((self.registries[host] for host in hosts if host in self.registries), None)
         return self.everything or of_registry or self.items.get(target)
 

@@ -49,7 +49,7 @@ def touches(hosts: Collection[str]) -> ColumnElement[bool]:
 
 def held_back(tag: _Tag, paused: PausedRegistries) -> _Tag:
     """A queued tag, with the time and the error of the pause that holds it back; as it is, if it waits for longer."""
-    pause = paused.of_item(tag.target, tag.source.partition("/")[0])
+    pause = paused.of_item(tag.target, tag.source)
     if pause is None or (pause.until is not None and tag.run_at is not None and tag.run_at > pause.until):
         return tag
     return replace(

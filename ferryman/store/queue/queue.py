@@ -368,7 +368,7 @@ class Queue:
         None: until the login is accepted. False: lease lost.
         """
         run_at = self._clock.now()
-        if until is not None and registry not in registries_of(job.target, job.source.partition("/")[0]):
+        if until is not None and registry not in registries_of(job.target, job.source):
             run_at = until  # that registry's pause does not hold the tag back
         end = End("queued", reason, run_at=run_at, error=error, error_kind=reason, error_registry=registry, uncounted=1)
         return await self._end(job, end, "handed-back")

@@ -62,7 +62,7 @@ async def _look(request: web.Request) -> web.StreamResponse:
     record, items = context(request).record, all_items(request)
     wanted = [item_named(request, fields["item"])] if fields.get("item") else items
     paused = await record.manual_pauses.read()
-    going = [each for each in wanted if not paused.of_item(each.target, each.source.partition("/")[0])]
+    going = [each for each in wanted if not paused.of_item(each.target, each.source)]
     if not going:
         return await _go_back(request, _("Nothing is looked at: it is paused. Resume it first."))
     targets = {each.target for each in going}
