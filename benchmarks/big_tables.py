@@ -20,14 +20,14 @@ from typing import Any
 
 from aiohttp import web
 
-from benchmarks.large_record import insert
+from benchmarks.large_record import column, insert
 from benchmarks.measured import measure
 from benchmarks.processes import cpu, peak
 from ferryman import planner
 from ferryman.items.model import Rules
-from ferryman.store.database.database import open_database
 from ferryman.versions import natural_order
 from tests.support import ferryman
+from tests.support.databases import open_new_database
 from tests.support.upstreams import Google, made_up_digest
 
 _TAGS, _WANTED = 150, 100  # of an item
@@ -136,7 +136,6 @@ def _install(folder: Path, host: str, items: int) -> ferryman.Ferryman:
             f"defaults: {{target: {_TARGET}/mirror/, limit: {_WANTED}}}\n"
             f"registries: {{'{host}': {{lister: google}}}}\nitems:\n{''.join(lines)}"
         )
-    installed.database.parent.mkdir(parents=True)
     asyncio.run(_create(installed.database))
     with closing(sqlite3.connect(installed.database)) as connection, connection:
         insert(connection, "tags", _tags(host, names))
@@ -145,7 +144,7 @@ def _install(folder: Path, host: str, items: int) -> ferryman.Ferryman:
 
 
 async def _create(file: Path) -> None:
-    await (await open_database(f"sqlite+aiosqlite:///{file}")).close()
+    await (await open_new_database(file)).close()
 
 
 def _tags(host: str, items: list[str]) -> Iterator[dict[str, Any]]:
@@ -159,18 +158,18 @@ def _tags(host: str, items: list[str]) -> Iterator[dict[str, Any]]:
                 "tag": _name(number), "natural_order": natural_order(_name(number)),
                 "status": "synced" if wanted else "skipped", "reason": None if wanted else "beyond-limit",
                 "rank": number, "withdrawn": 0, "attempts": 1 if wanted else 0,
-                "source_digest": digest, "pushed_at": _column(_pushed_at(number)),
-                "first_seen_at": _column(_NOW), "last_seen_at": _column(_NOW),
+                "source_digest": digest, "pushed_at": column(_pushed_at(number)),
+                "first_seen_at": column(_NOW), "last_seen_at": column(_NOW),
                 "mirrored_digest": digest if wanted else None, "target_digest": digest if wanted else None,
-                "identical": 1 if wanted else None, "synced_at": _column(_NOW) if wanted else None,
-                "target_checked_at": _column(_NOW) if wanted else None,
+                "identical": 1 if wanted else None, "synced_at": column(_NOW) if wanted else None,
+                "target_checked_at": column(_NOW) if wanted else None,
             }  # fmt: skip
 
 
 def _walks(host: str, items: list[str]) -> Iterator[dict[str, Any]]:
     for item in items:
         yield {
-            "target": _target(item), "walked_at": _column(_NOW), "completed_at": _column(_NOW),
+            "target": _target(item), "walked_at": column(_NOW), "completed_at": column(_NOW),
             "rules": planner.rules_fingerprint(Rules(limit=_WANTED), None, _source(host, item)),
         }  # fmt: skip
 
@@ -191,11 +190,6 @@ def _name(number: int) -> str:
 
 def _pushed_at(number: int) -> datetime:
     return _NOW - timedelta(hours=number)
-
-
-def _column(moment: datetime) -> str:
-    """A time, as SQLite has it."""
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 if __name__ == "__main__":

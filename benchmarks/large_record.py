@@ -111,5 +111,10 @@ def tag_of(number: int) -> str:
 
 
 def _at(share: float) -> str:
-    """A time in the span of the record, as SQLite has it. 0: at its start, 1: now."""
-    return f"{(NOW - _SPAN * (1 - share)).replace(tzinfo=None):%Y-%m-%d %H:%M:%S.%f}"
+    """A time in the span of the record. 0: at its start, 1: now."""
+    return column(NOW - _SPAN * (1 - share))
+
+
+def column(moment: datetime) -> str:
+    """A time in UTC, as SQLite has it."""
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"

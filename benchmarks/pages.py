@@ -15,7 +15,7 @@ import aiohttp
 
 from benchmarks.large_record import ITEMS, fill, tag_of, target_of
 from benchmarks.processes import cpu, resident
-from ferryman.store.database.database import open_database
+from tests.support.databases import open_new_database
 from tests.support.ferryman import Ferryman
 from tests.support.processes import free_port, is_listening
 
@@ -60,9 +60,7 @@ async def _installed(folder: Path) -> Ferryman:
     installed = Ferryman(folder, engine="unix:///nonexistent/docker.sock", environment={"FERRYMAN_TRANSPORT": "direct"})
     items = ", ".join(f"{{source: quay.io/upstream/image{item}, target: {target_of(item)}}}" for item in range(ITEMS))
     installed.items.write_text(f"items: [{items}]\n")
-    installed.database.parent.mkdir(parents=True)
-    database = await open_database(f"sqlite+aiosqlite:///{installed.database}")
-    await database.close()
+    await (await open_new_database(installed.database)).close()
     fill(installed.database)
     done = installed.run("pause")
     assert done.code == 0, done.err
