@@ -130,8 +130,6 @@ def _print_services(services: Sequence[Liveness]) -> None:
             click.echo(f"{role_and_host(service)}: alive since {since}{_cycles_of(service)}")
         if liveness.problem is not None:
             click.echo(f"warning: {role_and_host(service)}: {liveness.problem}", err=True)
-    if not any(liveness.alive for liveness in services):
-        click.echo("no service is running on this database")
 
 
 def _cycles_of(service: Service) -> str:

@@ -13,17 +13,15 @@ _ENGLISH = Texts()
 
 
 def headline(verdict: Verdict, texts: Texts = _ENGLISH) -> str:
-    """The worst signal as a sentence, and how many more troubles there are."""
+    """The worst signal as a sentence, how many more troubles there are, and that no service is running, if so."""
     sentence = in_words(verdict.worst, texts)
-    if isinstance(verdict.worst, signals.Working) and any(
-        isinstance(each, signals.NobodyRuns) for each in verdict.signals
-    ):
-        return texts.gettext("%(sentence)s, and no service is running") % {"sentence": sentence}
     more = len(verdict.troubles) - 1
-    if more < 1:
-        return sentence
-    text = texts.ngettext("%(sentence)s (and %(n)s more trouble)", "%(sentence)s (and %(n)s more troubles)", more)
-    return text % {"sentence": sentence, "n": _number(more)}
+    if more > 0:
+        text = texts.ngettext("%(sentence)s (and %(n)s more trouble)", "%(sentence)s (and %(n)s more troubles)", more)
+        sentence = text % {"sentence": sentence, "n": _number(more)}
+    if any(isinstance(each, signals.NobodyRuns) for each in verdict.signals):
+        return texts.gettext("%(sentence)s, and no service is running") % {"sentence": sentence}
+    return sentence
 
 
 def in_words(signal: signals.Signal, texts: Texts = _ENGLISH) -> str:

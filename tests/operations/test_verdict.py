@@ -58,7 +58,10 @@ SILENT = replace(RUN, role="scheduler")
     ("changes", "state", "sentence"),
     [
         ({}, "complete", "the mirror is complete: 5 tags of 2 items"),
-        ({"services": ()}, "complete", "the mirror is complete: 5 tags of 2 items"),
+        (
+            {"services": ()},
+            "complete", "the mirror is complete: 5 tags of 2 items, and no service is running",
+        ),
         (
             {"counts": counts(TagCounts(due=2), TagCounts(running=1, waiting=1))},
             "working", "1 tag is copied now, 3 tags are queued",
