@@ -16,14 +16,14 @@ from tests.support.upstreams import Google
 HEAVY = (
     "aiodocker", "aiohttp", "aiosqlite", "alembic", "apprise", "babel", "jinja2", "prometheus_client", "pydantic",
     "rich", "rich.live", "sqlalchemy", "sqlalchemy.dialects.postgresql", "sqlalchemy.ext.asyncio", "sqlalchemy.orm",
-    "structlog", "tenacity", "yaml", "ferryman.commands", "ferryman.i18n", "ferryman.metrics",
+    "structlog", "yaml", "ferryman.commands", "ferryman.i18n", "ferryman.metrics",
     "ferryman.transports.direct", "ferryman.transports.engine.transport", "ferryman.web",
 )  # fmt: skip
 COMMAND = {"ferryman.commands"}
 ITEMS = COMMAND | {"pydantic", "yaml"}
 RECORD = ITEMS | {"aiosqlite", "sqlalchemy"}
 TABLES = RECORD | {"rich"}
-LOOKS = TABLES | {"aiohttp", "tenacity"}
+LOOKS = TABLES | {"aiohttp"}
 # The whole list for a command that has nothing to copy, with a database of today's version and no terminal.
 MAY_IMPORT: dict[str, set[str]] = {
     "--help": set(),

@@ -5,8 +5,6 @@ Only errors that may pass soon are retried here; for the rest the job is retried
 
 from datetime import timedelta
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_exponential
-
 from ferryman.clock import Clock
 from ferryman.errors import RateLimited, TooSlow, Unreachable, Unsupported
 from ferryman.events import Events, RequestDone, RequestRetried
@@ -18,7 +16,7 @@ from ferryman.registry.http.messages import Flow, Request, RequestSpec, Response
 from ferryman.registry.http.session import Http, Timeouts
 from ferryman.registry.limits.host_limits import HostLimits
 
-_TRIES = 3
+_BACKOFF = (0.5, 1.0)  # seconds before each retry
 _LATE = 90  # seconds after which no retry is started
 _REDIRECTS = 5
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
@@ -45,20 +43,20 @@ class Sender:
         A 429 raises RateLimited: its `Retry-After` holds the host, and it is retried here if that is at most 10 s away.
         Requests of an upload session are never repeated by themselves (`repeats`).
         """
-        tries = _TRIES if spec.repeats and spec.request.method in _REPEATABLE else 1
-        retrying = AsyncRetrying(
-            sleep=self._clock.sleep,
-            stop=stop_after_attempt(tries) | stop_after_delay(_LATE),
-            wait=wait_exponential(multiplier=0.5, max=4),
-            retry=retry_if_exception(self._may_pass),
-            before_sleep=lambda _: self._events.emit(RequestRetried(spec.host.name)),
-            reraise=True,
-        )
-        return await retrying(self._once, spec)
+        began = self._clock.monotonic()
+        for backoff in _BACKOFF if spec.repeats and spec.request.method in _REPEATABLE else ():
+            try:
+                return await self._once(spec)
+            except (RateLimited, Unreachable) as error:
+                if not self._may_pass(error) or self._clock.monotonic() - began > _LATE:
+                    raise
+            self._events.emit(RequestRetried(spec.host.name))
+            await self._clock.sleep(backoff)
+        return await self._once(spec)
 
-    def _may_pass(self, error: BaseException) -> bool:
+    def _may_pass(self, error: RateLimited | Unreachable) -> bool:
         """Whether to retry here. Longer waits are left to the queue."""
-        if not isinstance(error, RateLimited | Unreachable) or isinstance(error, TooSlow):
+        if isinstance(error, TooSlow):
             return False
         return error.retry_at is None or error.retry_at - self._clock.now() <= _SHORT
 

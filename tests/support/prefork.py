@@ -27,7 +27,7 @@ LIBRARIES = (
         "pydantic.types",
     ),
     *("rich.live", "rich.progress", "rich.table", "sqlalchemy", "sqlalchemy.dialects.sqlite.aiosqlite"),
-    *("structlog.processors", "tenacity", "yaml", "yarl", "zoneinfo"),
+    *("structlog.processors", "yaml", "yarl", "zoneinfo"),
 )
 
 
