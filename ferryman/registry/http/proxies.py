@@ -20,28 +20,33 @@ _SEPARATORS = re.compile(r"[\s,]+")
 _OWN_HEADERS = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
 
 
-def proxy_for(url: URL, host: Host | None = None) -> URL | None:
-    """The proxy in the registry's options, or in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+class Proxies:
+    """The proxies in the environment, which is read once: scanning it takes longer than all else before a request."""
 
-    The environment's proxy is never used for loopback. Raises Unsupported for other kinds, such as SOCKS.
-    """
-    if host is not None and host.proxy is not None:
-        return URL(host.proxy) if isinstance(host.proxy, str) else None
-    known = urllib.request.getproxies_environment()
-    proxy = known.get(url.scheme)
-    if not proxy or is_loopback(url.host):
-        return None
-    if HostList.parse(filter(None, _SEPARATORS.split(known.get("no", ""))), strict=False).matches(url.host, url.port):
-        return None
-    named = f"{url.scheme.upper()}_PROXY"
-    try:
-        address = URL(proxy if "://" in proxy else f"http://{proxy}")
-        usable = address.scheme in {"http", "https"} and bool(address.host)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise Unsupported(f"{named} names no HTTP proxy: only http:// and https:// ones can be used")
-    return address
+    def __init__(self) -> None:
+        self._known = urllib.request.getproxies_environment()
+        without = filter(None, _SEPARATORS.split(self._known.get("no", "")))
+        self._without = HostList.parse(without, strict=False)
+
+    def proxy_for(self, url: URL, host: Host | None = None) -> URL | None:
+        """The proxy in the registry's options, or in the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY.
+
+        The environment's proxy is never used for loopback. Raises Unsupported for other kinds, such as SOCKS.
+        """
+        if host is not None and host.proxy is not None:
+            return URL(host.proxy) if isinstance(host.proxy, str) else None
+        proxy = self._known.get(url.scheme)
+        if not proxy or is_loopback(url.host) or self._without.matches(url.host, url.port):
+            return None
+        named = f"{url.scheme.upper()}_PROXY"
+        try:
+            address = URL(proxy if "://" in proxy else f"http://{proxy}")
+            usable = address.scheme in {"http", "https"} and bool(address.host)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise Unsupported(f"{named} names no HTTP proxy: only http:// and https:// ones can be used")
+        return address
 
 
 def refusal(proxy: URL, about: str, *, status: int, registry: str) -> TransferError:

@@ -21,7 +21,7 @@ from ferryman.registry.http import proxies
 from ferryman.registry.http.connection_errors import meaning
 from ferryman.registry.http.least_rate import WINDOW, LeastRate
 from ferryman.registry.http.messages import Body, Flow, Request, RequestSpec, Response, TimeoutClass, authority
-from ferryman.registry.http.proxies import proxy_for
+from ferryman.registry.http.proxies import Proxies
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
 _ERROR_BODY = 64 * 1024  # bytes that are read of an unsuccessful answer
@@ -69,6 +69,7 @@ class Http:
         self._timeouts = timeouts
         self._user_agent = user_agent
         self._zones = Zones()
+        self._proxies = Proxies()
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, spec: RequestSpec, request: Request) -> Response:
@@ -129,7 +130,7 @@ class Http:
             return Response(response.status, url, response.headers, await _unpacked(response, spec, body))
 
     async def _request(self, spec: RequestSpec, request: Request, *, data: object) -> aiohttp.ClientResponse:
-        proxy = proxy_for(request.url, spec.host)
+        proxy = self._proxies.proxy_for(request.url, spec.host)
         guard = self._zones.guard(request, spec.host)
         if proxy is not None:
             guard.admit_by_name()

@@ -11,7 +11,7 @@ from ferryman.errors import TransferError, Unreachable, Unsupported
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.proxies import proxy_for
+from ferryman.registry.http.proxies import Proxies
 from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.faulty import Faulty, says
@@ -49,31 +49,31 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch, *, upper: bool, url: str, prox
     }
     for name, value in variables.items():
         monkeypatch.setenv(name.upper() if upper else name, value)
-    found = proxy_for(URL(url))
+    found = Proxies().proxy_for(URL(url))
     assert (found and str(found).rstrip("/")) == proxy
 
 
 def test_no_proxy_for_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "*")
-    assert proxy_for(URL("https://quay.io/")) is None
+    assert Proxies().proxy_for(URL("https://quay.io/")) is None
 
 
 def test_a_registrys_own_proxy_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "*")
     own = Host.resolve("quay.io", RegistryOptions(proxy="http://me:s3cr3t@own.example:1"))
-    assert proxy_for(URL("https://cdn.quay.io/x"), own) == URL("http://me:s3cr3t@own.example:1")
+    assert Proxies().proxy_for(URL("https://cdn.quay.io/x"), own) == URL("http://me:s3cr3t@own.example:1")
     assert "s3cr3t" not in repr(own)
     monkeypatch.delenv("no_proxy")
-    assert proxy_for(URL("https://quay.io/x"), Host.resolve("quay.io", RegistryOptions(proxy=False))) is None
+    assert Proxies().proxy_for(URL("https://quay.io/x"), Host.resolve("quay.io", RegistryOptions(proxy=False))) is None
 
 
 @pytest.mark.parametrize("proxy", ["socks5://me:s3cr3t@proxy.example:1080", "http://me:s3cr3t@p:port", "http://"])
 def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(Unsupported, match="HTTPS_PROXY names no HTTP proxy") as raised:
-        proxy_for(URL("https://quay.io/"))
+        Proxies().proxy_for(URL("https://quay.io/"))
     assert "s3cr3t" not in str(raised.value)
 
 
