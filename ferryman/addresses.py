@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -14,6 +15,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address is i
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")))
 _NAME = re.compile(r"(?:\*\.|\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
 _HIGHEST_PORT = 65535
+_REMEMBERED = 1024  # hosts and addresses: each request asks about the same few, and the answers never change
 
 
 class Zone(Enum):
@@ -37,6 +39,7 @@ _OUTWARD = {
 }
 
 
+@lru_cache(_REMEMBERED)
 def literal(host: str | None) -> Address | None:
     """The address that `host` spells out, in any form that a socket accepts (127.1, 0x7f000001 …); None for a name."""
     name = (host or "").strip("[]").partition("%")[0]
@@ -50,6 +53,7 @@ def literal(host: str | None) -> Address | None:
         return None
 
 
+@lru_cache(_REMEMBERED)
 def zone_of(address: Address) -> Zone:
     """The zone of an address to connect to."""
     address = _unwrapped(address)

@@ -72,8 +72,10 @@ class Zones:
 
     def guard(self, request: Request, host: Host) -> Guard:
         """The guard for one request to, or on behalf of, a registry."""
+        if request.linked_from is None:
+            return Guard(request.url)
         named = {origin(host.endpoint), *([origin(host.api)] if host.api else [])}
-        if request.linked_from is None or {origin(request.linked_from), origin(request.url)} <= named:
+        if {origin(request.linked_from), origin(request.url)} <= named:
             return Guard(request.url)  # the registry links to itself
         # An origin that is reached through a proxy counts as public.
         zone = self._known.get(origin(request.linked_from)) or zone_of_host(request.linked_from.host) or Zone.PUBLIC
