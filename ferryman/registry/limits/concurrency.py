@@ -8,9 +8,8 @@ queue on the way or at the host (`latency.py`): more requests would only wait th
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Self
 
 from ferryman.registry.limits.latency import Latency
 
@@ -28,7 +27,7 @@ class ConcurrencyLimit:
         self._allowed = float(min(START, ceiling))
         self._slow_start = True
         self._latency = Latency()
-        self._round = 0  # counts the decreases
+        self.round = 0  # counts the decreases
         self._in_use = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -55,33 +54,27 @@ class ConcurrencyLimit:
         """Grow from the start again: what was learned before a pause may be wrong after it."""
         self._allowed = min(self._allowed, float(START))
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator["ConcurrencySlot"]:
-        """Wait for a slot. The holder reports success or throttling to it."""
-        await self._acquire()
-        try:
-            yield ConcurrencySlot(self, self._round)
-        finally:
-            self._release()
+    def acquire(self) -> "ConcurrencySlot":
+        """A slot, which is waited for when the context is entered. The holder reports success or throttling to it."""
+        return ConcurrencySlot(self)
 
-    @asynccontextmanager
-    async def without_slot(self) -> AsyncIterator["ConcurrencySlot"]:
+    def without_slot(self) -> "ConcurrencySlot":
         """For a request within a slot that its caller holds: acquires none, but adjusts the limit."""
-        yield ConcurrencySlot(self, self._round)
+        return ConcurrencySlot(self, counts=False)
 
     def decrease(self, of_round: int) -> None:
         """Halve the limit. Requests from before the last decrease do not count: they only confirm it."""
-        if of_round == self._round:
+        if of_round == self.round:
             self._allowed = max(1.0, self.limit / 2)
             self._slow_start = False
-            self._round += 1
+            self.round += 1
 
     def increase(self, of_round: int) -> None:
         """A success: a step up, if the limit is used and latency stays.
 
         In slow start a step is one slot; afterwards, as many successes as there are slots add one slot.
         """
-        if of_round != self._round:
+        if of_round != self.round:
             return
         step = 1.0 if self._slow_start else 1 / self._allowed
         queued = self._latency.queued(self._allowed)
@@ -91,7 +84,8 @@ class ConcurrencyLimit:
             step = 0.0  # nothing shows that the host bears more than what is used
         self._allowed = min(float(self.ceiling), self._allowed + step)
 
-    async def _acquire(self) -> None:
+    async def take(self) -> None:
+        """Wait for a slot. Its holder gives it back by `release`: see `acquire`."""
         if not self._waiting and self._in_use < self.limit:
             self._in_use += 1
             return
@@ -101,13 +95,14 @@ class ConcurrencyLimit:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with contextlib.suppress(ValueError):  # `_release` removed it already
+                with contextlib.suppress(ValueError):  # `release` removed it already
                     self._waiting.remove(turn)
             else:  # it got the slot in the same moment: give it back
-                self._release()
+                self.release()
             raise
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give a slot back."""
         self._in_use -= 1
         while self._waiting and self._in_use < self.limit:
             turn = self._waiting.popleft()
@@ -117,11 +112,26 @@ class ConcurrencyLimit:
 
 
 class ConcurrencySlot:
-    """A slot, through which its holder reports how the host answered."""
+    """A slot that is held within this context, and through which its holder reports how the host answered.
 
-    def __init__(self, limit: ConcurrencyLimit, of_round: int) -> None:
+    A class, because every request enters one: as a generator (`asynccontextmanager`) it takes several times as long.
+    """
+
+    def __init__(self, limit: ConcurrencyLimit, *, counts: bool = True) -> None:
+        """`counts` False: the caller holds a slot already."""
         self._limit = limit
-        self._round = of_round
+        self._counts = counts
+        self._round = limit.round
+
+    async def __aenter__(self) -> Self:
+        if self._counts:
+            await self._limit.take()
+        self._round = self._limit.round
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._counts:
+            self._limit.release()
 
     def took(self, method: str, seconds: float) -> None:
         """A small request took so long."""

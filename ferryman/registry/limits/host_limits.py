@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from ferryman.bandwidth import Bandwidth
 from ferryman.clock import Clock
@@ -65,22 +66,23 @@ class HostLimits:
             return None
         return self._clock.now() + timedelta(seconds=left)
 
-    @asynccontextmanager
-    async def request(
+    def request(
         self, host: str, slots: int, per_second: int | None = None, *, holds_slot: bool = False
-    ) -> AsyncIterator["RequestPermit"]:
-        """Acquire permission for one request: a slot, the end of a hold, and the rate limit (`per_second`).
+    ) -> "RequestPermit":
+        """Permission for one request, within the context: a slot, the end of a hold, and the rate limit (`per_second`).
 
         `slots`: the most at once. `holds_slot`: the caller holds one already. Raises RateLimited for a hold that lasts
         longer than PATIENCE. Call `observe` on the permit with the answer.
         """
         limit = _limit(self._requests, host, slots)
-        async with limit.without_slot() if holds_slot else limit.acquire() as slot:
+        return RequestPermit(self, host, per_second, limit.without_slot() if holds_slot else limit.acquire())
+
+    async def wait_for_turn(self, host: str, per_second: int | None) -> None:
+        """Wait for the end of a hold, and for the rate limit. Raises RateLimited for a hold longer than PATIENCE."""
+        await self._wait_for_hold(host)
+        if per_second is not None:
+            await self._wait_for_rate(host, per_second)
             await self._wait_for_hold(host)
-            if per_second is not None:
-                await self._wait_for_rate(host, per_second)
-                await self._wait_for_hold(host)
-            yield RequestPermit(self, host, slot)
 
     @asynccontextmanager
     async def transfer(self, hosts: Mapping[str, int]) -> AsyncIterator[None]:
@@ -159,12 +161,25 @@ class HostLimits:
 
 
 class RequestPermit:
-    """Permission for one request."""
+    """Permission for one request, within this context. A class for the same reason as ConcurrencySlot."""
 
-    def __init__(self, limits: HostLimits, host: str, slot: ConcurrencySlot) -> None:
+    def __init__(self, limits: HostLimits, host: str, per_second: int | None, slot: ConcurrencySlot) -> None:
         self._limits = limits
         self._host = host
+        self._per_second = per_second
         self._slot = slot
+
+    async def __aenter__(self) -> Self:
+        await self._slot.__aenter__()
+        try:
+            await self._limits.wait_for_turn(self._host, self._per_second)
+        except BaseException:
+            await self._slot.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._slot.__aexit__()
 
     def observe(self, status: int, headers: Mapping[str, str], *, latency: tuple[str, float] | None = None) -> None:
         """Adjust the limits by an answer; 429 and 503 halve the concurrency. Call it once, when the answer begins.
@@ -185,6 +200,8 @@ def _size(limit: ConcurrencyLimit | None) -> int | None:
 
 
 def _limit(known: dict[str, ConcurrencyLimit], host: str, ceiling: int) -> ConcurrencyLimit:
-    limit = known.setdefault(host, ConcurrencyLimit(ceiling))
+    limit = known.get(host)
+    if limit is None:
+        limit = known[host] = ConcurrencyLimit(ceiling)
     limit.ceiling = ceiling  # items.yml may have been reloaded
     return limit
