@@ -4,11 +4,12 @@ The only module with an aiohttp session: its exceptions become errors of ours he
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -27,6 +28,7 @@ from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 _ERROR_BODY = 64 * 1024  # bytes that are read of an unsuccessful answer
 _CHUNK = 64 * 1024
 _PIECE = 256 * 1024  # bytes passed to aiohttp at once: larger pieces would take long even at a normal rate
+_Result = TypeVar("_Result")
 _PAGES_IN_TIME = 4  # pages of a list that may each take the whole `timeout:`
 
 
@@ -67,6 +69,7 @@ class Http:
 
     def __init__(self, *, timeouts: Timeouts, user_agent: str) -> None:
         self._timeouts = timeouts
+        self._connecting = aiohttp.ClientTimeout(connect=timeouts.connect)  # the other timeouts are in this module
         self._user_agent = user_agent
         self._zones = Zones()
         self._proxies = Proxies()
@@ -118,16 +121,19 @@ class Http:
     async def _answered(self, spec: RequestSpec, request: Request) -> aiohttp.ClientResponse:
         """The answer, once its headers are complete: endless `100 Continue`, or a trickle of headers, time out too."""
         seconds = self._timeouts.of_answer(spec)
-        async with _within(seconds, spec, lambda: _no_answer(spec, request.url, seconds)):
-            return await self._request(spec, request, data=request.body)
+        asking = self._request(spec, request, data=request.body)
+        return await _within(asking, seconds, spec, lambda: _no_answer(spec, request.url, seconds))
 
     async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Response:
         """Read the body into memory."""
-        seconds = self._timeouts.of_body(spec)
-        message = f"{_about(spec, url)}: its answer does not arrive in time ({seconds:g} s)"
-        async with _within(seconds, spec, lambda: TooSlow(message, registry=spec.host.name)):
+        if response.content.is_eof():  # it came with the headers: nothing to wait for
             body = await _read(response, spec)
-            return Response(response.status, url, response.headers, await _unpacked(response, spec, body))
+        else:
+            seconds = self._timeouts.of_body(spec)
+            message = f"{_about(spec, url)}: its answer does not arrive in time ({seconds:g} s)"
+            late = partial(TooSlow, message, registry=spec.host.name)
+            body = await _within(_read(response, spec), seconds, spec, late)
+        return Response(response.status, url, response.headers, await _unpacked(response, spec, body))
 
     async def _request(self, spec: RequestSpec, request: Request, *, data: object) -> aiohttp.ClientResponse:
         proxy = self._proxies.proxy_for(request.url, spec.host)
@@ -158,7 +164,7 @@ class Http:
                 allow_redirects=False,
                 ssl=spec.host.tls,
                 proxy=proxy,
-                timeout=aiohttp.ClientTimeout(connect=self._timeouts.connect),  # the other timeouts are in this module
+                timeout=self._connecting,
             )
         except aiohttp.ClientHttpProxyError as error:
             if proxy is None:
@@ -275,17 +281,25 @@ def _parts(whole: bytes) -> Iterable[bytes | memoryview]:
     return (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
 
 
-@asynccontextmanager
-async def _within(seconds: float, spec: RequestSpec, late: Callable[[], Exception]) -> AsyncIterator[None]:
-    """Apply a timeout, or the remaining time of the list (`spec.bounds`) if that is shorter. Raises `late()`."""
+async def _within(
+    doing: Awaitable[_Result], seconds: float, spec: RequestSpec, late: Callable[[], Exception]
+) -> _Result:
+    """Await this with a timeout, or the remaining time of the list (`spec.bounds`) if that is shorter; raises `late()`.
+
+    No context manager: see ConcurrencySlot.
+    """
     bounds, loop = spec.bounds, asyncio.get_running_loop()
-    by_list = bounds is not None and bounds.seconds < seconds
     began = loop.time()
+    if bounds is not None and bounds.seconds < seconds:
+        seconds, late = bounds.seconds, bounds.too_slow
+    limit = asyncio.timeout(seconds)
     try:
-        if bounds is not None and by_list:
-            seconds, late = bounds.seconds, bounds.too_slow
-        async with _limited(asyncio.timeout(seconds), late):
-            yield
+        async with limit:
+            return await doing
+    except TimeoutError:
+        if limit.expired():
+            raise late() from None
+        raise
     finally:
         if bounds is not None:
             bounds.spend(loop.time() - began)
@@ -346,8 +360,10 @@ async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
 
 async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: bytes) -> bytes:
     """Undo Content-Encoding: digests are of the content. A blob that matches its digest is a compressed file itself."""
+    if not body or "Content-Encoding" not in response.headers:
+        return body
     encodings = packed.encodings(response.headers.get("Content-Encoding"))
-    if not (encodings and body) or (spec.digest and digest_of(body, spec.digest.partition(":")[0]) == spec.digest):
+    if not encodings or (spec.digest and digest_of(body, spec.digest.partition(":")[0]) == spec.digest):
         return body
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
     limit = spec.limit if ok else _ERROR_BODY
