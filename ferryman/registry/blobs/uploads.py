@@ -177,9 +177,10 @@ class Uploader:
         with self._single_posts.attempt(registry) as attempts:
             if not attempts:
                 return False
-            spec = self._requests.upload_in_one(self._name, self._digest, self._part(blob, 0, blob.size))
+            part = self._part(blob, 0, blob.size)
+            spec = self._requests.upload_in_one(self._name, self._digest, part, accepts=_NO_SINGLE_POST)
             try:
-                response = await self._sender.send(replace(spec, accepts=_NO_SINGLE_POST))
+                response = await self._sender.send(spec)
             except Unreachable as error:
                 if proven or isinstance(error, TooSlow):
                     raise
@@ -373,9 +374,10 @@ class Uploader:
         self, method: str, url: URL, body: bytes | Body | None, headers: Mapping[str, str], accepts: frozenset[int]
     ) -> Response:
         spec = self._requests.upload(
-            method, url, self._name, self._digest, headers=headers, body=body, holds_slot=self._holds_slot
-        )
-        response = await self._sender.send(replace(spec, accepts=accepts))
+            method, url, self._name, self._digest,
+            headers=headers, body=body, accepts=accepts, holds_slot=self._holds_slot,
+        )  # fmt: skip
+        response = await self._sender.send(spec)
         if response.ok and method in {"PATCH", "GET"} and "Location" in response.headers:
             location = _location_of(response, self._requests.host.name)
             self._session = replace(self._at, location=location)

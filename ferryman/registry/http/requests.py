@@ -20,6 +20,7 @@ _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
 _NO_HEAD = frozenset({400, 405, 501})  # answers of registries that do not support HEAD
 _LOGIN_REFUSED = frozenset({401})
 _ABSENT = _NO_HEAD | {404}
+_NO_MANIFEST_HEAD_ELSEWHERE = _NO_HEAD | {403}
 # Storage that a HEAD was redirected to: the URL may be signed for GET only, or the host may not support HEAD.
 _NO_HEAD_ELSEWHERE = frozenset(range(400, 600)) - {429}
 _NO_RANGE = frozenset({416})
@@ -38,11 +39,10 @@ class RequestBuilder:
         return RequestSpec(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
     def head_manifest(self, reference: Reference) -> RequestSpec:
-        found = self._manifest(reference, "HEAD", accepts=_NO_HEAD)
-        return replace(found, accepts_elsewhere=_NO_HEAD | {403})
+        return self._manifest(reference, "HEAD", accepts=_NO_HEAD, accepts_elsewhere=_NO_MANIFEST_HEAD_ELSEWHERE)
 
     def get_manifest(self, reference: Reference) -> RequestSpec:
-        return self._manifest(reference, "GET", accepts=frozenset())
+        return self._manifest(reference, "GET")
 
     def put_manifest(self, reference: Reference, manifest: Manifest) -> RequestSpec:
         name = reference.repository.name
@@ -59,45 +59,51 @@ class RequestBuilder:
         )
 
     def get_blob(self, name: str, digest: str) -> RequestSpec:
-        return replace(self._read(name, f"blobs/{digest}", f"blob {name}@{digest}"), digest=digest)
+        return self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", digest=digest)
 
     def head_blob(self, name: str, digest: str) -> RequestSpec:
         """Whether a target has the blob: with the scope of a push, so that the same token serves for both."""
-        found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", method="HEAD", accepts=_ABSENT)
-        return replace(found, scopes=_pushing(name), needs_login=True, accepts_elsewhere=_NO_HEAD_ELSEWHERE)
+        return RequestSpec(
+            self.host,
+            Request("HEAD", self._v2(f"{name}/blobs/{digest}"), {"Accept": "*/*"}),
+            f"blob {name}@{digest}",
+            repository=name,
+            scopes=_pushing(name),
+            needs_login=True,
+            accepts=_ABSENT,
+            accepts_elsewhere=_NO_HEAD_ELSEWHERE,
+        )
 
     def download(self, name: str, digest: str, *, offset: int, pace: LeastRate) -> RequestSpec:
         """A range request for the blob from byte `offset` on; the caller holds a slot for it."""
-        found = self._read(name, f"blobs/{digest}", f"blob {name}@{digest}", accepts=_NO_RANGE)
-        found = replace(found, flow=Flow.DOWNLOAD, holds_slot=True, timeout_class=TimeoutClass.FETCH, pace=pace)
-        if not offset:
-            return found
-        headers = {**found.request.headers, "Range": f"bytes={offset}-"}
-        return replace(found, request=replace(found.request, headers=headers))
+        headers = {"Accept": "*/*", "Range": f"bytes={offset}-"} if offset else {"Accept": "*/*"}
+        return RequestSpec(
+            self.host,
+            Request("GET", self._v2(f"{name}/blobs/{digest}"), headers),
+            f"blob {name}@{digest}",
+            repository=name,
+            scopes=(f"repository:{name}:pull",),
+            needs_login=self.needs_login,
+            accepts=_NO_RANGE,
+            flow=Flow.DOWNLOAD,
+            timeout_class=TimeoutClass.FETCH,
+            pace=pace,
+            holds_slot=True,
+        )
 
     def mount(self, name: str, digest: str, *, source: str) -> RequestSpec:
         """Cross-repository mount of a blob from the repository `source`. A refusal is no error."""
-        query = f"mount={quote(digest, safe='')}&from={quote(source, safe='')}"
-        started = self.start_upload(name, digest, query=f"?{query}", accepts=_NO_MOUNT)
+        query = f"?mount={quote(digest, safe='')}&from={quote(source, safe='')}"
         reading = () if source == name else (f"repository:{source}:pull",)  # push access includes pull
-        return replace(started, scopes=(*_pushing(name), *reading))
+        return self._start_upload(name, digest, query, accepts=_NO_MOUNT, scopes=(*_pushing(name), *reading))
 
-    def start_upload(
-        self,
-        name: str,
-        digest: str,
-        *,
-        query: str = "",
-        accepts: frozenset[int] = frozenset(),
-        holds_slot: bool = False,
-    ) -> RequestSpec:
-        started = self.upload("POST", self._v2(f"{name}/blobs/uploads/{query}"), name, digest, holds_slot=holds_slot)
-        return replace(started, accepts=accepts, request=replace(started.request, headers={"Content-Length": "0"}))
+    def start_upload(self, name: str, digest: str, *, holds_slot: bool) -> RequestSpec:
+        return self._start_upload(name, digest, "", holds_slot=holds_slot)
 
-    def upload_in_one(self, name: str, digest: str, body: Body) -> RequestSpec:
+    def upload_in_one(self, name: str, digest: str, body: Body, *, accepts: frozenset[int]) -> RequestSpec:
         """The whole blob in the request that begins its upload; the answer may be a session all the same."""
         url = self._v2(f"{name}/blobs/uploads/?digest={quote(digest, safe='')}")
-        return self.upload("POST", url, name, digest, body=body)
+        return self.upload("POST", url, name, digest, body=body, accepts=accepts)
 
     def upload(
         self,
@@ -108,6 +114,8 @@ class RequestBuilder:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | Body | None = None,
+        accepts: frozenset[int] = frozenset(),
+        scopes: tuple[str, ...] | None = None,
         holds_slot: bool = False,
     ) -> RequestSpec:
         """One request of an upload session, to the URL in the registry's last `Location`.
@@ -123,9 +131,10 @@ class RequestBuilder:
             Request(method, url, described, body, linked_from=self.host.endpoint),
             f"blob {name}@{digest}",
             repository=name,
-            scopes=_pushing(name),
+            scopes=_pushing(name) if scopes is None else scopes,
             pushes=True,
             needs_login=True,
+            accepts=accepts,
             flow=Flow.UPLOAD if body is not None else Flow.SMALL,
             timeout_class=TimeoutClass.COMMIT if body is not None else TimeoutClass.ANSWER,
             holds_slot=holds_slot,
@@ -157,10 +166,32 @@ class RequestBuilder:
         spec = RequestSpec(self.host, request, f"its API ({path})", logs_in=False, limit=_API, accepts=_LOGIN_REFUSED)
         return replace(spec, body_is_login=True)
 
-    def _manifest(self, reference: Reference, method: str, *, accepts: frozenset[int]) -> RequestSpec:
-        path = f"manifests/{reference.selector}"
+    def _manifest(
+        self,
+        reference: Reference,
+        method: str,
+        *,
+        accepts: frozenset[int] = frozenset(),
+        accepts_elsewhere: frozenset[int] = frozenset(),
+    ) -> RequestSpec:
+        name, path = reference.repository.name, f"manifests/{reference.selector}"
         return self._read(
-            reference.repository.name, path, _called(reference), method=method, accept=ACCEPT, accepts=accepts
+            name, path, _called(reference), method, accept=ACCEPT, accepts=accepts, accepts_elsewhere=accepts_elsewhere
+        )
+
+    def _start_upload(
+        self,
+        name: str,
+        digest: str,
+        query: str,
+        *,
+        accepts: frozenset[int] = frozenset(),
+        scopes: tuple[str, ...] | None = None,
+        holds_slot: bool = False,
+    ) -> RequestSpec:
+        url, headers = self._v2(f"{name}/blobs/uploads/{query}"), {"Content-Length": "0"}
+        return self.upload(
+            "POST", url, name, digest, headers=headers, accepts=accepts, scopes=scopes, holds_slot=holds_slot
         )
 
     def _read(
@@ -168,11 +199,13 @@ class RequestBuilder:
         name: str,
         path: str,
         subject: str,
-        *,
         method: str = "GET",
+        *,
         accept: str = "*/*",
         limit: int = SMALL,
         accepts: frozenset[int] = frozenset(),
+        accepts_elsewhere: frozenset[int] = frozenset(),
+        digest: str = "",
     ) -> RequestSpec:
         return RequestSpec(
             self.host,
@@ -183,6 +216,8 @@ class RequestBuilder:
             needs_login=self.needs_login,
             limit=limit,
             accepts=accepts,
+            accepts_elsewhere=accepts_elsewhere,
+            digest=digest,
         )
 
     def _v2(self, path: str) -> URL:
