@@ -30,7 +30,18 @@ ROWS = (
     ("configuration", "discovery", "record", "registry_waits", "transports"),
     ("registry", "remedies", "store", "items", "settings", "supervision"),
     ("i18n", "manifests", "registry_options", "secret_files"),
-    ("addresses", "bandwidth", "durations", "events", "platforms", "reference", "retry", "versions", "web_address"),
+    (
+        "addresses",
+        "bandwidth",
+        "durations",
+        "events",
+        "page_links",
+        "platforms",
+        "reference",
+        "retry",
+        "versions",
+        "web_address",
+    ),
     ("clock", "daytime", "errors", "kinds", "log", "tasks", "wakeup", "wording"),
 )
 ROW_OF = {room: number for number, row in enumerate(ROWS) for room in row}

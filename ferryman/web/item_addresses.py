@@ -7,8 +7,8 @@ from aiohttp import web
 
 from ferryman.i18n.texts import _
 from ferryman.items.model import Item
+from ferryman.page_links import item_path
 from ferryman.web.context import context
-from ferryman.web.links import item_path
 from ferryman.web.refusals import Refused
 
 _SUGGESTED = 5

@@ -14,12 +14,12 @@ from ferryman import __version__
 from ferryman.i18n import formats
 from ferryman.i18n.languages import languages
 from ferryman.i18n.texts import _, current, ngettext
+from ferryman.page_links import cause_id, item_path, registry_id, tag_path
 from ferryman.store.queue.lease_owners import host_of
 from ferryman.web.assets import assets
 from ferryman.web.context import CONTEXT
-from ferryman.web.links import item_path, tag_path
 from ferryman.web.navigation import PAGES, doing_name, status_name
-from ferryman.web.routing import BASE_PATH, PATHS, url
+from ferryman.web.routing import BASE_PATH, PATHS
 from ferryman.web.security.forms import FIELD
 from ferryman.web.security.gate import GATE, actor
 from ferryman.web.security.headers import NONCE
@@ -39,9 +39,13 @@ def render(request: web.Request, template: str, *, status: int = 200, **values: 
     return response
 
 
-def fragment(site: web.Application, template: str, **values: Any) -> str:
-    """A part of a page that is the same for all its readers: it has no forms, and does not know who reads it."""
-    return _environment().get_template(template).render(values, **_of_site(site))
+def fragment(site: web.Application, template: str, *, address: str = "/", **values: Any) -> str:
+    """A part of a page that is the same for all its readers. `address`: of the page, with its query.
+
+    It does not know who reads it: its forms have no token, and the browser takes that of the page (swap.mjs).
+    """
+    known = {**_of_site(site), **_of_address(site, address), "form_field": FIELD, "form_token": lambda: ""}
+    return _environment().get_template(template).render(values, **known)
 
 
 def compile_templates() -> None:
@@ -56,14 +60,20 @@ def _of_site(site: web.Application) -> dict[str, object]:
     return {"url": lambda path: f"{base}{path}", "now": site[CONTEXT].clock.now()}
 
 
+def _of_address(site: web.Application, address: str) -> dict[str, object]:
+    """What links and forms need that lead back to a page. `address`: below FERRYMAN_BASE_PATH."""
+    query = URL(address, encoded=True).query
+    return {"here": f"{site[BASE_PATH]}{address}", "with_query": lambda **changes: _with_query(query, changes)}
+
+
 def _of_request(request: web.Request) -> dict[str, object]:
     """What base.html and the macros need of the request."""
     gate = request.app[GATE]
     path = request.path.removeprefix(request.app[BASE_PATH])
     return {
         **_of_site(request.app),
-        "here": url(request, _raw(request)),
-        "with_query": lambda **changes: _with_query(request, changes),
+        **_of_address(request.app, _raw(request)),
+        "query": f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else "",
         "is_here": lambda page: path.rstrip("/") == page.rstrip("/"),
         "is_below": lambda page: page != "/" and path.startswith(f"{page}/"),
         "navigation": lambda: [(page, _(name)) for page, name in PAGES if page in request.app[PATHS]],
@@ -83,9 +93,9 @@ def _raw(request: web.Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _with_query(request: web.Request, changes: dict[str, object]) -> str:
-    """A link to this page with other parameters; None takes one away."""
-    kept = {name: value for name, value in request.query.items() if name not in changes}
+def _with_query(query: Mapping[str, str], changes: Mapping[str, object]) -> str:
+    """A link to a page with this query, with other parameters; None takes one away."""
+    kept = {name: value for name, value in query.items() if name not in changes}
     changed = {name: str(value) for name, value in changes.items() if value is not None}
     return f"?{URL.build(query=kept | changed).raw_query_string}"
 
@@ -124,6 +134,8 @@ def _environment() -> jinja2.Environment:
         "status_name": status_name,
         "item_path": item_path,
         "tag_path": tag_path,
+        "cause_id": cause_id,
+        "registry_id": registry_id,
         "language": current,
         "languages": languages,
         "number": formats.number,

@@ -12,7 +12,7 @@ from ferryman import log
 from ferryman.kinds import LanguageCode
 from ferryman.log import Format
 from ferryman.notify.texts import message
-from ferryman.web import live
+from ferryman.web import live, streams
 from ferryman.web.routes import ROUTES
 from ferryman.web.routing import Route
 from tests.notify.test_texts import missing, told
@@ -22,6 +22,7 @@ from tests.web.support import TOKEN, Answer, Site
 from tests.web.test_streams import event
 
 _ATTRIBUTES = {"src", "href", "action", "formaction"}
+_KEPT_ALIVE = ""  # the name of a comment in an event stream
 
 
 class _Inspector(HTMLParser):
@@ -106,13 +107,16 @@ async def test_pages(site: Site) -> None:
 
 async def test_live_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_TICK", 0.01)
+    monkeypatch.setattr(streams, "_KEEP_ALIVE", 1.0)
     for route in ROUTES:
         if route.endless and not route.path.startswith("/api/"):
             async with site.http.get(route.path) as response:
-                for _ in range(6):
-                    fields = await event(response)
+                parts = 0
+                while _KEPT_ALIVE not in (fields := await event(response)):  # all parts have come
                     assert set(fields) <= {"retry", "event", "data"}
                     inspect(fields.get("data", ""))
+                    parts += "data" in fields
+                assert parts
 
 
 async def test_notices_questions_and_errors(site: Site) -> None:

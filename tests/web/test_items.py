@@ -6,9 +6,9 @@ from typing import get_args
 import pytest
 from yarl import URL
 
+from ferryman.page_links import item_path, tag_path
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Status
-from ferryman.web.links import item_path, tag_path
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import ITEMS, all_rows
 from tests.web.conftest import StartSite

@@ -254,7 +254,7 @@ async def test_every_script_and_sheet_has_the_nonce_of_its_answer(site: Site) ->
 
     assert nonces[0][0] == nonces[0][1] != nonces[1][0]
     loaded = re.findall(r"<(?:script|link rel=\"stylesheet\")[^>]*>", first.text)
-    assert len(loaded) == 5
+    assert len(loaded) == 6
     assert all(f'nonce="{nonces[0][0]}"' in element for element in loaded)
     assert not re.search(r"<[^>]+ (?:style|on\w+)=", first.text)
 

@@ -15,15 +15,14 @@ from ferryman.store.samples import INTERVAL, interval_of
 from ferryman.web.context import CONTEXT, Context, context
 from ferryman.web.item_rows import STATE_NAMES, ItemsFilter, ShownItems, cells, row_id, shown
 from ferryman.web.links import addresses
-from ferryman.web.live import LIVE, Part
+from ferryman.web.live import Part, follow
 from ferryman.web.moving import moving
 from ferryman.web.processes import running_processes
 from ferryman.web.registry_cards import cards
 from ferryman.web.rendering import fragment, render
 from ferryman.web.routing import PATHS, Route
 from ferryman.web.sample_charts import DAY, MONTH, charts
-from ferryman.web.security.gate import actor
-from ferryman.web.streams import STREAMS
+from ferryman.web.security.gate import may_act
 from ferryman.web.verdict_lines import lines
 
 _INTERVAL = 5.0  # seconds between two versions of what comes from the database
@@ -73,14 +72,11 @@ async def _show(request: web.Request) -> web.StreamResponse:
     """The page, from one moment: not from what the live parts have read before."""
     here = context(request)
     wanted, overview = ItemsFilter.of(request.query), await _read(here)
-    who = actor(request)
-    may_act = who is not None and who.may_act
     items = await _with_looks(here, shown(overview.items, wanted))
     return render(
         request,
         "overview.html",
         wanted=wanted,
-        query=request.query_string,
         state_names=STATE_NAMES,
         all_paused=_everything_is_paused(overview),
         **await request.app[CHARTS].values(here, overview),
@@ -88,23 +84,21 @@ async def _show(request: web.Request) -> web.StreamResponse:
         **_moving_values(here, overview),
         **_items_values(here),
         **_registries_values(here, overview),
-        may_act=may_act,
+        may_act=may_act(request),
         items=items,
         overview=overview,
     )
 
 
 async def _follow(request: web.Request) -> web.StreamResponse:
-    who = actor(request)
-    may_act = who is not None and who.may_act
     parts = [
         Part(_moving),
         Part(_verdict, interval=_INTERVAL),
         Part(_items, (ItemsFilter.of(request.query),), _INTERVAL),
-        Part(_registries, (may_act,), _INTERVAL),
+        Part(_registries, (may_act(request),), _INTERVAL),
         Part(_services, interval=_INTERVAL),
     ]
-    return await request.app[STREAMS].send(request, request.app[LIVE].follow(request.app, parts))
+    return await follow(request, parts)
 
 
 async def _verdict(site: web.Application) -> Sequence[str]:

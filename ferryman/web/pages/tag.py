@@ -8,13 +8,14 @@ from ferryman.errors import TransferError
 from ferryman.i18n.texts import _
 from ferryman.items.model import Item
 from ferryman.operations.image_sizes import ImageSize
+from ferryman.page_links import tag_path
 from ferryman.store.database.database import Transaction
 from ferryman.store.queries.item_tags import TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import TagLife, read_tag_life
 from ferryman.views.reasons import probe_in_words
 from ferryman.web.context import SIZES, context
 from ferryman.web.item_addresses import Unknown, item_at
-from ferryman.web.links import addresses, tag_path
+from ferryman.web.links import addresses
 from ferryman.web.named_items import all_items
 from ferryman.web.pages.item import show_item
 from ferryman.web.probes import asked_again

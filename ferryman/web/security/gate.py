@@ -38,6 +38,12 @@ def actor(request: web.Request) -> Actor | None:
     return request.get(_ACTOR)
 
 
+def may_act(request: web.Request) -> bool:
+    """Whether who asks may act."""
+    who = actor(request)
+    return who is not None and who.may_act
+
+
 def client(request: web.Request) -> Client:
     """Where the request comes from."""
     return request[_CLIENT]

@@ -1,18 +1,7 @@
-// Keeps parts of the page up to date: each message of the event stream is a part as HTML, and takes the place of the
-// element with its id. Stops while the tab is hidden, and when the reader pauses it.
+// Keeps parts of the page up to date: each message of the event stream is one as HTML, which swap.mjs puts in place. Stops
+// while the tab is hidden, and when the reader pauses it.
 
 const controls = document.querySelector("[data-live]");
-
-function swap(html) {
-  const template = document.createElement("template"); // unlike a document it takes a row without its table
-  template.innerHTML = html.trim();
-  const made = template.content.firstElementChild;
-  const old = made?.id ? document.getElementById(made.id) : null;
-  if (!old || old.contains(document.activeElement)) return; // never take what somebody is using
-  if (old.isEqualNode(made)) return;
-  old.replaceWith(document.importNode(made, true));
-  document.dispatchEvent(new CustomEvent("ferryman:swapped", { detail: made.id }));
-}
 
 function follow(controls) {
   const state = controls.querySelector(".live-state");
@@ -27,6 +16,7 @@ function follow(controls) {
   const stop = () => {
     source?.close();
     source = null;
+    document.dispatchEvent(new Event("ferryman:stopped"));
     show("off");
   };
   const start = () => {
@@ -41,7 +31,9 @@ function follow(controls) {
       show("lost");
       setTimeout(start, 30000);
     };
-    source.addEventListener("fragment", (event) => swap(event.data));
+    source.addEventListener("fragment", ({ data }) => {
+      document.dispatchEvent(new CustomEvent("ferryman:fragment", { detail: data }));
+    });
   };
 
   button.addEventListener("click", () => {
