@@ -18,7 +18,7 @@ from ferryman.item_names import Named
 from ferryman.operations.verdict import judge
 from ferryman.store.database.database import Database, Transaction, open_database
 from ferryman.store.queries.activity import ActivityFilter, read_activity
-from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, count_item_tags, read_facets, read_item_tags
+from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.queries.running import read_running
 from ferryman.store.queries.standing import read_standing
@@ -57,7 +57,7 @@ def _queries() -> dict[str, _Query]:
     def item(shown: TagFilter = _ALL, sort: Sort = "version") -> _Query:
         async def read(connection: Transaction) -> None:
             await read_item_tags(connection, targets[0], shown, NOW, sort=sort)
-            await count_item_tags(connection, targets[0], shown)
+            shown.count(await read_facets(connection, targets[0], shown.text))
 
         return read
 
@@ -69,7 +69,6 @@ def _queries() -> dict[str, _Query]:
         "item page, containing 7, by push time": item(TagFilter(text="7"), "pushed"),
         "item page, excluded, by attempts": item(TagFilter(reason="excluded"), "attempts"),
         "item page, containing what none has": item(TagFilter(text=_UNHEARD_OF)),
-        "what an item can be filtered by": partial(read_facets, target=targets[0]),
         "waiting": partial(read_waiting, targets=targets, now=NOW),
         "running": partial(read_running, targets=targets),
         "activity": read_activity,

@@ -71,7 +71,7 @@ def _index_tags() -> None:
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", ["target", "status", "synced_at", "gone_at"])
     gone = sa.text("gone_at IS NOT NULL")
-    op.create_index("ix_tags_gone", "tags", ["target"], sqlite_where=gone, postgresql_where=gone)
+    op.create_index("ix_tags_gone", "tags", ["target", "gone_at"], sqlite_where=gone, postgresql_where=gone)
     op.create_index("ix_tags_names", "tags", ["target", "natural_order", "id", "tag"])
     op.create_index("ix_tags_page", "tags", _PAGE)
 

@@ -359,6 +359,7 @@ def _create_pool(
         connect_args=arguments,
         pool_size=connections,
         max_overflow=0,
+        pool_use_lifo=True,  # each of SQLite's connections has a cache of its own, which an idle one does not fill
         pool_timeout=_POOL_TIMEOUT,
         pool_pre_ping=file is None,
         hide_parameters=True,

@@ -52,9 +52,9 @@ class TagFilter:
         return self == TagFilter(text=self.text)
 
     def count(self, facets: Collection["Facet"]) -> int:
-        """How many of an item's tags, of which these are all facets, are shown; for a filter without `text`."""
+        """How many of an item's tags are shown. `facets`: all of the item's, read with this filter's text."""
         return sum(
-            each.tags
+            each.named
             for each in facets
             if (not self.statuses or each.status in self.statuses)
             and self.reason in {None, each.reason}
@@ -120,13 +120,6 @@ def _after(cursor: str, sort: Sort, by: ColumnElement[Any]) -> ColumnElement[Any
 _TYPES: dict[Sort, type] = {"pushed": datetime, "synced": datetime, "attempts": int}
 
 
-async def count_item_tags(connection: Transaction, target: str, shown: TagFilter) -> int:
-    """The number of the item's tags that are shown."""
-    query = select(func.count()).select_from(tags).where(tags.c.target == target, *shown.conditions())
-    number: int = await connection.scalar(query)
-    return number
-
-
 @dataclass(frozen=True, slots=True)
 class Facet:
     """Tags of an item that have this in common: what a person can filter by."""
@@ -136,10 +129,15 @@ class Facet:
     kind: str | None
     outcome: Outcome | None
     tags: int
+    named: int  # those of them whose names contain the text
 
 
-async def read_facets(connection: Transaction, target: str) -> list[Facet]:
-    """What the item's tags can be filtered by, and how many tags that gives."""
+async def read_facets(connection: Transaction, target: str, text: str = "") -> list[Facet]:
+    """What the item's tags can be filtered by, how many tags that gives, and how many whose names contain the text.
+
+    One query, because each has to read all of the item's entries in the index.
+    """
     columns = (tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome)
-    query = select(*columns, func.count()).where(tags.c.target == target).group_by(*columns).order_by(*columns)
+    named = func.count().filter(contains(tags.c.tag, text)) if text else func.count()
+    query = select(*columns, func.count(), named).where(tags.c.target == target).group_by(*columns).order_by(*columns)
     return [Facet(*row) for row in await connection.execute(query)]

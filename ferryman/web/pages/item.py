@@ -10,7 +10,7 @@ from ferryman.item_names import Named
 from ferryman.items.model import Item
 from ferryman.operations.overview import ItemOverview, Overview, read_overview
 from ferryman.operations.plan import plan_items
-from ferryman.store.queries.item_tags import count_item_tags, read_facets, read_item_tags
+from ferryman.store.queries.item_tags import read_facets, read_item_tags
 from ferryman.store.queries.pages import InvalidCursor
 from ferryman.views.reasons import reason_in_words
 from ferryman.web.context import context
@@ -47,8 +47,7 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
             )  # fmt: skip
         except InvalidCursor:
             raise Refused(400, _("This part of the list does not exist: begin at its first page.")) from None
-        facets = await read_facets(connection, target)
-        found = await count_item_tags(connection, target, wanted) if wanted.text else wanted.count(facets)
+        facets = await read_facets(connection, target, wanted.text)
     return render(
         request,
         "item.html",
@@ -62,7 +61,7 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
         fields=as_fields(wanted),
         sort=("-" if downwards else "") + sort,
         page=page,
-        found=found,
+        found=wanted.count(facets),
         why=why,
         continued="after" in request.query,
     )

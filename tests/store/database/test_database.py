@@ -45,6 +45,18 @@ async def test_no_row_is_lost_beyond_those_that_come_with_the_execution(database
         assert found == streamed == list(range(1, most + 1))
 
 
+async def test_reads_in_turn_share_a_connection_and_its_cache(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    async with database.read() as one, database.read() as other, database.read() as another:
+        assert [await each.scalar(text("SELECT 1")) for each in (one, other, another)] == [1, 1, 1]
+    used = []
+    for _ in range(5):
+        async with database.read() as connection:
+            used.append(await connection.run_sync(lambda each: id(each.connection.dbapi_connection)))
+    await database.close()
+    assert len(set(used)) == 1
+
+
 async def test_an_error_rolls_back(scene: Scene, database: Database) -> None:
     await scene.walk({"v1": digest("a")})
 

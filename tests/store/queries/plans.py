@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, event
+from sqlalchemy.engine.interfaces import CacheStats
 
 from ferryman.store.database.database import Database
 
@@ -15,6 +16,7 @@ class Statements:
     """The statements that were executed, with their parameters."""
 
     seen: list[tuple[str, Any]] = field(default_factory=list)
+    compiled: int = 0  # anew, not found in SQLAlchemy's cache
 
     async def plans(self, database: Database) -> list[str]:
         """The steps of their plans."""
@@ -31,9 +33,10 @@ def captured(database: Database) -> Iterator[Statements]:
     """Capture the SELECTs that this database executes."""
     statements = Statements()
 
-    def note(_: Connection, __: object, statement: str, parameters: Any, *___: object) -> None:
+    def note(_: Connection, __: object, statement: str, parameters: Any, context: Any, ___: bool) -> None:
         if statement.lstrip().startswith(("SELECT", "WITH")):
             statements.seen.append((statement, parameters))
+            statements.compiled += context.cache_hit is not CacheStats.CACHE_HIT
 
     engine = database._reader
     event.listen(engine, "before_cursor_execute", note)

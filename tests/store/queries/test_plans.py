@@ -8,7 +8,7 @@ import pytest
 from ferryman.store.database.database import Database
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
-from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, count_item_tags, read_facets, read_item_tags
+from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.queries.running import read_running
 from ferryman.store.queries.standing import read_standing
@@ -46,8 +46,18 @@ async def test_the_overview(database: Database, scene: Scene, events: RandomEven
 
     plans = await statements.plans(database)
     assert any("ix_tags_item" in step for step in plans)
+    assert any("COVERING INDEX ix_tags_gone" in step for step in plans), "not all of an item for the few that are gone"
     assert scans(plans) == []
     assert not [step for step in plans if " tags USING INDEX" in step and not _reads_few(step)], "of a row of the table"
+
+
+async def test_its_statements_are_compiled_once(database: Database, scene: Scene, events: RandomEvents) -> None:
+    for targets in (TARGETS, TARGETS[:2]):
+        with captured(database) as statements:
+            async with database.read() as connection:
+                await read_standing(connection, targets, scene.clock.now())
+                await read_look_strips(connection, targets)
+    assert (len(statements.seen) > 5, statements.compiled) == (True, 0)
 
 
 def _reads_few(step: str) -> bool:
@@ -72,8 +82,7 @@ async def test_the_page_of_an_item(database: Database, scene: Scene, events: Ran
             for shown in _FILTERS:
                 first = await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, size=1)
                 await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, cursor=first.next)
-                await count_item_tags(connection, TARGETS[0], shown)
-            await read_facets(connection, TARGETS[0])
+                await read_facets(connection, TARGETS[0], shown.text)
 
     plans = await statements.plans(database)
     assert scans(plans) == []
