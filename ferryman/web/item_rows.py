@@ -122,4 +122,4 @@ def _outcome(look: LookAtItem) -> tuple[str, str]:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"  # by hand: there are thousands of them in a page
+    return at.isoformat(" ", "minutes")[:16]  # without its zone; by hand: there are thousands of them in a page

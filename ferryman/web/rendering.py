@@ -23,6 +23,7 @@ from ferryman.web.routing import BASE_PATH, PATHS
 from ferryman.web.security.forms import FIELD
 from ferryman.web.security.gate import GATE, actor
 from ferryman.web.security.headers import NONCE
+from ferryman.web.strips import strip_cells
 from ferryman.web.tables import Column
 from ferryman.web.visible import Exact, finalize
 
@@ -132,6 +133,7 @@ def _environment() -> jinja2.Environment:
         "asset": lambda url, name: url(assets()[name].path),
         "column": Column,
         "status_name": status_name,
+        "strip_cells": strip_cells,
         "item_path": item_path,
         "tag_path": tag_path,
         "cause_id": cause_id,

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from babel import dates
 
 from ferryman.i18n import formats
-from ferryman.i18n.languages import languages
+from ferryman.i18n.languages import Language, languages
 from ferryman.i18n.texts import N_, _, current, ngettext, using
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -49,6 +50,14 @@ def test_moments_are_in_utc() -> None:
     with using(ZH):
         assert formats.moment(elsewhere) == "2026年5月1日 12:00:00 UTC"
         assert formats.duration(timedelta(minutes=3)) == "3分钟"
+
+
+@pytest.mark.parametrize("language", languages().values())
+def test_moments_are_as_babel_writes_them(language: Language) -> None:
+    with using(language):
+        for hour in (0, 9, 12, 23):
+            at = NOON.replace(hour=hour, minute=4, second=5)
+            assert formats.moment(at) == f"{dates.format_datetime(at, 'medium', locale=language.locale)} UTC"
 
 
 def test_numbers() -> None:
