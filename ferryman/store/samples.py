@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import BigInteger, and_, cast, delete, extract, func, literal_column, select
 
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import attempts, samples, status_is, tags
@@ -26,6 +26,16 @@ class Sample:
     failures: int
     bytes_moved: int
     bytes_reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The samples of several intervals, as one."""
+
+    at: datetime  # when the first of these intervals began, were none missing
+    queued: int  # at the most
+    latency: float  # at the most
+    bytes_moved: int
 
 
 def interval_of(moment: datetime) -> datetime:
@@ -55,6 +65,31 @@ class Samples:
         query = select(*columns).where(samples.c.at >= moment).order_by(samples.c.at)
         async with self._database.read() as connection:
             return [Sample(*row) for row in await connection.execute(query)]
+
+    async def steps(self, moment: datetime, length: timedelta) -> list[Step]:
+        """The samples from then on in steps of this length by the clock of UTC, oldest first; none for a gap.
+
+        The database sums them up: a month has thousands of samples.
+        """
+        seconds = int(length.total_seconds())
+        number = cast(extract("epoch", samples.c.at), BigInteger) // literal_column(str(seconds), BigInteger)
+        query = (
+            select(
+                number.label("number"),
+                func.max(samples.c.queued),
+                func.max(samples.c.latency),
+                func.sum(samples.c.bytes_moved),
+            )
+            .where(samples.c.at >= moment)
+            .group_by("number")
+            .order_by("number")
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(query)
+            return [
+                Step(datetime.fromtimestamp(place * seconds, UTC), queued, latency, int(moved))
+                for place, queued, latency, moved in rows
+            ]
 
     async def forget(self, before: datetime) -> None:
         """Drop the samples of earlier intervals."""

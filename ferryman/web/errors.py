@@ -8,10 +8,10 @@ from http import HTTPStatus
 from aiohttp import web
 from yarl import URL
 
-from ferryman import log
 from ferryman.errors import StoreError
 from ferryman.i18n.texts import N_, _
 from ferryman.web.context import context
+from ferryman.web.failure_log import log_defect, log_store_failure
 from ferryman.web.item_addresses import Unknown
 from ferryman.web.refusals import Refused
 from ferryman.web.rendering import render
@@ -55,11 +55,10 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except TimeoutError:
         return _answer(request, 503, _("That took too long. Try again."), _SOON)
     except StoreError as error:
-        log.get().error("web_store_failed", message="the database failed a request of the page", error=str(error))
+        log_store_failure(error)
         return _answer(request, 503, _("The state database cannot be used now. See the log."), _SOON)
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets a page and the log the rest
-        path = request.path[:_LONGEST_LOGGED]
-        log.get().error("web_defect", message="a defect ended a request of the page", path=path, exc_info=error)
+        log_defect(request.path[:_LONGEST_LOGGED], error)
         return _answer(request, 500, _("This is a defect in Ferryman. The log has the details."))
 
 

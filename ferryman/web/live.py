@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from aiohttp import web
 from yarl import URL
 
-from ferryman import log
 from ferryman.clock import Clock
 from ferryman.errors import StoreError
 from ferryman.i18n.texts import current
 from ferryman.store.queries.change_stamp import read_change_stamp
 from ferryman.web.context import CONTEXT
+from ferryman.web.failure_log import log_store_failure
 from ferryman.web.streams import STREAMS, Message
 
 _TICK = 1.0  # seconds between two looks of one reader; no part is made more often
@@ -60,7 +60,12 @@ class LiveParts:
         sent: dict[Part, Sequence[Message]] = {}
         while True:
             for part in parts:
-                before, elements = sent.get(part, ()), await self._latest(site, part, is_first=part not in sent)
+                before = sent.get(part, ())
+                try:
+                    elements = await self.latest(site, part, is_first=part not in sent)
+                except StoreError as error:
+                    log_store_failure(error)
+                    continue  # what was sent stays
                 if elements is before:
                     continue
                 for number, element in enumerate(elements):
@@ -69,8 +74,8 @@ class LiveParts:
                 sent[part] = elements
             await self._clock.sleep(_TICK)
 
-    async def _latest(self, site: web.Application, part: Part, *, is_first: bool) -> Sequence[Message]:
-        """Its elements, no older than its interval; older ones while the database fails, which the log tells.
+    async def latest(self, site: web.Application, part: Part, *, is_first: bool = False) -> Sequence[Message]:
+        """Its elements, no older than its interval. Raises StoreError.
 
         `is_first`: the page was just made, perhaps after an action. It must not go back to what was before.
         """
@@ -79,13 +84,7 @@ class LiveParts:
             now = self._clock.monotonic()
             is_due = version.checked_at is None or now - version.checked_at >= part.interval
             if is_due or (is_first and part.stamp is not None):
-                try:
-                    await self._renew(site, part, version, now)
-                except StoreError as error:
-                    log.get().error(
-                        "web_store_failed", message="the database failed a request of the page", error=str(error)
-                    )
-                    return version.elements
+                await self._renew(site, part, version, now)
                 version.checked_at = self._clock.monotonic()
         return version.elements
 

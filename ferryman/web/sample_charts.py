@@ -6,11 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 from ferryman.i18n.formats import duration, number, size
 from ferryman.i18n.texts import _
-from ferryman.store.samples import Sample
+from ferryman.store.samples import INTERVAL, Samples, Step, interval_of
 from ferryman.web.charts import Chart, bar_chart, line_chart
 
-DAY, MONTH = timedelta(days=1), timedelta(days=30)
-_STEPS = {DAY: timedelta(minutes=15), MONTH: timedelta(hours=6)}
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far charts reach back, and how long one of their steps is."""
+
+    length: timedelta
+    step: timedelta
+
+
+DAY = Span(timedelta(days=1), step=timedelta(minutes=15))
+MONTH = Span(timedelta(days=30), step=timedelta(hours=6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,37 +31,31 @@ class TitledChart:
     chart: Chart
 
 
-def charts(samples: Sequence[Sample], span: timedelta, *, now: datetime) -> list[TitledChart]:
-    """Throughput, length and latency of the queue over that time. Steps without samples are gaps."""
-    step = _STEPS[span]
-    starts, steps = _steps(samples, span, step, now)
+async def read_charts(samples: Samples, span: Span, now: datetime) -> list[TitledChart]:
+    """Throughput, length and latency of the queue up to now. Steps without samples are gaps. Raises StoreError."""
+    until = interval_of(now) - INTERVAL  # the last interval that has ended
+    starts = _starts(span, until)
+    found = {each.at: each for each in await samples.steps(starts[0], span.step)}
+    return _charts([found.get(start) for start in starts], starts, span.step)
+
+
+def _starts(span: Span, until: datetime) -> list[datetime]:
+    seconds = span.step.total_seconds()
+    last = int(until.timestamp() // seconds)
+    first = last - int(span.length / span.step) + 1
+    return [datetime.fromtimestamp(each * seconds, UTC) for each in range(first, last + 1)]
+
+
+def _charts(steps: Sequence[Step | None], starts: Sequence[datetime], step: timedelta) -> list[TitledChart]:
     labels = [f"{start:%Y-%m-%d %H:%M}" for start in starts]
-    rate = [_rate(each, step) for each in steps]
-    length = [max((sample.queued for sample in each), default=None) for each in steps]
-    latency = [max((sample.latency for sample in each), default=None) for each in steps]
+    rate = [None if each is None else each.bytes_moved / step.total_seconds() for each in steps]
+    length = [None if each is None else each.queued for each in steps]
+    latency = [None if each is None else each.latency for each in steps]
     return [
         TitledChart(_("Throughput"), _("Bytes a second"), bar_chart(labels, rate, write=_per_second)),
         TitledChart(_("Queue length"), _("Tags"), line_chart(labels, length, write=number)),
         TitledChart(_("Queue latency"), _("Age of the oldest due tag"), line_chart(labels, latency, write=_seconds)),
     ]
-
-
-def _steps(
-    samples: Sequence[Sample], span: timedelta, step: timedelta, now: datetime
-) -> tuple[list[datetime], list[list[Sample]]]:
-    seconds = step.total_seconds()
-    last = int(now.timestamp() // seconds)
-    first = last - int(span / step) + 1
-    steps: list[list[Sample]] = [[] for _step in range(first, last + 1)]
-    for sample in samples:
-        place = int(sample.at.timestamp() // seconds) - first
-        if 0 <= place < len(steps):
-            steps[place].append(sample)
-    return [datetime.fromtimestamp(each * seconds, UTC) for each in range(first, last + 1)], steps
-
-
-def _rate(samples: Sequence[Sample], step: timedelta) -> float | None:
-    return sum(sample.bytes_moved for sample in samples) / step.total_seconds() if samples else None
 
 
 def _per_second(count: float) -> str:

@@ -17,6 +17,7 @@ from ferryman.errors import AddressUnusable
 from ferryman.views.running_jobs import RunningJobs
 from ferryman.web.connections import Connections
 from ferryman.web.context import Context, Role
+from ferryman.web.pages.overview import warm_up
 from ferryman.web.rendering import compile_templates
 from ferryman.web.site import build
 from ferryman.web_address import ListenAddress
@@ -68,6 +69,7 @@ class Server:
             try:
                 if role != "worker":  # which serves no page
                     await asyncio.to_thread(compile_templates)
+                    await warm_up(runner.app)
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 self.close()  # or browsers would wait for an answer until the process ends

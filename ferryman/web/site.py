@@ -11,7 +11,7 @@ from ferryman.web.language import speak
 from ferryman.web.live import LIVE, LiveParts
 from ferryman.web.pages.health import CHECK, ReadinessCheck
 from ferryman.web.pages.metrics import METRICS, counting, metrics_of
-from ferryman.web.pages.overview import CHARTS, LATEST, ChartsOfMinute, LatestOverview
+from ferryman.web.pages.overview import LATEST, LatestOverview
 from ferryman.web.routes import ROUTES as ALL_ROUTES
 from ferryman.web.routing import BASE_PATH, PATHS, ROUTES, Handler, Route
 from ferryman.web.security.gate import GATE, Gate
@@ -31,7 +31,6 @@ def build(context: Context) -> web.Application:
     site[STREAMS] = Streams()
     site[LIVE] = LiveParts(clock=context.clock)
     site[LATEST] = LatestOverview()
-    site[CHARTS] = ChartsOfMinute()
     site[SIZES] = ImageSizes(context.application.registry)
     site[METRICS] = metrics_of(context)
     site.cleanup_ctx.append(counting)

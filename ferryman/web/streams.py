@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ferryman import log
 from ferryman.i18n.texts import _
 from ferryman.tasks import cancel_and_wait
+from ferryman.web.failure_log import log_defect
 from ferryman.web.refusals import Refused
 
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
@@ -69,7 +69,7 @@ class Streams:
         except (ConnectionResetError, TimeoutError):
             pass  # the reader has left, or comes again
         except Exception as error:  # noqa: BLE001 - the headers are sent: an error page would come too late
-            log.get().error("web_defect", message="a defect ended a request of the page", path=path, exc_info=error)
+            log_defect(path, error)
         finally:
             self._open -= 1
         return response

@@ -6,7 +6,7 @@ from ferryman.store.database.database import Database
 from ferryman.store.measures import QueueMeasures, measure
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.records import Intent
-from ferryman.store.samples import INTERVAL, Sample, Samples, interval_of
+from ferryman.store.samples import INTERVAL, Sample, Samples, Step, interval_of
 from tests.store.scene import START, Scene, digest
 
 
@@ -34,6 +34,22 @@ async def test_a_sample_has_the_queue_and_the_work_of_its_interval(scene: Scene,
     await scene.claimed()
     await samples.take(now)  # by another process, a moment later
     assert await samples.since(START) == [taken]
+
+
+async def test_the_database_sums_samples_up_in_steps(scene: Scene, database: Database) -> None:
+    samples = Samples(database)
+    await scene.walk({f"v{number}": digest("a") for number in range(4)})
+    for _ in range(4):
+        assert await scene.succeed(await scene.claimed())
+        await samples.take(scene.clock.advance(INTERVAL))
+    taken, length = await samples.since(START), timedelta(minutes=15)
+    first, second = taken[:3], taken[3:]
+    assert await samples.steps(START, length) == [
+        Step(START, max(each.queued for each in first), max(each.latency for each in first), bytes_moved=21),
+        Step(START + length, second[0].queued, second[0].latency, bytes_moved=7),
+    ]
+    assert [each.queued for each in taken] == [3, 2, 1, 0]
+    assert [each.at for each in await samples.steps(START + INTERVAL * 3, length)] == [START + length]
 
 
 async def test_what_a_person_has_paused_is_not_late(scene: Scene, database: Database) -> None:

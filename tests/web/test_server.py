@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from ferryman.errors import AddressUnusable, StoreError
 from ferryman.web import connections, errors
 from ferryman.web.assets import assets
 from ferryman.web.pages import health
+from ferryman.web.pages.overview import warm_up
 from ferryman.web.server import Server
 from ferryman.web_address import ListenAddress
 from tests.conftest import ReadLog
@@ -96,7 +99,7 @@ async def test_a_handler_that_takes_too_long_is_ended(site: Site, monkeypatch: p
         await asyncio.Event().wait()
 
     monkeypatch.setattr(errors, "_LONGEST_HANDLER", 0.01)
-    monkeypatch.setattr(type(site.app.record.samples), "since", never)
+    monkeypatch.setattr(type(site.app.record.samples), "steps", never)
     answer = await site.get("/")
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
@@ -106,7 +109,7 @@ async def test_a_database_that_fails_is_told_without_its_words(site: Site, monke
     async def fail(*_: object) -> None:
         raise StoreError("porter:hunter2@db")
 
-    monkeypatch.setattr(type(site.app.record.samples), "since", fail)
+    monkeypatch.setattr(type(site.app.record.samples), "steps", fail)
     answer = await site.get("/")
 
     assert answer.status == 503
@@ -194,3 +197,47 @@ async def test_a_stop_closes_open_connections(site: Site) -> None:
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await site.get("/healthz")
+
+
+@pytest.fixture
+def warmed(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once a server is warm."""
+    done = asyncio.Event()
+
+    async def and_tell(site: web.Application) -> None:
+        await warm_up(site)
+        done.set()
+
+    monkeypatch.setattr("ferryman.web.server.warm_up", and_tell)
+    return done
+
+
+_READ_CHARTS = "ferryman.web.pages.overview.read_charts"
+
+
+async def test_the_overview_is_warm_before_anybody_reads_it(
+    start_site: StartSite, monkeypatch: pytest.MonkeyPatch, warmed: asyncio.Event
+) -> None:
+    read = AsyncMock(return_value=[])
+    monkeypatch.setattr(_READ_CHARTS, read)
+    site = await start_site()
+    await asyncio.wait_for(warmed.wait(), 10)
+    assert read.await_count == 2, "of a day and of a month"
+    assert (await site.get("/")).status == 200
+    assert read.await_count == 2
+
+
+@pytest.mark.parametrize("failure", [(StoreError("disk"), "web_store_failed"), (KeyError(), "web_defect")])
+async def test_a_page_that_cannot_be_warmed_is_served_all_the_same(
+    start_site: StartSite,
+    monkeypatch: pytest.MonkeyPatch,
+    warmed: asyncio.Event,
+    read_log: ReadLog,
+    failure: tuple[Exception, str],
+) -> None:
+    error, event = failure
+    monkeypatch.setattr(_READ_CHARTS, AsyncMock(side_effect=[error, [], []]))
+    site = await start_site()
+    await asyncio.wait_for(warmed.wait(), 10)
+    assert event in [line["event"] for line in read_log()]
+    assert (await site.get("/")).status == 200

@@ -6,27 +6,27 @@ from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from markupsafe import Markup
 
-from ferryman.i18n.texts import current
+from ferryman.errors import StoreError
 from ferryman.item_names import Named, named
 from ferryman.operations.overview import Overview, read_overview
 from ferryman.store.queries.look_strips import read_look_strips
-from ferryman.store.samples import INTERVAL, interval_of
 from ferryman.web.context import CONTEXT, Context, context
+from ferryman.web.failure_log import log_defect, log_store_failure
 from ferryman.web.item_rows import STATE_NAMES, ItemsFilter, ShownItems, cells, row_id, shown
 from ferryman.web.links import addresses
-from ferryman.web.live import Part, follow
+from ferryman.web.live import LIVE, Part, follow
 from ferryman.web.moving import moving
 from ferryman.web.processes import running_processes
 from ferryman.web.registry_cards import cards
 from ferryman.web.rendering import fragment, render
 from ferryman.web.routing import PATHS, Route
-from ferryman.web.sample_charts import DAY, MONTH, charts
+from ferryman.web.sample_charts import DAY, MONTH, read_charts
 from ferryman.web.security.gate import may_act
 from ferryman.web.verdict_lines import lines
 
 _INTERVAL = 5.0  # seconds between two versions of what comes from the database
-_CHARTS_INTERVAL = 60.0  # seconds
 
 
 class LatestOverview:
@@ -48,26 +48,6 @@ class LatestOverview:
 LATEST = web.AppKey("latest_overview", LatestOverview)
 
 
-class ChartsOfMinute:
-    """The charts, made once a minute in each language: a month has thousands of samples."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, tuple[float, dict[str, Any]]] = {}  # by language
-
-    async def values(self, context: Context, overview: Overview) -> dict[str, Any]:
-        """What the template needs of them. Raises StoreError."""
-        now, language = context.clock.monotonic(), current().code
-        if language not in self._made or now - self._made[language][0] >= _CHARTS_INTERVAL:
-            until = interval_of(overview.at) - INTERVAL  # the last interval that has ended
-            samples = await context.record.samples.since(until - MONTH)
-            made = {"day": charts(samples, DAY, now=until), "month": charts(samples, MONTH, now=until)}
-            self._made[language] = now, made
-        return self._made[language][1]
-
-
-CHARTS = web.AppKey("charts_of_minute", ChartsOfMinute)
-
-
 async def _show(request: web.Request) -> web.StreamResponse:
     """The page, from one moment: not from what the live parts have read before."""
     here = context(request)
@@ -79,7 +59,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         wanted=wanted,
         state_names=STATE_NAMES,
         all_paused=_everything_is_paused(overview),
-        **await request.app[CHARTS].values(here, overview),
+        charts=[Markup(each.data) for each in await request.app[LIVE].latest(request.app, _CHARTS)],  # noqa: S704 - ours
         **_verdict_values(request.app, overview),
         **_moving_values(here, overview),
         **_items_values(here),
@@ -91,14 +71,28 @@ async def _show(request: web.Request) -> web.StreamResponse:
 
 
 async def _follow(request: web.Request) -> web.StreamResponse:
-    parts = [
+    return await follow(request, _parts(ItemsFilter.of(request.query), acting=may_act(request)))
+
+
+async def warm_up(site: web.Application) -> None:
+    """Make every part once, so that the first reader does not wait for what is loaded or compiled at its first use."""
+    try:
+        for part in (*_parts(ItemsFilter(), acting=False), _CHARTS):
+            await site[LIVE].latest(site, part)
+    except StoreError as error:
+        log_store_failure(error)
+    except Exception as error:  # noqa: BLE001 - a page with a defect must not end the service
+        log_defect("/", error)
+
+
+def _parts(wanted: ItemsFilter, *, acting: bool) -> list[Part]:
+    return [
         Part(_moving),
         Part(_verdict, interval=_INTERVAL),
-        Part(_items, (ItemsFilter.of(request.query),), _INTERVAL),
-        Part(_registries, (may_act(request),), _INTERVAL),
+        Part(_items, (wanted,), _INTERVAL),
+        Part(_registries, (acting,), _INTERVAL),
         Part(_services, interval=_INTERVAL),
     ]
-    return await follow(request, parts)
 
 
 async def _verdict(site: web.Application) -> Sequence[str]:
@@ -136,6 +130,15 @@ async def _registries(site: web.Application, may_act: bool) -> Sequence[str]:
 
 async def _services(site: web.Application) -> Sequence[str]:
     return [fragment(site, "parts/services.html", overview=await site[LATEST].read(site[CONTEXT]))]
+
+
+async def _charts(site: web.Application) -> Sequence[str]:
+    samples, now = site[CONTEXT].record.samples, site[CONTEXT].clock.now()
+    day, month = await read_charts(samples, DAY, now), await read_charts(samples, MONTH, now)
+    return [fragment(site, "parts/charts.html", day=day, month=month)]
+
+
+_CHARTS = Part(_charts, interval=60.0)
 
 
 async def _read(context: Context) -> Overview:
