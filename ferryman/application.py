@@ -22,9 +22,11 @@ from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import Owner
-from ferryman.target_check import TargetCheck
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.engine.address import EngineAddress
+from ferryman.verification.repair import Repair
+from ferryman.verification.routine import Routine
+from ferryman.verification.verifier import Verifier
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import EngineShare, WorkerPool
 
@@ -68,13 +70,22 @@ class Application:
             registry=self.registry,
             pauses=self.pauses,
             manual_pauses=self.record.manual_pauses,
-            target_check=TargetCheck(targets=self.record.targets, registry=self.registry, clock=self.clock),
+            routine=self.routine(),
             clock=self.clock,
             native=self.transport.native or _native_platform(),
             complete_walk=self.settings.complete_walk,
             interval=self.settings.interval.length(self.clock.now()),
             events=self.events,
         )
+
+    def verifier(self) -> Verifier:
+        """Create what compares the record with the targets."""
+        repair = Repair(blobs=self.record.blobs, registry=self.registry, copy=self.transport.copy_within)
+        return Verifier(targets=self.record.targets, repair=repair)
+
+    def routine(self) -> Routine:
+        """Create what verifies a few tags at every look."""
+        return Routine(self.verifier(), targets=self.record.targets, registry=self.registry, clock=self.clock)
 
     def pool(self, *, targets: Collection[str] | None = None) -> WorkerPool:
         """Create the half that claims and copies tags, for these targets (None: for all)."""

@@ -12,6 +12,11 @@ ListerName = Literal[
 ]
 PauseScope = Literal["all", "item", "registry"]  # what a person can pause
 ContentKind = Literal["blob", "manifest"]  # what a repository holds
+FindingKind = Literal["missing", "changed", "incomplete"]  # what is wrong with a mirrored tag at the target
+# How deep a verification looks: the tags' digests; all that their manifests name; the bytes of all of that.
+Depth = Literal["tags", "contents", "bytes"]
+Repair = Literal["nothing", "missing", "all"]  # what it repairs: `missing` leaves alone what somebody else changed
+RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of that, for one tag
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal["incomplete", "login", "unreachable", "stalled", "disk", "changed", "recovered"]

@@ -100,7 +100,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         services=Services(database, clock=clock),
         images=EngineImages(database, clock=clock),
         blobs=TargetBlobs(database, clock=clock),
-        targets=TargetChecks(database, clock=clock),
+        targets=TargetChecks(database, clock=clock, queued=queue.filled),
         cycles=CycleLog(database),
         samples=Samples(database),
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),

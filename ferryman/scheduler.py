@@ -29,8 +29,8 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
-from ferryman.target_check import TargetCheck
 from ferryman.tasks import compute, for_each_by_owner
+from ferryman.verification.routine import Routine
 
 # Which tags' digests a look asks for: those that are due, all, or only those that could not be read the last time.
 Extent = Literal["due", "all", "unread"]
@@ -104,7 +104,7 @@ class Scheduler:
         registry: RegistryClient,
         pauses: RegistryPauses,
         manual_pauses: ManualPauses,
-        target_check: TargetCheck,
+        routine: Routine,
         clock: Clock,
         native: Platform,
         complete_walk: timedelta,
@@ -118,7 +118,7 @@ class Scheduler:
         self._registry = registry
         self._pauses = pauses
         self._manual_pauses = manual_pauses
-        self._target_check = target_check
+        self._routine = routine
         self._clock = clock
         self._native = native
         self._events = events
@@ -395,20 +395,17 @@ class Scheduler:
         )
 
     async def _check_target(self, item: Item, looked: ItemLookup) -> int:
-        """Verify the tags that are up to date at the target, as far as due. Returns the number of requeued tags."""
+        """Verify mirrored tags at the target, as far as due. Returns the number of requeued tags."""
         kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
         elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
-        due = await self._target_check.due(item.target, kept, elapsed=elapsed)
-        if not due:
+        due = await self._routine.due(item, kept, elapsed=elapsed)
+        if not due.tags:
             return 0
         try:
             await self._pauses.check(item.target.registry)
         except LoginRefused:  # reported already
             return 0
-        requeued = await self._target_check.check(item.target, due)
-        if requeued:
-            self._queue.filled.notify()
-        return requeued
+        return await self._routine.verify(item, due)
 
     async def _record_lookup_failure(self, item: Item, error: TransferError) -> ItemLooked:
         """Record the failure. The next cycle retries; a refused login pauses its registry, and is reported once."""

@@ -39,7 +39,6 @@ from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import HistoryLine, Intent, ItemKey, Job, TagRecord
 from ferryman.store.target_checks import TargetChecks
-from ferryman.target_check import TargetCheck
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
 from tests.support.databases import open_new_database
@@ -47,6 +46,7 @@ from tests.support.images import Index, image, index, layer
 from tests.support.referrers import signature
 from tests.support.transports import open_client
 from tests.support.upstreams import NOON, DockerHub, Google, Quay, Upstream, made_up_digest
+from tests.support.verification import routine_of
 
 TARGET = "registry.example.com/mirror"
 DAY = timedelta(days=1).total_seconds()
@@ -94,11 +94,11 @@ class World:
         return self.database.file
 
     def restarted(self) -> Scheduler:
-        targets = TargetChecks(self.database, clock=self.clock)
+        targets = TargetChecks(self.database, clock=self.clock, queued=self.queue.filled)
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
             registry=self.client, pauses=self.pauses, clock=self.clock, manual_pauses=self.manual_pauses,
-            target_check=TargetCheck(targets=targets, registry=self.client, clock=self.clock),
+            routine=routine_of(self.client, self.database, targets, self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
             interval=timedelta(hours=6), events=self.events,
         )  # fmt: skip

@@ -1,20 +1,24 @@
 """Converts an item's keys, and the defaults that it inherits, to an Item."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, platforms_of
+from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import UNLIMITED, Item, Rules
+from ferryman.items.model import UNLIMITED, Item, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.tree import Branch, descend
+from ferryman.kinds import Depth, Repair
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository, meant_by_hub_page
 
 _T = TypeVar("_T")
+_DEPTHS: Mapping[object, Depth] = {False: "tags", True: "contents", "bytes": "bytes"}
+_REPAIRS: Mapping[object, Repair] = {False: "nothing", True: "missing", "all": "all"}
 _EXPECTED_PLATFORMS = (
     "expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; "
     "with transport: direct it goes without one"
@@ -62,7 +66,7 @@ class _Converter:
         return Item(
             self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
-            _first(own.probe, self.defaults.probe) or "learned",
+            _first(own.probe, self.defaults.probe) or "learned", _verify(own, self.defaults),
         )  # fmt: skip
 
     def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
@@ -131,6 +135,16 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
 def _immutable(own: ItemKeys, defaults: ItemKeys) -> tuple[re.Pattern[str], ...]:
     tags, inherited = own.tags or TagKeys(), defaults.tags or TagKeys()
     return tuple(_first(tags.immutable, inherited.immutable) or ())
+
+
+def _verify(own: ItemKeys, defaults: ItemKeys) -> VerifyRules:
+    keys, inherited, usual = own.verify or VerifyKeys(), defaults.verify or VerifyKeys(), VerifyRules()
+    deep, repair = _first(keys.deep, inherited.deep), _first(keys.repair, inherited.repair)
+    return VerifyRules(
+        every=_first(keys.every, inherited.every) or usual.every,
+        depth=_DEPTHS[deep or False],
+        repair=usual.repair if repair is None else _REPAIRS[repair],
+    )
 
 
 def _limit(keys: ItemKeys) -> int | None:

@@ -5,7 +5,8 @@ that), so None always means "not given".
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -98,6 +99,22 @@ def _seconds(value: object) -> float:
     raise ValueError("expected a duration such as 90s or 5m")
 
 
+def _duration(value: object) -> timedelta:
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected a duration such as 30d or 12h")
+
+
+def _true_or(word: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        truth = _boolean(value)
+        if isinstance(truth, bool) or truth == word:
+            return truth
+        raise ValueError(f"expected true, false or {word}")
+
+    return check
+
+
 def _least_rate(value: object) -> float:
     rate = Bandwidth.parse(value).otherwise if isinstance(value, str) else None
     if rate is None:
@@ -186,6 +203,13 @@ Rate = Annotated[str, Field(pattern=PATTERN)] | _FROM_ENVIRONMENT
 # Any, although it is a Bandwidth: the schema would describe that class's fields, which nobody writes.
 Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | dict[str, Rate])]
 Seconds = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str)]
+Duration = Annotated[timedelta, PlainValidator(_duration, json_schema_input_type=str)]
+Deep = Annotated[
+    bool | Literal["bytes"], PlainValidator(_true_or("bytes"), json_schema_input_type=bool | Literal["bytes"])
+]
+Repairing = Annotated[
+    bool | Literal["all"], PlainValidator(_true_or("all"), json_schema_input_type=bool | Literal["all"])
+]
 LeastRate = Annotated[float, PlainValidator(_least_rate, json_schema_input_type=Rate)]
 HostNames = Annotated[
     list[str], AfterValidator(_hosts), BeforeValidator(_listed, json_schema_input_type=str | list[str])
@@ -220,6 +244,27 @@ class LegacyTagKeys(_Strict):
     """The first Ferryman's later spelling of `limit`."""
 
     limit: Number | None = Field(None, description="The newest N tags.")
+
+
+class VerifyKeys(_Strict):
+    """How mirrored tags are verified at the target, a few at every look."""
+
+    every: Duration | None = Field(
+        None,
+        description="Every tag is verified within this time, such as 30d.",
+        json_schema_extra={"default": "30d"},
+    )
+    deep: Deep | None = Field(
+        None,
+        description="true: with all that its manifests name, down to each blob; bytes: every blob is read and hashed.",
+        json_schema_extra={"default": False},
+    )
+    repair: Repairing | None = Field(
+        None,
+        description="true: what is missing or incomplete is copied again; all: also what somebody else has "
+        "overwritten; false: nothing.",
+        json_schema_extra={"default": True},
+    )
 
 
 class ItemKeys(_Strict):
@@ -267,6 +312,7 @@ class ItemKeys(_Strict):
         "learned (in every cycle for what moves, once a day for the rest) or always (in every cycle).",
         json_schema_extra={"default": "learned"},
     )
+    verify: VerifyKeys | None = Field(None, description="How mirrored tags are verified at the target.")
 
 
 class LegacyItemKeys(ItemKeys):

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ferryman.items.document import HeartbeatKeys, LegacyTagKeys, RecipientKeys, TagKeys
+from ferryman.items.document import HeartbeatKeys, LegacyTagKeys, RecipientKeys, TagKeys, VerifyKeys
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.problems import Place, Problems, suggestion
 from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
@@ -14,6 +14,7 @@ from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
 Model = TypeVar("Model", bound=BaseModel)
 _NESTED: Mapping[str, type[BaseModel]] = {
     "tags": TagKeys, "tag": LegacyTagKeys, "notify": RecipientKeys, "heartbeat": HeartbeatKeys,
+    "verify": VerifyKeys,
 }  # fmt: skip
 _NUMBER = "a whole number of at least 1"
 _EXPECTED = {

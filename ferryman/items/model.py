@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.daytime import PartOfDay
-from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, ProbeMode, TransportName
+from ferryman.kinds import Depth, LanguageCode, ListerName, NotifyEvent, ProbeMode, Repair, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
@@ -30,6 +31,15 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyRules:
+    """How an item's tags are verified at its target, a few at every look."""
+
+    every: timedelta = timedelta(days=30)  # each tag, within this time
+    depth: Depth = "tags"
+    repair: Repair = "missing"
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One repository to mirror. Its identity is `target`: no two items share one."""
 
@@ -41,6 +51,7 @@ class Item:
     transport: TransportName | None = None  # None: FERRYMAN_TRANSPORT
     immutable: tuple[re.Pattern[str], ...] = ()  # tags that upstream never moves
     probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
+    verify: VerifyRules = VerifyRules()
 
     @property
     def registries(self) -> tuple[str, str]:

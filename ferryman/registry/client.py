@@ -46,7 +46,7 @@ from ferryman.registry.sender import Sender
 from ferryman.registry_options import RegistryOptions
 
 __all__ = [
-    "Capabilities", "Described", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
+    "Capabilities", "Described", "HeldBlob", "ManifestRefused", "Mount", "RegistryClient", "Session", "Stored",
 ]  # fmt: skip
 
 _HEADLESS = timedelta(days=1)  # until HEAD is tried again at a registry that did not support it for manifests
@@ -63,6 +63,14 @@ class Mount:
 
     made: bool
     session: Session | None = None  # an upload session that the registry opened instead
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlob:
+    """What a registry answers to the HEAD of a blob."""
+
+    there: bool | None  # None: its answer does not say
+    size: int | None = None  # bytes; None: its answer does not say
 
 
 class RegistryClient:
@@ -201,8 +209,14 @@ class RegistryClient:
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a target repository has the blob; None: its answer to HEAD does not say."""
+        return (await self.head_blob(repository, digest)).there
+
+    async def head_blob(self, repository: Repository, digest: str) -> HeldBlob:
+        """Whether a target repository has the blob, and how long it is there."""
         response = await self._sender.send(self._requests(repository.registry).head_blob(repository.name, digest))
-        return True if response.ok else (False if response.status == HTTPStatus.NOT_FOUND else None)
+        if response.ok:
+            return HeldBlob(there=True, size=manifest_responses.length_of(response))
+        return HeldBlob(there=False if response.status == HTTPStatus.NOT_FOUND else None)
 
     async def mount_blob(self, repository: Repository, digest: str, *, source: str) -> Mount:
         """Cross-repository mount: let the registry take the blob from its repository `source` (a name)."""

@@ -59,9 +59,14 @@ def describe(spec: RequestSpec, response: Response, *, pinned: str | None) -> De
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
         raise _wrong(spec, response, f"has another digest by its header: {digest}")
+    return Described(digest, _content_type(response), length_of(response))
+
+
+def length_of(response: Response) -> int | None:
+    """The length of the content, by the answer to its HEAD; None: it does not say."""
     # With a Content-Encoding, it is the compressed length.
     length = response.headers.get("Content-Length", "") if "Content-Encoding" not in response.headers else ""
-    return Described(digest, _content_type(response), int(length) if length.isascii() and length.isdigit() else None)
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 def receive(spec: RequestSpec, response: Response, *, pinned: str | None) -> Manifest:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ferryman.kinds import PauseScope
+from ferryman.kinds import FindingKind, PauseScope, RepairOutcome
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
@@ -194,6 +194,51 @@ class Look:
 
     tags: int  # that upstream has
     complete: bool  # the list was read to its end
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredTag:
+    """A mirrored tag, as recorded: what a verification compares with the target."""
+
+    id: int
+    tag: str
+    source: str  # registry/namespace/image
+    digest: str | None  # the target's digest after the copy; None: imported from the old history
+    source_digest: str | None  # upstream's, that a repair copies
+    gone: bool  # upstream no longer lists it
+    checked_at: datetime | None  # when the target was last asked; None: never, or not since the database was restored
+    intact_at: datetime | None  # when the target was last known to have it; None: as above
+    damaged: bool  # the last check has found something
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a check has found wrong with a mirrored tag at the target."""
+
+    finding: FindingKind
+    found: str | None = None  # the digest that the tag names; None: there is no such tag
+    detail: str | None = None  # what is missing of its contents, for people
+    lacking: frozenset[str] = frozenset()  # the digests that are missing
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of one tag's check, to be recorded."""
+
+    held: MirroredTag
+    damage: Damage | None = None  # None: intact
+    repair: RepairOutcome = "none"
+    moved: bool = False  # upstream's tag names another digest than the one on record
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether the tag was repaired, or is queued for that."""
+        return self.repair in {"queued", "restored"}
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the target has the tag now."""
+        return self.damage is None or self.repair == "restored"
 
 
 @dataclass(frozen=True, slots=True)

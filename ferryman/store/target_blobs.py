@@ -72,9 +72,13 @@ class TargetBlobs:
             known = await connection.execute(select(blobs.c.registry, blobs.c.repository).distinct())
             former = {(row.registry, row.repository) for row in known} - set(but)
         for registry, repository in sorted(former):
-            async with self._database.write() as connection:
-                gone = (blobs.c.registry == registry, blobs.c.repository == repository)
-                await connection.execute(delete(blobs).where(*gone))
+            await self.forget_repository(registry, repository)
+
+    async def forget_repository(self, registry: str, repository: str) -> None:
+        """Record that nothing is known of what the repository holds. Idempotent."""
+        async with self._database.write() as connection:
+            here = (blobs.c.registry == registry, blobs.c.repository == repository)
+            await connection.execute(delete(blobs).where(*here))
 
     async def forget_unused(self) -> None:
         """Forget the rows that were not used for a year."""

@@ -1,82 +1,131 @@
-"""Checks of mirrored tags at the target: when each was last verified, and requeueing those that differ."""
+"""Checks of mirrored tags at the target: when each was last checked, what was found, and requeueing for a repair."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, or_, select, update
 
 from ferryman.clock import Clock
+from ferryman.kinds import Depth, FindingKind
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import marks, status_is, tags
+from ferryman.store.database.tables import CHECKED_AT, findings, marks, status_is, tags
 from ferryman.store.queue.statements import new_round
+from ferryman.store.records import Checked, MirroredTag
+from ferryman.wakeup import Wakeup
 
 BACKUP = "backup"  # the mark of a restored database: tags not checked since may be newer at the target
-DIFFERS = "target-differs"  # the reason of a queued tag
-
-
-@dataclass(frozen=True, slots=True)
-class MirroredTag:
-    """A mirrored tag, as recorded."""
-
-    id: int
-    tag: str
-    digest: str | None  # the target's digest after the copy; None: imported from the old history
-    checked_at: datetime | None  # None: never, or not since the database was restored
+# The reason of a queued tag, by what was found.
+REASONS: dict[FindingKind, str] = {
+    "missing": "target-missing", "changed": "target-differs", "incomplete": "target-incomplete",
+}  # fmt: skip
+_DEPTHS: tuple[Depth, ...] = ("tags", "contents", "bytes")  # each includes those before it
 
 
 class TargetChecks:
     """The mirrored tags and their last checks. Every call raises StoreError."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, queued: Wakeup) -> None:
+        """`queued`: notified when a check has made tags due."""
         self._database = database
         self._clock = clock
+        self._queued = queued
 
-    async def unchecked(self, target: str, *, before: datetime) -> tuple[list[MirroredTag], bool]:
+    async def unchecked(self, target: str, depth: Depth, *, before: datetime) -> tuple[list[MirroredTag], bool]:
         """The synced tags of a target repository that were not checked since `before`, the longest ago first.
 
-        A check in the future was recorded under a wrong clock and does not count. And whether the database is a
-        restored backup.
+        And those that are damaged. A check in the future was recorded under a wrong clock and does not count. And
+        whether the database is a restored backup.
         """
-        checked_at = tags.c.target_checked_at
-        overdue = or_(checked_at.is_(None), checked_at < before, checked_at > self._clock.now())
-        query = (
-            select(tags.c.id, tags.c.tag, tags.c.target_digest, checked_at)
-            .where(tags.c.target == target, status_is("synced"), overdue)
-            .order_by(checked_at.asc().nulls_first(), tags.c.id)
-        )
+        overdue = or_(self._unchecked_since(depth, before), findings.c.tag_id.is_not(None))
+        in_order = tags.c[CHECKED_AT[depth]].asc().nulls_first()
+        query = _MIRRORED.where(tags.c.target == target, overdue).order_by(in_order, tags.c.id)
         async with self._database.read() as connection:
             found = [MirroredTag(*row) for row in await connection.execute(query)]
             return found, await _is_restored(connection)
 
-    async def record(self, *, matching: Sequence[MirroredTag], differing: Sequence[MirroredTag]) -> int:
-        """Record the tags that match at the target, and queue those that differ. Returns the number of queued ones.
+    async def page(
+        self, target: str, depth: Depth, *, since: datetime, after: int, tag: str | None = None, most: int
+    ) -> list[MirroredTag]:
+        """The next synced tags that were not checked since then, by their ids. `tag`: only this one."""
+        here = (tags.c.target == target, tags.c.id > after, self._unchecked_since(depth, since))
+        named = () if tag is None else (tags.c.tag == tag,)
+        query = _MIRRORED.where(*here, *named).order_by(tags.c.id).limit(most)
+        async with self._database.read() as connection:
+            return [MirroredTag(*row) for row in await connection.execute(query)]
+
+    def _unchecked_since(self, depth: Depth, moment: datetime) -> ColumnElement[bool]:
+        checked_at = tags.c[CHECKED_AT[depth]]
+        return or_(checked_at.is_(None), checked_at < moment, checked_at > self._clock.now())
+
+    async def record(self, results: Sequence[Checked], depth: Depth) -> int:
+        """Record what was found, and queue what is to be repaired. Returns the number of queued tags.
 
         A tag that was copied or queued during the check is left unchanged.
         """
         now = self._clock.now()
-        async with self._database.write(exclusive=bool(differing)) as connection:
-            for chunk in chunks(matching):
-                await connection.execute(_MARK_CHECKED, [{**_key(each), "now": now} for each in chunk])
-            queued = 0
-            for each in differing:
-                again = _UNCHANGED.values(new_round(DIFFERS, now))
-                queued += (await connection.execute(again, _key(each))).rowcount
+        well = [each.held for each in results if each.is_well]
+        damaged = [each for each in results if not each.is_well]
+        async with self._database.write(exclusive=bool(damaged)) as connection:
+            for chunk in chunks(well):
+                await connection.execute(_marked(depth), [{**_key(each), "now": now} for each in chunk])
+                await connection.execute(delete(findings).where(findings.c.tag_id.in_([each.id for each in chunk])))
+            queued = sum([await _record_damage(connection, each, depth, now) for each in damaged])
+        if queued:
+            self._queued.notify()
         return queued
+
+
+async def _record_damage(connection: Transaction, checked: Checked, depth: Depth, now: datetime) -> int:
+    """The number of queued tags: one, or none."""
+    assert checked.damage is not None  # noqa: S101 - the caller's part
+    is_queued = checked.repair == "queued"
+    again = new_round(REASONS[checked.damage.finding], now)
+    if checked.moved:
+        again["probed_at"] = None  # the next look asks upstream
+    change = _UNCHANGED.values(again) if is_queued else _marked(depth)
+    parameters = _key(checked.held) if is_queued else {**_key(checked.held), "now": now}
+    if not (await connection.execute(change, parameters)).rowcount:
+        return 0
+    facts = {
+        "finding": checked.damage.finding, "expected": checked.held.digest, "found": checked.damage.found,
+        "detail": checked.damage.detail, "lost": checked.repair == "lost", "checked_at": now,
+    }  # fmt: skip
+    same = (findings.c.finding == facts["finding"]) & findings.c.found.is_not_distinct_from(facts["found"])
+    since = case((same, findings.c.since), else_=now)
+    row = {"tag_id": checked.held.id, "intact_at": checked.held.intact_at, "since": now, **facts}
+    insert = connection.insert(findings).values(row)
+    await connection.execute(insert.on_conflict_do_update(index_elements=["tag_id"], set_={**facts, "since": since}))
+    return int(is_queued)
 
 
 async def _is_restored(connection: Transaction) -> bool:
     return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
 
 
+_is_damaged = findings.c.tag_id.is_not(None)
+_MIRRORED: Select[tuple[object, ...]] = (
+    select(
+        tags.c.id, tags.c.tag, tags.c.source, tags.c.target_digest, tags.c.source_digest, tags.c.gone_at.is_not(None),
+        tags.c.target_checked_at,
+        case((_is_damaged, findings.c.intact_at), else_=tags.c.target_checked_at),
+        _is_damaged,
+    )
+    .join_from(tags, findings, isouter=True)
+    .where(status_is("synced"))
+)  # fmt: skip
 _UNCHANGED = update(tags).where(
     tags.c.id == bindparam("tag_id"),
     status_is("synced"),
     tags.c.target_digest.is_not_distinct_from(bindparam("expected_digest", type_=tags.c.target_digest.type)),
     tags.c.target_checked_at.is_not_distinct_from(bindparam("last_checked_at", type_=tags.c.target_checked_at.type)),
 )
-_MARK_CHECKED = _UNCHANGED.values(target_checked_at=bindparam("now", type_=tags.c.target_checked_at.type))
+
+
+def _marked(depth: Depth) -> Update:
+    """The tag was checked now: this deep, and so less deep, too."""
+    columns = [CHECKED_AT[each] for each in _DEPTHS[: _DEPTHS.index(depth) + 1]]
+    return _UNCHANGED.values({name: bindparam("now", type_=tags.c[name].type) for name in columns})
 
 
 def _key(each: MirroredTag) -> dict[str, object]:

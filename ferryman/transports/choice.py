@@ -94,6 +94,10 @@ class TransportSelector:
         referrers = target.repository in self._with_referrers
         return await self._directly().copy(source, target, platforms, progress, referrers=referrers)
 
+    async def copy_within(self, source: Reference, target: Reference) -> Copied:
+        """Copy everything from one repository of a registry to another, or to another tag. Raises TransferError."""
+        return await self._directly().copy(source, target, Platforms(keyword="all"), _unheard)
+
     async def aclose(self) -> None:
         """Close those that were used."""
         for transport in (self._docker, self._direct):
@@ -123,3 +127,7 @@ class TransportSelector:
         }
         self._engine_targets = frozenset(str(target) for target, engine in through.items() if engine)
         self._direct_targets = frozenset(str(target) for target, engine in through.items() if not engine)
+
+
+def _unheard(part: str, done: int, total: int | None) -> None:
+    """Nobody watches the progress."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from ferryman.errors import LoginRefused, RateLimited, TransferError, Unreachable, Unsupported
 from ferryman.manifests.manifest import Manifest
 from ferryman.reference import Reference
-from ferryman.registry.client import RegistryClient, Stored
+from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 
 
 class TagRefused(Unsupported):
@@ -15,13 +15,16 @@ class TagRefused(Unsupported):
 async def put_tag(registry: RegistryClient, tag: Reference, manifest: Manifest) -> Stored:
     """Put a manifest under a tag. A refusal or a lost answer is no error if the tag names the manifest already.
 
-    Raises TagRefused if only the tag is refused, and what `put_manifest` raises.
+    A refusal because the registry lacks content is one: it has lost a part of what the tag names. Raises TagRefused if
+    only the tag is refused, and what `put_manifest` raises.
     """
     try:
         return await registry.put_manifest(tag, manifest)
     except (RateLimited, LoginRefused):
         raise
     except TransferError as error:
+        if isinstance(error, ManifestRefused) and error.lacks_content:
+            raise
         current = await _current_digest(registry, tag)
         if current == manifest.digest:  # an immutable tag refuses even this; or the answer to a successful PUT was lost
             return Stored(current, confirmed=True)

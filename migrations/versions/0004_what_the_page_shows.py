@@ -29,6 +29,8 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("moved_at", _TIME))
     op.add_column("tags", sa.Column("probed_at", _TIME))
     op.add_column("tags", sa.Column("natural_order", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
+    op.add_column("tags", sa.Column("contents_checked_at", _TIME))
+    op.add_column("tags", sa.Column("bytes_checked_at", _TIME))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
@@ -45,6 +47,7 @@ def upgrade() -> None:
     op.add_column("services", sa.Column("details", sa.JSON()))
     _index_tags()
     _create_digests()
+    _create_verification()
     _create_looks()
     _create_actions()
     _create_notices()
@@ -89,6 +92,36 @@ def _create_digests() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_digests"),
     )
     op.create_index("ix_digests_tag_id", "digests", ["tag_id", "id"])
+
+
+def _create_verification() -> None:
+    op.create_table(
+        "findings",
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("finding", sa.String(), nullable=False),
+        sa.Column("expected", sa.String()),
+        sa.Column("found", sa.String()),
+        sa.Column("detail", sa.String()),
+        sa.Column("lost", sa.Boolean(), nullable=False),
+        sa.Column("intact_at", _TIME),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("checked_at", _TIME, nullable=False),
+        sa.CheckConstraint("finding IN ('missing', 'changed', 'incomplete')", name="finding"),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_findings_tag_id_tags", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tag_id", name="pk_findings"),
+    )
+    op.create_table(
+        "verifications",
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("depth", sa.String(), nullable=False),
+        sa.Column("repair", sa.String(), nullable=False),
+        sa.Column("by_service", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("began_at", _TIME, nullable=False),
+        sa.CheckConstraint("depth IN ('tags', 'contents', 'bytes')", name="depth"),
+        sa.CheckConstraint("repair IN ('nothing', 'missing', 'all')", name="repair"),
+        sa.PrimaryKeyConstraint("target", "depth", name="pk_verifications"),
+    )
 
 
 def _create_looks() -> None:
@@ -265,6 +298,8 @@ def downgrade() -> None:
         "samples",
         "cycles",
         "looks",
+        "verifications",
+        "findings",
         "digests",
     ):
         op.drop_table(table)
@@ -295,6 +330,8 @@ def downgrade() -> None:
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["source_registry", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_registry", "tags", columns, sqlite_where=due, postgresql_where=due)
+    op.drop_column("tags", "bytes_checked_at")
+    op.drop_column("tags", "contents_checked_at")
     op.drop_column("tags", "natural_order")
     op.drop_column("tags", "probed_at")
     op.drop_column("tags", "moved_at")

@@ -1,5 +1,6 @@
 """The full form: defaults, registries, items."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ferryman.addresses import HostList
 from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
+from ferryman.items.model import VerifyRules
 from ferryman.platforms import Platforms
 from tests.items.support import complaints, read
 
@@ -260,3 +262,15 @@ def test_how_often_tags_are_asked_for_is_inherited_key_by_key(tmp_path: Path) ->
     ]  # fmt: skip
     plain = one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]")
     assert (plain.probe, plain.immutable) == ("learned", ())
+
+
+def test_how_targets_are_verified_has_defaults_key_by_key(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, verify: {every: 7d, deep: true, repair: all}}\n"
+        "items: [{source: quay.io/a/b, verify: {deep: bytes, repair: false}}, {source: quay.io/a/c}]"
+    )
+    own, inherited = read(tmp_path, text).items
+    assert own.verify == VerifyRules(every=timedelta(days=7), depth="bytes", repair="nothing")
+    assert inherited.verify == VerifyRules(every=timedelta(days=7), depth="contents", repair="all")
+    plain = one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]")
+    assert plain.verify == VerifyRules(every=timedelta(days=30), depth="tags", repair="missing")

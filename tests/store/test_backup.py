@@ -24,6 +24,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.target_checks import TargetChecks
+from ferryman.wakeup import Wakeup
 from tests.store.scene import LEASE, ManualClock, Scene, digest
 from tests.support.sources import CHECKOUT
 
@@ -63,7 +64,9 @@ async def recorded(file: Path) -> set[str]:
 async def is_marked(file: Path) -> bool:
     database, clock = await open_database(url_of(file), create=False), ManualClock()
     try:
-        _, restored = await TargetChecks(database, clock=clock).unchecked("any target", before=clock.now())
+        _, restored = await TargetChecks(database, clock=clock, queued=Wakeup()).unchecked(
+            "any", "tags", before=clock.now()
+        )
         return restored
     finally:
         await database.close()

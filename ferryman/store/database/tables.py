@@ -1,6 +1,6 @@
 """The database schema, the same for SQLite and PostgreSQL; `migrations/` upgrades databases to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from ferryman.kinds import Depth
 from ferryman.store.records import ItemKey, Status
 from ferryman.versions import natural_order
 
@@ -115,13 +116,15 @@ tags = Table(
     Column("claimed_at", UtcDateTime),
     Column("degraded", String),
     Column("referrers", String),  # the referrers' fingerprint
-    Column("target_checked_at", UtcDateTime),  # when the target last named `target_digest`; None: to be checked
+    Column("target_checked_at", UtcDateTime),  # when the target was last asked for its digest; None: to be asked
     Column("error_registry", String),  # that caused `error`; None: neither of the two
     Column("failed_at", UtcDateTime),  # the first failure since it was last synced or skipped
     Column("last_outcome", String),  # of the last attempt
     Column("moved_at", UtcDateTime),  # when upstream's tag was last found to name another digest
     Column("probed_at", UtcDateTime),  # when upstream was last asked for its digest; None: to be asked, if need be
     Column("natural_order", _CodePoints),  # sorts tags by name, numbers in it by value
+    Column("contents_checked_at", UtcDateTime),  # as `target_checked_at`: for all that its manifests name,
+    Column("bytes_checked_at", UtcDateTime),  # and for the bytes of all of that
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -130,6 +133,12 @@ tags = Table(
 
 
 TagCondition = ColumnElement[bool]  # on the rows of `tags`
+
+
+# The column with the time of a tag's last check, by the check's depth.
+CHECKED_AT: Mapping[Depth, str] = {
+    "tags": "target_checked_at", "contents": "contents_checked_at", "bytes": "bytes_checked_at",
+}  # fmt: skip
 
 
 def status_is(status: Status) -> ColumnElement[bool]:
@@ -232,6 +241,34 @@ digests = Table(
     CheckConstraint("side IN ('source', 'target')", name="side"),
 )
 Index("ix_digests_tag_id", digests.c.tag_id, digests.c.id)
+
+findings = Table(
+    "findings",  # of the last check at the target: what is wrong with a mirrored tag
+    metadata,
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("finding", String, nullable=False),
+    Column("expected", String),  # the digest on record
+    Column("found", String),  # the digest that the target's tag names
+    Column("detail", String),  # what is missing
+    Column("lost", Boolean, nullable=False),  # neither upstream nor the target's other repositories have it any more
+    Column("intact_at", UtcDateTime),  # when the target was last known to have it
+    Column("since", UtcDateTime, nullable=False),  # when it was first found so
+    Column("checked_at", UtcDateTime, nullable=False),
+    CheckConstraint("finding IN ('missing', 'changed', 'incomplete')", name="finding"),
+)
+
+verifications = Table(
+    "verifications",  # that have begun, or are requested, and have not ended
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("depth", String, primary_key=True),
+    Column("repair", String, nullable=False),
+    Column("by_service", Boolean, nullable=False),  # requested: a service does it; False: a command
+    Column("actor", String, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),  # what was checked since is not checked again
+    CheckConstraint("depth IN ('tags', 'contents', 'bytes')", name="depth"),
+    CheckConstraint("repair IN ('nothing', 'missing', 'all')", name="repair"),
+)
 
 history = Table(
     "history",

@@ -59,6 +59,7 @@ from ferryman.store.database.tables import (
     TagCondition,
     attempts,
     digests,
+    findings,
     history,
     lookup_failures,
     registries,
@@ -400,6 +401,8 @@ class Queue:
                 lines = [_history_line(result.job, row) for result, row in copied]
                 await connection.execute(connection.insert(history).on_conflict_do_nothing(), lines)
                 await connection.execute(digests.insert(), [_written_digest(result, now) for result, _ in copied])
+                ids = [result.job.id for result, _ in copied]
+                await connection.execute(delete(findings).where(findings.c.tag_id.in_(ids)))  # repaired
             await count_ends(
                 connection,
                 copied=[result.job.target for result, row in ended if result.outcome == "synced"],

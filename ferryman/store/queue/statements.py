@@ -174,5 +174,7 @@ SUCCEED = _end_statement(
         "referrers": bindparam("new_referrers", type_=String),
         "synced_at": bindparam("now", type_=tags.c.synced_at.type),
         "target_checked_at": bindparam("now", type_=tags.c.target_checked_at.type),
+        "contents_checked_at": null(),  # of other contents
+        "bytes_checked_at": null(),
     },
 )

@@ -1,0 +1,1 @@
+"""Compare mirrored tags with what the targets have, and repair what is damaged."""

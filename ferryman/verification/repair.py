@@ -1,0 +1,88 @@
+"""Repair a damaged tag: from upstream by the queue, or from what the target's own registry still has."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Literal
+
+from ferryman.errors import Denied, NotFound, Permanent, RateLimited, TransferError
+from ferryman.reference import Reference, Repository
+from ferryman.registry.client import RegistryClient
+from ferryman.store.records import Checked, Damage, MirroredTag
+from ferryman.store.target_blobs import TargetBlobs
+from ferryman.transports.base import Copied
+from ferryman.verification.contents import Contents
+
+_MOST_HOLDERS = 5  # other repositories that are tried
+
+CopyWithin = Callable[[Reference, Reference], Awaitable[Copied]]
+
+
+class Repair:
+    """Repairs tags. One object for the life of a process."""
+
+    def __init__(self, *, blobs: TargetBlobs, registry: RegistryClient, copy: CopyWithin) -> None:
+        """`copy`: from one reference of a registry to another one there, without upstream."""
+        self._blobs = blobs
+        self._registry = registry
+        self._copy = copy
+
+    async def repair(self, target: Repository, held: MirroredTag, damage: Damage) -> Checked:
+        """What came of it, to be recorded by the caller. Raises StoreError, and TransferError."""
+        await self._correct_record(target, damage)
+        upstream = await self._upstream(held)
+        if not isinstance(upstream, Permanent):
+            return Checked(held, damage, "queued", moved=upstream == "moved")
+        if await self._restore(target, held):
+            return Checked(held, damage, "restored")
+        # A source that denies access may grant it again; a tag that is gone from its list is another matter.
+        is_lost = held.gone or held.source_digest is None or isinstance(upstream, NotFound)
+        return Checked(held, damage, "lost" if is_lost else "queued")
+
+    async def _correct_record(self, target: Repository, damage: Damage) -> None:
+        """Forget what the target was believed to hold: the copy must not rely on it.
+
+        Where the manifest is gone, too, nobody knows what else was removed with it: nothing is believed any more.
+        """
+        if damage.finding == "missing":
+            await self._blobs.forget_repository(target.registry, target.name)
+        elif damage.lacking:
+            await self._blobs.forget(target.registry, target.name, damage.lacking)
+
+    async def _upstream(self, held: MirroredTag) -> Permanent | Literal["unmoved", "moved", "unknown"]:
+        """Whether upstream has what a repair would copy, and whether its tag names that; an error: it has it not."""
+        source = Repository.parse(held.source)
+        if held.source_digest is None:
+            return NotFound(f"{source}:{held.tag}: its digest is not known", registry=source.registry)
+        try:
+            with suppress(NotFound):
+                named = (await self._registry.head_manifest(source.tagged(held.tag))).digest
+                return "unmoved" if named == held.source_digest else "moved"
+            await self._registry.head_manifest(source.pinned(held.source_digest))
+        except (NotFound, Denied) as error:
+            return error
+        except TransferError:
+            if held.gone:  # a look would take it out of the queue before it is copied
+                raise
+        return "unknown"
+
+    async def _restore(self, target: Repository, held: MirroredTag) -> bool:
+        """Put the tag back from this repository, or from another one of its registry that has the image."""
+        if held.digest is None:
+            return False
+        holders = (await self._blobs.holders(target.registry, [held.digest], kind="manifest")).get(held.digest, set())
+        others = sorted(holders - {target.name})[:_MOST_HOLDERS]
+        for name in (target.name, *others):
+            source = Repository(target.registry, name).pinned(held.digest)
+            try:
+                copied = await self._copy(source, target.tagged(held.tag))
+            except RateLimited:
+                raise
+            except TransferError:
+                continue
+            if copied.digest == held.digest and await self._is_whole(target, held.digest):
+                return True
+        return False
+
+    async def _is_whole(self, target: Repository, digest: str) -> bool:
+        """Whether all of it is there: some registries accept manifests of which they lack blobs."""
+        return not await Contents(self._registry, reads=False).lacking(target, digest)
