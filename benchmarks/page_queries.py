@@ -18,6 +18,7 @@ from ferryman.item_names import Named
 from ferryman.operations.verdict import judge
 from ferryman.store.database.database import Database, Transaction, open_database
 from ferryman.store.queries.activity import ActivityFilter, read_activity
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.queries.running import read_running
@@ -56,8 +57,9 @@ def _queries() -> dict[str, _Query]:
 
     def item(shown: TagFilter = _ALL, sort: Sort = "version") -> _Query:
         async def read(connection: Transaction) -> None:
-            await read_item_tags(connection, targets[0], shown, NOW, sort=sort)
-            shown.count(await read_facets(connection, targets[0], shown.text))
+            held = await read_held_tags(connection, NOW, targets[0])
+            await read_item_tags(connection, targets[0], shown, held, sort=sort)
+            shown.count(await read_facets(connection, targets[0], held, shown.text))
 
         return read
 

@@ -28,7 +28,7 @@ from ferryman.store.history_pages import HistoryPage, history_pages
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.looks import note_look
-from ferryman.store.queue.manual_pauses import forget_pauses
+from ferryman.store.queue.manual_pauses import forget_pauses, read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
 
@@ -254,7 +254,8 @@ class Ledger:
     async def _records(self, query: Select[Any]) -> list[TagRecord]:
         async with self._database.read() as connection:
             records = [TagRecord(*row) async for row in connection.stream(query)]
-            return as_shown(records, await read_paused(connection, self._clock.now()))
+            paused, persons = await read_paused(connection, self._clock.now()), await read_pauses(connection)
+            return as_shown(records, paused, persons)
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:

@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, not_, or_, sel
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import UNREAD, status_is, tags
+from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Status, TagRecord
 from ferryman.versions import version_key
@@ -58,11 +59,11 @@ async def list_tags(
 ) -> AsyncIterator[TagRecord]:
     """The selected tags in order: the first `most`; None: all. Raises StoreError."""
     async with database.read() as connection:
-        paused = await read_paused(connection, now)
+        paused, persons = await read_paused(connection, now), await read_pauses(connection)
     for target in await _targets(database, selection):
         ids = await _ids(database, target, selection)
         for chunk in chunks(ids[:most]):
-            for record in as_shown(await _records(database, target, chunk, selection), paused):
+            for record in as_shown(await _records(database, target, chunk, selection), paused, persons):
                 yield record
         if most is not None:
             most -= len(ids)

@@ -8,6 +8,7 @@ from typing import Literal
 from ferryman.kinds import FindingKind, PauseScope, RepairOutcome
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
+TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
 CANCELLED: Literal["cancelled"] = "cancelled"  # the outcome of an attempt that a person ended; its tag's reason, too
 Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # see PlannedTag

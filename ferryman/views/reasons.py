@@ -15,6 +15,7 @@ _REASONS = {
     "changed": N_("changed upstream"),
     "retry": N_("failed before"),
     "queued": N_("waits for its turn"),
+    "paused": N_("waits for the end of a pause"),
     "up-to-date": N_("the target has it"),
     "excluded": N_("a pattern of `exclude` leaves it out"),
     "not-included": N_("no pattern of `include` matches"),

@@ -13,6 +13,7 @@ from ferryman.operations.requeue import count_requeue
 from ferryman.record import Record
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
+from ferryman.store.queries.held_tags import HeldTags, read_held_tags
 from ferryman.store.queries.item_tags import TagFilter
 from ferryman.views.verdict_sentences import cause_in_words
 from ferryman.web.context import context
@@ -40,26 +41,28 @@ class Choice:
         return text % {"n": number(tags), "what": self.what}
 
 
-def read_choice(request: web.Request, fields: Mapping[str, str]) -> Choice:
+async def read_choice(request: web.Request, fields: Mapping[str, str]) -> Choice:
     """What the form names. Raises Refused."""
+    now = context(request).clock.now()
     if fields.get("item"):
         item = item_named(request, fields["item"])
         if tag := fields.get("tag"):
             return Choice([item.target], tag=tag)
-        return of_filter(item, read_filter(fields))
+        async with context(request).record.database.read() as connection:
+            held = await read_held_tags(connection, now, item.target)
+        return of_filter(item, read_filter(fields), held)
     targets = {each.target for each in all_items(request)}
     if "kind" in fields:
-        now = context(request).clock.now()
         return of_cause(targets, fields["kind"] or None, fields.get("registry") or None, now)
     return all_failed(targets)
 
 
-def of_filter(item: Named, wanted: TagFilter) -> Choice:
-    """The tags of the item that its page shows."""
+def of_filter(item: Named, wanted: TagFilter, held: HeldTags) -> Choice:
+    """The tags of the item that its page shows. `held`: those that wait for the end of a pause."""
     if wanted.is_empty:
         return Choice([item.target], what=item.name)
     shown = ", ".join(f"{name} {value}" for name, value in as_fields(wanted).items())
-    return Choice([item.target], among=wanted.condition(), detail=shown, what=f"{item.name}: {shown}")
+    return Choice([item.target], among=wanted.condition(held), detail=shown, what=f"{item.name}: {shown}")
 
 
 def all_failed(targets: Collection[str]) -> Choice:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter
-from ferryman.store.records import Outcome, Status
+from ferryman.store.records import Outcome, TagState
 
 FIELDS = ("status", "reason", "kind", "outcome", "text")
 _LONGEST = 200  # characters
@@ -12,7 +12,7 @@ _LONGEST = 200  # characters
 
 def read_filter(fields: Mapping[str, str]) -> TagFilter:
     """What the fields ask for; what no tag can have is left out."""
-    status = next((each for each in get_args(Status) if each == fields.get("status")), None)
+    status = next((each for each in get_args(TagState) if each == fields.get("status")), None)
     return TagFilter(
         statuses=(status,) if status else (),
         reason=_text(fields, "reason") or None,

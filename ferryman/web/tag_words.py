@@ -58,7 +58,7 @@ class Choices:
 def choices(facets: Sequence[Facet]) -> Choices:
     """The values that the tags have, those of most tags first."""
     return Choices(
-        _choices([(each.status, each.tags) for each in facets], status_name),
+        _choices([(state, each.tags) for each in facets for state in sorted(each.states)], status_name),
         _choices([(each.reason, each.tags) for each in facets], _reason),
         _choices([(each.kind, each.tags) for each in facets], _reason),
         _choices([(each.outcome, each.tags) for each in facets], status_name),

@@ -15,7 +15,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
 _PAGE = [
     "target", "status", "reason", "error_kind", "last_outcome", "natural_order", "tag",
-    "pushed_at", "synced_at", "attempts",
+    "pushed_at", "synced_at", "attempts", "run_at",
 ]  # fmt: skip
 _DIGITS = re.compile("[0-9]+")
 _CHUNK = 10_000  # rows

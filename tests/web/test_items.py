@@ -8,7 +8,7 @@ from yarl import URL
 
 from ferryman.page_links import item_path, tag_path
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Status
+from ferryman.store.records import Intent, Status
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import ITEMS, all_rows
 from tests.web.conftest import StartSite
@@ -80,6 +80,36 @@ async def test_the_filter_and_the_order_stand_in_the_address(site: Site) -> None
     assert "No tag is like that." in (await site.get("/items/etcd?reason=nothing")).text
     assert rows((await site.get("/items/etcd?reason=excluded")).text) == ["left-out"]
     assert (await site.get("/items/etcd?after=%00")).status == 400
+
+
+async def test_held_tags_are_found_by_the_link_of_their_number_and_queued_again(start_site: StartSite) -> None:
+    site = await start_site(FERRYMAN_TOKEN=TOKEN)
+    await site.log_in(TOKEN)
+    await enqueue(site, "1", "2")
+    await site.app.record.queue.pause("quay.io", until=None, error="401")
+
+    overview, held = (await site.get("/")).text, (await site.get("/items/etcd?status=held")).text
+    assert '<a href="/items/etcd?status=held">2</a>' in overview
+    assert rows(held) == ["2", "1"]
+    assert '<option value="held" selected>held (2)</option>' in held
+    assert '<option value="queued">queued (2)</option>' in held
+    assert "waits for the end of a pause (2)" in held
+    assert rows((await site.get("/items/etcd?reason=paused")).text) == ["2", "1"]
+    assert rows((await site.get("/items/etcd?reason=new")).text) == []
+
+    form = {"form_token": await site.form_token("/items/etcd"), "item": "etcd", "status": "held", "confirmed": "yes"}
+    assert (await site.post("/actions/requeue", form)).status == 303
+    assert (await site.app.record.actions.list())[0].number == 2
+    assert rows((await site.get("/items/etcd?status=held")).text) == []
+
+
+async def test_what_a_person_has_paused_is_found_by_its_reason(site: Site) -> None:
+    await enqueue(site, "1", "2")
+    await site.app.record.manual_pauses.pause("item", ITEM.target, intent=Intent("me", "pause", ITEM.target))
+
+    assert rows((await site.get("/items/etcd?reason=paused")).text) == ["2", "1"]
+    assert rows((await site.get("/items/etcd?status=queued")).text) == ["2", "1"]
+    assert rows((await site.get("/items/etcd?status=held")).text) == []
 
 
 async def test_it_says_why_each_tag_is_where_it_is(site: Site) -> None:

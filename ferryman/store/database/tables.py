@@ -207,7 +207,7 @@ Index("ix_tags_names", tags.c.target, tags.c.natural_order, tags.c.id, tags.c.ta
 Index(
     "ix_tags_page",
     tags.c.target, tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome,
-    tags.c.natural_order, tags.c.tag, tags.c.pushed_at, tags.c.synced_at, tags.c.attempts,
+    tags.c.natural_order, tags.c.tag, tags.c.pushed_at, tags.c.synced_at, tags.c.attempts, tags.c.run_at,
 )  # fmt: skip
 
 attempts = Table(

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select, true, tuple_
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import TagCondition, tags
 from ferryman.store.listing import RECORD_COLUMNS
+from ferryman.store.queries.held_tags import HeldTags
 from ferryman.store.queries.pages import Page, bounded, decode_cursor, page_of
 from ferryman.store.queries.text_filter import contains
-from ferryman.store.queue.pauses import as_shown, read_paused
-from ferryman.store.records import Outcome, Status, TagRecord
+from ferryman.store.queue.pauses import PAUSED
+from ferryman.store.records import Outcome, TagRecord, TagState
 
 Sort = Literal["version", "name", "pushed", "synced", "status", "attempts"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -35,7 +36,7 @@ _SORTED_BY: dict[Sort, ColumnElement[Any]] = {
 class TagFilter:
     """Which tags of an item are shown: those for which all of this holds."""
 
-    statuses: Collection[Status] = ()  # any of these; none: any at all
+    statuses: Collection[TagState] = ()  # any of these; none: any at all
     reason: str | None = None
     kind: str | None = None  # of the error
     outcome: Outcome | None = None  # of the last attempt
@@ -56,26 +57,26 @@ class TagFilter:
         return sum(
             each.named
             for each in facets
-            if (not self.statuses or each.status in self.statuses)
+            if (not self.statuses or not each.states.isdisjoint(self.statuses))
             and self.reason in {None, each.reason}
             and self.kind in {None, each.kind}
             and self.outcome in {None, each.outcome}
         )
 
-    def condition(self) -> TagCondition:
+    def condition(self, held: HeldTags) -> TagCondition:
         """As one condition for a row."""
-        return and_(true(), *self.conditions())
+        return and_(true(), *self.conditions(held))
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, held: HeldTags) -> list[ColumnElement[bool]]:
         """As conditions for a row."""
         found: list[ColumnElement[bool]] = []
         if self.statuses:
-            found.append(tags.c.status.in_(self.statuses))
-        for column, value in (
-            (tags.c.reason, self.reason),
-            (tags.c.error_kind, self.kind),
-            (tags.c.last_outcome, self.outcome),
-        ):
+            recorded = tags.c.status.in_([each for each in self.statuses if each != "held"])
+            found.append(or_(recorded, held.held) if "held" in self.statuses else recorded)
+        if self.reason is not None:
+            own = and_(tags.c.reason == self.reason, not_(held.paused))
+            found.append(held.paused if self.reason == PAUSED else own)
+        for column, value in ((tags.c.error_kind, self.kind), (tags.c.last_outcome, self.outcome)):
             if value is not None:
                 found.append(column == value)
         if self.text:
@@ -87,18 +88,18 @@ async def read_item_tags(
     connection: Transaction,
     target: str,
     shown: TagFilter,
-    now: datetime,
+    held: HeldTags,
     *,
     sort: Sort = "version",
     descending: bool = True,
     size: int = 100,
     cursor: str | None = None,
 ) -> Page[TagRecord]:
-    """A page of the item's tags, the queued ones with the pauses that hold them back. Raises InvalidCursor."""
+    """A page of the item's tags, the queued ones with the pauses that hold them back (`held`). Raises InvalidCursor."""
     size, by = bounded(size), _SORTED_BY[sort]
     # SQLite must not walk along another index that has this order, and read the table for each row that it passes.
     by = by if shown.is_of_names and sort in {"version", "name"} else func.coalesce(by, by)
-    here = [tags.c.target == target, *shown.conditions()]
+    here = [tags.c.target == target, *shown.conditions(held)]
     if cursor is not None:
         last = _after(cursor, sort, by)
         here.append(tuple_(by, tags.c.id) < last if descending else tuple_(by, tags.c.id) > last)
@@ -107,7 +108,7 @@ async def read_item_tags(
     ids = [key for _, key in keys]
     records = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.id.in_(ids)))
     found = {row.id: TagRecord(*row) for row in records}
-    rows = as_shown([found[each] for each in ids], await read_paused(connection, now))
+    rows = held.as_shown(found[each] for each in ids)
     return page_of(rows, size, [tuple(key) for key in keys])
 
 
@@ -124,20 +125,31 @@ _TYPES: dict[Sort, type] = {"pushed": datetime, "synced": datetime, "attempts": 
 class Facet:
     """Tags of an item that have this in common: what a person can filter by."""
 
-    status: Status
+    status: TagState
     reason: str | None
     kind: str | None
     outcome: Outcome | None
     tags: int
     named: int  # those of them whose names contain the text
 
+    @property
+    def states(self) -> frozenset[TagState]:
+        """The states by which they are found: what is held is queued, too."""
+        return frozenset({self.status, "queued"}) if self.status == "held" else frozenset({self.status})
 
-async def read_facets(connection: Transaction, target: str, text: str = "") -> list[Facet]:
+
+async def read_facets(connection: Transaction, target: str, held: HeldTags, text: str = "") -> list[Facet]:
     """What the item's tags can be filtered by, how many tags that gives, and how many whose names contain the text.
 
     One query, because each has to read all of the item's entries in the index.
     """
-    columns = (tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome)
-    named = func.count().filter(contains(tags.c.tag, text)) if text else func.count()
-    query = select(*columns, func.count(), named).where(tags.c.target == target).group_by(*columns).order_by(*columns)
+    status: ColumnElement[Any] = tags.c.status
+    reason: ColumnElement[Any] = tags.c.reason
+    if held.has_any:  # otherwise the columns alone: then a database groups along the index
+        status, reason = case((held.held, "held"), else_=status), case((held.paused, PAUSED), else_=reason)
+    columns = (status.label("status"), reason.label("reason"), tags.c.error_kind, tags.c.last_outcome)
+    here = select(*columns, tags.c.tag).where(tags.c.target == target).subquery("here")
+    keys = [column for column in here.c if column.name != "tag"]
+    named = func.count().filter(contains(here.c.tag, text)) if text else func.count()
+    query = select(*keys, func.count(), named).group_by(*keys).order_by(*keys)
     return [Facet(*row) for row in await connection.execute(query)]

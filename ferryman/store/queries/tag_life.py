@@ -9,6 +9,7 @@ from sqlalchemy import select
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, digests, history, tags
 from ferryman.store.listing import RECORD_COLUMNS
+from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, TagRecord
 
@@ -40,7 +41,8 @@ async def read_tag_life(connection: Transaction, target: str, tag: str, now: dat
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    [record] = as_shown([TagRecord(*row)], await read_paused(connection, now))
+    paused, persons = await read_paused(connection, now), await read_pauses(connection)
+    [record] = as_shown([TagRecord(*row)], paused, persons)
     return TagLife(
         record,
         digests=await _digests(connection, record.id),

@@ -15,9 +15,10 @@ from sqlalchemy.sql.dml import Update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import registries, status_is, tags
-from ferryman.store.records import PausedRegistries, RegistryState, TagRecord, WaitingTag
+from ferryman.store.records import Paused, PausedRegistries, RegistryState, TagRecord, WaitingTag
 
-PAUSED = "paused"  # the reason that is shown of a queued tag that waits for its registry
+PAUSED = "paused"  # the reason that is shown of a queued tag that waits for its registry, or for a person
+_NO_PERSON = Paused()
 CLOCK_SKEW = timedelta(minutes=1)  # at most, between the clocks of two machines
 LONGEST_PAUSE = timedelta(days=1)  # that a registry may ask for
 _Tag = TypeVar("_Tag", TagRecord, WaitingTag)
@@ -57,11 +58,16 @@ def held_back(tag: _Tag, paused: PausedRegistries) -> _Tag:
     )
 
 
-def as_shown(records: Iterable[TagRecord], paused: PausedRegistries) -> list[TagRecord]:
-    """The records, with what the queued ones wait for."""
-    if not paused.states:
+def as_shown(records: Iterable[TagRecord], paused: PausedRegistries, persons: Paused = _NO_PERSON) -> list[TagRecord]:
+    """The records, with what the queued ones wait for. `persons`: whose pauses count, too."""
+    if not paused.states and not persons:
         return list(records)
-    return [held_back(record, paused) if record.status == "queued" else record for record in records]
+    return [_as_shown(record, paused, persons) if record.status == "queued" else record for record in records]
+
+
+def _as_shown(record: TagRecord, paused: PausedRegistries, persons: Paused) -> TagRecord:
+    shown = held_back(record, paused)
+    return replace(shown, reason=PAUSED) if persons.of_item(record.target, record.source) else shown
 
 
 def released(pauses: Collection[RegistryState]) -> list[ColumnElement[bool]]:

@@ -18,8 +18,9 @@ from ferryman.operations.requeue import count_requeue, requeue_tags
 from ferryman.operations.subjects import registries_of, registry_named
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
+from ferryman.store.queries.held_tags import HeldTags, read_held_tags
 from ferryman.store.queries.item_tags import TagFilter
-from ferryman.store.records import Outcome, Status
+from ferryman.store.records import Outcome, TagState
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.pauses import PauseDocument
 from ferryman.web.api.endpoints import Body, Parameters, post
@@ -157,17 +158,19 @@ class RequeueBody(Body):
 
     only_failed: bool = Field(default=False, description="Only tags that have failed.", examples=[True])
     cause: CauseBody | None = Field(None, description="Only tags that fail for this cause.")
-    status: list[Status] = Field([], description="With any of these.", examples=[["failed"]])
+    status: list[TagState] = Field(
+        [], description="With any of these; `held`: queued until a login is accepted.", examples=[["failed"]]
+    )
     reason: Text | None = Field(None, description="Skipped, or waiting, for this reason.", examples=["rate-limited"])
     kind: Text | None = Field(None, description="With an error of this kind.", examples=["denied"])
     outcome: Outcome | None = Field(None, description="Whose last attempt ended so.", examples=["failed"])
     text: Text = Field("", description="With this somewhere in the name.", examples=["v3"])
 
-    def among(self, now: datetime) -> TagCondition:
-        """As the store takes it."""
+    def among(self, held: HeldTags, now: datetime) -> TagCondition:
+        """As the store takes it. `held`: what waits for the end of a pause."""
         shown = TagFilter(
             statuses=self.status, reason=self.reason, kind=self.kind, outcome=self.outcome, text=self.text
-        ).condition()
+        ).condition(held)
         return shown if self.cause is None else of_group(self.cause.kind, self.cause.registry, now) & shown
 
     @property
@@ -235,7 +238,9 @@ async def _requeue(
     request: web.Request, targets: set[str], parameters: RequeueParameters, body: RequeueBody, *, tag: str | None = None
 ) -> RequeuedDocument:
     here = context(request)
-    record, only_failed, among, lifting = here.record, body.only_failed, body.among(here.clock.now()), body.lifting
+    record, only_failed, lifting, now = here.record, body.only_failed, body.lifting, here.clock.now()
+    async with record.database.read() as connection:
+        among = body.among(await read_held_tags(connection, now), now)
     if parameters.dry_run:
         number = await count_requeue(record, targets, tag=tag, only_failed=only_failed, among=among, lifting=lifting)
     else:

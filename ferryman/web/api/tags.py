@@ -8,9 +8,10 @@ from pydantic import Field
 
 from ferryman.errors import TransferError
 from ferryman.operations.plan import plan_items
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import Sort, TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import read_tag_life
-from ferryman.store.records import Outcome, Status
+from ferryman.store.records import Outcome, TagState
 from ferryman.views.documents.base import Document
 from ferryman.views.documents.plan import PlannedTagDocument, plan_documents
 from ferryman.views.documents.tags import TagDocument, TagLifeDocument
@@ -32,8 +33,13 @@ class TagPage(Page[TagDocument]):
 class TagsParameters(ItemParameters, Paged):
     """Which tags of an item: those for which all of this holds."""
 
-    status: list[Status] = Field([], description="With any of these.", examples=[["failed", "queued"]])
-    reason: Text | None = Field(None, description="Skipped, or waiting, for this reason.", examples=["beyond-limit"])
+    status: list[TagState] = Field(
+        [], description="With any of these; `held`: queued until a login is accepted.", examples=[["failed", "held"]]
+    )
+    reason: Text | None = Field(
+        None, description="Skipped, or waiting, for this reason; `paused`: for the end of a pause.",
+        examples=["beyond-limit"],
+    )  # fmt: skip
     kind: Text | None = Field(None, description="With an error of this kind.", examples=["denied"])
     outcome: Outcome | None = Field(None, description="Whose last attempt ended so.")
     text: Text = Field("", description="With this somewhere in the name.", examples=["v3"])
@@ -52,8 +58,9 @@ async def list_tags(request: web.Request, parameters: TagsParameters) -> TagPage
     target = str(named_item(request, parameters.name).target)
     here = context(request)
     async with here.record.database.read() as connection:
+        held = await read_held_tags(connection, here.clock.now(), target)
         page = await read_item_tags(
-            connection, target, parameters.shown, here.clock.now(),
+            connection, target, parameters.shown, held,
             sort=parameters.sort, descending=not parameters.ascending, size=parameters.limit, cursor=parameters.cursor,
         )  # fmt: skip
     return TagPage.of(request, page, TagDocument.of)

@@ -25,7 +25,7 @@ _LONGEST_NOTE = 200  # characters
 
 
 async def _requeue(request: web.Request) -> web.StreamResponse:
-    choice = read_choice(request, await _fields(request))
+    choice = await read_choice(request, await _fields(request))
     record = context(request).record
     if not await is_confirmed(request) and choice.tag is None:
         tags = await count(record, choice)

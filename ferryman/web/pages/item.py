@@ -10,6 +10,7 @@ from ferryman.item_names import Named
 from ferryman.items.model import Item
 from ferryman.operations.overview import ItemOverview, Overview, read_overview
 from ferryman.operations.plan import plan_items
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import read_facets, read_item_tags
 from ferryman.store.queries.pages import InvalidCursor
 from ferryman.views.reasons import reason_in_words
@@ -40,14 +41,15 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
     wanted, (sort, downwards) = read_filter(request.query), read_sort(request.query)
     overview, standing = await _overview(request, item)
     async with here.record.database.read() as connection:
+        held = await read_held_tags(connection, here.clock.now(), target)
         try:
             page = await read_item_tags(
-                connection, target, wanted, here.clock.now(), sort=sort, descending=downwards, size=_ROWS,
+                connection, target, wanted, held, sort=sort, descending=downwards, size=_ROWS,
                 cursor=request.query.get("after"),
             )  # fmt: skip
         except InvalidCursor:
             raise Refused(400, _("This part of the list does not exist: begin at its first page.")) from None
-        facets = await read_facets(connection, target, wanted.text)
+        facets = await read_facets(connection, target, held, wanted.text)
     return render(
         request,
         "item.html",

@@ -10,6 +10,7 @@ from ferryman.items.model import Item
 from ferryman.operations.image_sizes import ImageSize
 from ferryman.page_links import tag_path
 from ferryman.store.database.database import Transaction
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import TagFilter, read_item_tags
 from ferryman.store.queries.tag_life import TagLife, read_tag_life
 from ferryman.views.reasons import probe_in_words
@@ -80,9 +81,9 @@ async def _life(request: web.Request, item: Item) -> TagLife:
 
 async def _near(connection: Transaction, target: str, tag: str, now: datetime) -> list[str]:
     """Tags of the item that share a part of the name."""
-    part = tag
+    part, held = tag, await read_held_tags(connection, now, target)
     while part:
-        page = await read_item_tags(connection, target, TagFilter(text=part), now, size=_SUGGESTED)
+        page = await read_item_tags(connection, target, TagFilter(text=part), held, size=_SUGGESTED)
         if page.rows:
             return [each.tag for each in page.rows]
         part = part[: len(part) // 2]

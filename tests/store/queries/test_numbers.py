@@ -17,6 +17,7 @@ from ferryman.store.queries import activity
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
 from ferryman.store.queries.counts import TagCounts, read_counts, total
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.pages import Page
 from ferryman.store.queries.running import read_running
@@ -126,18 +127,21 @@ async def test_the_causes_of_failures(database: Database, rows: Rows) -> None:
 async def test_the_tags_of_an_item(database: Database, scene: Scene, rows: Rows) -> None:
     target, now = TARGETS[0], scene.clock.now()
     here = [row for row in rows if row.target == target]
+    for registry in ("quay.io", "registry.example.com"):
+        await scene.queue.resume(registry)
     async with database.read() as connection:
+        held = await read_held_tags(connection, now, target)
         for shown, is_shown in _FILTERS:
             wanted = [row for row in here if is_shown(row)]
-            assert shown.count(await read_facets(connection, target, shown.text)) == len(wanted)
+            assert shown.count(await read_facets(connection, target, held, shown.text)) == len(wanted)
             for sort, by in _SORTS.items():
                 for descending in (True, False):
                     read = partial(
-                        read_item_tags, connection, target, shown, now, sort=sort, descending=descending, size=3
+                        read_item_tags, connection, target, shown, held, sort=sort, descending=descending, size=3
                     )
                     found = [record.id for record in await all_pages(read)]
                     assert found == [row.id for row in sorted(wanted, key=by, reverse=descending)]
-        facets = await read_facets(connection, target)
+        facets = await read_facets(connection, target, held)
     assert Counter({(each.status, each.reason, each.kind, each.outcome): each.tags for each in facets}) == Counter(
         (row.status, row.reason, row.error_kind, row.last_outcome) for row in here
     )

@@ -1,6 +1,7 @@
 """No query of a page reads all tags, or all attempts: SQLite's plans say so."""
 
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ferryman.store.database.database import Database
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
+from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.queries.running import read_running
@@ -73,16 +75,25 @@ _FILTERS = (
     TagFilter(kind="denied", text="1"),
     TagFilter(outcome="synced", text="latest"),
 )
+_OF_PAUSED = (TagFilter(statuses=["held", "failed"]), TagFilter(reason="paused"))
 
 
+@pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize("sort", SORTS)
-async def test_the_page_of_an_item(database: Database, scene: Scene, events: RandomEvents, sort: Sort) -> None:
+async def test_the_page_of_an_item(
+    database: Database, scene: Scene, events: RandomEvents, sort: Sort, paused: bool
+) -> None:
+    for registry in ("quay.io", "registry.example.com"):
+        await scene.queue.resume(registry)
+    if paused:  # a rate limit, for which the time of each tag counts
+        await scene.queue.pause("quay.io", until=scene.clock.now() + timedelta(hours=1), error="429")
     with captured(database) as statements:
         async with database.read() as connection:
-            for shown in _FILTERS:
-                first = await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, size=1)
-                await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, cursor=first.next)
-                await read_facets(connection, TARGETS[0], shown.text)
+            held = await read_held_tags(connection, scene.clock.now(), TARGETS[0])
+            for shown in (*_FILTERS, *(_OF_PAUSED if paused else ())):
+                first = await read_item_tags(connection, TARGETS[0], shown, held, sort=sort, size=1)
+                await read_item_tags(connection, TARGETS[0], shown, held, sort=sort, cursor=first.next)
+                await read_facets(connection, TARGETS[0], held, shown.text)
 
     plans = await statements.plans(database)
     assert scans(plans) == []
@@ -97,7 +108,9 @@ async def test_tags_in_the_order_of_their_names_are_read_in_the_order_of_an_inde
 ) -> None:
     with captured(database) as statements:
         async with database.read() as connection:
-            await read_item_tags(connection, TARGETS[0], shown, scene.clock.now(), sort=sort, size=1)
+            held = await read_held_tags(connection, scene.clock.now(), TARGETS[0])
+            statements.seen.clear()
+            await read_item_tags(connection, TARGETS[0], shown, held, sort=sort, size=1)
 
     first, *_ = await statements.plans(database)
     assert first.startswith("SEARCH tags USING COVERING INDEX")
