@@ -87,9 +87,9 @@ bench: as-root bench-packages race ## The race; then requests, the Docker Engine
 	$(BIN)/python -m benchmarks.big_tables
 
 lock: $(VENV)/installed ## Take the newest versions into the lock files
-	$(LOCK) pyproject.toml --extra notify --extra postgresql --output-file requirements/run.txt
+	$(LOCK) pyproject.toml $(EXTRAS) --output-file requirements/run.txt
 	$(LOCK) --group build --output-file requirements/build.txt
-	$(LOCK) pyproject.toml --extra notify --extra postgresql --group dev --output-file requirements/dev.txt \
+	$(LOCK) pyproject.toml $(EXTRAS) --group dev --output-file requirements/dev.txt \
 		--constraint requirements/run.txt --constraint requirements/build.txt
 
 clean: ## Remove what was built, the environment and the caches
@@ -112,6 +112,7 @@ race-packages:
 bench-packages:
 	@.ci/install-packages $(BENCH_PACKAGES)
 
+EXTRAS := --extra notify --extra postgresql --extra sigstore
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate
 
