@@ -22,6 +22,7 @@
             ├── TlsFailed         tls            no TLS where it was expected, or an untrusted certificate
             ├── NotFound          not-found      no such repository, tag, manifest or blob
             ├── NoSuchPlatform    platform       the image has none of the wanted platforms: `skipped`
+            ├── SignatureRefused  signature-refused  nobody whom items.yml trusts has signed the image
             └── Unsupported       unsupported    schema 1, Helm charts through an engine, immutable tags …
 
 Exceptions of aiohttp, aiodocker and SQLAlchemy never leave the folder that uses the library.
@@ -185,6 +186,12 @@ class NoSuchPlatform(Permanent):
     """The source has none of the wanted platforms."""
 
     kind = "platform"
+
+
+class SignatureRefused(Permanent):
+    """Nobody whom `verify_signatures` trusts has signed the image: nothing of it is copied."""
+
+    kind = "signature-refused"
 
 
 class Unsupported(Permanent):

@@ -27,9 +27,9 @@ ROWS = (
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "scheduler", "worker"),
     ("liveness", "planner", "pause_watch", "probing", "registry_pauses", "timetable", "verification"),
-    ("configuration", "discovery", "record", "registry_waits", "transports"),
+    ("configuration", "discovery", "record", "registry_waits", "signatures", "transports"),
     ("registry", "remedies", "store", "items", "settings", "supervision"),
-    ("i18n", "manifests", "registry_options", "secret_files"),
+    ("i18n", "manifests", "registry_options", "secret_files", "signature_rules"),
     (
         "addresses",
         "bandwidth",
@@ -76,13 +76,17 @@ ROWS_INSIDE = {
 }
 
 # What the worker and the scheduler bring together stays apart below them.
-APART = {("discovery", "store"), ("discovery", "items"), ("transports", "store"), ("transports", "items")}
+APART = {(room, below) for room in ("discovery", "signatures", "transports") for below in ("store", "items")}
 
 # Each library has one room. aiodocker's connection errors are aiohttp's: the transport may catch them.
 ROOMS_OF = {
     "aiohttp": {"notify", "registry", "transports", "web"},
     "apprise": {"notify"},
     "aiodocker": {"transports"},
+    "cbor2": {"signatures"},
+    "cryptography": {"signatures"},
+    "sigstore": {"signatures"},
+    "sigstore_models": {"signatures"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "yaml": {"items"},
