@@ -1,20 +1,35 @@
 """Cache of what target registries hold, and of their missing capabilities. It saves requests, and may be outdated."""
 
-from collections.abc import Collection, Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Executable, String, and_, bindparam, delete, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.kinds import ContentKind
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import blobs, missing_capabilities
+from ferryman.store.database.upserts import insert_missing
 
 _CAPABILITY_MAX_AGE = timedelta(days=30)  # a missing capability is tried again after this: registries are upgraded
 _USE_PRECISION = timedelta(days=30)  # precision of `used_at`, which saves writes
 _UNUSED_MAX_AGE = timedelta(days=365)
 _CLOCK_SKEW = timedelta(hours=1)  # at most, between machines that share a database
+
+# The statements of every job are built once: building one takes longer than running it.
+_of_kind = and_(
+    blobs.c.registry == bindparam("of_registry", type_=String), blobs.c.kind == bindparam("of_kind", type_=String)
+)
+_HOLDERS = select(blobs.c.digest, blobs.c.repository, blobs.c.used_at).where(
+    _of_kind, blobs.c.digest.in_(bindparam("digests", expanding=True))
+)
+_USE = (
+    update(blobs)
+    .where(_of_kind, blobs.c.digest == bindparam("used", type_=String))
+    .values(used_at=bindparam("now", type_=blobs.c.used_at.type))
+)
 
 
 class TargetBlobs:
@@ -29,30 +44,16 @@ class TargetBlobs:
 
         The use of these rows is recorded, once a month.
         """
+        uses = await self._database.read_at_once(partial(_uses, registry=registry, kind=kind, digests=list(digests)))
         found: dict[str, set[str]] = {}
-        outdated: set[str] = set()
-        of_kind = (blobs.c.registry == registry, blobs.c.kind == kind)
-        query = select(blobs.c.digest, blobs.c.repository, self._use_is_outdated().label("outdated")).where(*of_kind)
-        async with self._database.read() as connection:
-            for chunk in chunks(list(digests)):
-                for row in await connection.execute(query.where(blobs.c.digest.in_(chunk))):
-                    found.setdefault(row.digest, set()).add(row.repository)
-                    if row.outdated:
-                        outdated.add(row.digest)
-        if outdated:
-            await self._record_use(of_kind, outdated)
-        return found
-
-    def _use_is_outdated(self) -> ColumnElement[bool]:
+        for digest, repository, _ in uses:
+            found.setdefault(digest, set()).add(repository)
         now = self._clock.now()
-        in_future = blobs.c.used_at > now + _CLOCK_SKEW  # recorded under a wrong clock
-        return or_(blobs.c.used_at.is_(None), blobs.c.used_at < now - _USE_PRECISION, in_future)
-
-    async def _record_use(self, of_kind: tuple[ColumnElement[bool], ...], digests: Collection[str]) -> None:
-        statement = update(blobs).where(*of_kind, blobs.c.digest == bindparam("used")).values(used_at=self._clock.now())
-        async with self._database.write() as connection:
-            for chunk in chunks(sorted(digests)):  # sorted, as in `remember`
-                await connection.execute(statement, [{"used": digest} for digest in chunk])
+        # Sorted, as in `remember`.
+        if outdated := sorted({digest for digest, _, used_at in uses if _is_outdated(used_at, now)}):
+            rows = [{"of_registry": registry, "of_kind": kind, "used": digest, "now": now} for digest in outdated]
+            await self._database.write_at_once(partial(_execute, statement=_USE, rows=rows))
+        return found
 
     async def remember(self, registry: str, repository: str, held: Mapping[ContentKind, Collection[str]]) -> None:
         """Record that the repository holds these digests. Idempotent."""
@@ -62,9 +63,9 @@ class TargetBlobs:
             for kind, digests in held.items()
             for digest in sorted(digests)  # sorted: otherwise two writers of the same rows could deadlock on PostgreSQL
         ]
-        async with self._database.write() as connection:
-            for chunk in chunks(rows):
-                await connection.execute(connection.insert(blobs).on_conflict_do_nothing(), chunk)
+        await self._database.write_at_once(
+            lambda connection: _execute(connection, insert_missing(connection.dialect.name, blobs), rows)
+        )
 
     async def forget_repositories(self, *, but: Collection[tuple[str, str]]) -> None:
         """Forget the content of all repositories but these (registry and name): the others are no targets any more."""
@@ -122,3 +123,24 @@ class TargetBlobs:
         )
         async with self._database.write() as connection:
             await connection.execute(statement)
+
+
+def _uses(
+    connection: Connection, *, registry: str, kind: ContentKind, digests: Sequence[str]
+) -> list[tuple[str, str, datetime | None]]:
+    """Which repository holds which of these digests, and when that was last made use of."""
+    return [
+        (row.digest, row.repository, row.used_at)
+        for chunk in chunks(digests)
+        for row in connection.execute(_HOLDERS, {"of_registry": registry, "of_kind": kind, "digests": chunk})
+    ]
+
+
+def _is_outdated(used_at: datetime | None, now: datetime) -> bool:
+    """Whether the last use was long ago, or is not known, or was recorded under a wrong clock."""
+    return used_at is None or not now - _USE_PRECISION <= used_at <= now + _CLOCK_SKEW
+
+
+def _execute(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, object]]) -> None:
+    for chunk in chunks(rows):
+        connection.execute(statement, chunk)

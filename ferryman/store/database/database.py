@@ -31,22 +31,21 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.engine.url import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_, greenlet_spawn
 
 from ferryman.errors import ConfigurationError, NoDatabase, Problem, StoreError
-from ferryman.store.database import sqlite_driver
+from ferryman.store.database import sqlite_driver, upserts
 from ferryman.store.database.errors import as_store_errors, brief
 from ferryman.store.database.shielded import shielded
 from ferryman.store.database.sqlite_file import checkpoint, remove_stale_log
 from ferryman.store.database.tables import VERSION, set_postgresql_options
 
 if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.dialects import postgresql, sqlite
 
 _Arguments = TypeVarTuple("_Arguments")
 _T = TypeVar("_T")
@@ -175,6 +174,24 @@ class Database:
         async with _transaction(self._reader, self.name) as transaction:
             yield transaction
 
+    async def write_at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """`write` for the transactions of every job: to SQLite, all of it is one call instead of one a statement.
+
+        `work` gets SQLAlchemy's own connection. It runs in the driver's thread, so it has no use for the event loop.
+        Raises StoreError.
+        """
+        return await self._at_once(self._writer, work)
+
+    async def read_at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """`read`, in the same way. Raises StoreError."""
+        return await self._at_once(self._reader, work)
+
+    async def _at_once(self, pool: Engine, work: Callable[[Connection], _T]) -> _T:
+        with as_store_errors(self.name):
+            if self.file is None:
+                return await _spawned(_in_one_go, pool, work)
+            return await _spawned(_in_one_call, pool, work)
+
     async def checkpoint(self) -> None:
         """Copy SQLite's write-ahead log into the file, as far as readers allow. Raises StoreError."""
         if self.file is not None:
@@ -232,11 +249,7 @@ class Transaction:
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT with ON CONFLICT, which both dialects spell alike."""
-        if self._connection.dialect.name == "sqlite":
-            return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a twentieth of the start, and rarely needed
-
-        return postgresql.insert(table)
+        return upserts.insert(self._connection.dialect.name, table)
 
 
 async def _spawned(function: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
@@ -265,6 +278,21 @@ def _execute(connection: Connection, statement: Executable, parameters: _Paramet
         # Otherwise the driver's cursor would stay open: the rows are read outside the greenlet.
         await_(result.cursor._async_soft_close())  # noqa: SLF001
     return result
+
+
+def _in_one_call(pool: Engine, work: Callable[[Connection], _T]) -> _T:
+    """A transaction in SQLite's thread."""
+    with pool.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        result: _T = driver.run_async(lambda aiosqlite: aiosqlite.transact(work))
+        return result
+
+
+def _in_one_go(pool: Engine, work: Callable[[Connection], _T]) -> _T:
+    """A transaction on PostgreSQL."""
+    with pool.begin() as connection:
+        connection.execute(_SHARED)
+        return work(connection)
 
 
 def _start_stream(connection: Connection, statement: Executable) -> CursorResult[*tuple[Any, ...]]:
@@ -353,7 +381,7 @@ def _create_pool(
     arguments: dict[str, Any] = {"timeout": _CONNECT_TIMEOUT, "command_timeout": command_timeout or _COMMAND_TIMEOUT}
     if file:
         absolute = file.absolute()
-        arguments = {"async_creator_fn": lambda *_, **__: sqlite_driver.connect(absolute)}
+        arguments = {"async_creator_fn": lambda *_, **__: sqlite_driver.connect(absolute, begin=begin)}
     pool = create_engine(
         url,
         connect_args=arguments,
@@ -362,6 +390,7 @@ def _create_pool(
         pool_use_lifo=True,  # each of SQLite's connections has a cache of its own, which an idle one does not fill
         pool_timeout=_POOL_TIMEOUT,
         pool_pre_ping=file is None,
+        pool_reset_on_return=None if file else "rollback",
         hide_parameters=True,
     )
     if file:
@@ -417,3 +446,9 @@ def _configure_sqlite(pool: Engine, *, begin: str, foreign_keys: bool) -> None:
         # Without SQLAlchemy's cursor, which would need three round trips to the driver's thread.
         driver: Any = connection.connection.dbapi_connection
         driver.run_async(lambda aiosqlite: aiosqlite.execute(begin))
+
+    @event.listens_for(pool, "reset")
+    def end(connection: DBAPIConnection, _: ConnectionPoolEntry, state: PoolResetState) -> None:
+        # After a COMMIT that failed; otherwise there is nothing to roll back, for which the driver need not be called.
+        if state.asyncio_safe and connection.driver_connection.has_transaction:
+            connection.rollback()

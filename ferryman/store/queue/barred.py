@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import Connection, literal, select, union_all
 
-from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import manual_pauses, registries
-from ferryman.store.queue.pauses import in_force
+from ferryman.store.queue.pauses import IN_FORCE, moments
 from ferryman.store.records import registries_of
 
 
@@ -27,11 +26,15 @@ class Barred:
         return self.everything or bool(self.items or self.registries)
 
 
-async def read_barred(connection: Transaction, now: datetime) -> Barred:
+_PAUSES = union_all(
+    select(manual_pauses.c.scope, manual_pauses.c.name),
+    select(literal("registry"), registries.c.registry).where(IN_FORCE),
+)
+
+
+def read_barred(connection: Connection, now: datetime) -> Barred:
     """As this transaction sees it."""
-    by_persons = select(manual_pauses.c.scope, manual_pauses.c.name)
-    by_themselves = select(literal("registry"), registries.c.registry).where(in_force(now))
-    rows = (await connection.execute(union_all(by_persons, by_themselves))).all()
+    rows = connection.execute(_PAUSES, moments(now)).all()
     return Barred(
         everything=any(scope == "all" for scope, _ in rows),
         items=frozenset(name for scope, name in rows if scope == "item"),

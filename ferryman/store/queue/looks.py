@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import looks
@@ -44,7 +44,7 @@ async def note_look(
     await connection.execute(_FORGET, {"of_target": target})
 
 
-async def count_ends(connection: Transaction, *, copied: Iterable[str] = (), failed: Iterable[str] = ()) -> None:
+def count_ends(connection: Connection, *, copied: Iterable[str] = (), failed: Iterable[str] = ()) -> None:
     """Count ended jobs, by their targets, for the last look at each item."""
     copies, failures = Counter(copied), Counter(failed)
     ends = [  # sorted: two processes that write at once must lock the rows in one order
@@ -52,4 +52,4 @@ async def count_ends(connection: Transaction, *, copied: Iterable[str] = (), fai
         for target in sorted(copies | failures)
     ]
     if ends:
-        await connection.execute(_COUNT, ends)
+        connection.execute(_COUNT, ends)

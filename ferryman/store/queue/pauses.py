@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, exists, null, or_, select, true, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, null, or_, select, true, update
 from sqlalchemy.sql.dml import Update
 
 from ferryman.store.database.database import Transaction
@@ -25,15 +25,32 @@ _Tag = TypeVar("_Tag", TagRecord, WaitingTag)
 _STATE = [registries.c[each.name] for each in fields(RegistryState)]
 
 
+_Moment = datetime | BindParameter[datetime]
+
+
 def in_force(now: datetime) -> ColumnElement[bool]:
     """Whether a pause is in force.
 
     One that begins in the future, or ends later than the longest pause, was written under a clock that was ahead. It
     has no effect until it is repaired.
     """
+    return _in_force(**moments(now))
+
+
+def moments(now: datetime) -> dict[str, datetime]:
+    """The parameters of IN_FORCE."""
+    return {"now": now, "latest_begin": now + CLOCK_SKEW, "latest_end": now + LONGEST_PAUSE + CLOCK_SKEW}
+
+
+def _in_force(now: _Moment, latest_begin: _Moment, latest_end: _Moment) -> ColumnElement[bool]:
     since, until = registries.c.since, registries.c.until
-    possible = and_(since <= now + CLOCK_SKEW, until <= now + LONGEST_PAUSE + CLOCK_SKEW)
+    possible = and_(since <= latest_begin, until <= latest_end)
     return or_(until.is_(None), and_(until > now, possible))
+
+
+_TIME = registries.c.until.type
+# `in_force`, for a statement that is built once. Parameters: `moments`.
+IN_FORCE = _in_force(*(bindparam(name, type_=_TIME) for name in ("now", "latest_begin", "latest_end")))
 
 
 async def read_paused(connection: Transaction, now: datetime) -> PausedRegistries:

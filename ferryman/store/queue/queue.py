@@ -23,11 +23,10 @@ Claims, and the results of jobs, that arrive at the same time share a transactio
 """
 
 import asyncio
-import secrets
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -47,20 +46,15 @@ from sqlalchemy import (
     union,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman import log
 from ferryman.clock import Clock
-from ferryman.reference import DOCKER_HUB
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
     UNREAD,
     TagCondition,
     attempts,
-    digests,
-    findings,
-    history,
     lookup_failures,
     registries,
     status_is,
@@ -69,9 +63,8 @@ from ferryman.store.database.tables import (
 )
 from ferryman.store.queue import clock_repair
 from ferryman.store.queue.audit import note_action
-from ferryman.store.queue.barred import Barred, read_barred
 from ferryman.store.queue.batcher import Batcher
-from ferryman.store.queue.first_due import FIRST_DUE_OF_ITEMS, FIRST_DUE_OF_ROUTES
+from ferryman.store.queue.claims import ClaimRequest, Claims
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.looks import count_ends, note_look
@@ -86,12 +79,9 @@ from ferryman.store.queue.pauses import (
     released,
     touches,
 )
+from ferryman.store.queue.results import Result, record
 from ferryman.store.queue.statements import (
-    CLAIM,
-    CLAIM_OF_ITEM,
-    CLAIM_OF_ROUTE,
     END,
-    RUNNING_BY_REGISTRY,
     SUCCEED,
     SYNCED,
     WITHDRAWN,
@@ -121,28 +111,9 @@ from ferryman.store.records import (
 from ferryman.wakeup import Wakeup
 
 _TRIES_REMEMBERED = timedelta(days=2)  # how long the tries of a refused login count; it is tried at least once a day
-_NO_JOBS: Iterator[Job] = iter(())
 _LOST: Literal["lost"] = (
     "lost"  # kind and outcome of a tag whose worker stopped without a result (dead process, or lapsed lease)
 )
-_Targets = frozenset[str] | None  # None: all
-_ClaimRequest = tuple[_Targets, Share | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """The result of a job, to be recorded."""
-
-    job: Job
-    statement: Update
-    parameters: Values  # of the statement, in addition to those that `_write_back` gives
-    outcome: Outcome
-    started_at: datetime | None = None  # None: when it was claimed
-    bytes_moved: int = 0
-    bytes_reused: int = 0
-    error: str | None = None
-    error_kind: str | None = None
-    error_registry: str | None = None
 
 
 class Queue:
@@ -168,9 +139,10 @@ class Queue:
         self._max_attempts = max_attempts  # expired leases after which a tag fails for good
         self._longest_wait = longest_wait  # between two attempts at a tag
         self._lapsed = LapsedLeases(lease=lease)
+        self._claiming = Claims(owner, clock, lease)
         lock = asyncio.Lock()  # shared: what waits for the single write connection can still join the next batch
         self._claims = Batcher(self._claim, lock=lock)
-        self._results = Batcher(self._record_results, lock=lock)
+        self._results = Batcher(self._record, lock=lock)
         self.filled = Wakeup()  # notified when this process has made tags due
         self.on_cancel: Callable[[str], object] = lambda _: None  # called with the token of a lease taken away here
 
@@ -227,76 +199,9 @@ class Queue:
         """
         return await self._claims.submit((None if targets is None else frozenset(targets), share))
 
-    async def _claim(self, requests: Sequence[_ClaimRequest]) -> list[Job | None]:
-        """Claim a batch. The jobs start at the same time, so any request may get any of its tags."""
-        jobs: dict[_ClaimRequest, Iterator[Job]] = {}
-        async with self._database.write() as connection:
-            barred = await read_barred(connection, self._clock.now())
-            for request, number in Counter(requests).items():
-                jobs[request] = iter(await self._claim_jobs(connection, request, number, barred))
-        return [next(jobs.get(request, _NO_JOBS), None) for request in requests]
-
-    async def _claim_jobs(
-        self, connection: Transaction, request: _ClaimRequest, number: int, barred: Barred
-    ) -> list[Job]:
-        """Claim up to so many. Those of a registry that has its share are counted again after every claim."""
-        targets, share = request
-        jobs: list[Job] = []
-        while len(jobs) < number and not barred.everything:
-            free, full = await self._left_of_share(connection, share)
-            if targets is None and not barred and not full:
-                more = await self._execute_claim(connection, CLAIM, min(free or number, number - len(jobs)))
-            elif targets is None and not barred.items:
-                more = await self._claim_from_routes(connection, barred, full)
-            else:
-                more = await self._claim_of_items(connection, targets, barred, full)
-            if not more:
-                break
-            jobs += more
-        return jobs
-
-    async def _left_of_share(self, connection: Transaction, share: Share | None) -> tuple[int | None, set[str]]:
-        """How many tags any source registry may get, and those that have their share of this owner's workers already.
-
-        None: as many as there are.
-        """
-        if share is None or len(share.registries) < 2:  # noqa: PLR2004 - no other registry to share with
-            return None, set()
-        rows = await connection.execute(RUNNING_BY_REGISTRY, {"owner": self._owner})
-        running: dict[str, int] = {registry: count for registry, count in rows}  # noqa: C416 - rows are typed Any
-        full = {registry for registry, count in running.items() if count >= share.most}
-        return share.most - max(running.values(), default=0), full
-
-    async def _claim_from_routes(self, connection: Transaction, barred: Barred, full: Collection[str]) -> list[Job]:
-        """A tag of the first route that is open and has one: another process may have taken its last."""
-        for source, target in (await connection.execute(FIRST_DUE_OF_ROUTES, {"now": self._clock.now()})).all():
-            if source in full or barred.registries & {source, target}:
-                continue
-            if jobs := await self._execute_claim(connection, CLAIM_OF_ROUTE, 1, of_source=source, of_target=target):
-                return jobs
-        return []
-
-    async def _claim_of_items(
-        self, connection: Transaction, targets: _Targets, barred: Barred, full: Collection[str]
-    ) -> list[Job]:
-        """A tag of the first of these items that is open and has one."""
-        for target, source in (await connection.execute(FIRST_DUE_OF_ITEMS, {"now": self._clock.now()})).all():
-            if (targets is not None and target not in targets) or source in full or barred.holds(target, source):
-                continue
-            if jobs := await self._execute_claim(connection, CLAIM_OF_ITEM, 1, of_target=target):
-                return jobs
-        return []
-
-    async def _execute_claim(
-        self, connection: Transaction, statement: ReturningUpdate[Any], number: int, **among: Any
-    ) -> list[Job]:
-        now = self._clock.now()
-        parameters: Values = {
-            "number": number, "now": now,
-            "lease": secrets.token_hex(16), "owner": self._owner, "expires_at": now + self._lease,
-            **among,
-        }  # fmt: skip
-        return [Job(*row) for row in await connection.execute(statement, parameters)]
+    async def _claim(self, requests: Sequence[ClaimRequest]) -> list[Job | None]:
+        claims = self._claiming
+        return await self._database.write_at_once(lambda connection: claims.claim(connection, requests))
 
     async def heartbeat(self) -> frozenset[str]:
         """Renew every lease of this owner in one statement. Returns the tokens of the leases that it still holds.
@@ -331,7 +236,7 @@ class Queue:
             "new_degraded": degraded, "new_referrers": referrers,
         }  # fmt: skip
         return await self._results.submit(
-            _Result(job, SUCCEED, parameters, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
+            Result(job, SUCCEED, parameters, "synced", started_at, bytes_moved=bytes_moved, bytes_reused=bytes_reused)
         )
 
     async def fail(
@@ -377,7 +282,7 @@ class Queue:
     async def _end(self, job: Job, end: End, outcome: Outcome, *, started_at: datetime | None = None) -> bool:
         parameters = {f"end_{name}": value for name, value in asdict(end).items()}
         return await self._results.submit(
-            _Result(
+            Result(
                 job,
                 END,
                 parameters,
@@ -389,26 +294,9 @@ class Queue:
             )
         )
 
-    async def _record_results(self, results: Sequence[_Result]) -> list[bool]:
-        """End the jobs whose leases are still held. False: lease lost, nothing was written."""
+    async def _record(self, results: Sequence[Result]) -> list[bool]:
         now = self._clock.now()
-        async with self._database.write() as connection:
-            rows = [await _write_back(connection, result, now) for result in results]
-            ended = [(result, row) for result, row in zip(results, rows, strict=True) if row is not None]
-            if ended:
-                await connection.execute(attempts.insert(), [_attempt(result, row, now) for result, row in ended])
-            if copied := [(result, row) for result, row in ended if result.outcome == "synced"]:
-                lines = [_history_line(result.job, row) for result, row in copied]
-                await connection.execute(connection.insert(history).on_conflict_do_nothing(), lines)
-                await connection.execute(digests.insert(), [_written_digest(result, now) for result, _ in copied])
-                ids = [result.job.id for result, _ in copied]
-                await connection.execute(delete(findings).where(findings.c.tag_id.in_(ids)))  # repaired
-            await count_ends(
-                connection,
-                copied=[result.job.target for result, row in ended if result.outcome == "synced"],
-                failed=[result.job.target for result, row in ended if row.status == "failed"],
-            )
-        return [row is not None for row in rows]
+        return await self._database.write_at_once(lambda connection: record(connection, results, now))
 
     async def cancel(self, target: str, tag: str, *, intent: Intent) -> bool:
         """Take a running tag's lease away: it is `failed` until the next look or `requeue`, or leaves the queue if it
@@ -479,7 +367,8 @@ class Queue:
                     .values({**choose(choices, again), **unleased(_LOST)})
                 )
             failing = [row for row in rows if row.lease_owner not in dead_owners and not row.withdrawn]
-            await count_ends(connection, failed=[row.target for row in failing if row.attempts >= self._max_attempts])
+            lost_for_good = [row.target for row in failing if row.attempts >= self._max_attempts]
+            await connection.run_sync(partial(count_ends, failed=lost_for_good))
         return len(rows)
 
     async def repair_times(self, *, thorough: bool = False) -> None:
@@ -667,33 +556,6 @@ async def _count(connection: Transaction, parts: Collection[ColumnElement[bool]]
     return await connection.scalar(select(func.count()).select_from(found)) or 0
 
 
-async def _write_back(connection: Transaction, result: _Result, now: datetime) -> Row[Any] | None:
-    """End a job under its lease. None: lease lost, nothing was written."""
-    job = result.job
-    lease = {
-        "tag_id": job.id,
-        "expected_token": job.token,
-        "copied_digest": job.digest,
-        "copied_platforms": job.platforms,
-        "outcome": result.outcome,
-    }
-    return (await connection.execute(result.statement, {**lease, "now": now, **result.parameters})).one_or_none()
-
-
-def _attempt(result: _Result, row: Row[Any], now: datetime) -> dict[str, Any]:
-    return {
-        "tag_id": result.job.id, "started_at": min(result.started_at or row.claimed_at, now), "finished_at": now,
-        "outcome": result.outcome, "digest": result.job.digest,
-        "bytes_moved": result.bytes_moved, "bytes_reused": result.bytes_reused,
-        "error": result.error, "error_kind": result.error_kind, "error_registry": result.error_registry,
-        "target": result.job.target,
-    }  # fmt: skip
-
-
-def _written_digest(result: _Result, now: datetime) -> dict[str, Any]:
-    return {"tag_id": result.job.id, "side": "target", "digest": result.parameters["new_target_digest"], "at": now}
-
-
 def _ended_attempt(row: Row[Any], now: datetime, outcome: Outcome, error: str) -> dict[str, Any]:
     """The attempt at a running tag that ends without its worker's result. The outcome is its error's kind as well."""
     return {
@@ -702,15 +564,6 @@ def _ended_attempt(row: Row[Any], now: datetime, outcome: Outcome, error: str) -
         "error": error, "error_kind": outcome, "error_registry": None,
         "target": row.target,
     }  # fmt: skip
-
-
-def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:
-    """The line of the old history files. For Docker Hub they name the linux/amd64 image, not the index."""
-    if row.source_digest != job.digest:  # the row describes the next digest already
-        return {"tag_id": job.id, "digest": job.digest, "pushed_at": None}
-    of_platforms = row.platform_digests or {}
-    digest = of_platforms.get("linux/amd64") if job.source.startswith(f"{DOCKER_HUB}/") else None
-    return {"tag_id": job.id, "digest": digest or job.digest, "pushed_at": row.pushed_at}
 
 
 def _to_requeue(

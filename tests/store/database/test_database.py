@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import AsyncMock, patch
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from ferryman.errors import ConfigurationError, FerrymanError, StoreError
 from ferryman.store.database.database import Database, open_database
@@ -68,6 +68,44 @@ async def test_an_error_rolls_back(scene: Scene, database: Database) -> None:
     with pytest.raises(KeyError):
         await break_off()
     assert await scene.queue.claim() is not None
+
+
+async def test_an_error_rolls_back_what_was_done_at_once(scene: Scene, database: Database) -> None:
+    await scene.walk({"v1": digest("a")})
+
+    def break_off(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM tags"))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await database.write_at_once(break_off)
+    assert await database.read_at_once(lambda connection: connection.scalar(text("SELECT count(*) FROM tags"))) == 1
+    assert await scene.queue.claim() is not None
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> None:
+    broken = [
+        text("PRAGMA defer_foreign_keys = ON"),
+        text("INSERT INTO digests (tag_id, side, digest, at) VALUES (1, 'source', 'x', NULL)"),
+    ]
+
+    async def by_statements() -> None:
+        async with database.write() as connection:
+            for statement in broken:
+                await connection.execute(statement)
+
+    def at_once(connection: Connection) -> None:
+        for statement in broken:
+            connection.execute(statement)
+
+    for _ in range(2):
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            await by_statements()
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            await database.write_at_once(at_once)
+    async with database.write() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM digests")) == 0
 
 
 async def test_cancelling_anywhere_leaves_the_writer_usable(scene: Scene) -> None:
@@ -250,7 +288,7 @@ async def test_a_batch_waits_for_a_lock_once(tmp_path: Path, monkeypatch: pytest
     queue = Queue(database, owner="me", clock=ManualClock(), lease=LEASE, max_attempts=MAX_ATTEMPTS)
     other = sqlite3.connect(tmp_path / "ferryman.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with patch.object(database, "write", wraps=database.write) as writes:
+    with patch.object(database, "write_at_once", wraps=database.write_at_once) as writes:
         answers = await asyncio.gather(*(queue.claim() for _ in range(17)), return_exceptions=True)
     assert all("locked for too long" in str(answer) for answer in answers)
     assert writes.call_count == 2, "the first one's, and that of all the others"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from ferryman.kinds import PauseScope
 from ferryman.store.database.database import Database
@@ -28,9 +28,9 @@ def explained(database: Database) -> Iterator[list[list[str]]]:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             plans.append([row[-1] for row in rows])
 
-    event.listen(database._writer, "before_cursor_execute", explain)
+    event.listen(Engine, "before_cursor_execute", explain)
     yield plans
-    event.remove(database._writer, "before_cursor_execute", explain)
+    event.remove(Engine, "before_cursor_execute", explain)
 
 
 @pytest.fixture
