@@ -13,6 +13,8 @@ from ferryman.clock import Clock, SystemClock
 from ferryman.configuration import load_items
 from ferryman.events import Events
 from ferryman.items.model import Configuration, RegistryEntry
+from ferryman.kinds import Depth
+from ferryman.kinds import Repair as RepairRule
 from ferryman.platforms import Platform
 from ferryman.record import Record, database_of, database_or_temporary, record_of
 from ferryman.registry.auth.credentials import Credential, CredentialStore
@@ -24,8 +26,10 @@ from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.engine.address import EngineAddress
+from ferryman.verification.examination import Examination
 from ferryman.verification.repair import Repair
 from ferryman.verification.routine import Routine
+from ferryman.verification.run import Run
 from ferryman.verification.verifier import Verifier
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import EngineShare, WorkerPool
@@ -86,6 +90,19 @@ class Application:
     def routine(self) -> Routine:
         """Create what verifies a few tags at every look."""
         return Routine(self.verifier(), targets=self.record.targets, registry=self.registry, clock=self.clock)
+
+    def verification(self, depth: Depth, repair: RepairRule, *, actor: str) -> Run:
+        """Create what verifies whole items."""
+        return Run(
+            self.verifier(),
+            Examination(self.registry, depth),
+            repair,
+            checks=self.record.targets,
+            runs=self.record.verifications,
+            check_pause=self.pauses.check,
+            clock=self.clock,
+            actor=actor,
+        )
 
     def pool(self, *, targets: Collection[str] | None = None) -> WorkerPool:
         """Create the half that claims and copies tags, for these targets (None: for all)."""
@@ -169,6 +186,7 @@ class Application:
         targets = {(item.target.registry, item.target.name) for item in self.configuration.items}
         await self.record.blobs.forget_repositories(but=targets)
         await self.record.blobs.forget_unused()
+        await self.record.verifications.forget_items(but={str(item.target) for item in self.configuration.items})
 
     def reload(self) -> None:
         """Read items.yml again. Raises ConfigurationError, and changes nothing then."""

@@ -29,6 +29,7 @@ COMMANDS = {
     "cancel": "Stop a copy that runs.",
     "look": "Let the service look at items now, and copy what is new.",
     "requeue": "Try again: everything that failed, an item, or one tag.",
+    "verify": "Compare the record with what the targets have, and repair.",
     "forget": "Drop the record of items that items.yml names no more.",
     "export-history": "Write the record as the text files of the first Ferryman.",
     "import-history": "Take the text files over: what they list counts as synced.",

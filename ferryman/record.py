@@ -23,6 +23,7 @@ from ferryman.store.samples import Samples
 from ferryman.store.services import Services
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.store.target_checks import TargetChecks
+from ferryman.store.verifications import Verifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Record:
     images: EngineImages
     blobs: TargetBlobs
     targets: TargetChecks
+    verifications: Verifications
     cycles: CycleLog
     samples: Samples
     manual_pauses: ManualPauses
@@ -101,6 +103,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         images=EngineImages(database, clock=clock),
         blobs=TargetBlobs(database, clock=clock),
         targets=TargetChecks(database, clock=clock, queued=queue.filled),
+        verifications=Verifications(database, clock=clock),
         cycles=CycleLog(database),
         samples=Samples(database),
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),

@@ -20,6 +20,7 @@ import yaml
 from ferryman import cli, items
 from ferryman.items.schema import schema
 from ferryman.settings import Settings
+from ferryman.views.documents.damage import DamageDocument
 from ferryman.views.documents.findings import FindingDocument
 from ferryman.views.documents.plan import PlannedTagDocument
 from ferryman.views.documents.tags import AttemptDocument, TagWithAttemptsDocument
@@ -175,7 +176,9 @@ def test_every_field_of_the_json_has_a_row(read: Reader) -> None:
     rows = [row.split("|") for row in read(DOCS / "json.md").rows]
     named, described = (" ".join(row[cell] for row in rows) for cell in (1, 2))
     fields = {
-        name for kind in (TagWithAttemptsDocument, PlannedTagDocument, FindingDocument) for name in kind.model_fields
+        name
+        for kind in (TagWithAttemptsDocument, PlannedTagDocument, FindingDocument, DamageDocument)
+        for name in kind.model_fields
     }
 
     assert {"target_digest", "attempt_log", "pinned", "works"} <= fields

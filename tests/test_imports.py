@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": LOOKS,
     "sync": LOOKS | {"structlog"},  # which it loads with the first line of the log
     "check": LOOKS,
+    "verify": LOOKS,
     "notify": LOOKS | {"babel", "ferryman.i18n"},
 }
 IN_EVERY_RUN = {"--help", "version", "status", "pause", "plan", "sync"}  # the others are much like these

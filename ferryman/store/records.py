@@ -324,7 +324,7 @@ class Paused:
         return bool(self.everything or self.items or self.registries)
 
 
-ActionName = Literal["requeue", "pause", "resume", "cancel", "look", "forget", "try-login"]
+ActionName = Literal["requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ class TargetChecks:
         async with self._database.read() as connection:
             return [MirroredTag(*row) for row in await connection.execute(query)]
 
+    async def is_restored(self) -> bool:
+        """Whether the database is a restored backup, and knows less than the targets."""
+        async with self._database.read() as connection:
+            return await _is_restored(connection)
+
     def _unchecked_since(self, depth: Depth, moment: datetime) -> ColumnElement[bool]:
         checked_at = tags.c[CHECKED_AT[depth]]
         return or_(checked_at.is_(None), checked_at < moment, checked_at > self._clock.now())

@@ -50,6 +50,11 @@ class Verified:
         self.restored += result.repair == "restored"
         self.lost += result.repair == "lost"
 
+    def add(self, other: "Verified") -> None:
+        """Add what another one has counted."""
+        for name in ("checked", "damaged", "queued", "restored", "lost", "unreadable"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def read(self) -> None:
         """A tag could be checked."""
         self._failures = 0

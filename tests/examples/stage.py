@@ -5,6 +5,7 @@ The examples name registry.k8s.io, quay.io and registry.example.com; `registries
 
 import contextlib
 import random
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,12 @@ class Stage:
         registry, _, name = source.partition("/")
         for tag, created in tags.items():
             images.push(self.registries[registry].url, name, tag, release(name, tag, created, sizes=sizes))
+
+    def lose(self, target: str, tag: str) -> None:
+        """Somebody deletes a tag."""
+        registry, _, name = target.partition("/")
+        data = self.registries[registry].folder / "data/docker/registry/v2"
+        shutil.rmtree(data / f"repositories/{name}/_manifests/tags/{tag}")
 
     def write_items(self, shown: str, **limits: str) -> None:
         """Make what a document shows the items.yml, and send its registries' names to loopback."""

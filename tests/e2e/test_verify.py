@@ -1,0 +1,113 @@
+"""`ferryman verify`: what others did at the target is found, told and repaired."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.support import held, tiny
+from tests.support import images
+from tests.support.ferryman import Ferryman, Finished
+from tests.support.processes import RegistryServer
+from tests.support.proxy import FaultyProxy
+
+TAGS = ("1.0", "1.1", "1.2", "1.3")
+
+
+@pytest.fixture
+def mirror(install: Callable[..., Ferryman], upstream: RegistryServer) -> Callable[..., Ferryman]:
+    """Mirror some tags, directly, to a target."""
+
+    def made(host: str) -> Ferryman:
+        for tag in TAGS:
+            images.push(upstream.url, "acme/app", tag, tiny(tag))
+        ferryman = install(FERRYMAN_TRANSPORT="direct")
+        ferryman.items.write_text(f"items: [{{source: {upstream.host}/acme/app, target: {host}/m/}}]")
+        done = ferryman.run("sync")
+        assert done.code == 0, done.err
+        return ferryman
+
+    return made
+
+
+def lose(server: RegistryServer, path: str) -> None:
+    folder = server.folder / "data/docker/registry/v2" / path
+    for file in sorted(folder.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
+def found(done: Finished) -> dict[str, tuple[str, bool]]:
+    return {each["tag"]: (each["finding"], each["repairing"]) for each in done.json}
+
+
+def test_what_is_damaged_is_told_and_repaired(
+    mirror: Callable[..., Ferryman], start_registry: Callable[..., RegistryServer], upstream: RegistryServer
+) -> None:
+    target = start_registry()
+    ferryman = mirror(target.host)
+    before = held(target)
+    assert ferryman.run("verify").err == "4 tags verified: 0 damaged\n"
+    lose(target, "repositories/m/app/_manifests/tags/1.0")
+    theirs = images.push(target.url, "m/app", "1.1", tiny("a stranger's"))
+    [layer] = images_layers(tiny("1.2"))
+    lose(target, f"repositories/m/app/_layers/{layer.replace(':', '/')}")
+
+    shallow = ferryman.run("verify", "--json")
+    assert (shallow.code, found(shallow)) == (1, {"1.0": ("missing", False), "1.1": ("changed", False)})
+    [changed] = [each for each in shallow.json if each["tag"] == "1.1"]
+    assert (changed["expected_digest"], changed["found_digest"]) == (before["m/app:1.1"], theirs)
+    one = ferryman.run("verify", "app:1.2", "--deep")
+    assert one.code == 1
+    assert f"missing: the blob {layer}" in one.out
+    repaired = ferryman.run("verify", "--deep", "--repair", "app", "--json")
+    assert found(repaired) == {"1.0": ("missing", True), "1.1": ("changed", False), "1.2": ("incomplete", True)}
+    assert "4 tags verified: 3 damaged, 2 queued again" in repaired.err
+
+    assert ferryman.run("sync").code == 0
+    assert held(target) == before | {"m/app:1.1": theirs}
+    assert found(ferryman.run("verify", "--repair=all", "--json")) == {"1.1": ("changed", True)}
+    assert ferryman.run("sync").code == 0
+    assert held(target) == before
+    done = ferryman.run("verify", "--deep=bytes")
+    assert (done.code, done.out) == (0, "")
+
+
+def test_a_verification_that_is_killed_goes_on_where_it_stopped(
+    mirror: Callable[..., Ferryman],
+    start_registry: Callable[..., RegistryServer],
+    proxied: Callable[[RegistryServer], FaultyProxy],
+) -> None:
+    target = start_registry()
+    proxy = proxied(target)
+    ferryman = mirror(proxy.host)
+    lose(target, "repositories/m/app/_manifests/tags/1.0")
+    proxy.stall("^GET .*/blobs/")
+    proxy.requests.clear()
+    running = ferryman.start("verify", "--deep=bytes")
+    running.until("a blob that is read", lambda: any("/blobs/" in each for each in proxy.requests))
+    running.stop(signal.SIGKILL)
+    proxy.mend()
+
+    done = ferryman.run("verify", "--deep=bytes", "--json")
+    assert (done.code, found(done)) == (1, {"1.0": ("missing", False)})
+    assert done.err == "4 tags verified: 1 damaged\n"
+
+
+def test_a_target_that_does_not_answer(mirror: Callable[..., Ferryman], target: RegistryServer) -> None:
+    ferryman = mirror(target.host)
+    done = ferryman.run("verify", TARGET_PASSWORD="wrong")
+    assert done.code == 1
+    assert "error: " in done.err
+    assert "verified: 0 damaged" in done.err
+    assert ferryman.run("verify", "nobody").code == 2
+
+
+def test_a_terminal_shows_how_far_it_is(mirror: Callable[..., Ferryman], target: RegistryServer) -> None:
+    code, screen = mirror(target.host).run_on_a_terminal("verify")
+    assert code == 0
+    assert "1 tag verified, 0 damaged" in screen
+    assert "4 tags verified: 0 damaged" in screen
+
+
+def images_layers(made: images.Image) -> list[str]:
+    return [digest for digest in made.blobs if digest != made.config_digest]
