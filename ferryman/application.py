@@ -64,6 +64,11 @@ class Application:
     transport: TransportSelector
     window: ConcurrencyLimit | None = None  # of this process's copies; None: it has no pool
 
+    @property
+    def copies_limit(self) -> int | None:
+        """How many copies this process allows itself at once now; None: it has no pool."""
+        return self.window.limit if self.window else None
+
     def scheduler(self) -> Scheduler:
         """Create the half that looks up sources and enqueues tags."""
         return Scheduler(

@@ -8,7 +8,7 @@ Hours are local time (TZ in the environment). A span may cross midnight.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from ferryman.daytime import DAY, PartOfDay, minute_of_day
@@ -59,6 +59,13 @@ class Bandwidth:
             return self.otherwise
         minute = minute_of_day(moment)
         return next((span.rate for span in self.spans if span.begins <= minute < span.ends), self.otherwise)
+
+    def changes_at(self, moment: datetime) -> datetime | None:
+        """When the limit at `moment` (aware) changes; None: never."""
+        minute, full_minute = minute_of_day(moment), moment.replace(second=0, microsecond=0)
+        edges = {edge for span in self.spans for edge in (span.begins, span.ends)}
+        later = sorted(full_minute + timedelta(minutes=(edge - minute - 1) % DAY + 1) for edge in edges)
+        return next((edge for edge in later if self.at(edge) != self.at(moment)), None)
 
 
 FULL_SPEED = Bandwidth()

@@ -257,7 +257,8 @@ class _Service:
             return
         cycles = self._cycles() if self._scheduler else Cycles()
         try:
-            details = process_details.written(self._running, self._app.registry.present_limits())
+            limits = self._app.registry.present_limits()
+            details = process_details.written(self._running, limits, self._app.copies_limit)
             await self._app.record.services.heartbeat(self._app.owner.name, self._role, cycles=cycles, details=details)
         except StoreError as error:
             log.get().error("heartbeat_failed", message="cannot send the heartbeat", error=str(error))

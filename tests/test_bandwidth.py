@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -76,3 +76,21 @@ def test_any_text_is_parsed_or_refused_with_a_sentence(written: str) -> None:
             assert isinstance(Bandwidth.parse(form), Bandwidth)
         except ValueError as error:
             assert "expected" in str(error)  # noqa: PT017  (or it is read)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour", "changes"),
+    [
+        ("5MB/s", 3, None),
+        ({"01:00-07:00": "unlimited", "else": "5MB/s"}, 3, 7),
+        ({"01:00-07:00": "unlimited", "else": "5MB/s"}, 7, 25),
+        ({"01:00-07:00": "5MB/s", "07:00-09:00": "5MB/s"}, 3, 9),
+        ({"22:00-06:00": "5MB/s"}, 23, 30),
+        ({"00:00-24:00": "5MB/s"}, 23, None),
+    ],
+)
+def test_when_a_limit_changes(
+    zone: pytest.MonkeyPatch, written: str | dict[str, str], hour: int, changes: int | None
+) -> None:
+    expected = None if changes is None else at(0) + timedelta(hours=changes)
+    assert Bandwidth.parse(written).changes_at(at(hour, 0)) == expected

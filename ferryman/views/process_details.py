@@ -19,25 +19,28 @@ class ProcessDetails:
     jobs: Sequence[RunningJob] = ()
     looks: Sequence[RunningLook] = ()
     limits: Sequence[PresentLimits] = ()
+    copies_limit: int | None = None  # copies at once that it allows itself now; None: it copies nothing, or is older
 
 
-def present(running: RunningJobs, limits: Sequence[PresentLimits]) -> ProcessDetails:
+def present(running: RunningJobs, limits: Sequence[PresentLimits], copies_limit: int | None) -> ProcessDetails:
     """The details of this process."""
-    return ProcessDetails(running.now(), running.looks(), limits)
+    return ProcessDetails(running.now(), running.looks(), limits, copies_limit)
 
 
-def written(running: RunningJobs, limits: Iterable[PresentLimits]) -> dict[str, Any]:
+def written(running: RunningJobs, limits: Iterable[PresentLimits], copies_limit: int | None) -> dict[str, Any]:
     """The details of this process as JSON."""
-    return {**running.details(), "limits": [_limits(each) for each in limits]}
+    return {**running.details(), "limits": [_limits(each) for each in limits], "copies_limit": copies_limit}
 
 
 def read(details: Mapping[str, Any] | None) -> ProcessDetails:
     """Details from JSON. What another version of Ferryman wrote in another shape is left out."""
     details = details or {}
+    copies_limit = details.get("copies_limit")
     return ProcessDetails(
         _listed(RunningJob, details.get("jobs")),
         _listed(RunningLook, details.get("looks")),
         tuple(filter(None, map(_limits_of, details.get("limits") or ()))),
+        copies_limit if isinstance(copies_limit, int) else None,
     )
 
 

@@ -17,6 +17,7 @@ class Moving:
     looks: Sequence[RunningLook]
     more_jobs: int  # that are not shown
     more_looks: int
+    limit: int | None  # copies at once that all processes together allow themselves now; None: none copies
 
     @property
     def rate(self) -> float:
@@ -29,4 +30,6 @@ def moving(processes: Iterable[ProcessDetails]) -> Moving:
     every = list(processes)
     jobs = sorted((job for each in every for job in each.jobs), key=lambda job: -job.seconds)
     looks = sorted((look for each in every for look in each.looks), key=lambda look: -look.seconds)
-    return Moving(jobs[:_SHOWN], looks[:_SHOWN], len(jobs[_SHOWN:]), len(looks[_SHOWN:]))
+    limits = [each.copies_limit for each in every if each.copies_limit is not None]
+    limit = sum(limits) if limits else None
+    return Moving(jobs[:_SHOWN], looks[:_SHOWN], len(jobs[_SHOWN:]), len(looks[_SHOWN:]), limit)

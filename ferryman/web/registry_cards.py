@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from ferryman.errors import Unreachable
@@ -10,7 +10,7 @@ from ferryman.item_names import Named
 from ferryman.operations.overview import Overview
 from ferryman.operations.subjects import registries_of
 from ferryman.registry.limits.host_limits import PresentLimits
-from ferryman.registry.limits.quota import PULLS, Quota
+from ferryman.registry.limits.quota import Quota
 from ferryman.store.queries.counts import TagCounts, total
 
 RegistryStatus = Literal["fine", "limited", "refused", "unreachable", "paused"]
@@ -111,14 +111,7 @@ def _forecast(quota: Quota, counts: TagCounts, now: datetime) -> QuotaForecast |
     """None: so long ago that nothing is known."""
     if quota.window is not None and now - quota.seen_at >= quota.window:
         return None
-    left = quota.tags_left()
+    until = quota.enough_at(counts.queued, now)
     return QuotaForecast(
-        quota.remaining, quota.limit, left, counts.queued, enough_until=_until(quota, counts.queued - left, now)
+        quota.remaining, quota.limit, quota.tags_left(), counts.queued, enough_until=until if until > now else None
     )
-
-
-def _until(quota: Quota, lacking: int, now: datetime) -> datetime | None:
-    """When pulls for so many more tags have come back, at an even rate."""
-    if lacking <= 0 or quota.window is None or quota.limit == 0:
-        return None
-    return now + max(timedelta(), quota.window / quota.limit * PULLS * lacking)

@@ -1,5 +1,6 @@
 """The overview, as it comes over HTTP: its numbers, its filter, its parts, and what it asks the database."""
 
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from ferryman.item_names import named
 from ferryman.operations.pauses import pause_work
 from ferryman.operations.verdict import read_verdict
+from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry.limits.host_limits import PresentLimits
 from ferryman.registry.limits.quota import Quota
 from ferryman.store.ledger import Ledger
@@ -168,3 +170,21 @@ async def test_only_what_has_changed_is_sent(start_site: StartSite, monkeypatch:
 
     assert {next(iter(texts(each, "id"))) for each in changed} == {"verdict", row_id(etcd.target)}
     assert "form_token" not in "".join(first), "it would be another reader's"
+
+
+async def test_how_many_copies_each_process_allows_itself(site: Site) -> None:
+    """Of this process as it is, of others as they said in their last heartbeats; one without workers says nothing."""
+    app = site.app
+    app.window = ConcurrencyLimit(6)
+    await app.record.services.heartbeat(app.owner.name, "run")
+    await app.record.services.heartbeat("far@elsewhere", "worker", details={"copies_limit": 12, "jobs": []})
+    await app.record.services.heartbeat("other@elsewhere", "scheduler", details={"copies_limit": None})
+
+    page = (await site.get("/")).text
+
+    assert texts(page, "id")["moving"].startswith("Moving now Copies: 0 of at most 18")
+    services = element(page, "services")
+    assert [services.count(f"0 of at most {number}") for number in (6, 12)] == [1, 1]
+    documents = json.loads((await site.get("/api/v1/services", headers={"Accept": "application/json"})).text)["entries"]
+    found = {each["role"]: (each["copies"], each["copies_limit"]) for each in documents}
+    assert found == {"run": (0, 6), "worker": (0, 12), "scheduler": (None, None)}

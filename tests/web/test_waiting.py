@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ferryman.bandwidth import Bandwidth
 from ferryman.clock import SystemClock
+from ferryman.operations.waiting import Supplies
+from ferryman.registry.limits.quota import Quota
 from ferryman.store.records import Intent, ManualPause, Paused, WaitingTag
 from ferryman.store.samples import Sample
 from ferryman.web.waiting_rows import Rate, rate_of, rows
@@ -47,7 +50,7 @@ def waiting(
     ids=["worker", "login", "limit", "quota", "retry"],
 )  # fmt: skip
 def test_what_a_tag_waits_for(tag: WaitingTag, why: str, expected: datetime | None) -> None:
-    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), now=NOW, before=0)
+    [row] = rows([tag], Paused(), Rate(12, timedelta(hours=1)), Supplies(), now=NOW, before=0)
     assert (row.why, row.expected) == (why, expected)
 
 
@@ -57,6 +60,7 @@ def test_what_a_person_has_paused_waits_for_that_person_whatever_else() -> None:
         [waiting("1", NOW), waiting("2", None)],
         Paused.of([pause]),
         Rate(1, timedelta(hours=1)),
+        Supplies(),
         now=NOW,
         before=0,
     )
@@ -70,14 +74,30 @@ def test_the_forecast_goes_by_the_place_among_those_that_may_run() -> None:
         [waiting("1", NOW), later, waiting("2", NOW)],
         Paused(),
         Rate(6, timedelta(hours=1)),
+        Supplies(),
         now=NOW,
         before=3,
     )
     assert [row.place for row in made] == [4, None, 5]
     assert made[2].expected == NOW + timedelta(minutes=40)
 
-    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), now=NOW, before=0)
+    [row] = rows([waiting("1", NOW)], Paused(), rate_of([]), Supplies(), now=NOW, before=0)
     assert row.expected is None
+
+
+def test_pulls_that_are_left_and_bandwidth_are_told_and_delay_the_forecast() -> None:
+    quota = Quota(100, 5, timedelta(hours=5), seen_at=NOW, since=NOW)  # of which two are left for others: one tag
+    supplies = Supplies({"quay.io": quota}, Bandwidth(5e6))
+    tags = [waiting(name, NOW) for name in "12"]
+    first, second = rows(tags, Paused(), Rate(60, timedelta(hours=1)), supplies, now=NOW, before=0)
+
+    assert (first.why, first.slowed) == ("waits for a free worker", "all copies get 4.8 MiB a second now")
+    tag = timedelta(hours=5) / 50
+    assert [row.expected for row in (first, second)] == [NOW, NOW + tag]
+
+    used_up = replace(quota, remaining=0)
+    [row] = rows(tags[:1], Paused(), rate_of([]), Supplies({"quay.io": used_up}), now=NOW, before=0)
+    assert (row.why, row.expected) == ("waits for the pull quota of quay.io", NOW + tag)
 
 
 def test_the_rate_is_that_of_all_attempts() -> None:

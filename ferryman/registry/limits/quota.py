@@ -36,6 +36,13 @@ class Quota:
         reserve = max(1, int(self.limit * _RESERVE))
         return max(0, (self.remaining - reserve) // PULLS - granted)
 
+    def enough_at(self, tags: int, now: datetime) -> datetime:
+        """When so many tags can have been pulled: `now`, or once pulls at an even rate have come back."""
+        lacking = tags - self.tags_left()
+        if lacking <= 0 or self.window is None or self.limit == 0 or now - self.seen_at >= self.window:
+            return now
+        return now + self.window / self.limit * PULLS * lacking
+
     def next_tag(self, *, now: datetime, granted: int = 0, last_at: datetime | None = None) -> datetime:
         """When the next tag may be pulled: `now`, or later. `last_at`: when the last tag was granted.
 

@@ -46,12 +46,17 @@ class WaitingDocument(Document):
         description="The earliest time of the next attempt; null: once the login at its registry is accepted."
     )
     waits_for: WaitKind = Field(
-        description="`due`: a worker; `retry`: its last attempt failed; `limited`: a registry limits requests; "
+        description="`due`: a worker; `quota`: pulls of its registry; `retry`: its last attempt failed; "
+        "`limited`: a registry limits requests; "
         "`login`: a registry refuses the login; `paused`: a person has paused it."
     )
     until: Time | None = Field(description="When that ends; null: not known.")
     registry: str | None = Field(description="The registry that it waits for.")
     paused_by: str | None = Field(description="Who has paused it.")
+    bandwidth: int | None = Field(
+        description="Bytes a second for its registry, or for all copies; null: no limit, or it is not due."
+    )
+    bandwidth_until: Time | None = Field(description="When that changes; null: never.")
     attempts: int = Field(description="Attempts in the present round.")
     pushed_at: Time | None = Field(description="When upstream pushed it.")
     error: str | None = Field(description="The last error.")
@@ -64,6 +69,8 @@ class WaitingDocument(Document):
         return cls(
             item=tag.item, source=tag.source, target=tag.target, tag=tag.tag, next_attempt_at=tag.run_at,
             waits_for=wait.kind, until=wait.until, registry=wait.registry, paused_by=wait.actor,
+            bandwidth=int(wait.slowed.rate) if wait.slowed else None,
+            bandwidth_until=wait.slowed.until if wait.slowed else None,
             attempts=tag.attempts, pushed_at=tag.pushed_at,
             error=tag.error, error_kind=tag.error_kind, error_registry=tag.error_registry,
         )  # fmt: skip

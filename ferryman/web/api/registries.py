@@ -64,7 +64,7 @@ async def list_registries(request: web.Request) -> RegistryList:
     here = context(request)
     items = named(here.application.configuration.items)
     overview = await read_overview(here.record, items, now=here.clock.now(), looks=False)
-    limits = [each for process in running_processes(here, overview.services) for each in process.limits]
+    limits = [each for process in running_processes(here, overview.services).values() for each in process.limits]
     found = cards(overview, items, limits)
     return RegistryList(entries=[RegistryDocument.of(each) for each in found])
 

@@ -22,7 +22,7 @@ from ferryman.web.api.names import NO_ITEM, named_item
 from ferryman.web.api.paging import Page, Paged, newest_first, number_of
 from ferryman.web.api.parameters import DIGITS, Name, Text
 from ferryman.web.context import context
-from ferryman.web.processes import running_processes
+from ferryman.web.processes import running_processes, supplies_of
 
 _LONGEST = 35 * 24  # hours for which samples are kept
 
@@ -80,7 +80,9 @@ class ServiceList(Document):
 @get("/services")
 async def list_services(request: web.Request) -> ServiceList:
     """Who works: every process that is not known to be dead."""
-    return ServiceList(entries=[ServiceDocument.of(each) for each in await services_liveness(context(request).record)])
+    services = await services_liveness(context(request).record)
+    details = running_processes(context(request), services)
+    return ServiceList(entries=[ServiceDocument.of(each, details.get(each.service.owner)) for each in services])
 
 
 class RunningList(Document):
@@ -97,7 +99,7 @@ async def list_running(request: web.Request) -> RunningList:
     How far each copy is, its process says every 15 seconds, and this one at once.
     """
     here = context(request)
-    details = running_processes(here, await services_liveness(here.record))
+    details = running_processes(here, await services_liveness(here.record)).values()
     jobs = {(job.target, job.tag): job for each in details for job in each.jobs}
     async with here.record.database.read() as connection:
         running = await read_running(connection, _targets(request))
@@ -152,11 +154,12 @@ async def list_waiting(request: web.Request, parameters: WaitingParameters) -> W
     here, now = context(request), context(request).clock.now()
     targets = {str(named_item(request, parameters.item).target)} if parameters.item else _targets(request)
     paused = await here.record.manual_pauses.read()
+    supplies = supplies_of(here, await services_liveness(here.record))
     async with here.record.database.read() as connection:
         page = await read_waiting(connection, targets, now, size=parameters.limit, cursor=parameters.cursor)
 
     def document(tag: WaitingTag) -> WaitingDocument:
-        return WaitingDocument.of(tag, wait_of(tag, now, paused=paused))
+        return WaitingDocument.of(tag, wait_of(tag, now, paused=paused, supplies=supplies))
 
     return WaitingPage.of(request, page, document)
 

@@ -64,6 +64,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         **_moving_values(here, overview),
         **_items_values(here),
         **_registries_values(here, overview),
+        **_services_values(here, overview),
         may_act=may_act(request),
         items=items,
         overview=overview,
@@ -129,7 +130,8 @@ async def _registries(site: web.Application, may_act: bool) -> Sequence[str]:
 
 
 async def _services(site: web.Application) -> Sequence[str]:
-    return [fragment(site, "parts/services.html", overview=await site[LATEST].read(site[CONTEXT]))]
+    overview = await site[LATEST].read(site[CONTEXT])
+    return [fragment(site, "parts/services.html", overview=overview, **_services_values(site[CONTEXT], overview))]
 
 
 async def _charts(site: web.Application) -> Sequence[str]:
@@ -166,7 +168,7 @@ def _verdict_values(site: web.Application, overview: Overview) -> dict[str, Any]
 
 
 def _moving_values(context: Context, overview: Overview) -> dict[str, Any]:
-    return {"moving": moving(running_processes(context, overview.services))}
+    return {"moving": moving(running_processes(context, overview.services).values())}
 
 
 def _items_values(context: Context) -> dict[str, Any]:
@@ -174,8 +176,12 @@ def _items_values(context: Context) -> dict[str, Any]:
 
 
 def _registries_values(context: Context, overview: Overview) -> dict[str, Any]:
-    limits = [limit for each in running_processes(context, overview.services) for limit in each.limits]
+    limits = [limit for each in running_processes(context, overview.services).values() for limit in each.limits]
     return {"registries": cards(overview, _named(context), limits)}
+
+
+def _services_values(context: Context, overview: Overview) -> dict[str, Any]:
+    return {"details_of": running_processes(context, overview.services)}
 
 
 def _address_of(context: Context) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from ferryman.i18n.texts import _, current
 from ferryman.item_names import named
 from ferryman.operations.signals import NobodyRuns, PausedByHand, QueueStuck, RoleMissing
-from ferryman.operations.verdict import Verdict, read_verdict
+from ferryman.operations.verdict import Verdict, liveness_of, read_verdict
 from ferryman.record import Record
 from ferryman.store.queries.causes import LOGIN, RATE_LIMITED
 from ferryman.store.queries.pages import InvalidCursor, Page
@@ -20,6 +20,7 @@ from ferryman.web.context import CONTEXT
 from ferryman.web.links import addresses
 from ferryman.web.live import Part, follow, parse_query, record_stamp
 from ferryman.web.named_items import items_found
+from ferryman.web.processes import supplies_of
 from ferryman.web.refusals import Refused
 from ferryman.web.rendering import fragment, render
 from ferryman.web.requeue_forms import count, of_cause
@@ -65,6 +66,7 @@ async def _values(site: web.Application, query: Mapping[str, str]) -> dict[str, 
         page.rows,
         verdict.standing.pauses if verdict.standing else Paused(),
         rate_of(await here.record.samples.since(now - _RATE_OVER)),
+        supplies_of(here, liveness_of(here.record, verdict.standing) if verdict.standing else ()),
         now=now,
         before=int(before) if before.isdecimal() and len(before) <= _LONGEST_PLACE else 0,
     )
