@@ -57,6 +57,13 @@ async def test_reads_in_turn_share_a_connection_and_its_cache(tmp_path: Path) ->
     assert len(set(used)) == 1
 
 
+async def test_connections_that_read_have_small_caches(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/ferryman.db")
+    async with database.read() as reading, database.write() as writing:
+        assert [await each.scalar(text("PRAGMA cache_size")) for each in (reading, writing)] == [-512, -2000]
+    await database.close()
+
+
 async def test_an_error_rolls_back(scene: Scene, database: Database) -> None:
     await scene.walk({"v1": digest("a")})
 
