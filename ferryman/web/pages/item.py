@@ -2,17 +2,19 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 from aiohttp import web
 
 from ferryman.i18n.texts import _
 from ferryman.item_names import Named
 from ferryman.items.model import Item
-from ferryman.operations.overview import ItemOverview, Overview, read_overview
+from ferryman.operations.overview import read_overview
 from ferryman.operations.plan import plan_items
 from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import read_facets, read_item_tags
 from ferryman.store.queries.pages import InvalidCursor
+from ferryman.tasks import gather_or_raise
 from ferryman.views.reasons import reason_in_words
 from ferryman.web.context import context
 from ferryman.web.item_addresses import Unknown, item_at
@@ -37,9 +39,32 @@ async def _show(request: web.Request) -> web.StreamResponse:
 
 async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
     """The page of this item. Raises Refused."""
-    target, here = str(item.target), context(request)
-    wanted, (sort, downwards) = read_filter(request.query), read_sort(request.query)
-    overview, standing = await _overview(request, item)
+    target = str(item.target)
+    # At the same time: each passes over all of the item's tags in an index, and SQLite does that in a thread.
+    overview, shown = await gather_or_raise(_overview(request, item), _tags(request, target))
+    return render(
+        request,
+        "item.html",
+        address=addresses(all_items(request))[target],
+        rules=rules_in_words(item, transport=context(request).settings.transport),
+        cells=cells,
+        why=why,
+        continued="after" in request.query,
+        **overview,
+        **shown,
+    )
+
+
+async def _overview(request: web.Request, item: Item) -> dict[str, Any]:
+    """How it stands."""
+    named = Named(item.name, str(item.source), str(item.target))
+    overview = await read_overview(context(request).record, [named], now=context(request).clock.now())
+    return {"item": overview.items[0], "overview": overview}
+
+
+async def _tags(request: web.Request, target: str) -> dict[str, Any]:
+    """The part of its tags that is asked for, and what they can be filtered by. Raises Refused."""
+    here, wanted, (sort, downwards) = context(request), read_filter(request.query), read_sort(request.query)
     async with here.record.database.read() as connection:
         held = await read_held_tags(connection, here.clock.now(), target)
         try:
@@ -50,29 +75,10 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
         except InvalidCursor:
             raise Refused(400, _("This part of the list does not exist: begin at its first page.")) from None
         facets = await read_facets(connection, target, held, wanted.text)
-    return render(
-        request,
-        "item.html",
-        item=overview,
-        overview=standing,
-        address=addresses(all_items(request))[target],
-        rules=rules_in_words(item, transport=here.settings.transport),
-        cells=cells,
-        choices=choices(facets),
-        wanted=wanted,
-        fields=as_fields(wanted),
-        sort=("-" if downwards else "") + sort,
-        page=page,
-        found=wanted.count(facets),
-        why=why,
-        continued="after" in request.query,
-    )
-
-
-async def _overview(request: web.Request, item: Item) -> tuple[ItemOverview, Overview]:
-    named = Named(item.name, str(item.source), str(item.target))
-    overview = await read_overview(context(request).record, [named], now=context(request).clock.now())
-    return overview.items[0], overview
+    return {
+        "choices": choices(facets), "wanted": wanted, "fields": as_fields(wanted),
+        "sort": ("-" if downwards else "") + sort, "page": page, "found": wanted.count(facets),
+    }  # fmt: skip
 
 
 async def _plan(request: web.Request) -> web.StreamResponse:
