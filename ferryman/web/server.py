@@ -14,6 +14,7 @@ from aiohttp.log import server_logger
 from ferryman import log
 from ferryman.application import Application
 from ferryman.errors import AddressUnusable
+from ferryman.tasks import cancel_and_wait
 from ferryman.views.running_jobs import RunningJobs
 from ferryman.web.connections import Connections
 from ferryman.web.context import Context, Role
@@ -25,6 +26,7 @@ from ferryman.web_address import ListenAddress
 _KEEP_ALIVE = 60.0  # seconds that a connection may be silent, or send the next headers
 _CLOSING = 1.0  # seconds in which running requests may end; then they are cancelled
 _BACKLOG = 128
+_WARMING = 2.0  # seconds that connections wait, at most, for what the first page would have to load and compile
 
 
 class Server:
@@ -62,14 +64,16 @@ class Server:
         loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(runner.cleanup)
-            for each in self._sockets:  # a copy is closed with its server: after a defect the next one needs another
-                server = await loop.create_server(connections.accept, sock=each.dup(), backlog=_BACKLOG)
-                stack.callback(server.close)
-            log.get().info("web_listening", message="the page listens", addresses=self.addresses)
+            warming = asyncio.create_task(_warm_up(runner.app, role))
+            stack.push_async_callback(cancel_and_wait, [warming])
             try:
-                if role != "worker":  # which serves no page
-                    await asyncio.to_thread(compile_templates)
-                    await warm_up(runner.app)
+                await asyncio.wait([warming], timeout=_WARMING)
+                for each in self._sockets:
+                    # A copy is closed with its server: after a defect the next one needs another.
+                    server = await loop.create_server(connections.accept, sock=each.dup(), backlog=_BACKLOG)
+                    stack.callback(server.close)
+                log.get().info("web_listening", message="the page listens", addresses=self.addresses)
+                await warming
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 self.close()  # or browsers would wait for an answer until the process ends
@@ -79,6 +83,12 @@ class Server:
         """Give the address up."""
         for each in self._sockets:
             each.close()
+
+
+async def _warm_up(site: web.Application, role: Role) -> None:
+    if role != "worker":  # which serves no page
+        await asyncio.to_thread(compile_templates)
+        await warm_up(site)
 
 
 def _targets(address: ListenAddress) -> list[tuple[int, str, int]]:

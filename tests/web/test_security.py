@@ -347,7 +347,7 @@ async def test_a_defect_is_logged_and_not_shown(
         raise RuntimeError("hunter2")
 
     monkeypatch.setattr(type(site.app.record.samples), "since", broken)
-    page, document = await site.get("/"), await site.get("/", headers={"Accept": "application/json"})
+    page, document = await site.get("/waiting"), await site.get("/waiting", headers={"Accept": "application/json"})
 
     assert (page.status, document.status) == (500, 500)
     assert "Traceback" not in page.text + document.text

@@ -99,8 +99,8 @@ async def test_a_handler_that_takes_too_long_is_ended(site: Site, monkeypatch: p
         await asyncio.Event().wait()
 
     monkeypatch.setattr(errors, "_LONGEST_HANDLER", 0.01)
-    monkeypatch.setattr(type(site.app.record.samples), "steps", never)
-    answer = await site.get("/")
+    monkeypatch.setattr(type(site.app.record.samples), "since", never)
+    answer = await site.get("/waiting")
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
 
@@ -109,8 +109,8 @@ async def test_a_database_that_fails_is_told_without_its_words(site: Site, monke
     async def fail(*_: object) -> None:
         raise StoreError("porter:hunter2@db")
 
-    monkeypatch.setattr(type(site.app.record.samples), "steps", fail)
-    answer = await site.get("/")
+    monkeypatch.setattr(type(site.app.record.samples), "since", fail)
+    answer = await site.get("/waiting")
 
     assert answer.status == 503
     assert "See the log" in answer.text
