@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import Program, Runner, environment, version_of
+from benchmarks.contestants import Program, environment, version_of
 from benchmarks.job import PREFIX, Job
 from benchmarks.measured import Measured
 from benchmarks.processes import cpu, peak
@@ -44,8 +44,8 @@ class Service:
         return version_of(PROGRAM, "version")
 
     @contextmanager
-    def ready(self, job: Job) -> Iterator[Runner]:
-        _write_items(job, [WARM_UP])
+    def ready(self, job: Job) -> Iterator["Running"]:
+        write_items(job, [WARM_UP])
         log = job.folder / "run.log"
         with log.open("wb") as output, undisturbed():
             process = subprocess.Popen(
@@ -53,9 +53,9 @@ class Service:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         try:
-            running = _Running(process, _Log(log))
+            running = Running(process, _Log(log))
             running.until_idle(_STARTING)
-            _write_items(job, job.repositories)
+            write_items(job, job.repositories)
             yield running
         finally:
             process.terminate()
@@ -82,12 +82,16 @@ class _Log:
         return self._path.read_text(errors="replace")[-2000:]
 
 
-class _Running:
+class Running:
     """A running service."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: _Log) -> None:
         self._process = process
         self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def run(self, limit: float) -> Measured:
         pid = self._process.pid
@@ -120,11 +124,12 @@ def _seconds(line: dict[str, Any]) -> float:
 
 
 def _sync(job: Job) -> list[str]:
-    _write_items(job, job.repositories)
+    write_items(job, job.repositories)
     return [PROGRAM, "sync"]
 
 
-def _write_items(job: Job, repositories: Sequence[str]) -> None:
+def write_items(job: Job, repositories: Sequence[str]) -> None:
+    """Write an items.yml that mirrors these."""
     document = {
         "defaults": {"target": f"{job.target}/{PREFIX}/", "platforms": "all"},
         "items": [{"source": f"{job.source}/{name}"} for name in repositories],
