@@ -96,7 +96,7 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobProgressed:
-    """A part of its copy stands at `done` of `total` bytes, as ProgressSink says. Comes thousands of times a second."""
+    """A part of its copy stands at `done` of `total` bytes, as ProgressSink says. Comes several times a second."""
 
     job: JobInfo
     part: str

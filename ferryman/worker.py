@@ -37,6 +37,7 @@ from ferryman.transports.base import Copied, Transport
 
 _DEFAULT_LIMIT = timedelta(seconds=60)  # pause of a registry that answers 429 without "Retry-After"
 _SHORTEST_LIMIT = timedelta(seconds=1)  # for "Retry-After: 0": such an attempt does not count, so nothing else slows it
+_REPORT_INTERVAL = 0.1  # seconds between two events of one part's progress
 
 _Recorded = tuple[bool, JobEnded]  # False: lease lost, nothing was written
 
@@ -47,6 +48,22 @@ class RetryPolicy:
 
     max_attempts: int
     delay: timedelta
+
+
+class ProgressThrottle:
+    """Which reports of one copy become events: a twentieth of its processor time went into one for each piece."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due: dict[str, float] = {}  # by part, on the monotonic clock
+
+    def passes(self, part: str, done: int, total: int | None) -> bool:
+        """The first and the last report of a part always; in between, a few a second."""
+        now = self._clock.monotonic()
+        if 0 < done != total and now < self._due.get(part, now):
+            return False
+        self._due[part] = now + _REPORT_INTERVAL
+        return True
 
 
 class Worker:
@@ -86,10 +103,12 @@ class Worker:
 
     async def _copy(self, job: Job, progressed: Callable[[], None]) -> Copied:
         info = job_info(job)
+        throttle = ProgressThrottle(self._clock)
 
         def report(part: str, done: int, total: int | None) -> None:
             progressed()
-            self._events.emit(JobProgressed(info, part, done, total))
+            if throttle.passes(part, done, total):
+                self._events.emit(JobProgressed(info, part, done, total))
 
         source = Repository.parse(job.source).pinned(job.digest)
         target = Repository.parse(job.target).tagged(job.tag)

@@ -24,7 +24,9 @@ from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
 from ferryman.transports.base import Copied, ProgressSink
+from ferryman.worker import ProgressThrottle
 from tests.conftest import ReadLog
+from tests.store.scene import ManualClock
 from tests.support.faulty import Faulty, says
 from tests.support.transports import manifest_at
 from tests.support.upstreams import made_up_digest
@@ -69,6 +71,20 @@ async def test_tells_its_observers(workplace: Workplace) -> None:
     assert watcher.outcomes == [("v1", "synced")]
     [end] = watcher.ends
     assert (end.digest, end.bytes_moved, end.bytes_reused) == (tiny("v1").digest, 2000, 100)
+
+
+def test_of_a_part_the_ends_are_told_and_little_in_between() -> None:
+    clock = ManualClock()
+    throttle = ProgressThrottle(clock)
+    assert throttle.passes("copy:a", 0, 100)
+    assert not throttle.passes("copy:a", 10, 100)
+    assert throttle.passes("copy:b", 10, 100), "another part"
+    clock.advance(timedelta(seconds=0.2))
+    assert throttle.passes("copy:a", 20, 100)
+    assert not throttle.passes("copy:a", 21, 100)
+    assert not throttle.passes("copy:a", 22, None)
+    assert throttle.passes("copy:a", 100, 100), "its end"
+    assert throttle.passes("copy:a", 0, 100), "it begins again"
 
 
 # The target is asked
