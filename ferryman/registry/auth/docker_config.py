@@ -24,6 +24,7 @@ HUB_KEY = "https://index.docker.io/v1/"  # the key of Docker Hub in login files
 _HUB_NAMES = frozenset({"index.docker.io", "registry-1.docker.io"})
 _SCHEME = re.compile(r"https?://")
 _TOKEN_USER = "<token>"  # noqa: S105  (this user name means that the secret is an identity token)
+_FRESH = 1.0  # seconds; a thread that looks at the files takes longer than all else before a request
 _HELPER_ANSWERS = 60.0  # seconds; how long an answer of a helper is cached
 
 
@@ -83,7 +84,7 @@ def host_of(key: str) -> str:
 
 
 class DockerConfig:
-    """All login files that the environment names, reloaded when they change, and their credential helpers."""
+    """All login files that the environment names, and their credential helpers. A change is seen within a second."""
 
     def __init__(self, *, environment: Mapping[str, str], clock: Clock, secrets: Collection[str] = frozenset()) -> None:
         """`secrets`: values that are removed from the environment of helpers."""
@@ -91,13 +92,14 @@ class DockerConfig:
         self._secrets = secrets
         self._clock = clock
         self._read: dict[Path, tuple[tuple[int, ...], LoginFile]] = {}
+        self._present: tuple[float, list[LoginFile]] | None = None  # the files, and until when they are not looked at
         self._answers: dict[tuple[str, str], tuple[float, Credential | HelperFailed | None]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._warned: set[str] = set()
 
     async def find(self, host: str, repository: str = "") -> Credential | None:
         """The credential for a host, or for one repository of it. Raises ValueError if a file or a helper fails."""
-        files = await asyncio.to_thread(lambda: list(self._files()))
+        files = await self._present_files()
         for file in files:
             for reason in file.unusable.values():
                 self._warn("cannot use a login", f"{file.name}: {reason}")
@@ -106,6 +108,12 @@ class DockerConfig:
             if credential is not None:
                 return credential
         return None
+
+    async def _present_files(self) -> list[LoginFile]:
+        now = self._clock.monotonic()
+        if self._present is None or self._present[0] <= now:
+            self._present = now + _FRESH, await asyncio.to_thread(lambda: list(self._files()))
+        return self._present[1]
 
     def _files(self) -> Iterator[LoginFile]:
         """The existing files, in the order of Docker and Podman."""

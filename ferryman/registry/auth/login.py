@@ -56,13 +56,10 @@ class _Exchange:
 
     spec: RequestSpec
     at: URL
+    origin: Origin  # of `at`
     own: bool  # it is the origin that the credentials belong to
     credential: Credential | None = None  # used in the last header
     tried: set[frozenset[str]] = field(default_factory=set)  # scopes that a token was fetched for
-
-    @property
-    def origin(self) -> Origin:
-        return origin(self.at)
 
 
 class Logins:
@@ -82,7 +79,8 @@ class Logins:
 
     async def send(self, spec: RequestSpec, request: Request) -> Response:
         """Send the request and answer up to two challenges. Raises LoginRefused or Denied if it is still refused."""
-        exchange = _Exchange(spec, at=request.url, own=origin(request.url) == origin(spec.host.endpoint))
+        at = origin(request.url)
+        exchange = _Exchange(spec, request.url, at, own=at == origin(spec.host.endpoint))
         header = await self._known_header(exchange)
         response = await self._try(exchange, request, header)
         for _ in range(_CHALLENGES):

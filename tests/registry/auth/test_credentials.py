@@ -139,17 +139,21 @@ async def test_the_order_of_files(home: Home, tmp_path: Path) -> None:
     found = [await docker.find(name) for name in ("a.io", "b.io", "c.io")]
     assert [credential and credential.username for credential in found] == ["inline", "podman", "home"]
     home.environment["DOCKER_CONFIG"] = str(folder)
+    home.clock.advance(1)
     assert await docker.find("c.io") == Credential("folder", "1")
     assert await docker.find("d.io") is None
 
 
-async def test_a_changed_file_is_read_again(home: Home) -> None:
+async def test_a_changed_file_is_read_again_after_a_second(home: Home) -> None:
     docker = home.docker()
     assert await docker.find("quay.io") is None
     home.write({"auths": {"quay.io": packed("me:old")}})
+    assert await docker.find("quay.io") is None
+    home.clock.advance(1)
     assert await docker.find("quay.io") == Credential("me", "old")
     home.write({"auths": {"quay.io": packed("me:new")}})
     os.utime(home.config, ns=(1, 1))  # two writes may fall into one tick of the file system's clock
+    home.clock.advance(1)
     assert await docker.find("quay.io") == Credential("me", "new")
 
 
