@@ -77,8 +77,9 @@ race: race-packages $(VENV)/installed ## Race Ferryman against every other mirro
 bench-smoke: race-packages $(VENV)/installed ## A tiny race against skopeo, less than a minute: does the race still work?
 	$(BIN)/python -m benchmarks --tiny --rounds 1 --only "ferryman run,ferryman sync,skopeo" --cases cold,line,indexes,large,unchanged,new $(RACE)
 
-bench: as-root bench-packages race ## The race; then requests, the Docker Engine, the queue on one million rows, the page on as many attempts, and 2,000 items
+bench: as-root bench-packages race ## The race; then requests and their cost, the Docker Engine, the queue on one million rows, the page on as many attempts, and 2,000 items
 	$(BIN)/python -m benchmarks.requests
+	$(BIN)/python -m benchmarks.request_cost
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.pause
