@@ -78,6 +78,7 @@ class Application:
             owner=self.owner.name,
             registry=self.registry,
             pauses=self.pauses,
+            quiet_looks=self.record.quiet_looks,
             manual_pauses=self.record.manual_pauses,
             routine=self.routine(),
             clock=self.clock,

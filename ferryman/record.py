@@ -19,6 +19,7 @@ from ferryman.store.notices import Notices
 from ferryman.store.queue.lease_owners import Locks, locks
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
+from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.samples import Samples
 from ferryman.store.services import Services
 from ferryman.store.target_blobs import TargetBlobs
@@ -39,6 +40,7 @@ class Record:
     targets: TargetChecks
     verifications: Verifications
     cycles: CycleLog
+    quiet_looks: QuietLookLog
     samples: Samples
     manual_pauses: ManualPauses
     look_requests: LookRequests
@@ -105,6 +107,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         targets=TargetChecks(database, clock=clock, queued=queue.filled),
         verifications=Verifications(database, clock=clock),
         cycles=CycleLog(database),
+        quiet_looks=QuietLookLog(database, clock=clock),
         samples=Samples(database),
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
         look_requests=LookRequests(database, clock=clock),

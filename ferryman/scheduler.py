@@ -11,6 +11,7 @@ from ferryman import log, planner
 from ferryman.clock import Clock
 from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
 from ferryman.discovery.image_details import platform_digests
+from ferryman.discovery.list_reader import ListReader, reading
 from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
@@ -21,6 +22,7 @@ from ferryman.kinds import ListerName
 from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
 from ferryman.probing import Probe, ProbeRules, next_probe
+from ferryman.quiet_looks import Candidate, QuietLooks
 from ferryman.reference import subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
@@ -28,9 +30,10 @@ from ferryman.store.cycles import CycleLog
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
+from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.tasks import compute, for_each_by_owner
-from ferryman.verification.routine import Routine
+from ferryman.verification.routine import Routine, interval
 
 # Which tags' digests a look asks for: those that are due, all, or only those that could not be read the last time.
 Extent = Literal["due", "all", "unread"]
@@ -50,10 +53,18 @@ class ItemLookup:
     decisions: Sequence[Decision]
     walk: Walk
     records: Mapping[str, TagRecord] = field(default_factory=dict)  # of the tags before this lookup
-    looked_at: datetime | None = None  # time of the previous lookup
+    last: Walk | None = None  # the previous lookup
     absent_pins: Sequence[str] = ()  # tags that `pin` names, but upstream does not have
     unmatched_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
     probes: Mapping[str, Probe] = field(default_factory=dict)  # of tags that were asked for before, by name
+    candidate: Candidate | None = None  # for a quiet look the next time
+
+    @property
+    def depends_on_list_only(self) -> bool:
+        """Whether nothing else may make the next lookup differ, and this one reports no trouble."""
+        asks = self.survey.requests or self.probes
+        reports = self.survey.problems or self.absent_pins or self.unmatched_includes
+        return not asks and not reports and all(decision.action != "fail" for decision in self.decisions)
 
     @property
     def rested(self) -> Mapping[str, Probe]:
@@ -103,6 +114,7 @@ class Scheduler:
         owner: str,
         registry: RegistryClient,
         pauses: RegistryPauses,
+        quiet_looks: QuietLookLog,
         manual_pauses: ManualPauses,
         routine: Routine,
         clock: Clock,
@@ -121,6 +133,7 @@ class Scheduler:
         self._routine = routine
         self._clock = clock
         self._native = native
+        self._quiet = QuietLooks(quiet_looks, clock=clock, native=native, is_due=self._is_due)
         self._events = events
         self._complete_walk = complete_walk  # interval between two complete walks
         self._interval = interval  # between two cycles
@@ -226,12 +239,23 @@ class Scheduler:
         await self._ledger.note_paused_look(str(item.target), message, now=self._clock.now())
         return ItemLooked(item.name, str(item.source), str(item.target), "paused", message, "paused")
 
-    async def look(self, configuration: Configuration, item: Item, *, extent: Extent = "due") -> ItemLookup:
+    async def look(self, configuration: Configuration, item: Item) -> ItemLookup:
         """Discover and plan one item; changes nothing. Raises TransferError."""
+        async with self._reading(configuration, item) as listing:
+            return await self._look(item, listing, extent="due")
+
+    @asynccontextmanager
+    async def _reading(self, configuration: Configuration, item: Item) -> AsyncIterator[ListReader]:
+        """Read the source's list, unless its registry is paused. Raises TransferError."""
         await self._pauses.check(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # the recorded pauses decide
-        records, last = await self._ledger.known_and_walk(str(item.target))
-        rules = planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
+        async with reading(self._lister(configuration, item.source.registry), item.source) as listing:
+            yield listing
+
+    async def _look(self, item: Item, listing: ListReader, *, extent: Extent) -> ItemLookup:
+        recorded = await self._ledger.recorded(str(item.target))
+        records, last = recorded.tags, recorded.walk
+        rules = _rules(item)
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
         only_unread = extent == "unread" and same_rules
@@ -242,7 +266,7 @@ class Scheduler:
         selector = RuleSelector(item.rules, item.platforms, self._native, lacking)
         probes = await compute(lambda: self._probes(item, records, now), size=len(records))
         found = await survey(
-            lister=None if only_unread else self._lister(configuration, item.source.registry),
+            lister=None if only_unread else listing,
             client=self._registry,
             repository=item.source,
             known=_known(records),
@@ -258,9 +282,13 @@ class Scheduler:
             decisions = await self._plan(item, found, mirrored)
         completed_at = now if complete or last is None else last.completed_at
         walk = Walk(walked_at=now, completed_at=completed_at, rules=rules)
-        looked_at = last.walked_at if last else None
         absent, idle = _absent(selector.pinned_names, found), _idle(item, selector, found)
-        return ItemLookup(item, found, decisions, walk, records, looked_at, absent, idle, probes)
+        looked = ItemLookup(item, found, decisions, walk, records, last, absent, idle, probes)
+        # A complete walk may have read more of the list than the next one will, and asks for referrers.
+        is_usual = not (complete and (listing.may_end_early or item.rules.referrers))
+        if is_usual and not only_unread and looked.depends_on_list_only:
+            return replace(looked, candidate=self._quiet.candidate(item, listing, recorded.state, rules=rules))
+        return looked
 
     def _probes(self, item: Item, records: Mapping[str, TagRecord], now: datetime) -> dict[str, Probe]:
         """The next question for each tag that was asked for before; others are told by the list, or are new."""
@@ -342,7 +370,14 @@ class Scheduler:
     async def _look_and_enqueue(
         self, configuration: Configuration, item: Item, unread: list[UnreadableTag], extent: Extent
     ) -> ItemLooked:
-        looked = await self.look(configuration, item, extent=extent)
+        async with self._reading(configuration, item) as listing:
+            if extent == "due" and (quiet := await self._quiet.find(item, listing, rules=_rules(item))):
+                return _looked(item, quiet)
+            return await self._plan_and_enqueue(item, await self._look(item, listing, extent=extent), unread, extent)
+
+    async def _plan_and_enqueue(
+        self, item: Item, looked: ItemLookup, unread: list[UnreadableTag], extent: Extent
+    ) -> ItemLooked:
         problems = {problem.tag: problem for problem in looked.survey.problems}
         unread += _unread(looked, problems)
         for problem in problems.values():
@@ -381,23 +416,21 @@ class Scheduler:
             walk=looked.walk,
             look=None if extent == "unread" else Look(tags=len(looked.survey.tags), complete=looked.survey.complete),
         )
-        return ItemLooked(
-            item.name,
-            str(item.source),
-            str(item.target),
-            "looked",
-            tags=len(looked.survey.tags),
+        kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
+        requeued = await self._check_target(item, kept, elapsed=_elapsed(looked, most=interval(item.verify)))
+        if looked.candidate is not None and not requeued:
+            until = await self._routine.next_due(item, kept)
+            await self._quiet.settle(item, looked.candidate, walked_at=looked.walk.walked_at, until=until)
+        return replace(
+            _looked(item, Look(len(looked.survey.tags), looked.survey.complete)),
             enqueued=applied.enqueued,
             withdrawn=applied.withdrawn,
             gone=len(looked.survey.gone),
-            requeued=await self._check_target(item, looked),
-            complete=looked.survey.complete,
+            requeued=requeued,
         )
 
-    async def _check_target(self, item: Item, looked: ItemLookup) -> int:
+    async def _check_target(self, item: Item, kept: Collection[str], *, elapsed: timedelta | None) -> int:
         """Verify mirrored tags at the target, as far as due. Returns the number of requeued tags."""
-        kept = {decision.tag for decision in looked.decisions if decision.action in {"keep", "adopt"}}
-        elapsed = looked.walk.walked_at - looked.looked_at if looked.looked_at else None
         due = await self._routine.due(item, kept, elapsed=elapsed)
         if not due.tags:
             return 0
@@ -442,6 +475,22 @@ async def _time_limit(item: Item) -> AsyncIterator[None]:
             f"{item.source} could not be looked at within {_LOOKUP_TIMEOUT / 3600:.0f} h; the next cycle tries again"
         )
         raise Unreachable(message, registry=item.source.registry) from None
+
+
+def _rules(item: Item) -> str:
+    return planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
+
+
+def _looked(item: Item, look: Look) -> ItemLooked:
+    return ItemLooked(item.name, str(item.source), str(item.target), "looked", tags=look.tags, complete=look.complete)
+
+
+def _elapsed(looked: ItemLookup, *, most: timedelta) -> timedelta | None:
+    """Since the previous lookup. `most`: of the time of the quiet ones before it, which verified nothing."""
+    if looked.last is None:
+        return None
+    now, last = looked.walk.walked_at, looked.last
+    return max(now - last.walked_at, min(now - (last.listed_at or last.walked_at), most))
 
 
 def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ ROWS = (
     ("application",),
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "scheduler", "worker"),
-    ("liveness", "planner", "pause_watch", "probing", "registry_pauses", "timetable", "verification"),
+    ("liveness", "planner", "pause_watch", "probing", "quiet_looks", "registry_pauses", "timetable", "verification"),
     ("configuration", "discovery", "record", "registry_waits", "signatures", "transports"),
     ("registry", "remedies", "store", "items", "settings", "supervision"),
     ("i18n", "manifests", "registry_options", "secret_files", "signature_rules"),

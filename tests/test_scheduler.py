@@ -37,6 +37,7 @@ from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
+from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.records import HistoryLine, Intent, ItemKey, Job, TagRecord
 from ferryman.store.target_checks import TargetChecks
 from tests.conftest import ReadLog
@@ -97,7 +98,8 @@ class World:
         targets = TargetChecks(self.database, clock=self.clock, queued=self.queue.filled)
         self.scheduler = Scheduler(
             queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
-            registry=self.client, pauses=self.pauses, clock=self.clock, manual_pauses=self.manual_pauses,
+            registry=self.client, pauses=self.pauses, clock=self.clock,
+            quiet_looks=QuietLookLog(self.database, clock=self.clock), manual_pauses=self.manual_pauses,
             routine=routine_of(self.client, self.database, targets, self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
             interval=timedelta(hours=6), events=self.events,
@@ -454,7 +456,7 @@ async def test_a_walk_that_failed_is_none(world: World, hub: DockerHub) -> None:
     hub.fill("library/nginx", 250)
     hub.limit("library/nginx", world.clock.now() + timedelta(hours=1))
     await world.cycle(everything)
-    assert (await world.ledger.known_and_walk(str(NGINX.target)))[1] is None
+    assert (await world.ledger.recorded(str(NGINX.target))).walk is None
     hub.answers.clear()
     world.clock.advance(2 * 3600)
     assert (await world.cycle(everything)).enqueued == 250
@@ -698,14 +700,14 @@ async def test_only_what_could_not_be_read_is_read_again(world: World, quay: Qua
         quay.put("coreos/flannel", tag)
     quay.fail(V1, 403)
     await world.cycle(FLANNEL)
-    _, walk = await world.ledger.known_and_walk(str(FLANNEL.target))
+    walk = (await world.ledger.recorded(str(FLANNEL.target))).walk
     quay.answers.clear()
     quay.requests.clear()
     world.clock.advance(DAY)  # a complete walk is due, and that is for the next cycle
     again = await world.scheduler.cycle(Configuration((FLANNEL,), world.registries), [FLANNEL], only_unread=True)
     assert again == Cycle(enqueued=1, failed={})
     assert not {line.rpartition("/")[2] for line in quay.requests} & {"list", "v2", "v3"}
-    _, after = await world.ledger.known_and_walk(str(FLANNEL.target))
+    after = (await world.ledger.recorded(str(FLANNEL.target))).walk
     assert walk is not None
     assert after is not None
     assert after.completed_at == walk.completed_at

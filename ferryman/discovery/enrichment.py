@@ -44,6 +44,7 @@ class TagEnricher:
     ) -> None:
         self.problems: dict[str, TagProblem] = {}
         self.probed: set[str] = set()  # tags whose digest was asked for, and answered
+        self.requests = 0
         self._client = client
         self._repository = repository
         self._view = view
@@ -189,6 +190,7 @@ class TagEnricher:
 
     async def _attempt(self, name: str, request: Awaitable[Result]) -> Result | TransferError:
         """The answer, or the error if it concerns this tag only. Raises an error that concerns the whole registry."""
+        self.requests += 1
         try:
             answer = await request
         except (RateLimited, LoginRefused):

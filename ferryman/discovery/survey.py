@@ -25,6 +25,7 @@ class Survey:
     complete: bool  # the walk went to the last page
     problems: Sequence[TagProblem]  # tags that could not be read, and keep their known values
     probed: frozenset[str] = frozenset()  # names whose digest was asked for, one by one, and answered
+    requests: int = 0  # for single tags, beside the list
 
 
 async def survey(
@@ -56,6 +57,7 @@ async def survey(
         complete=ended,
         problems=tuple(enricher.problems.values()),
         probed=frozenset(enricher.probed),
+        requests=enricher.requests,
     )
 
 

@@ -25,6 +25,7 @@ from ferryman.store.database.tables import (
     walks,
 )
 from ferryman.store.history_pages import HistoryPage, history_pages
+from ferryman.store.item_state import ItemState, read_state
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.looks import note_look
@@ -60,6 +61,15 @@ class LookupFailure:
     registry: str | None = None  # that caused it
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedItem:
+    """All that is recorded of one item."""
+
+    tags: dict[str, TagRecord]  # by name
+    walk: Walk | None  # how its repository was last listed
+    state: ItemState  # of the rows of these tags
+
+
 class Ledger:
     """Reads the record of tags; writes failed lookups and the imported history. Every call raises StoreError."""
 
@@ -69,18 +79,18 @@ class Ledger:
 
     async def known(self, target: str) -> dict[str, TagRecord]:
         """Every tag of one item, by name."""
-        found, _ = await self.known_and_walk(target)
-        return found
+        return (await self.recorded(target)).tags
 
-    async def known_and_walk(self, target: str) -> tuple[dict[str, TagRecord], Walk | None]:
-        """Every tag of one item, by name, and how its repository was last listed."""
-        query = select(walks.c.walked_at, walks.c.completed_at, walks.c.rules).where(walks.c.target == target)
+    async def recorded(self, target: str) -> RecordedItem:
+        """All that is recorded of one item."""
+        query = select(*(walks.c[field.name] for field in fields(Walk))).where(walks.c.target == target)
         async with self._database.read() as connection:
+            state = await read_state(connection, target)
             walk = (await connection.execute(query)).one_or_none()
             rows = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.target == target))
             paused = await read_paused(connection, self._clock.now())
         known = {record.tag: record for record in as_shown((TagRecord(*row) for row in rows), paused)}
-        return known, Walk(*walk) if walk else None
+        return RecordedItem(known, Walk(*walk) if walk else None, state)
 
     def tags(
         self,

@@ -258,6 +258,17 @@ class Walk:
     walked_at: datetime  # of the last successful walk
     completed_at: datetime  # of the last walk that listed everything (or of the first one)
     rules: str  # fingerprint of the rules it was planned with: if it changes, the next walk is a complete one
+    listed_at: datetime | None = None  # when the last one that was no quiet look was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A look that has left all rows as they were. So will the next one, if list, rules and rows are the same then."""
+
+    fingerprint: str  # of list, rules and rows
+    pages: int  # of the list that were read
+    complete: bool  # those were all
+    until: datetime  # then copies at the target are to be checked
 
 
 @dataclass(frozen=True, slots=True)

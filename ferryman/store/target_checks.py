@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, func, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.kinds import Depth, FindingKind
@@ -58,6 +58,14 @@ class TargetChecks:
         """Whether the database is a restored backup, and knows less than the targets."""
         async with self._database.read() as connection:
             return await _is_restored(connection)
+
+    async def first_check(self, target: str, depth: Depth, *, after: datetime) -> datetime | None:
+        """The first of the checks of a target repository's synced tags that were not before `after`."""
+        checked_at = tags.c[CHECKED_AT[depth]]
+        query = select(func.min(checked_at)).where(tags.c.target == target, status_is("synced"), checked_at >= after)
+        async with self._database.read() as connection:
+            found: datetime | None = await connection.scalar(query)
+            return found
 
     def _unchecked_since(self, depth: Depth, moment: datetime) -> ColumnElement[bool]:
         checked_at = tags.c[CHECKED_AT[depth]]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from ferryman import log
@@ -17,6 +17,7 @@ from ferryman.verification.examination import Examination
 from ferryman.verification.verifier import Verified, Verifier
 
 _RESTS = 2 / 3  # of the time between two checks of a tag; they are spread over the rest of it
+_ROUND = 1 / 10  # of that rest
 _MOST_DAMAGED = 50  # damaged tags that are asked for again at a look
 _LONGEST = 1800.0  # seconds at one look: the next items wait
 
@@ -59,6 +60,17 @@ class Routine:
         share = min(elapsed / (rules.every * (1 - _RESTS)), 1)
         return Due([*damaged, *others[: ceil(len(kept) * share)]], restored)
 
+    async def next_due(self, item: Item, kept: Collection[str]) -> datetime:
+        """When a look has to verify tags again, after `verify`. Raises StoreError."""
+        now, rules = self._clock.now(), item.verify
+        believed = rules.every * _RESTS
+        found, _ = await self._targets.unchecked(str(item.target), rules.depth, before=now - believed)
+        found = [held for held in found if held.gone or held.tag in kept]
+        if found:
+            return now if any(held.damaged for held in found) else now + interval(rules)
+        first = await self._targets.first_check(str(item.target), rules.depth, after=now - believed)
+        return (first or now) + believed
+
     async def verify(self, item: Item, due: Due) -> int:
         """Verify these tags. Returns the number of tags that are queued again. Raises StoreError."""
         examination = Examination(self._registry, item.verify.depth)
@@ -78,6 +90,11 @@ class Routine:
                 target=str(item.target), tags=found.unreadable, error=str(found.error),
             )  # fmt: skip
         return found.queued
+
+
+def interval(rules: VerifyRules) -> timedelta:
+    """Between two looks that verify tags, if there is nothing else to look for."""
+    return rules.every * (1 - _RESTS) * _ROUND
 
 
 def _report(target: Repository, result: Checked) -> None:

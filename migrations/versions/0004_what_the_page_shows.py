@@ -43,6 +43,11 @@ def upgrade() -> None:
     op.create_index("ix_attempts_outcome", "attempts", ["outcome", "id"])
     op.add_column("troubles", sa.Column("error_kind", sa.String()))
     op.add_column("troubles", sa.Column("registry", sa.String()))
+    op.add_column("walks", sa.Column("listed_at", _TIME))
+    op.add_column("walks", sa.Column("settled", sa.String()))
+    op.add_column("walks", sa.Column("settled_pages", sa.Integer()))
+    op.add_column("walks", sa.Column("settled_complete", sa.Boolean()))
+    op.add_column("walks", sa.Column("settled_until", _TIME))
     op.add_column("services", sa.Column("version", sa.String()))
     op.add_column("services", sa.Column("details", sa.JSON()))
     _index_tags()
@@ -303,6 +308,8 @@ def downgrade() -> None:
         "digests",
     ):
         op.drop_table(table)
+    for column in ("settled_until", "settled_complete", "settled_pages", "settled", "listed_at"):
+        op.drop_column("walks", column)
     op.drop_column("services", "details")
     op.drop_column("services", "version")
     op.drop_column("troubles", "registry")

@@ -287,6 +287,12 @@ walks = Table(
     Column("walked_at", UtcDateTime, nullable=False),
     Column("completed_at", UtcDateTime, nullable=False),
     Column("rules", String, nullable=False),
+    Column("listed_at", UtcDateTime),  # what is written to the tags as `last_seen_at`; quiet looks write to no tag
+    # The last look that left all rows as they were (see quiet_looks.py).
+    Column("settled", String),  # fingerprint of list, rules and rows; None: there was none
+    Column("settled_pages", Integer),  # that it read of the list
+    Column("settled_complete", Boolean),  # those were all
+    Column("settled_until", UtcDateTime),  # then copies at the target are to be checked
 )
 
 looks = Table(

@@ -44,7 +44,8 @@ async def repair(connection: Transaction, now: datetime, *, longest_wait: timede
     number += await _repair_due(connection, now, longest_wait)
     # The real time of that walk is unknown. With this one, the next walk is newer and lists everything.
     for moment in (walks.c.walked_at, walks.c.completed_at):
-        await connection.execute(update(walks).where(in_future(moment, now)).values({moment.name: _LONG_AGO}))
+        changes = {moment.name: _LONG_AGO, "settled": None}
+        await connection.execute(update(walks).where(in_future(moment, now)).values(changes))
     started_at = case((attempts.c.started_at > now, now), else_=attempts.c.started_at)
     ended = update(attempts).where(in_future(attempts.c.finished_at, now))
     await connection.execute(ended.values(started_at=started_at, finished_at=now))

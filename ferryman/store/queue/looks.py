@@ -1,7 +1,8 @@
 """The looks at items: what each found, and how many jobs ended until the next one."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import looks
+from ferryman.store.records import Look
 
 _KEPT = 60  # looks of an item
 
@@ -42,6 +44,14 @@ async def note_look(
     }  # fmt: skip
     await connection.execute(looks.insert(), values)
     await connection.execute(_FORGET, {"of_target": target})
+
+
+async def note_quiet_looks(connection: Transaction, found: Mapping[str, Look], now: datetime) -> None:
+    """Record looks that enqueued nothing, by target, and drop the oldest ones of these items."""
+    nothing = {"outcome": "looked", "error": None, "error_kind": None, "enqueued": 0, "copied": 0, "failed": 0}
+    values = [{"target": target, "at": now, **asdict(look), **nothing} for target, look in found.items()]
+    await connection.execute(looks.insert(), values)
+    await connection.execute(_FORGET, [{"of_target": target} for target in found])
 
 
 def count_ends(connection: Connection, *, copied: Iterable[str] = (), failed: Iterable[str] = ()) -> None:

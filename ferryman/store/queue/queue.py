@@ -67,6 +67,7 @@ from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.claims import ClaimRequest, Claims
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.lapsed_leases import LapsedLeases
+from ferryman.store.queue.last_seen import write_last_seen
 from ferryman.store.queue.looks import count_ends, note_look
 from ferryman.store.queue.merge import Merge, rename
 from ferryman.store.queue.pauses import (
@@ -167,14 +168,19 @@ class Queue:
         was written under a clock that was ahead, and does not count as a later one.
         """
         now = self._clock.now()
-        walk = replace(walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now))
+        walk = replace(
+            walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now), listed_at=now
+        )
         by_name = {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}
         merge = Merge(item, *by_name, now, walked_at=walk.walked_at)
         async with self._database.write(exclusive=True) as connection:
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == item.target))
-            newer = and_(walks.c.target == item.target, walks.c.walked_at > walk.walked_at, walks.c.walked_at <= now)
-            if await connection.scalar(select(walks.c.target).where(newer)):
+            before = select(walks.c.walked_at, walks.c.listed_at).where(walks.c.target == item.target)
+            walked_at, listed_at = (await connection.execute(before)).one_or_none() or (None, None)
+            if walked_at is not None and walk.walked_at < walked_at <= now:
                 return Applied(enqueued=0, withdrawn=0)
+            if walked_at is not None and listed_at is not None and listed_at < walked_at <= now:
+                await write_last_seen(connection, item.target, listed_at=listed_at, walked_at=walked_at)
             await rename(connection, item)
             for names in chunks(merge.names):
                 await merge.write(connection, names)

@@ -47,7 +47,7 @@ async def test_a_walk_that_the_clock_was_set_back_during_guards_nothing(scene: S
     scene.clock.set_by(-timedelta(hours=1))
     await scene.walk({"v1": digest("a")}, began_at=began)
     assert (await scene.walk({"v2": digest("b")})).enqueued == 1
-    _, walk = await scene.ledger.known_and_walk("registry.example.com/mirror/etcd")
+    walk = (await scene.ledger.recorded("registry.example.com/mirror/etcd")).walk
     assert walk is not None
     assert walk.completed_at <= scene.clock.now()
 
@@ -57,7 +57,7 @@ async def test_a_walk_in_the_future_does_not_put_off_a_complete_one(scene: Scene
     await scene.walk({"v1": digest("a")})
     scene.clock.set_by(-timedelta(hours=8))
     await scene.queue.repair_times()
-    _, walk = await scene.ledger.known_and_walk("registry.example.com/mirror/etcd")
+    walk = (await scene.ledger.recorded("registry.example.com/mirror/etcd")).walk
     assert walk is not None
     assert scene.clock.now() - walk.completed_at > timedelta(days=365)
 

@@ -250,10 +250,10 @@ async def test_first_and_last_seen_and_the_walk(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     record = await scene.record()
     assert (record.first_seen_at, record.last_seen_at) == (START, later)
-    _, walk = await scene.ledger.known_and_walk(ITEM.target)
+    walk = (await scene.ledger.recorded(ITEM.target)).walk
     assert walk is not None
     assert (walk.walked_at, walk.completed_at, walk.rules) == (later, later, "rules")
-    assert (await scene.ledger.known_and_walk("registry.example.com/none"))[1] is None
+    assert (await scene.ledger.recorded("registry.example.com/none")).walk is None
 
 
 async def test_the_order_of_claims(scene: Scene) -> None:

@@ -1,0 +1,101 @@
+"""Looks that need no row: what they have to know of an item, and their record.
+
+Those of several items that end at the same time share a transaction.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from ferryman.clock import Clock
+from ferryman.store.database.database import Database
+from ferryman.store.database.tables import lookup_failures, walks
+from ferryman.store.item_state import ItemState, read_state
+from ferryman.store.queue.batcher import Batcher
+from ferryman.store.queue.looks import note_quiet_looks
+from ferryman.store.records import Look, Settled, Walk
+
+_WALK = [walks.c[field.name] for field in fields(Walk)]
+_SETTLED = [walks.c.settled, walks.c.settled_pages, walks.c.settled_complete, walks.c.settled_until]
+
+
+@dataclass(frozen=True, slots=True)
+class SettledItem:
+    """An item whose last other look left all rows as they were, and its rows now."""
+
+    walk: Walk
+    settled: Settled
+    state: ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class QuietLook:
+    """A look that found everything as it was."""
+
+    target: str
+    walked_at: datetime
+    completed_at: datetime
+    look: Look
+
+
+class QuietLookLog:
+    """Reads and writes them. Every call raises StoreError."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._records = Batcher(self._write, lock=asyncio.Lock())
+
+    async def find(self, target: str) -> SettledItem | None:
+        """None: no look at the item has left its rows as they were."""
+        query = select(*_WALK, *_SETTLED).where(walks.c.target == target, walks.c.settled.is_not(None))
+        async with self._database.read() as connection:
+            found = (await connection.execute(query)).one_or_none()
+            if found is None:
+                return None
+            walk, settled = Walk(*found[: len(_WALK)]), Settled(*found[len(_WALK) :])
+            return SettledItem(walk, settled, await read_state(connection, target))
+
+    async def settle(self, target: str, settled: Settled, *, walked_at: datetime, state: ItemState) -> None:
+        """Record that the look of this time has left the item's rows in the state that it had read, if it has."""
+        here = update(walks).where(walks.c.target == target, walks.c.walked_at == walked_at)
+        changes = {column.name: value for column, value in zip(_SETTLED, astuple(settled), strict=True)}
+        async with self._database.write(exclusive=True) as connection:
+            if await read_state(connection, target) == state:
+                await connection.execute(here.values(changes))
+
+    async def record(self, look: QuietLook) -> None:
+        """Record it as `Queue.apply` records others, but for the tags. A later look's time stays."""
+        await self._records.submit(look)
+
+    async def _write(self, found: Sequence[QuietLook]) -> Sequence[None]:
+        now = self._clock.now()
+        looks = {each.target: each.look for each in found}
+        rows = [
+            {"of_target": each.target, "at": each.walked_at, "complete_at": each.completed_at, "now": now}
+            for each in found
+        ]
+        async with self._database.write(exclusive=True) as connection:
+            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target.in_(looks)))
+            await connection.execute(_WALKED, rows)
+            await note_quiet_looks(connection, looks, now)
+        return [None] * len(found)
+
+
+_WALKED = (
+    update(walks)
+    .where(
+        walks.c.target == bindparam("of_target"),
+        or_(
+            walks.c.walked_at <= bindparam("at", type_=walks.c.walked_at.type),
+            walks.c.walked_at > bindparam("now", type_=walks.c.walked_at.type),
+        ),
+    )
+    .values(
+        walked_at=bindparam("at", type_=walks.c.walked_at.type),
+        completed_at=bindparam("complete_at", type_=walks.c.completed_at.type),
+    )
+)
