@@ -12,6 +12,7 @@ from ferryman.discovery.timestamps import from_milliseconds
 from ferryman.errors import NotFound
 from ferryman.reference import Repository, is_digest, is_tag
 from ferryman.registry.client import RegistryClient
+from ferryman.tasks import compute
 
 _NAMED = 3  # of a folder's repositories, in an error
 _LONGEST_NAME = 100
@@ -27,7 +28,7 @@ class GoogleLister:
     async def pages(self, repository: Repository) -> AsyncGenerator[Page, None]:
         document = await self._client.get_tags_document(repository)
         _refuse_folder(repository, document)
-        found = await asyncio.to_thread(_all, document)
+        found = await compute(lambda: _all(document), size=len(document["manifest"]))
         self._client.bounds(repository).count(len(found))  # the map may hold more names than `tags` does
         for start in range(0, max(1, len(found)), _TAGS_AT_ONCE):
             yield Page(found[start : start + _TAGS_AT_ONCE])

@@ -52,10 +52,12 @@ _TIME = registries.c.until.type
 # `in_force`, for a statement that is built once. Parameters: `moments`.
 IN_FORCE = _in_force(*(bindparam(name, type_=_TIME) for name in ("now", "latest_begin", "latest_end")))
 
+_PAUSED = select(IN_FORCE, *_STATE).order_by(registries.c.registry)
+
 
 async def read_paused(connection: Transaction, now: datetime) -> PausedRegistries:
     """The paused registries, as this transaction sees them."""
-    rows = (await connection.execute(select(in_force(now), *_STATE).order_by(registries.c.registry))).all()
+    rows = (await connection.execute(_PAUSED, moments(now))).all()
     states = [RegistryState(*state) for holds, *state in rows if holds]
     ended = {row.registry: row.until for row in rows if row.until is not None and row.until <= now}
     return PausedRegistries({each.registry: each for each in states}, ended)
