@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from ferryman import __version__
 from ferryman.clock import Clock
-from ferryman.discovery.list_reader import ListReader
+from ferryman.discovery.list_reader import ListReader, ListState
 from ferryman.items.model import Item
 from ferryman.platforms import Platform
 from ferryman.store.item_state import ItemState
@@ -49,8 +49,8 @@ class QuietLooks:
         if known is None or not self._may_be_quiet(item, known, now):
             return None
         settled, walk = known.settled, known.walk
-        await listing.read(settled.pages + settled.complete)  # one more, to see that there is none
-        if self._fingerprint(item, rules, listing, known.state) != settled.fingerprint:
+        found = await listing.read(settled.pages, complete=settled.complete)
+        if self._fingerprint(item, rules, found, known.state) != settled.fingerprint:
             return None
         look = Look(tags=known.state.listed, complete=settled.complete)
         completed_at = now if self._is_due(walk.completed_at, now) else walk.completed_at
@@ -67,18 +67,16 @@ class QuietLooks:
         suffices = known.settled.complete and not item.rules.referrers
         return suffices or not self._is_due(known.walk.completed_at, now)
 
-    def candidate(self, item: Item, listing: ListReader, state: ItemState, *, rules: str) -> Candidate:
+    def candidate(self, item: Item, walked: ListState, state: ItemState, *, rules: str) -> Candidate:
         """A look at rows in this state, with what it has read of the list."""
-        fingerprint = self._fingerprint(item, rules, listing, state)
-        return Candidate(fingerprint, listing.page_count, listing.complete, state)
+        return Candidate(self._fingerprint(item, rules, walked, state), walked.pages, walked.complete, state)
 
     async def settle(self, item: Item, candidate: Candidate, *, walked_at: datetime, until: datetime) -> None:
         """Record that this look has ended, unless it has changed rows. Raises StoreError."""
         settled = Settled(candidate.fingerprint, candidate.pages, candidate.complete, until)
         await self._log.settle(str(item.target), settled, walked_at=walked_at, state=candidate.state)
 
-    def _fingerprint(self, item: Item, rules: str, listing: ListReader, state: ItemState) -> str:
+    def _fingerprint(self, item: Item, rules: str, found: ListState, state: ItemState) -> str:
         """Of all that a look depends on. Another version may plan otherwise."""
         of_item = (item.name, str(item.source), str(item.platforms), rules, str(self._native), repr(item.verify), __version__)
-        of_list = (listing.page_count, listing.complete, listing.fingerprint)
-        return blake2b(repr((of_item, of_list, state.fingerprint)).encode(), digest_size=16).hexdigest()
+        return blake2b(repr((of_item, found, state.fingerprint)).encode(), digest_size=16).hexdigest()

@@ -287,7 +287,8 @@ class Scheduler:
         # A complete walk may have read more of the list than the next one will, and asks for referrers.
         is_usual = not (complete and (listing.may_end_early or item.rules.referrers))
         if is_usual and not only_unread and looked.depends_on_list_only:
-            return replace(looked, candidate=self._quiet.candidate(item, listing, recorded.state, rules=rules))
+            walked = listing.walked(complete=found.complete)
+            return replace(looked, candidate=self._quiet.candidate(item, walked, recorded.state, rules=rules))
         return looked
 
     def _probes(self, item: Item, records: Mapping[str, TagRecord], now: datetime) -> dict[str, Probe]:
