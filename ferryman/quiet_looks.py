@@ -78,5 +78,13 @@ class QuietLooks:
 
     def _fingerprint(self, item: Item, rules: str, found: ListState, state: ItemState) -> str:
         """Of all that a look depends on. Another version may plan otherwise."""
-        of_item = (item.name, str(item.source), str(item.platforms), rules, str(self._native), repr(item.verify), __version__)
+        of_item = (
+            item.name,
+            str(item.source),
+            str(item.platforms),
+            rules,
+            str(self._native),
+            repr(item.verify),
+            __version__,
+        )
         return blake2b(repr((of_item, found, state.fingerprint)).encode(), digest_size=16).hexdigest()

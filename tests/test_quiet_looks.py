@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.errors import NotFound
 from ferryman.items.model import Configuration, Item, Rules
+from ferryman.kinds import RepairOutcome
 from ferryman.reference import Repository
-from ferryman.store.records import Intent, TagRecord
+from ferryman.store.records import Checked, Damage, Intent, TagRecord
 from ferryman.store.target_checks import TargetChecks
 from tests.support.clock import ManualClock
 from tests.support.databases import open_new_database
@@ -144,9 +145,20 @@ async def _fail_one(world: World) -> None:
 
 
 async def _miss_one(world: World) -> None:
-    checks = TargetChecks(world.database, clock=world.clock)
-    held, _ = await checks.unchecked(str(PAUSE.target), before=world.clock.now() + timedelta(days=1))
-    assert await checks.record(matching=[], differing=held[:1]) == 1
+    await miss(world, PAUSE, "e", repair="queued")
+
+
+async def _damage_one(world: World) -> None:
+    await miss(world, PAUSE, "e", repair="none")
+
+
+async def miss(world: World, item: Item, name: str, *, repair: RepairOutcome) -> None:
+    """A check finds that the target lacks a tag."""
+    checks = TargetChecks(world.database, clock=world.clock, queued=world.queue.filled)
+    held, _ = await checks.unchecked(str(item.target), "tags", before=world.clock.now() + timedelta(days=1))
+    listed = {tag for tag, record in (await world.known(item)).items() if record.source_digest is not None}
+    missing = [each for each in held if each.tag in listed & {name}]
+    await checks.record([Checked(each, Damage("missing"), repair) for each in missing], "tags")
 
 
 CHANGES: dict[str, Callable[[World], object]] = {
@@ -154,6 +166,7 @@ CHANGES: dict[str, Callable[[World], object]] = {
     "import-history": lambda world: world.take_over(PAUSE, "z", made_up_digest("z")),
     "a worker": _fail_one,
     "a target's tag": _miss_one,
+    "a finding": _damage_one,
     "a restored backup": lambda world: _write(world, "INSERT INTO marks VALUES ('backup', 'x', '2026-01-01 00:00:00')"),
     "by hand": lambda world: _write(world, "UPDATE tags SET mirrored_digest = NULL WHERE tag = 'e'"),
 }
@@ -294,10 +307,7 @@ async def act(world: World, item: Item, what: object, *told: object, settled: bo
         case "import", [str(name)]:
             await world.take_over(item, name, made_up_digest(f"{name} 1"))
         case "check", [str(name)]:
-            checks = TargetChecks(world.database, clock=world.clock)
-            held, _ = await checks.unchecked(str(item.target), before=world.clock.now() + timedelta(days=1))
-            listed = {tag for tag, record in (await world.known(item)).items() if record.source_digest is not None}
-            await checks.record(matching=[], differing=[each for each in held if each.tag in listed & {name}])
+            await miss(world, item, name, repair="queued")
 
 
 async def look(world: World, item: Item, *, settled: bool, requested: bool = False) -> None:

@@ -46,7 +46,9 @@ def _query() -> Select[str | None, int, str | None, int]:
     restored = select(marks.c.value).where(marks.c.name == BACKUP).scalar_subquery()
     damaged = select(func.count()).select_from(findings.join(tags)).where(tags.c.target == bindparam("of_target"))
     listed = func.count() - func.count(rows.c.gone_at)
-    return select(func.aggregate_strings(rows.c.row, _NEXT_ROW), listed, restored, damaged.scalar_subquery()).select_from(rows)
+    return select(
+        func.aggregate_strings(rows.c.row, _NEXT_ROW), listed, restored, damaged.scalar_subquery()
+    ).select_from(rows)
 
 
 def _text() -> ColumnElement[str]:

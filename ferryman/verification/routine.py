@@ -8,7 +8,7 @@ from math import ceil
 
 from ferryman import log
 from ferryman.clock import Clock
-from ferryman.items.model import Item
+from ferryman.items.model import Item, VerifyRules
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
 from ferryman.store.records import Checked, MirroredTag
