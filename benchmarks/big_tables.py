@@ -34,7 +34,7 @@ _TAGS, _WANTED = 150, 100  # of an item
 _MANY, _MANY_TAGS = "many", 50_000  # the one more item
 _TARGET = "registry.example.com"
 _NOW = datetime.now(UTC).replace(microsecond=0)
-# By process. The first cycle reads every row, as after an upgrade; the others are quiet, also the first of a new process.
+# By process. The first cycle reads every row, as after an upgrade; the others are quiet, also in a new process.
 _CYCLES = (("every row is read",), ("of a new process", "further"))
 _LONGEST = 3600.0  # seconds of a case
 _COMMANDS = {
