@@ -8,11 +8,11 @@ from typing import TypeVar
 from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import UNLIMITED, Item, Rules, VerifyRules
+from ferryman.items.model import UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.tree import Branch, descend
-from ferryman.kinds import Depth, Repair
+from ferryman.kinds import Depth, ProbeMode, Repair
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository, meant_by_hub_page
 
@@ -29,14 +29,16 @@ _EXPECTED_REFERRERS = (
 _PLACEHOLDER_IMAGE = "image"  # used if the source is wrong, so that mistakes in the target are still reported
 
 
-def to_items(document: Document, problems: Problems, *, transport: str) -> tuple[Item, ...]:
+def to_items(
+    document: Document, problems: Problems, registries: Mapping[str, RegistryEntry], *, transport: str
+) -> tuple[Item, ...]:
     """The valid items; mistakes in the others are added to `problems`."""
     defaults = validated(ItemKeys, document.defaults, problems)
     _check_limit(document.defaults, problems)
     items = [
         (item, raw)
         for raw in document.items
-        if (item := _Converter(raw, document.defaults, defaults, problems).item(transport)) is not None
+        if (item := _Converter(raw, document.defaults, defaults, problems, registries).item(transport)) is not None
     ]
     check_targets(items, problems)
     return tuple(item for item, _ in items)
@@ -48,6 +50,7 @@ class _Converter:
     raw_defaults: Branch
     defaults: ItemKeys
     problems: Problems
+    registries: Mapping[str, RegistryEntry]
 
     def item(self, transport: str) -> Item | None:
         """The Item; None if it is invalid, with the reason in `problems`."""
@@ -66,8 +69,13 @@ class _Converter:
         return Item(
             self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
-            _first(own.probe, self.defaults.probe) or "learned", _verify(own, self.defaults),
+            self._probe(own, source.registry), _verify(own, self.defaults),
         )  # fmt: skip
+
+    def _probe(self, own: ItemKeys, registry: str) -> ProbeMode:
+        """The item's own, or that of its source's registry, which says more than the defaults of all."""
+        entry = self.registries.get(registry)
+        return own.probe or (entry.probe if entry else None) or self.defaults.probe or "learned"
 
     def _required(self, key: str, own: str | None, inherited: str | None) -> str | None:
         if key not in self.raw.keys and key not in self.raw_defaults:

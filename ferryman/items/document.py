@@ -376,6 +376,9 @@ class RegistryKeys(_Strict):
     proxy: Proxy | None = Field(
         None, repr=False, description="The HTTP proxy to use, or none. Default: HTTPS_PROXY and the like."
     )
+    probe: ProbeMode | None = Field(
+        None, description="Of the items whose source is there, and that have no probe: of their own."
+    )
     lister: ListerName | None = Field(None, description="How tags are listed. Default: by host.")
 
 

@@ -66,6 +66,7 @@ class RegistryEntry(RegistryOptions):
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     lister: ListerName | None = None  # None: chosen by host
+    probe: ProbeMode | None = None  # of the items whose source is there, and that have none of their own
 
 
 FAILURES: frozenset[NotifyEvent] = frozenset({"incomplete", "login", "unreachable", "stalled", "disk", "recovered"})

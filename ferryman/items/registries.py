@@ -49,6 +49,7 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         bandwidth=keys.bandwidth or FULL_SPEED,
         tls=_ca_file(keys.tls, folder, descend(branch, ("tls",)).place, problems),
         lister=keys.lister,
+        probe=keys.probe,
         timeout=keys.timeout,
         least_rate=keys.least_rate,
         most_tags=keys.most_tags,

@@ -264,6 +264,16 @@ def test_how_often_tags_are_asked_for_is_inherited_key_by_key(tmp_path: Path) ->
     assert (plain.probe, plain.immutable) == ("learned", ())
 
 
+def test_the_registry_of_a_source_says_more_than_the_defaults_and_less_than_the_item(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, probe: always}\n"
+        "registries: {quay.io: {probe: learned}, gcr.io: {}, r.io: {probe: learned}}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, probe: always}, "
+        "{source: gcr.io/a/d}, {source: ghcr.io/a/e}]"
+    )
+    assert [item.probe for item in read(tmp_path, text).items] == ["learned", "always", "always", "always"]
+
+
 def test_how_targets_are_verified_has_defaults_key_by_key(tmp_path: Path) -> None:
     text = (
         "defaults: {target: r.io/x/, verify: {every: 7d, deep: true, repair: all}}\n"

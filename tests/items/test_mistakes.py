@@ -158,7 +158,7 @@ REFERENCES = [
 REGISTRIES = [
     (f"{REGISTRY}username: me", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
     (f"{REGISTRY}username: me\n    password: ''", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
-    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, password_file, endpoint, api, concurrency, requests_per_second, bandwidth, tls, timeout, least_rate, most_tags, redirects, proxy, lister"),
+    (f"{REGISTRY}passwrod: x", "4:5: unknown key 'passwrod' (did you mean 'password'?): expected username, password, password_file, endpoint, api, concurrency, requests_per_second, bandwidth, tls, timeout, least_rate, most_tags, redirects, proxy, probe, lister"),
     (f"{REGISTRY}username: me\n    password: hunter2\n    password_file: x", "6:20: password_file: line 5 has a password already: expected one of the two"),
     (f"{REGISTRY}password_file: items.yml", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
     (f"{REGISTRY}username: ''\n    password_file: items.yml", "3:3: r.io: expected username and password, or neither: one of them is missing or empty"),
