@@ -93,7 +93,11 @@ class Evaluation:
 
 def _facts_of_changes(changes: Sequence[Change]) -> dict[str, object]:
     names = list(dict.fromkeys(f"{each.item}:{each.tag}" for each in changes))
-    return {"last": changes[-1].number, "tags": len(names), "names": names[:_NAMES]}
+    targets = {each.target for each in changes}
+    return {
+        "target": changes[0].target if len(targets) == 1 else None,
+        "last": changes[-1].number, "tags": len(names), "names": names[:_NAMES],
+    }  # fmt: skip
 
 
 def _logins(refused: Sequence[RefusedLogin], configuration: Configuration) -> Iterator[Cause]:
@@ -136,7 +140,8 @@ def _incomplete(
 
 def _incomplete_item(reason: FailedItem | FailedLookup, tags: FailedItem | None, *, is_certain: bool) -> Cause:
     facts = {
-        "item": reason.item, "error": reason.error, "registry": reason.registry,
+        "item": reason.item, "error": reason.error, "kind": reason.error_kind, "registry": reason.registry,
+        "target": reason.target,
         "tags": tags.failed if tags else 0, "names": list(tags.names) if tags else [],
         "is_listed": isinstance(reason, FailedItem),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Write a message: what happened, to whom, what mends it, and where the page is. In the recipient's language.
+"""Write a message: what happened, to whom, what mends it, and where the page shows it. In the recipient's language.
 
 A message is short enough for the strictest service (WeCom: 2,048 bytes), and its first line is its title.
 """
@@ -14,6 +14,7 @@ from ferryman.i18n.texts import _, ngettext, using
 from ferryman.kinds import LanguageCode
 from ferryman.notify.messages import Message
 from ferryman.notify.neutral import neutralised
+from ferryman.page_links import cause_path, item_path, registry_path
 from ferryman.remedies import OWN_DISK, remedy_for
 from ferryman.store.notices import Delivery
 
@@ -29,6 +30,16 @@ _APP = "Ferryman: "
 class _Block:
     headline: str
     lines: tuple[str, ...] = ()
+    path: str = "/"  # of the page that is about it
+
+    def text(self, page: str | None, *, with_headline: bool) -> str:
+        """Its paragraph, which ends with the link to the page."""
+        return "\n".join((*([self.headline] if with_headline else ()), *self.lines)) + self.link(page)
+
+    def link(self, page: str | None) -> str:
+        if page is None:
+            return ""
+        return f"\n\n{page}" if self.path == "/" else f"\n\n{page.rstrip('/')}{self.path}"
 
 
 def message(deliveries: Sequence[Delivery], language: LanguageCode, *, page: str | None) -> Message:
@@ -63,19 +74,20 @@ def _title(blocks: Sequence[_Block]) -> str:
 
 
 def _body(blocks: Sequence[_Block], page: str | None) -> str:
-    link = f"\n\n{page}" if page else ""
-    room = _LONGEST - _LONGEST_TITLE - len(link.encode())
-    paragraphs = ["\n".join(blocks[0].lines), *("\n".join((each.headline, *each.lines)) for each in blocks[1:])]
+    room = _LONGEST - _LONGEST_TITLE
     shown: list[str] = []
-    for number, paragraph in enumerate(paragraphs):
-        rest = "…" + _("and %(n)s more") % {"n": len(paragraphs) - number}
+    for number, block in enumerate(blocks):
+        rest = "…" + _("and %(n)s more") % {"n": len(blocks) - number} + (f"\n\n{page}" if page else "")
+        paragraph = block.text(page, with_headline=bool(shown))
         if len("\n\n".join((*shown, paragraph, rest)).encode()) > room:
             if shown:
                 shown.append(rest)
                 break
-            paragraph = _cut(paragraph, room - len(rest.encode()) - 2)  # noqa: PLW2901 - the first is shown in any case
+            link = block.link(page)  # which stays whole
+            text = paragraph.removesuffix(link)
+            paragraph = _cut(text, room - len(rest.encode()) - len(link.encode()) - 2) + link
         shown.append(paragraph)
-    return "\n\n".join(part for part in shown if part) + link
+    return "\n\n".join(part.strip("\n") for part in shown if part)
 
 
 def _cut(text: str, most: int) -> str:
@@ -105,13 +117,32 @@ def _block(group: Sequence[Delivery]) -> _Block:
     first = group[0]
     since = min(each.since for each in group)
     if first.phase == "over":
-        return _Block(_over(group), (_("It began at %(time)s.") % {"time": _time(since)},))
+        return _Block(_over(group), (_("It began at %(time)s.") % {"time": _time(since)},), _path(group))
     headline, lines = _begun(group)
     if first.phase == "again":
         headline = _("still: %(headline)s") % {"headline": headline}
     if first.event != "changed":
         lines = (_("Since %(time)s.") % {"time": _time(since)}, *lines)
-    return _Block(headline, tuple(lines))
+    return _Block(headline, tuple(lines), _path(group))
+
+
+def _path(group: Sequence[Delivery]) -> str:
+    """The page that is about this: of a cause, an item, a registry; the first one, if there are several."""
+    first, is_over = group[0], group[0].phase == "over"
+    registry, target = first.facts.get("registry"), first.facts.get("target")
+    match first.event:
+        case "login" | "unreachable" if registry:
+            kind = "login" if first.event == "login" else "unreachable"
+            return registry_path(registry) if is_over else cause_path(kind, registry)
+        case "incomplete" if target and (is_over or len(group) == 1):
+            return item_path(target)
+        case "incomplete" if not is_over and "kind" in first.facts:  # otherwise noted before messages had links
+            return cause_path(first.facts["kind"], registry)
+        case "stalled":
+            return "/waiting"
+        case "changed" if target:
+            return item_path(target)
+    return "/"
 
 
 def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:

@@ -93,8 +93,11 @@ class Conditions:
         self._database = database
 
     async def failed_items(self) -> list[FailedItem]:
-        """The items with failing tags. A refused login is not among the reasons: the registry's pause tells of it."""
-        for_good = and_(or_(status_is("failed"), UNREAD), tags.c.error_kind.is_distinct_from("login"))
+        """The items with failing tags. A login that is refused now is not among the reasons: its pause tells of it."""
+        refusing = select(registries.c.registry).where(registries.c.until.is_(None))
+        another = tags.c.error_kind.is_distinct_from("login")
+        untold = or_(another, tags.c.error_registry.is_(None), tags.c.error_registry.not_in(refusing))
+        for_good = and_(or_(status_is("failed"), UNREAD), untold)
         failing = (
             select(
                 tags.c.target, func.min(tags.c.item), func.min(tags.c.failed_at), func.sum(case((for_good, 1), else_=0))

@@ -145,3 +145,34 @@ def test_a_message_fits_into_every_service(language: Any) -> None:
     assert written.body.endswith(PAGE)
     assert ("more" if language == "en" else "另有") in written.body
     assert "(+59)" in written.title
+
+
+QUAY = {"registry": "quay.io", "error": "no", "tags": 1, "cycles": 2, "items": 1, "names": ["etcd"]}
+ETCD = missing("etcd", "v3.5", kind="denied", target="registry.example.com/m/etcd")
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "path"),
+    [
+        ([told("login", QUAY)], "/failures#cause-login-quay.io"),
+        ([told("login", QUAY, "over")], "/#registry-quay.io"),
+        ([told("unreachable", {**QUAY, "registry": "r.io:5000"})], "/failures#cause-unreachable-r.io%3A5000"),
+        ([told("incomplete", ETCD)], "/items/registry.example.com/m/etcd"),
+        ([told("incomplete", ETCD, "over")], "/items/registry.example.com/m/etcd"),
+        ([told("incomplete", ETCD, key="a"), told("incomplete", ETCD, key="b")], "/failures#cause-denied-quay.io"),
+        ([told("stalled", {})], "/waiting"),
+        ([told("changed", {"tags": 1, "names": ["etcd:v1"], "target": "r.io/m/etcd"})], "/items/r.io/m/etcd"),
+        ([told("changed", {"tags": 2, "names": ["a:1", "b:1"], "target": None})], ""),
+        ([told("disk", {"free": 1})], ""),
+        ([told("incomplete", missing("etcd", "v3.5"))], ""),  # of an earlier version of Ferryman
+    ],
+)
+def test_each_message_leads_to_what_it_is_about(deliveries: list[Delivery], path: str) -> None:
+    for page in (PAGE, f"{PAGE}/ferryman"):
+        assert message(deliveries, "en", page=page).body.endswith(f"\n\n{page}{path}")
+
+
+def test_several_causes_have_a_link_each() -> None:
+    links = [line for line in message([told("login", QUAY), told("incomplete", ETCD, key="b")], "en", page=PAGE)
+             .body.splitlines() if line.startswith("http")]  # fmt: skip
+    assert links == [f"{PAGE}/failures#cause-login-quay.io", f"{PAGE}/items/registry.example.com/m/etcd"]

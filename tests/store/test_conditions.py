@@ -46,7 +46,9 @@ async def test_what_a_refused_login_failed_is_told_by_the_login(
     conditions: Conditions, scene: Scene, queue: Queue
 ) -> None:
     await scene.walk({"v1": digest("a"), "v2": digest("b")})
-    await scene.fail(await scene.claimed(), kind="login")
+    await scene.queue.fail(
+        await scene.claimed(), started_at=START, kind="login", error="it is refused", retry_at=None, registry="quay.io"
+    )
     await queue.pause("quay.io", until=None, error="it is refused", login_fingerprint="x")
     await queue.pause("docker.io", until=START + HOUR, error="too many requests")
 
