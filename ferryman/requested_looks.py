@@ -55,15 +55,16 @@ class RequestedLooks:
         ready = [target for target in await self._app.record.look_requests.pending() if self._may_begin(target)]
         if not ready or len(self._running) >= _AT_ONCE:
             return
-        taken = frozenset(await self._app.record.look_requests.take(None if ALL_ITEMS in ready else ready))
+        taken = await self._app.record.look_requests.take(None if ALL_ITEMS in ready else ready)
         if not taken:
             return
         self._began |= dict.fromkeys(taken, self._app.clock.monotonic())
         self._reload()
         items = self._items_of(taken)
+        every_tag = {str(item.target) for item in self._items_of([target for target, every in taken.items() if every])}
         log.get().info("look_requested", message="looking, because a person or a webhook asks for it", items=len(items))
-        task = asyncio.create_task(self._look(items), name="requested look")
-        self._running[task] = taken
+        task = asyncio.create_task(self._look(items, every_tag), name="requested look")
+        self._running[task] = frozenset(taken)
         task.add_done_callback(self._running.pop)
 
     def _may_begin(self, target: str) -> bool:
@@ -78,10 +79,11 @@ class RequestedLooks:
         items = self._app.configuration.items
         return [item for item in items if ALL_ITEMS in targets or str(item.target) in targets]
 
-    async def _look(self, items: Collection[Item]) -> None:
+    async def _look(self, items: Collection[Item], every_tag: Collection[str]) -> None:
+        """One cycle. `every_tag`: the targets of the items of which upstream is asked for every tag."""
         try:
             await self._app.withdraw_former_items()  # items.yml was read again
-            await self._scheduler.cycle(self._app.configuration, list(items), requested=True)
+            await self._scheduler.cycle(self._app.configuration, list(items), requested=True, every_tag=every_tag)
         except StoreError as error:
             message = "a requested look ended early; the next cycle looks again"
             log.get().error("requested_look_failed", message=message, error=str(error))

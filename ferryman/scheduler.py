@@ -147,12 +147,14 @@ class Scheduler:
         again: bool = False,
         only_unread: bool = False,
         requested: bool = False,
+        every_tag: Collection[str] = (),
     ) -> Cycle:
         """Look up every item of `items` and enqueue what is new or changed. Raises StoreError.
 
         Items that a person has paused are left out. `again`: a further cycle of the same sync, which does not retry
         refused logins. `only_unread`: list nothing, only read the tags that could not be read the last time.
-        `requested`: by a person or a webhook: every tag is asked for. Several cycles may run at once.
+        `requested`: by a person or a webhook. `every_tag`: the targets of the items of which upstream is asked for
+        every tag, not only for those that are due. Several cycles may run at once.
         """
         ended = CycleEnded("stopped", len(items), again=again, requested=requested)
         began = self._clock.monotonic()
@@ -161,8 +163,8 @@ class Scheduler:
         try:
             if not again and not requested:
                 key = await self._cycles.begin(self._owner, items=len(items), now=self._clock.now())
-            extent: Extent = "unread" if only_unread else "all" if requested else "due"
-            cycle = await self._cycle(configuration, items, again=again, extent=extent)
+            extents = {str(item.target): _extent(item, every_tag, only_unread=only_unread) for item in items}
+            cycle = await self._cycle(configuration, items, again=again, extents=extents)
             ended = replace(ended, outcome="done", enqueued=cycle.enqueued, items_failed=len(cycle.failed))
             ended = replace(ended, items_paused=len(cycle.paused))
             await self._record_end(key, ended)
@@ -187,7 +189,7 @@ class Scheduler:
             )
 
     async def _cycle(
-        self, configuration: Configuration, items: Sequence[Item], *, again: bool, extent: Extent
+        self, configuration: Configuration, items: Sequence[Item], *, again: bool, extents: Mapping[str, Extent]
     ) -> Cycle:
         await self._queue.repair_times(thorough=True)
         await self._pauses.resume_recovered()
@@ -209,7 +211,9 @@ class Scheduler:
                 self._events.emit(LookStarted(item.name, str(item.source), str(item.target)))
                 try:
                     async with _time_limit(item):
-                        looked = await self._look_with_login_retry(configuration, item, unread, extent)
+                        looked = await self._look_with_login_retry(
+                            configuration, item, unread, extents[str(item.target)]
+                        )
                     enqueued += looked.enqueued + looked.requeued
                 except TransferError as error:
                     looked = await self._record_lookup_failure(item, error)
@@ -592,6 +596,12 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         pushed_at=record.pushed_at,
         lacking_platforms=record.source_digest if lacks_platform else None,
     )
+
+
+def _extent(item: Item, every_tag: Collection[str], *, only_unread: bool) -> Extent:
+    if only_unread:
+        return "unread"
+    return "all" if str(item.target) in every_tag else "due"
 
 
 def _all_seen(found: Survey, problems: Mapping[str, TagProblem]) -> list[SeenTag]:

@@ -10,6 +10,7 @@ from ferryman.application import Application, open_application
 from ferryman.errors import StoreError
 from ferryman.events import CycleStarted, Event, ItemLooked
 from ferryman.operations.look import request_look
+from ferryman.operations.requeue import requeue_tags
 from ferryman.requested_looks import RequestedLooks
 from ferryman.settings import Settings
 from ferryman.store.records import Intent
@@ -146,3 +147,24 @@ async def test_a_living_scheduler_is_asked_and_a_worker_is_not(place: Place) -> 
     assert {await place.looked.get() for _ in range(2)} == {"pause", "etcd"}
     [entry] = await place.app.record.actions.list()
     assert (entry.actor, entry.action, entry.subject) == ("me", "look", "everything")
+
+
+async def test_what_is_queued_again_is_asked_for_at_once(place: Place, google: Google) -> None:
+    """Of the item that has it, and of no other one."""
+    services, owner = place.app.record.services, place.app.owner.name
+    await place.request()
+    assert {await place.looked.get() for _ in range(2)} == {"pause", "etcd"}
+    job = await place.app.record.queue.claim(["registry.example.com/m/etcd"])
+    assert job is not None
+    await place.app.record.queue.fail(job, started_at=place.clock.now(), kind="denied", error="no", retry_at=None)
+    await services.heartbeat(owner, "scheduler")
+    place.clock.advance(60)
+
+    done = await requeue_tags(
+        place.app.record, {f"registry.example.com/m/{name}" for name in ("etcd", "pause")}, only_failed=True, actor="me"
+    )
+
+    assert done.queued == 1
+    assert await place.looked.get() == "etcd"
+    assert place.looked.empty()
+    assert [each.action for each in await place.app.record.actions.list()] == ["requeue", "look"]

@@ -785,7 +785,8 @@ class Week:
         for upstream in self.world.upstreams.values():
             upstream.requests.clear()
         configuration = Configuration((self.item,), self.world.registries)
-        await self.world.scheduler.cycle(configuration, [self.item], requested=requested)
+        every_tag = {str(self.item.target)} if requested else set()
+        await self.world.scheduler.cycle(configuration, [self.item], requested=requested, every_tag=every_tag)
         copied = []
         while job := await self.world.queue.claim():
             copied.append(job.tag)

@@ -26,10 +26,22 @@ async def request_look(record: Record, targets: Collection[str] | None, *, actor
     A scheduler takes it up within seconds, or a minute after it took up the last request for the same items: so what
     many webhooks ask for within a minute becomes one look, which begins after the last of them.
     """
-    services = await services_liveness(record)
-    if not any(each.alive and each.service.role in _LOOKING for each in services):
+    if not await _somebody_looks(record):
         return LookRequested(is_new=False, scheduler=False)
     subject = EVERYTHING if targets is None else items_in_words(targets)
     intent = Intent(actor, "look", subject)
     wanted = [ALL_ITEMS] if targets is None else sorted(targets)
     return LookRequested(is_new=await record.look_requests.add(wanted, intent=intent), scheduler=True)
+
+
+async def request_probes(record: Record, targets: Collection[str], *, actor: str) -> None:
+    """Have upstream asked at once for the tags of these items that are queued again, or could not be read.
+
+    Without a scheduler that is alive, the next cycle asks. Raises StoreError.
+    """
+    if targets and await _somebody_looks(record):
+        await record.look_requests.add_for_due_tags(targets, actor=actor)
+
+
+async def _somebody_looks(record: Record) -> bool:
+    return any(each.alive and each.service.role in _LOOKING for each in await services_liveness(record))

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ferryman.operations.look import request_probes
 from ferryman.operations.subjects import items_in_words, tag_in_words
 from ferryman.record import Record
 from ferryman.store.database.tables import TagCondition
@@ -32,13 +33,16 @@ async def requeue_tags(
     """Queue the tags of these items again: all that the rules want, only the failed ones, or one tag of theirs.
 
     `among`: only those that meet this condition, and `detail` says it in the audit log. Also ends the pauses of the
-    registries that hold these tags back (`lifting`: only of these), but no person's pause. Raises StoreError.
+    registries that hold these tags back (`lifting`: only of these), but no person's pause. Upstream is asked for them
+    at once, if a scheduler is alive: they may have moved, or can be read now. Raises StoreError.
     """
     subject = items_in_words(targets) if tag is None else tag_in_words(targets, tag)
     intent = Intent(actor, "requeue", subject, detail or ("only what failed" if only_failed else None))
+    items = await record.queue.items_to_requeue(targets=targets, tag=tag, failed=only_failed, among=among)
     queued = await record.queue.requeue(
         targets=targets, tag=tag, failed=only_failed, among=among, lifting=lifting, intent=intent
     )
+    await request_probes(record, items, actor=actor)
     left = await record.queue.outstanding(targets)
     return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused)
 

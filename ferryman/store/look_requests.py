@@ -1,6 +1,7 @@
 """Requests to look at items now, by a person or a webhook: a row of each until a scheduler takes it."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import delete, select
 
@@ -24,13 +25,15 @@ class LookRequests:
         self.added = Wakeup()  # notified when this process has added a request
 
     async def add(self, targets: Collection[str], *, intent: Intent) -> bool:
-        """Request a look at these items. False: all of that is requested already."""
+        """Request a look at these items that asks for every tag. False: all of that is requested already."""
         now = self._clock.now()
-        rows = [{"target": target, "requested_at": now, "actor": intent.actor} for target in sorted(targets)]
         new = 0
         async with self._database.write() as connection:
-            for chunk in chunks(rows):
-                statement = connection.insert(look_requests).values(chunk).on_conflict_do_nothing()
+            for chunk in chunks(_rows(targets, intent.actor, now, every_tag=True)):
+                insert = connection.insert(look_requests).values(chunk)
+                more = {"every_tag": True, "actor": intent.actor}
+                narrower = look_requests.c.every_tag.is_(False)
+                statement = insert.on_conflict_do_update(index_elements=["target"], set_=more, where=narrower)
                 new += (await connection.execute(statement)).rowcount
             if new:
                 await note_action(connection, intent, now)
@@ -38,21 +41,34 @@ class LookRequests:
             self.added.notify()
         return new > 0
 
+    async def add_for_due_tags(self, targets: Collection[str], *, actor: str) -> None:
+        """Request a look at these items that asks for the tags that are due: what is queued again is."""
+        async with self._database.write() as connection:
+            for chunk in chunks(_rows(targets, actor, self._clock.now(), every_tag=False)):
+                await connection.execute(connection.insert(look_requests).values(chunk).on_conflict_do_nothing())
+        self.added.notify()
+
     async def pending(self) -> dict[str, str]:
         """Who asks for which target, the oldest request first."""
         query = select(look_requests.c.target, look_requests.c.actor).order_by(look_requests.c.requested_at)
         async with self._database.read() as connection:
             return {target: actor for target, actor in await connection.execute(query)}  # noqa: C416 - rows are Any
 
-    async def take(self, targets: Collection[str] | None = None) -> list[str]:
+    async def take(self, targets: Collection[str] | None = None) -> dict[str, bool]:
         """Remove the requests for these targets, because a look at them begins. None: all of them.
 
-        Returns those that this call has removed: another scheduler may have taken the others.
+        Returns those that this call has removed, and whether they ask for every tag: another scheduler may have taken
+        the others.
         """
-        statement = delete(look_requests).returning(look_requests.c.target)
-        taken: list[str] = []
+        statement = delete(look_requests).returning(look_requests.c.target, look_requests.c.every_tag)
+        taken: dict[str, bool] = {}
         async with self._database.write() as connection:
             for chunk in chunks(sorted(targets)) if targets is not None else [None]:
                 one = statement if chunk is None else statement.where(look_requests.c.target.in_(chunk))
-                taken += (await connection.execute(one)).scalars()
+                taken.update((row.target, row.every_tag) for row in await connection.execute(one))
         return taken
+
+
+def _rows(targets: Collection[str], actor: str, now: datetime, *, every_tag: bool) -> list[dict[str, object]]:
+    common = {"requested_at": now, "actor": actor, "every_tag": every_tag}
+    return [{"target": target, **common} for target in sorted(targets)]

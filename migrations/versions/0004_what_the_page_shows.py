@@ -192,6 +192,7 @@ def _create_actions() -> None:
         sa.Column("target", sa.String(), nullable=False),
         sa.Column("requested_at", _TIME, nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("every_tag", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("target", name="pk_look_requests"),
     )
     op.create_table(

@@ -40,9 +40,9 @@ async def test_a_request_is_there_once_until_it_is_taken(
 async def test_each_request_is_taken_by_one_scheduler(requests: LookRequests, database: Database) -> None:
     other = LookRequests(database, clock=ManualClock())
     await requests.add([ITEM.target, OTHER], intent=look("me"))
-    assert await requests.take([ITEM.target]) == [ITEM.target]
-    assert await other.take([ITEM.target, OTHER]) == [OTHER]
-    assert await requests.take([ITEM.target, OTHER]) == []
+    assert await requests.take([ITEM.target]) == {ITEM.target: True}
+    assert await other.take([ITEM.target, OTHER]) == {OTHER: True}
+    assert await requests.take([ITEM.target, OTHER]) == {}
 
 
 async def test_a_look_at_everything_takes_all_requests(requests: LookRequests) -> None:
@@ -50,3 +50,16 @@ async def test_a_look_at_everything_takes_all_requests(requests: LookRequests) -
     await requests.add([ALL_ITEMS], intent=look("me"))
     assert set(await requests.take()) == {ITEM.target, ALL_ITEMS}
     assert await requests.pending() == {}
+
+
+async def test_a_request_for_every_tag_includes_one_for_those_that_are_due(
+    requests: LookRequests, database: Database, clock: ManualClock
+) -> None:
+    added = requests.added.next()
+    await requests.add_for_due_tags([ITEM.target, OTHER], actor="me")
+    assert added.is_set()
+    assert await requests.add([ITEM.target], intent=look("ci"))
+    await requests.add_for_due_tags([ITEM.target], actor="me")
+
+    assert await requests.take() == {ITEM.target: True, OTHER: False}
+    assert [each.action for each in await Actions(database, clock=clock).list()] == ["look"], "a requeue notes itself"

@@ -429,6 +429,7 @@ look_requests = Table(
     Column("target", String, primary_key=True),  # empty: all items
     Column("requested_at", UtcDateTime, nullable=False),
     Column("actor", String, nullable=False),
+    Column("every_tag", Boolean, nullable=False),  # upstream is asked for each; otherwise for those that are due
 )
 
 actions = Table(

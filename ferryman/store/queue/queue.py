@@ -527,6 +527,14 @@ class Queue:
             pauses = await pauses_over(connection, scope, self._clock.now(), lifting)
             return await _count(connection, _requeued([chosen, *released(pauses)]))
 
+    async def items_to_requeue(
+        self, *, failed: bool, targets: Collection[str], tag: str | None, among: TagCondition | None
+    ) -> list[str]:
+        """The items of the tags that `requeue` would choose, also of those that only a look can read. By target."""
+        _, chosen = _to_requeue(failed, targets, tag, among)
+        async with self._database.read() as connection:
+            return list((await connection.execute(select(tags.c.target).where(chosen).distinct())).scalars())
+
     async def withdraw_items(self, targets: Collection[str]) -> int:
         """Take the tags of former items out of the queue. `targets`: those that items.yml has. Returns their number."""
         foreign = tags.c.target.not_in(targets)
