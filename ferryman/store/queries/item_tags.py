@@ -3,12 +3,12 @@
 First the ids are read, from the covering index `ix_tags_page`, then the records of one page.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select, true, tuple_
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import TagCondition, tags
@@ -141,15 +141,38 @@ class Facet:
 async def read_facets(connection: Transaction, target: str, held: HeldTags, text: str = "") -> list[Facet]:
     """What the item's tags can be filtered by, how many tags that gives, and how many whose names contain the text.
 
-    One query, because each has to read all of the item's entries in the index.
+    One query, because each has to read all of the item's entries in the index. It groups by columns alone, along the
+    index, and counts what is held back within each group: a key of another form would have every entry sorted.
     """
-    status: ColumnElement[Any] = tags.c.status
-    reason: ColumnElement[Any] = tags.c.reason
-    if held.has_any:  # otherwise the columns alone: then a database groups along the index
-        status, reason = case((held.held, "held"), else_=status), case((held.paused, PAUSED), else_=reason)
-    columns = (status.label("status"), reason.label("reason"), tags.c.error_kind, tags.c.last_outcome)
-    here = select(*columns, tags.c.tag).where(tags.c.target == target).subquery("here")
-    keys = [column for column in here.c if column.name != "tag"]
-    named = func.count().filter(contains(here.c.tag, text)) if text else func.count()
-    query = select(*keys, func.count(), named).group_by(*keys).order_by(*keys)
-    return [Facet(*row) for row in await connection.execute(query)]
+    keys = (tags.c.status, tags.c.reason, tags.c.error_kind, tags.c.last_outcome)
+    named = [contains(tags.c.tag, text)] if text else []
+    parts = ([], [held.paused], [held.held]) if held.has_any else ([],)
+    numbers = [_number(*part, *more) for part in parts for more in ([], named)]
+    query = select(*keys, *numbers).where(tags.c.target == target).group_by(*keys).order_by(*keys)
+    found: dict[tuple[TagState, str | None, str | None, Outcome | None], tuple[int, int]] = {}
+    for status, reason, kind, outcome, *counted in await connection.execute(query):
+        for state, why, number, of_name in _split(status, reason, counted):
+            before = found.get((state, why, kind, outcome), (0, 0))
+            found[state, why, kind, outcome] = (before[0] + number, before[1] + of_name)
+    return [Facet(*key, *number) for key, number in found.items()]
+
+
+def _number(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count().filter(*conditions) if conditions else func.count()
+
+
+def _split(
+    status: TagState, reason: str | None, counted: Sequence[int]
+) -> Iterator[tuple[TagState, str | None, int, int]]:
+    """A group apart by how its tags are shown. `counted`: all, the paused ones, the held ones among these; twice each.
+
+    Yields status, reason, the number of tags, and of those whose names contain the text.
+    """
+    tags_, named, paused, paused_named, held, held_named = (*counted, 0, 0, 0, 0)[:6]
+    for state, why, number, of_name in (
+        ("held", PAUSED, held, held_named),
+        (status, PAUSED, paused - held, paused_named - held_named),
+        (status, reason, tags_ - paused, named - paused_named),
+    ):
+        if number:
+            yield state, why, number, of_name

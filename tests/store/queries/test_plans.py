@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from ferryman.store.database.database import Database
+from ferryman.store.database.tables import status_is
 from ferryman.store.queries.activity import ActivityFilter, read_activity
 from ferryman.store.queries.causes import read_causes, read_examples
-from ferryman.store.queries.held_tags import read_held_tags
+from ferryman.store.queries.held_tags import HeldTags, read_held_tags
 from ferryman.store.queries.item_tags import SORTS, Sort, TagFilter, read_facets, read_item_tags
 from ferryman.store.queries.look_strips import read_look_strips
 from ferryman.store.queries.running import read_running
 from ferryman.store.queries.standing import read_standing
 from ferryman.store.queries.tag_life import read_tag_life
 from ferryman.store.queries.waiting import read_waiting
+from ferryman.store.records import Paused, PausedRegistries
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import TARGETS, RandomEvents
 from tests.store.scene import Scene
@@ -115,6 +117,18 @@ async def test_tags_in_the_order_of_their_names_are_read_in_the_order_of_an_inde
     first, *_ = await statements.plans(database)
     assert first.startswith("SEARCH tags USING COVERING INDEX")
     assert not [step for step in await statements.plans(database) if "TEMP B-TREE" in step]
+
+
+async def test_an_item_is_grouped_along_an_index_while_it_is_paused(
+    database: Database, scene: Scene, events: RandomEvents
+) -> None:
+    paused = HeldTags(PausedRegistries({}, {}), Paused(), held=status_is("queued"), paused=status_is("queued"))
+    with captured(database) as statements:
+        async with database.read() as connection:
+            await read_facets(connection, TARGETS[0], paused, "1")
+
+    plans = await statements.plans(database)
+    assert [step.partition(" (")[0] for step in plans] == ["SEARCH tags USING COVERING INDEX ix_tags_page"]
 
 
 async def test_the_other_pages(database: Database, scene: Scene, events: RandomEvents) -> None:
