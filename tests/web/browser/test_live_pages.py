@@ -174,3 +174,24 @@ async def test_without_scripts_a_link_reads_again(site: Site, visit: Callable[[S
         await tab.page.get_by_role("link", name="Reload").click()
         await expect(tab.page.locator("section.cause")).to_have_count(2)
         await expect(tab.page.locator(".live")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+async def test_held_tags_are_found_without_scripts(site: Site, visit: Callable[[Site], OpenTab], language: str) -> None:
+    """By the number on the overview, and by the form of the item's page."""
+    await site.app.record.queue.pause("quay.io", until=None, error="401")
+    async with visit(site)(scripts=False, language=language) as tab:
+        await log_in(tab, site)
+        page, rows = tab.page, tab.page.locator("section[aria-labelledby=tags] tbody tr")
+        await page.goto("/")
+        await page.locator("td.held a").click()
+        await expect(rows).to_have_count(5)
+        await page.locator("select[name=status]").select_option("")
+        await page.locator("select[name=reason]").select_option("paused")
+        await page.locator("form.filter button").click()
+        await expect(rows).to_have_count(5)
+        assert await tab.what_is_too_wide() == []
+    async with visit(site)(language=language) as tab:
+        await log_in(tab, site)
+        await tab.page.goto("/items/etcd?status=held")
+        assert await tab.serious_findings() == []
