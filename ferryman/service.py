@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
@@ -49,8 +48,6 @@ async def serve(settings: Settings, *, schedule: bool, work: bool) -> None:
         if page is not None:
             stack.callback(page.close)
         async with open_application(settings, engine=work) as app:
-            # What is loaded by now stays: to look through all of it again stops everything for a tenth of a second.
-            gc.freeze()
             await _Service(app, page, schedule=schedule, work=work).run()
 
 
