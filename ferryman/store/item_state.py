@@ -5,10 +5,10 @@ who write to rows: whatever they changed, the text is another one.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, cast, func, literal, select
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import findings, marks, tags
@@ -30,7 +30,12 @@ class ItemState:
 
 async def read_state(connection: Transaction, target: str) -> ItemState:
     """The state of an item's rows."""
-    rows, listed, restored, damaged = (await connection.execute(_query(), {"of_target": target})).one()
+    return await connection.run_sync(partial(state_of, target=target))
+
+
+def state_of(connection: Connection, target: str) -> ItemState:
+    """The same, in a transaction that is one call to SQLite's thread."""
+    rows, listed, restored, damaged = connection.execute(_query(), {"of_target": target}).one()
     return ItemState(blake2b(f"{restored} {damaged}\n{rows}".encode(), digest_size=16).hexdigest(), listed)
 
 

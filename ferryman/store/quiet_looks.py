@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import lookup_failures, walks
-from ferryman.store.item_state import ItemState, read_state
+from ferryman.store.item_state import ItemState, read_state, state_of
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.looks import note_quiet_looks
 from ferryman.store.records import Look, Settled, Walk
@@ -51,13 +52,7 @@ class QuietLookLog:
 
     async def find(self, target: str) -> SettledItem | None:
         """None: no look at the item has left its rows as they were."""
-        query = select(*_WALK, *_SETTLED).where(walks.c.target == target, walks.c.settled.is_not(None))
-        async with self._database.read() as connection:
-            found = (await connection.execute(query)).one_or_none()
-            if found is None:
-                return None
-            walk, settled = Walk(*found[: len(_WALK)]), Settled(*found[len(_WALK) :])
-            return SettledItem(walk, settled, await read_state(connection, target))
+        return await self._database.read_at_once(partial(_find, target=target))
 
     async def settle(self, target: str, settled: Settled, *, walked_at: datetime, state: ItemState) -> None:
         """Record that the look of this time has left the item's rows in the state that it had read, if it has."""
@@ -73,16 +68,29 @@ class QuietLookLog:
 
     async def _write(self, found: Sequence[QuietLook]) -> Sequence[None]:
         now = self._clock.now()
+        found = sorted(found, key=lambda each: each.target)  # two processes must lock the rows in one order
         looks = {each.target: each.look for each in found}
         rows = [
             {"of_target": each.target, "at": each.walked_at, "complete_at": each.completed_at, "now": now}
             for each in found
         ]
-        async with self._database.write(exclusive=True) as connection:
-            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target.in_(looks)))
-            await connection.execute(_WALKED, rows)
-            await note_quiet_looks(connection, looks, now)
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(lookup_failures).where(lookup_failures.c.target.in_(looks)))
+            connection.execute(_WALKED, rows)
+            note_quiet_looks(connection, looks, now)
+
+        await self._database.write_at_once(write)
         return [None] * len(found)
+
+
+def _find(connection: Connection, *, target: str) -> SettledItem | None:
+    query = select(*_WALK, *_SETTLED).where(walks.c.target == target, walks.c.settled.is_not(None))
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        return None
+    walk, settled = Walk(*found[: len(_WALK)]), Settled(*found[len(_WALK) :])
+    return SettledItem(walk, settled, state_of(connection, target))
 
 
 _WALKED = (

@@ -46,12 +46,12 @@ async def note_look(
     await connection.execute(_FORGET, {"of_target": target})
 
 
-async def note_quiet_looks(connection: Transaction, found: Mapping[str, Look], now: datetime) -> None:
+def note_quiet_looks(connection: Connection, found: Mapping[str, Look], now: datetime) -> None:
     """Record looks that enqueued nothing, by target, and drop the oldest ones of these items."""
     nothing = {"outcome": "looked", "error": None, "error_kind": None, "enqueued": 0, "copied": 0, "failed": 0}
     values = [{"target": target, "at": now, **asdict(look), **nothing} for target, look in found.items()]
-    await connection.execute(looks.insert(), values)
-    await connection.execute(_FORGET, [{"of_target": target} for target in found])
+    connection.execute(looks.insert(), values)
+    connection.execute(_FORGET, [{"of_target": target} for target in found])
 
 
 def count_ends(connection: Connection, *, copied: Iterable[str] = (), failed: Iterable[str] = ()) -> None:
