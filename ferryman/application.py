@@ -37,6 +37,7 @@ from ferryman.worker_pool import EngineShare, WorkerPool
 if TYPE_CHECKING:
     from ferryman.notify.heartbeat import Heartbeat
     from ferryman.notify.messenger import Messenger
+    from ferryman.signatures.verifier import SignatureVerifier
     from ferryman.transports.direct.transport import DirectTransport
     from ferryman.transports.engine.transport import DockerTransport
 
@@ -62,6 +63,7 @@ class Application:
     registry: RegistryClient
     pauses: RegistryPauses
     transport: TransportSelector
+    signatures: "SignatureVerifier | None" = None  # for this process's copies; None: no item asks for any
     window: ConcurrencyLimit | None = None  # of this process's copies; None: it has no pool
 
     @property
@@ -85,6 +87,7 @@ class Application:
             native=self.transport.native or _native_platform(),
             complete_walk=self.settings.complete_walk,
             interval=self.settings.interval.length(self.clock.now()),
+            signatures=self.record.signatures,
             events=self.events,
         )
 
@@ -120,6 +123,8 @@ class Application:
             clock=self.clock,
             policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
             events=self.events,
+            verifier=lambda: self.signatures,
+            signatures=self.record.signatures,
         )
         size = self.settings.workers or _MOST_COPIES
         self.window = ConcurrencyLimit(size)
@@ -174,6 +179,18 @@ class Application:
         self.events.subscribe(heartbeat.observe)
         return heartbeat
 
+    def signatures_of(self, configuration: Configuration) -> "SignatureVerifier | None":
+        """Create what verifies signatures before a copy; None: no item asks for any. Raises ConfigurationError."""
+        rules = {item.target: item.signatures for item in configuration.items if item.signatures is not None}
+        if not rules:
+            return None
+        from ferryman.signatures.verifier import SignatureVerifier  # noqa: PLC0415 - most do without
+
+        def native() -> Platform:
+            return self.transport.native or _native_platform()
+
+        return SignatureVerifier(rules, client=self.registry, clock=self.clock, native=native)
+
     async def withdraw_former_items(self) -> None:
         """Take the tags of former items out of the queue: nothing may be pushed to targets that were removed.
 
@@ -197,13 +214,14 @@ class Application:
     def reload(self) -> None:
         """Read items.yml again. Raises ConfigurationError, and changes nothing then."""
         configuration = load_items(self.settings)
+        signatures = self.signatures_of(configuration)
         self.registry.configure(
             hosts=configuration.registries,
             credentials=_credentials(self.settings, configuration, clock=self.clock),
             bandwidth=configuration.bandwidth,
         )
         _configure(self.transport, configuration, self.settings)
-        self.configuration = configuration
+        self.configuration, self.signatures = configuration, signatures
 
 
 @asynccontextmanager
@@ -237,6 +255,7 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
         app = Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
         if engine:
+            app.signatures = app.signatures_of(configuration)
             await app.withdraw_former_items()  # before anything is claimed
         yield app
 

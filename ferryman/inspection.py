@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ferryman import planner
 from ferryman.application import Application
-from ferryman.errors import TransferError
+from ferryman.errors import ConfigurationError, TransferError
 from ferryman.items.model import Item
 from ferryman.wording import counted
 
@@ -41,6 +41,7 @@ async def inspect(app: Application, *, actor: str) -> list[Finding]:
     configuration = Finding(f"configuration {app.settings.items}", True, message)
     return [
         configuration,
+        *_signatures(app),
         *await asyncio.gather(
             _engine(app),
             *(_registry(app, f"target {registry}", registry, actor) for registry in sorted(targets)),
@@ -56,6 +57,16 @@ def _destinations(items: Sequence[Item]) -> str:
     found = sorted({f"{str(item.target).rpartition('/')[0]}/" for item in items})
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f", to {', '.join(found[:_SHOWN])}{more}" if found else ""
+
+
+def _signatures(app: Application) -> list[Finding]:
+    """Whether the keys and trust stores of `verify_signatures` can be used."""
+    try:
+        if app.signatures_of(app.configuration) is None:
+            return []
+    except ConfigurationError as error:
+        return [Finding("signatures", False, str(error))]
+    return [Finding("signatures", True, "the keys and trust stores can be used")]
 
 
 async def _includes(app: Application, item: Item) -> list[Finding]:

@@ -13,6 +13,7 @@ from ferryman.discovery.base import TagProblem, UpstreamTag
 from ferryman.items.model import UNLIMITED, Rules
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import is_tag, subject_of
+from ferryman.signature_rules import SignatureRules
 from ferryman.store.records import Action, Status
 from ferryman.versions import name_key, version_order
 
@@ -30,6 +31,7 @@ Reason = Literal[
     "windows",  # skip: for Windows only
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
+    "signature-refused",  # wait: nobody who is trusted has signed it; it is tried again later
     "unreadable",  # fail: upstream lists the tag, but it cannot be read
     "no-digest",  # fail: upstream gave no digest for the tag
 ]
@@ -55,6 +57,7 @@ class Mirrored:
     pushed_at: datetime | None = None
     lacking_platforms: str | None = None  # the digest that a copy found to have none of the platforms wanted today
     referrers_changed: bool = False  # upstream has other referrers of its digest than the mirrored ones
+    refused: bool = False  # its signatures were refused, and it is too early to try it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,16 @@ def plan(
     ]  # fmt: skip
 
 
-def rules_fingerprint(rules: Rules, platforms: Platforms | None, source: str) -> str:
+def rules_fingerprint(
+    rules: Rules, platforms: Platforms | None, source: str, signatures: SignatureRules | None = None
+) -> str:
     """Everything that decides which tags are wanted, as stable text: if it changes, a complete walk is necessary."""
     patterns = {name: [pattern.pattern for pattern in getattr(rules, name)] for name in ("include", "exclude", "pin")}
     content: dict[str, Any] = {"source": source, "limit": rules.limit, "order": rules.order, **patterns}
     if rules.referrers:
         content["referrers"] = True
+    if signatures is not None:
+        content["signatures"] = signatures.fingerprint
     return json.dumps(
         content | {"platforms": str(platforms) if platforms else None}, sort_keys=True, ensure_ascii=False
     )
@@ -332,8 +339,8 @@ def _outcome(
         return _Outcome("copy", "new")
     if record.lacking_platforms == tag.digest:  # a referrer: other tags are not selected then
         return _Outcome("skip", "platform", "the image has none of the wanted platforms")
-    if record.status == "failed":
-        return _Outcome("copy", "retry", "failed before")
+    if record.refused or record.status == "failed":
+        return _Outcome("wait", "signature-refused") if record.refused else _Outcome("copy", "retry", "failed before")
     outcome = _outcome_of_imported(tag, record) if record.imported else _outcome_of_mirrored(tag, record, platforms)
     return (
         _Outcome("copy", "referrers", _REFERRERS_CHANGED)

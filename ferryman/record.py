@@ -22,6 +22,7 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.samples import Samples
 from ferryman.store.services import Services
+from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.store.target_checks import TargetChecks
 from ferryman.store.verifications import Verifications
@@ -46,6 +47,7 @@ class Record:
     look_requests: LookRequests
     actions: Actions
     notices: Notices
+    signatures: SignatureLog
     database: Database
 
     def locks(self) -> Locks:
@@ -113,5 +115,6 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         look_requests=LookRequests(database, clock=clock),
         actions=Actions(database, clock=clock),
         notices=Notices(database, clock=clock),
+        signatures=SignatureLog(database, clock=clock),
         database=database,
     )

@@ -24,6 +24,7 @@ from ferryman.platforms import Platform
 from ferryman.probing import Probe, ProbeRules, next_probe
 from ferryman.quiet_looks import Candidate, QuietLooks
 from ferryman.reference import subject_of
+from ferryman.refusals import resting
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.cycles import CycleLog
@@ -32,6 +33,7 @@ from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.signatures import SignatureLog
 from ferryman.tasks import compute, for_each_by_owner
 from ferryman.verification.routine import Routine, interval
 
@@ -64,7 +66,7 @@ class ItemLookup:
         """Whether nothing else may make the next lookup differ, and this one reports no trouble."""
         asks = self.survey.requests or self.probes
         reports = self.survey.problems or self.absent_pins or self.unmatched_includes
-        return not asks and not reports and all(decision.action != "fail" for decision in self.decisions)
+        return not asks and not reports and all(each.action not in {"fail", "wait"} for each in self.decisions)
 
     @property
     def rested(self) -> Mapping[str, Probe]:
@@ -121,6 +123,7 @@ class Scheduler:
         native: Platform,
         complete_walk: timedelta,
         interval: timedelta,
+        signatures: SignatureLog,
         events: Events,
     ) -> None:
         self._queue = queue
@@ -137,6 +140,7 @@ class Scheduler:
         self._events = events
         self._complete_walk = complete_walk  # interval between two complete walks
         self._interval = interval  # between two cycles
+        self._signatures = signatures
         self._listers: dict[tuple[str, ListerName | None], TagLister] = {}
 
     async def cycle(
@@ -279,6 +283,8 @@ class Scheduler:
             rested=frozenset() if extent == "all" else _rested(probes, now),
             complete=complete,
         )
+        if same_rules and extent == "due":
+            mirrored |= await self._refused(item, found, mirrored, records)
         found, decisions = await self._planned(item, found, mirrored)
         if complete and item.rules.referrers:
             changed = await self._changed_referrers(item, decisions, records)
@@ -294,6 +300,16 @@ class Scheduler:
             walked = listing.walked(complete=found.complete)
             return replace(looked, candidate=self._quiet.candidate(item, walked, recorded.state, rules=rules))
         return looked
+
+    async def _refused(
+        self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored], records: Mapping[str, TagRecord]
+    ) -> Mapping[str, Mirrored]:
+        """Those of the mirrored tags whose signatures were refused, and that are not tried again yet."""
+        if item.signatures is None:
+            return {}
+        refused, now = await self._signatures.refused(str(item.target)), self._clock.now()
+        names = resting(refused, found.tags, records, cycle=self._interval, now=now)
+        return {name: replace(mirrored[name], refused=True) for name in names}
 
     def _probes(self, item: Item, records: Mapping[str, TagRecord], now: datetime) -> dict[str, Probe]:
         """The next question for each tag that was asked for before; others are told by the list, or are new."""
@@ -483,7 +499,7 @@ async def _time_limit(item: Item) -> AsyncIterator[None]:
 
 
 def _rules(item: Item) -> str:
-    return planner.rules_fingerprint(item.rules, item.platforms, str(item.source))
+    return planner.rules_fingerprint(item.rules, item.platforms, str(item.source), item.signatures)
 
 
 def _looked(item: Item, look: Look) -> ItemLooked:

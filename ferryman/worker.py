@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ferryman import log, retry
 from ferryman.clock import Clock
@@ -21,6 +21,7 @@ from ferryman.errors import (
     NoSuchPlatform,
     NotFound,
     RateLimited,
+    SignatureRefused,
     StoreError,
     TransferError,
     WrongContent,
@@ -28,12 +29,17 @@ from ferryman.errors import (
 )
 from ferryman.events import Events, JobEnded, JobInfo, JobProgressed, JobStarted, traceback_of
 from ferryman.platforms import Platforms
-from ferryman.reference import Reference, Repository
+from ferryman.reference import Reference, Repository, subject_of
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
+from ferryman.signature_findings import Finding
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job
+from ferryman.store.signatures import SignatureLog
 from ferryman.transports.base import Copied, Transport
+
+if TYPE_CHECKING:
+    from ferryman.signatures.verifier import SignatureVerifier
 
 _DEFAULT_LIMIT = timedelta(seconds=60)  # pause of a registry that answers 429 without "Retry-After"
 _SHORTEST_LIMIT = timedelta(seconds=1)  # for "Retry-After: 0": such an attempt does not count, so nothing else slows it
@@ -79,6 +85,8 @@ class Worker:
         clock: Clock,
         policy: RetryPolicy,
         events: Events,
+        verifier: "Callable[[], SignatureVerifier | None]",
+        signatures: SignatureLog,
     ) -> None:
         self._queue = queue
         self._transport = transport
@@ -87,13 +95,17 @@ class Worker:
         self._clock = clock
         self._policy = policy
         self._events = events
+        self._verifier = verifier
+        self._signatures = signatures
 
     def has_room(self, job: Job) -> bool:
         """Whether no request waits for its turn at the job's registries."""
         return self._registry.has_room(*(Repository.parse(name).registry for name in (job.source, job.target)))
 
     def copy(self, job: Job, progressed: Callable[[], None]) -> Coroutine[Any, Any, Copied]:
-        """Copy the tag, and verify it at the target, unless the copy has confirmed it. Raises TransferError.
+        """Verify its signatures, copy the tag, and verify it at the target, unless the copy has confirmed it.
+
+        Raises TransferError; SignatureRefused before anything of the image is read.
 
         `progressed` is called for every progress of the copy.
         """
@@ -116,10 +128,39 @@ class Worker:
             self._registry.forget_refusals(host)  # the queue gives out no tags of paused registries
         await self._check_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
+        await self._verify_signatures(job, source, platforms)
         copied = await self._transport.copy(source, target, platforms, report)
         if not copied.confirmed:
             await self._verify(target, copied)
         return copied
+
+    async def _verify_signatures(self, job: Job, source: Reference, platforms: Platforms | None) -> None:
+        """Verify that somebody whom the item trusts has signed what is to be copied. Raises SignatureRefused.
+
+        Signatures that are tags themselves have none.
+        """
+        verifier = self._verifier()
+        if verifier is None or subject_of(job.tag) is not None:
+            return
+        finding = await verifier.verify(source, Repository.parse(job.target), platforms)
+        if finding is None:
+            return
+        await self._record_finding(job, finding)
+        if finding.verdict == "refused":
+            raise SignatureRefused(str(finding.detail), registry=source.repository.registry)
+        if finding.verdict == "missing":
+            log.get().warning(
+                "image_unsigned", message="an image is not signed: it is copied all the same", error=finding.detail
+            )
+
+    async def _record_finding(self, job: Job, finding: Finding) -> None:
+        """A database that fails holds up the job's result, not what was verified."""
+        try:
+            await self._signatures.record(job.id, finding)
+        except StoreError as error:
+            log.get().warning(
+                "signature_not_recorded", message="cannot record who has signed an image", error=str(error)
+            )
 
     async def _verify(self, target: Reference, copied: Copied) -> None:
         """Verify that the target's tag has the copied digest. Raises WrongContent, which is retried.

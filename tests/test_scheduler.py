@@ -39,6 +39,7 @@ from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.records import HistoryLine, Intent, ItemKey, Job, TagRecord
+from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_checks import TargetChecks
 from tests.conftest import ReadLog
 from tests.support.clock import ManualClock
@@ -87,6 +88,7 @@ class World:
         self.manual_pauses = ManualPauses(database, clock=clock, resumed=self.queue.filled)
         self.registries: dict[str, RegistryEntry] = {}
         self.cycles = CycleLog(database)
+        self.signatures = SignatureLog(database, clock=clock)
         self.scheduler = self.restarted()
 
     @property
@@ -102,7 +104,7 @@ class World:
             quiet_looks=QuietLookLog(self.database, clock=self.clock), manual_pauses=self.manual_pauses,
             routine=routine_of(self.client, self.database, targets, self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
-            interval=timedelta(hours=6), events=self.events,
+            interval=timedelta(hours=6), signatures=self.signatures, events=self.events,
         )  # fmt: skip
         return self.scheduler
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
@@ -11,10 +12,12 @@ from ferryman.items.forms import Document, RawItem
 from ferryman.items.model import UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
+from ferryman.items.signatures import to_signature_rules
 from ferryman.items.tree import Branch, descend
 from ferryman.kinds import Depth, ProbeMode, Repair
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository, meant_by_hub_page
+from ferryman.signature_rules import SignatureRules
 
 _T = TypeVar("_T")
 _DEPTHS: Mapping[object, Depth] = {False: "tags", True: "contents", "bytes": "bytes"}
@@ -30,15 +33,16 @@ _PLACEHOLDER_IMAGE = "image"  # used if the source is wrong, so that mistakes in
 
 
 def to_items(
-    document: Document, problems: Problems, registries: Mapping[str, RegistryEntry], *, transport: str
+    document: Document, problems: Problems, registries: Mapping[str, RegistryEntry], *, transport: str, folder: Path
 ) -> tuple[Item, ...]:
-    """The valid items; mistakes in the others are added to `problems`."""
+    """The valid items; mistakes in the others are added to `problems`. `folder`: the base of file paths."""
     defaults = validated(ItemKeys, document.defaults, problems)
     _check_limit(document.defaults, problems)
     items = [
         (item, raw)
         for raw in document.items
-        if (item := _Converter(raw, document.defaults, defaults, problems, registries).item(transport)) is not None
+        if (item := _Converter(raw, document.defaults, defaults, problems, registries, folder).item(transport))
+        is not None
     ]
     check_targets(items, problems)
     return tuple(item for item, _ in items)
@@ -51,6 +55,7 @@ class _Converter:
     defaults: ItemKeys
     problems: Problems
     registries: Mapping[str, RegistryEntry]
+    folder: Path
 
     def item(self, transport: str) -> Item | None:
         """The Item; None if it is invalid, with the reason in `problems`."""
@@ -59,6 +64,7 @@ class _Converter:
         transport = _first(own.transport, self.defaults.transport) or transport
         platforms = self._platforms(own, transport)
         self._check_referrers(own, transport)
+        signatures = self._signatures(own)
         source = self._source(self._required("source", own.source, self.defaults.source))
         prefix = self._required("target", own.target, self.defaults.target)
         target = self._target(prefix, (self.raw.image or source.image) if source else _PLACEHOLDER_IMAGE)
@@ -67,9 +73,9 @@ class _Converter:
         if source == target:
             self.problems.add(self.raw.place, f"target: {target} is the source itself, expected another repository")
         return Item(
-            self.raw.image or source.image, source, target, _rules(own, self.defaults), platforms,
+            self.raw.image or source.image, source, target, self._rules(own, transport, signatures), platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
-            self._probe(own, source.registry), _verify(own, self.defaults),
+            self._probe(own, source.registry), _verify(own, self.defaults), signatures,
         )  # fmt: skip
 
     def _probe(self, own: ItemKeys, registry: str) -> ProbeMode:
@@ -118,6 +124,17 @@ class _Converter:
             self.problems.add(self._place("platforms"), f"platforms: found 'all', {_EXPECTED_PLATFORMS}")
         return platforms
 
+    def _signatures(self, own: ItemKeys) -> SignatureRules | None:
+        keys = _first(own.verify_signatures, self.defaults.verify_signatures)
+        written = self.raw.keys if "verify_signatures" in self.raw.keys else self.raw_defaults
+        return to_signature_rules(keys, written, self.problems, self.folder) if keys else None
+
+    def _rules(self, own: ItemKeys, transport: str, signatures: SignatureRules | None) -> Rules:
+        """What was verified goes along, so that it can be verified again at the target; an engine cannot carry it."""
+        referrers = _first(own.referrers, self.defaults.referrers)
+        implied = signatures is not None and transport != "docker"
+        return replace(_rules(own, self.defaults), referrers=implied if referrers is None else referrers)
+
     def _check_referrers(self, own: ItemKeys, transport: str) -> None:
         if _first(own.referrers, self.defaults.referrers) and transport == "docker":
             self.problems.add(self._place("referrers"), f"referrers: found true, {_EXPECTED_REFERRERS}")
@@ -136,7 +153,6 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
         exclude=tuple(_first(tags.exclude, inherited.exclude) or ()),
         pin=tuple(_first(tags.pin, inherited.pin) or ()),
         order=_first(own.order, defaults.order) or "newest",
-        referrers=_first(own.referrers, defaults.referrers) or False,
     )
 
 

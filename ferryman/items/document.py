@@ -22,6 +22,7 @@ from ferryman.items.problems import suggestion
 from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, ProbeMode, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
+from ferryman.signature_rules import Missing
 
 _WORDS = frozenset({"native", "linux", "all"})
 _ARCHITECTURES = (  # GOARCH values of the image specification; others may be new, and are accepted
@@ -143,6 +144,15 @@ def _bandwidth(value: object) -> Bandwidth:
     if isinstance(value, str):
         return Bandwidth.parse(value)
     raise ValueError('expected a rate such as 20MB/s, or rates by the time of day: {"01:00-07:00": unlimited, …}')
+
+
+def _as_signatures(value: object) -> object:
+    """A rule, or a list of rules, is short for a mapping with nothing else; false for no rules."""
+    if value is False:
+        return SignatureKeys.model_construct(any=[])
+    if isinstance(value, dict) and not {"any", "missing"}.isdisjoint(value):
+        return value
+    return {"any": value if isinstance(value, list) else [value]}
 
 
 def _in_mapping(value: object) -> object:
@@ -267,6 +277,52 @@ class VerifyKeys(_Strict):
     )
 
 
+class SignatureRuleKeys(_Strict):
+    """Who may have signed: exactly one of key, issuer and notation."""
+
+    key: str | None = Field(
+        None, description="A public key of cosign's (ECDSA, RSA, Ed25519): a file, from items.yml's folder, or PEM."
+    )
+    issuer: str | None = Field(
+        None, description="Keyless: the URL of the OpenID Connect provider that has identified the signer."
+    )
+    subject: Expression | None = Field(
+        None,
+        description="The signer's identity, beside issuer; or the name in the signer's certificate, beside notation.",
+    )
+    trust_root: str | None = Field(
+        None,
+        description="Keyless: a file with Sigstore's roots (trusted_root.json), from items.yml's folder. "
+        "Default: those of the installed library.",
+    )
+    identity: Expression | None = Field(
+        None, description="The image's name that the publisher has signed along (docker-reference). Default: any."
+    )
+    notation: str | None = Field(
+        None, description="Notation: a folder with certificates (.crt, .pem), from items.yml's folder: the trust store."
+    )
+
+
+class SignatureKeys(_Strict):
+    """Whose signature an image needs before it is copied."""
+
+    any: Annotated[list[SignatureRuleKeys], Field(min_length=1)] | None = Field(
+        None, description="A signature has to fit one of these."
+    )
+    missing: Missing | None = Field(
+        None,
+        description="An image without any signature: refuse (nothing is copied), or warn.",
+        json_schema_extra={"default": "refuse"},
+    )
+
+
+_Rule = SignatureRuleKeys
+Signatures = Annotated[
+    SignatureKeys,
+    BeforeValidator(_as_signatures, json_schema_input_type=SignatureKeys | _Rule | list[_Rule] | Literal[False]),
+]
+
+
 class ItemKeys(_Strict):
     """One repository to mirror."""
 
@@ -313,6 +369,11 @@ class ItemKeys(_Strict):
         json_schema_extra={"default": "learned"},
     )
     verify: VerifyKeys | None = Field(None, description="How mirrored tags are verified at the target.")
+    verify_signatures: Signatures | None = Field(
+        None,
+        description="Copy only what is signed: a list of keys, identities and trust stores of which one has to fit; "
+        "false: everything.",
+    )
 
 
 class LegacyItemKeys(ItemKeys):

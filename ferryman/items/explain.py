@@ -1,12 +1,20 @@
 """Validates a part of the tree against its model, and explains each error in a sentence with its position."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ferryman.items.document import HeartbeatKeys, LegacyTagKeys, RecipientKeys, TagKeys, VerifyKeys
+from ferryman.items.document import (
+    HeartbeatKeys,
+    LegacyTagKeys,
+    RecipientKeys,
+    SignatureKeys,
+    SignatureRuleKeys,
+    TagKeys,
+    VerifyKeys,
+)
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.problems import Place, Problems, suggestion
 from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
@@ -14,7 +22,7 @@ from ferryman.items.tree import Branch, Listing, Node, Scalar, descend, plain
 Model = TypeVar("Model", bound=BaseModel)
 _NESTED: Mapping[str, type[BaseModel]] = {
     "tags": TagKeys, "tag": LegacyTagKeys, "notify": RecipientKeys, "heartbeat": HeartbeatKeys,
-    "verify": VerifyKeys,
+    "verify": VerifyKeys, "verify_signatures": SignatureKeys, "verify_signatures.any": SignatureRuleKeys,
 }  # fmt: skip
 _NUMBER = "a whole number of at least 1"
 _EXPECTED = {
@@ -25,6 +33,7 @@ _EXPECTED = {
     "pattern_type": "a regular expression",
     "list_type": "a list",
     "model_type": "a mapping",
+    "too_short": "a rule at least",
 }
 _LONGEST_QUOTE = 60
 
@@ -66,12 +75,16 @@ def _explain(model: type[BaseModel], branch: Branch, detail: ErrorDetails) -> tu
     if detail["type"] == "extra_forbidden":
         parent = descend(branch, path[:-1])
         entry = parent.entry(str(path[-1])) if isinstance(parent, Branch) else None
-        owner = _NESTED[str(path[0])] if len(path) > 1 else model
+        owner = _NESTED[_label(path[:-1])] if len(path) > 1 else model
         return entry.place if entry else parent.place, unknown_key(str(path[-1]), list(owner.model_fields))
     node = descend(branch, path)
-    label = ".".join(step for step in path if isinstance(step, str))
+    label = _label(path)
     secret = not model.model_fields[str(path[0])].repr
     return node.place, f"{label}: {_sentence(detail, node, kind(node) if secret else _quoted(node))}"
+
+
+def _label(path: Sequence[str | int]) -> str:
+    return ".".join(step for step in path if isinstance(step, str))
 
 
 def _sentence(detail: ErrorDetails, node: Node, found: str) -> str:

@@ -12,6 +12,7 @@ from ferryman.kinds import Depth, LanguageCode, ListerName, NotifyEvent, ProbeMo
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 from ferryman.registry_options import RegistryOptions
+from ferryman.signature_rules import SignatureRules
 
 Order = Literal["newest", "version", "name"]
 UNREACHABLE_AFTER = 2  # cycles
@@ -52,6 +53,7 @@ class Item:
     immutable: tuple[re.Pattern[str], ...] = ()  # tags that upstream never moves
     probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
     verify: VerifyRules = VerifyRules()
+    signatures: SignatureRules | None = None  # who has to have signed what is copied; None: nobody
 
     @property
     def registries(self) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def load(path: Path, *, environ: Mapping[str, str], transport: str = "docker") -
     root = parse(_text(path, problems), environ, problems)
     document = split_sections(root, problems)
     registries = to_registries(document.registries, problems, folder=path.parent)
-    items = to_items(document, problems, registries, transport=transport)
+    items = to_items(document, problems, registries, transport=transport, folder=path.parent)
     file_keys = validated(FileKeys, document.file_keys, problems)
     notify = to_recipients(file_keys, document.file_keys, problems, folder=path.parent)
     heartbeat = to_heartbeat(file_keys, document.file_keys, problems, folder=path.parent)

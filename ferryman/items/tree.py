@@ -108,14 +108,12 @@ def plain(node: Node) -> object:
 
 
 def descend(node: Node, path: Sequence[str | int]) -> Node:
-    """The node at `path`, or the deepest existing one on the way to it."""
+    """The node at `path`, or the deepest existing one on the way to it. A short form leaves out steps of it."""
     for step in path:
         if isinstance(node, Listing) and isinstance(step, int):
             node = node.children[step]
         elif isinstance(node, Branch) and isinstance(step, str) and (entry := node.entry(step)):
             node = entry.value
-        else:
-            break
     return node
 
 

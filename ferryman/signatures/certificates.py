@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from ferryman.signatures.findings import Unfit
+from ferryman.signatures.unfit import Unfit
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _MOST = 10  # certificates in a chain

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from typing import ClassVar, Protocol
 
 from ferryman.errors import ConfigurationError, Problem
+from ferryman.signature_findings import Form, Signer
 from ferryman.signature_rules import KeylessRule, KeyRule, NotationRule, SignatureRule
 from ferryman.signatures.evidence import Evidence
-from ferryman.signatures.findings import Form, Signer
 
 
 class Checker(Protocol):

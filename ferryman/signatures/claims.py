@@ -6,7 +6,7 @@ Source: cosign, specs/SIGNATURE_SPEC.md ("Payload"); in-toto attestation, spec/v
 import re
 
 from ferryman.signatures.documents import at, parse_json
-from ferryman.signatures.findings import Unfit
+from ferryman.signatures.unfit import Unfit
 
 _COSIGN = "cosign container image signature"
 _IN_TOTO = "application/vnd.in-toto+json"

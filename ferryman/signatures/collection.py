@@ -13,11 +13,11 @@ from ferryman.errors import NotFound, SignatureRefused, Unsupported, WrongConten
 from ferryman.manifests.referrers import Referrer
 from ferryman.reference import Reference, Repository, is_digest, referrers_tag
 from ferryman.registry.client import RegistryClient
+from ferryman.signature_findings import Form
 from ferryman.signatures.claims import SIGNATURE_PREDICATE
 from ferryman.signatures.documents import at, parse_json
-from ferryman.signatures.envelopes import COSE, JWS
-from ferryman.signatures.evidence import Evidence, NotationEnvelope, SigstoreBundle, SimpleSigning, Unusable
-from ferryman.signatures.findings import Form, Unfit
+from ferryman.signatures.evidence import COSE, JWS, Evidence, NotationEnvelope, SigstoreBundle, SimpleSigning, Unusable
+from ferryman.signatures.unfit import Unfit
 
 _SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 _BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"

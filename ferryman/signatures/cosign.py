@@ -7,12 +7,13 @@ Source: cosign, specs/SIGNATURE_SPEC.md; secure-systems-lab/dsse, protocol.md.
 
 from typing import ClassVar
 
+from ferryman.signature_findings import Form, Signer
 from ferryman.signature_rules import KeyRule
 from ferryman.signatures.claims import check_payload, check_statement
 from ferryman.signatures.documents import at, decode_base64, parse_json
 from ferryman.signatures.evidence import Evidence, SigstoreBundle, SimpleSigning
-from ferryman.signatures.findings import Form, Signer, Unfit
 from ferryman.signatures.keys import PublicKey
+from ferryman.signatures.unfit import Unfit
 
 
 class KeyChecker:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ferryman.signatures.findings import Unfit
+from ferryman.signatures.unfit import Unfit
 
 
 def decode_base64(text: object, *, url: bool = False) -> bytes:

@@ -11,10 +11,9 @@ from typing import Any
 import cbor2
 
 from ferryman.signatures.documents import at, decode_base64, parse_json
-from ferryman.signatures.evidence import NotationEnvelope
-from ferryman.signatures.findings import Unfit
+from ferryman.signatures.evidence import COSE, JWS, NotationEnvelope
+from ferryman.signatures.unfit import Unfit
 
-JWS, COSE = "application/jose+json", "application/cose"
 SCHEME, EXPIRY, SIGNED_AT = (f"io.cncf.notary.{name}" for name in ("signingScheme", "expiry", "signingTime"))
 _COSE_ALGORITHMS = {-37: "PS256", -38: "PS384", -39: "PS512", -7: "ES256", -35: "ES384", -36: "ES512"}
 _ALGORITHM, _CRITICAL, _CONTENT_TYPE, _CHAIN = 1, 2, 3, 33  # labels of COSE's headers

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ferryman.signatures.findings import Form
+from ferryman.signature_findings import Form
+
+JWS, COSE = "application/jose+json", "application/cose"  # media types of Notation's envelopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,13 @@ from sigstore.verify import Verifier
 from sigstore_models.rekor.v1 import TransparencyLogEntry as LogEntry
 from sigstore_models.trustroot.v1 import TrustedRoot as Roots
 
+from ferryman.signature_findings import Form, Signer
 from ferryman.signature_rules import KeylessRule
 from ferryman.signatures.claims import check_payload, check_statement
 from ferryman.signatures.documents import at, decode_base64, parse_json
 from ferryman.signatures.evidence import Evidence, SigstoreBundle, SimpleSigning
-from ferryman.signatures.findings import Form, Signer, Unfit
 from ferryman.signatures.keys import PublicKey
+from ferryman.signatures.unfit import Unfit
 
 _ISSUER, _ISSUER_V1 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8"), x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _USER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.7")  # an identity that is neither an address nor a URL

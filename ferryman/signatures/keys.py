@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from ferryman.signatures import ed25519ph
-from ferryman.signatures.findings import Unfit
+from ferryman.signatures.unfit import Unfit
 
 _LEAST_RSA_BITS = 2048
 # By the curve. Older cosigns took SHA-256 for each.

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from ferryman.signature_findings import Form, Signer
 from ferryman.signature_rules import NotationRule
 from ferryman.signatures.certificates import check_chain, load_certificates, name_of, read_chain
 from ferryman.signatures.documents import at, parse_json
 from ferryman.signatures.envelopes import EXPIRY, SCHEME, Envelope, read_envelope
 from ferryman.signatures.evidence import Evidence, NotationEnvelope
-from ferryman.signatures.findings import Form, Signer, Unfit
+from ferryman.signatures.unfit import Unfit
 
 _CONTENT_TYPE = "application/vnd.cncf.notary.payload.v1+json"
 _SCHEME = "notary.x509"

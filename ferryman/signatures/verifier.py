@@ -11,11 +11,12 @@ from ferryman.manifests.limits import MAX_INDEX_DEPTH, MAX_MANIFESTS
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.client import RegistryClient
+from ferryman.signature_findings import Finding, Signer
 from ferryman.signature_rules import SignatureRule, SignatureRules
 from ferryman.signatures.checkers import Checker, checker_for
 from ferryman.signatures.collection import SignatureCollection
 from ferryman.signatures.evidence import Evidence, Unusable
-from ferryman.signatures.findings import Finding, Signer, Unfit
+from ferryman.signatures.unfit import Unfit
 from ferryman.tasks import gather_or_raise
 
 _MOST_TOLD = 3  # reasons in one message
@@ -23,21 +24,25 @@ _LONGEST = 300  # characters of one reason: strangers write parts of them
 
 
 class SignatureVerifier:
-    """Verifies images by the rules of their items. One instance a process."""
+    """Verifies images by the rules of their items. Another items.yml makes another one."""
 
-    def __init__(self, *, client: RegistryClient, clock: Clock, native: Callable[[], Platform]) -> None:
-        """`native`: the platform that the keyword means."""
+    def __init__(
+        self,
+        by_target: Mapping[Repository, SignatureRules],
+        *,
+        client: RegistryClient,
+        clock: Clock,
+        native: Callable[[], Platform],
+    ) -> None:
+        """`by_target`: the rules of each target repository. `native`: the platform that the keyword means.
+
+        Raises ConfigurationError for rules that cannot be used.
+        """
         self._client = client
-        self._clock = clock
         self._native = native
-        self._rules: Mapping[Repository, SignatureRules] = {}
-        self._checkers: Mapping[SignatureRule, Checker] = {}
-
-    def configure(self, by_target: Mapping[Repository, SignatureRules]) -> None:
-        """Set the rules of each target repository. Raises ConfigurationError, and changes nothing then."""
+        self._rules = by_target
         wanted = dict.fromkeys(rule for rules in by_target.values() for rule in rules.rules)
-        checkers = {rule: self._checkers.get(rule) or checker_for(rule, self._clock.now) for rule in wanted}
-        self._rules, self._checkers = dict(by_target), checkers
+        self._checkers: Mapping[SignatureRule, Checker] = {rule: checker_for(rule, clock.now) for rule in wanted}
 
     async def verify(self, source: Reference, target: Repository, platforms: Platforms | None) -> Finding | None:
         """Verify what `source` names by its digest; None: the target's item asks for no signatures.

@@ -11,7 +11,7 @@ Status = Literal["queued", "running", "synced", "failed", "skipped"]
 TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
 CANCELLED: Literal["cancelled"] = "cancelled"  # the outcome of an attempt that a person ended; its tag's reason, too
-Action = Literal["copy", "keep", "adopt", "skip", "fail"]  # see PlannedTag
+Action = Literal["copy", "keep", "adopt", "skip", "fail", "wait"]  # see PlannedTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,7 @@ class PlannedTag:
     copy: enqueue it.  keep: the target has it.  adopt: an imported record turned out to have upstream's current digest:
     record that.  skip: it is not wanted, for `reason` (and `error`, for details); what was mirrored stays synced.
     fail: it is wanted but cannot be read, because of `error`; what was mirrored stays synced, with this error.
+    wait: it is wanted and has failed, for `reason`; it is too early to try it again, and nothing changes.
     """
 
     tag: str

@@ -54,6 +54,7 @@ def upgrade() -> None:
     _create_digests()
     _create_verification()
     _create_looks()
+    _create_signatures()
     _create_actions()
     _create_notices()
     _take_over()
@@ -126,6 +127,21 @@ def _create_verification() -> None:
         sa.CheckConstraint("depth IN ('tags', 'contents', 'bytes')", name="depth"),
         sa.CheckConstraint("repair IN ('nothing', 'missing', 'all')", name="repair"),
         sa.PrimaryKeyConstraint("target", "depth", name="pk_verifications"),
+    )
+
+
+def _create_signatures() -> None:
+    op.create_table(
+        "signatures",
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("signers", sa.JSON(), nullable=False),
+        sa.Column("detail", sa.String()),
+        sa.Column("checked_at", _TIME, nullable=False),
+        sa.CheckConstraint("verdict IN ('verified', 'missing', 'refused')", name="verdict"),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_signatures_tag_id_tags", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tag_id", "digest", name="pk_signatures"),
     )
 
 
@@ -296,6 +312,7 @@ def _natural_order(name: str) -> str:
 
 def downgrade() -> None:
     for table in (
+        "signatures",
         "deliveries",
         "notices",
         "actions",

@@ -122,7 +122,7 @@ ITEMS = [
     (f"{ITEM}platforms: [linux/amd64, a/b/c/d]", f"4:30: platforms: 'a/b/c/d' {PLATFORM}"),
     (f"{ITEM}platforms: []", "4:16: platforms: the list of platforms is empty: expected native, linux, all or os/architecture …"),
     (f"{ITEM}platforms: all", "4:16: platforms: found 'all', expected linux, native or a list: a Docker Engine on Linux cannot carry Windows images; with transport: direct it goes without one"),
-    (f"{ITEM}lmit: 3", "4:5: unknown key 'lmit' (did you mean 'limit'?): expected source, target, limit, tag, tags, order, platforms, transport, referrers, probe, verify"),
+    (f"{ITEM}lmit: 3", "4:5: unknown key 'lmit' (did you mean 'limit'?): expected source, target, limit, tag, tags, order, platforms, transport, referrers, probe, verify, verify_signatures"),
     (f"{ITEM}referrers: true", "4:16: referrers: found true, expected false: a Docker Engine cannot carry signatures and their like; with transport: direct they go along"),
     (f"{ITEM}verify: {{every: 30}}", "4:21: verify.every: found 30, expected a duration such as 30d or 12h"),
     (f"{ITEM}verify: {{deep: blobs}}", "4:20: verify.deep: found 'blobs', expected true, false or bytes"),

@@ -15,8 +15,8 @@ import pytest
 from ferryman.platforms import Platforms
 from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
+from ferryman.signature_findings import Finding
 from ferryman.signature_rules import KeyRule, Missing, NotationRule, SignatureRule, SignatureRules
-from ferryman.signatures.findings import Finding
 from ferryman.signatures.verifier import SignatureVerifier
 from tests.support.clock import ManualClock
 from tests.support.images import OCI_INDEX, OCI_MANIFEST, Image, Index, digest_of, push
@@ -122,6 +122,9 @@ class Verifying:
         await asyncio.to_thread(place, url, name, case, with_tags=with_tags)
         return Repository(url.removeprefix("http://"), name)
 
+    def verifier(self, rules: SignatureRules) -> SignatureVerifier:
+        return SignatureVerifier({TARGET: rules}, client=self.client, clock=self.clock, native=lambda: NATIVE)
+
     async def verify(
         self,
         where: Case | Repository,
@@ -132,8 +135,7 @@ class Verifying:
     ) -> Finding:
         repository = await self.place(where) if isinstance(where, Case) else where
         digest = digest or (where.signed if isinstance(where, Case) else images()[0].digest)
-        verifier = SignatureVerifier(client=self.client, clock=self.clock, native=lambda: NATIVE)
-        verifier.configure({TARGET: SignatureRules(rules, missing)})
+        verifier = self.verifier(SignatureRules(rules, missing))
         wanted = Platforms.parse(platforms) if platforms else None
         finding = await verifier.verify(repository.pinned(digest), TARGET, wanted)
         assert finding is not None

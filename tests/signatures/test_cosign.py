@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from ferryman.signature_findings import Signer
 from ferryman.signature_rules import KeyRule
 from ferryman.signatures.cosign import KeyChecker
 from ferryman.signatures.evidence import NotationEnvelope, SigstoreBundle, SimpleSigning
-from ferryman.signatures.findings import Signer, Unfit
+from ferryman.signatures.unfit import Unfit
 from tests.signatures.made import (
     KINDS,
     NAME,

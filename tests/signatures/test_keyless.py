@@ -12,8 +12,8 @@ import pytest
 
 from ferryman.signature_rules import KeylessRule
 from ferryman.signatures.evidence import NotationEnvelope, SigstoreBundle, SimpleSigning
-from ferryman.signatures.findings import Unfit
 from ferryman.signatures.keyless import KeylessChecker
+from ferryman.signatures.unfit import Unfit
 from tests.signatures.made import (
     ISSUER,
     NAME,

@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ferryman.signature_rules import NotationRule
 from ferryman.signatures.evidence import NotationEnvelope, SimpleSigning
-from ferryman.signatures.findings import Unfit
 from ferryman.signatures.notation import NotationChecker
+from ferryman.signatures.unfit import Unfit
 from tests.signatures.made import (
     NOW,
     Certified,

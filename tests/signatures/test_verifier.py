@@ -12,15 +12,13 @@ import pytest
 
 from ferryman.errors import ConfigurationError, NotFound, SignatureRefused, Unreachable
 from ferryman.reference import Repository
-from ferryman.signature_rules import KeyRule, NotationRule, SignatureRule, SignatureRules
-from ferryman.signatures.findings import Finding
-from ferryman.signatures.verifier import SignatureVerifier
-from tests.signatures.conftest import TARGET, Case, Verifying, images, key_rule, notation_rule, recorded
+from ferryman.signature_findings import Finding
+from ferryman.signature_rules import KeylessRule, KeyRule, NotationRule, SignatureRule, SignatureRules
+from tests.signatures.conftest import Case, Verifying, images, key_rule, notation_rule, recorded
 from tests.signatures.made import authority, certify, private_key
 from tests.support.images import Image, attestation, image, index, layer, push
 from tests.support.proxy import FaultyProxy
 from tests.support.referrers import ReferrersApi, list_tag
-from tests.support.transports import NATIVE
 
 INDEX, AMD64, ARM64, OTHER = images()
 SIG = f"{list_tag(INDEX)}.sig"
@@ -362,25 +360,23 @@ async def test_few_requests(verifying: Verifying) -> None:
 
 
 async def test_items_without_rules_are_not_verified(verifying: Verifying) -> None:
-    verifier = SignatureVerifier(client=verifying.client, clock=verifying.clock, native=lambda: NATIVE)
-    verifier.configure({TARGET: SignatureRules((key_rule(),))})
+    verifier = verifying.verifier(SignatureRules((key_rule(),)))
     other = Repository("registry.example.com", "mirror/other")
     assert await verifier.verify(other.pinned(INDEX.digest), other, None) is None
 
 
-def test_rules_that_cannot_be_used_are_told_and_change_nothing(verifying: Verifying) -> None:
-    verifier = SignatureVerifier(client=verifying.client, clock=verifying.clock, native=lambda: NATIVE)
+def test_rules_that_cannot_be_used_are_told(verifying: Verifying) -> None:
     wrong: dict[SignatureRule, str] = {
         KeyRule("cosign.pub", "x"): "cosign.pub is no public key",
         NotationRule("store", ("x",)): "store has no certificate",
+        KeylessRule("https://issuer.example.com", re.compile("x"), "{}"): "https://issuer.example.com is no trust root",
     }
     for rule, why in wrong.items():
         with pytest.raises(ConfigurationError, match=f"verify_signatures: {why}"):
-            verifier.configure({TARGET: SignatureRules((key_rule(), rule))})
+            verifying.verifier(SignatureRules((key_rule(), rule)))
 
 
 def test_a_library_that_is_not_installed(verifying: Verifying, monkeypatch: pytest.MonkeyPatch) -> None:
-    verifier = SignatureVerifier(client=verifying.client, clock=verifying.clock, native=lambda: NATIVE)
     monkeypatch.setattr("ferryman.signatures.checkers.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=re.escape("pip install 'ferryman[signatures]'")):
-        verifier.configure({TARGET: SignatureRules((key_rule(),))})
+        verifying.verifier(SignatureRules((key_rule(),)))

@@ -14,11 +14,13 @@ from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry_pauses import RegistryPauses
+from ferryman.signatures.verifier import SignatureVerifier
 from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.signatures import SignatureLog
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import EngineShare, WorkerPool
@@ -158,6 +160,7 @@ class Workplace:
         self.ledger = Ledger(database, clock=self.clock)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock), events=self.events)
         self.transport = ScriptedTransport(target)
+        self.verifier: SignatureVerifier | None = None  # most items ask for no signatures
         self._name = name
         self._background: list[asyncio.Task[object]] = []
 
@@ -194,7 +197,8 @@ class Workplace:
     def worker(self, queue: Queue | None = None) -> Worker:
         return Worker(
             queue=queue or self.queue, transport=self.transport, registry=self.client, pauses=self.pauses,
-            clock=self.clock, policy=POLICY, events=self.events,
+            clock=self.clock, policy=POLICY, events=self.events, verifier=lambda: self.verifier,
+            signatures=SignatureLog(self.database, clock=self.clock),
         )  # fmt: skip
 
     def pool(

@@ -270,6 +270,18 @@ verifications = Table(
     CheckConstraint("repair IN ('nothing', 'missing', 'all')", name="repair"),
 )
 
+signatures = Table(
+    "signatures",  # who has signed a digest of upstream's tag, as verified before it was copied, or not
+    metadata,
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("signers", JSON, nullable=False),  # with what each has signed, and when
+    Column("detail", String),  # why nobody counts
+    Column("checked_at", UtcDateTime, nullable=False),
+    CheckConstraint("verdict IN ('verified', 'missing', 'refused')", name="verdict"),
+)
+
 history = Table(
     "history",
     metadata,

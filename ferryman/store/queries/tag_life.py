@@ -12,6 +12,7 @@ from ferryman.store.listing import RECORD_COLUMNS
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, TagRecord
+from ferryman.store.signatures import SignatureCheck, read_signature_checks
 
 _MOST = 500  # attempts, digests, lines: the newest
 
@@ -33,6 +34,7 @@ class TagLife:
     digests: tuple[DigestAt, ...]  # oldest first, as the rest
     attempts: tuple[Attempt, ...]  # of the last 30 days
     history: tuple[HistoryLine, ...]  # pairs of tag and digest that were mirrored once
+    signatures: tuple[SignatureCheck, ...] = ()  # who has signed upstream's digests, where that was asked for
 
 
 async def read_tag_life(connection: Transaction, target: str, tag: str, now: datetime) -> TagLife | None:
@@ -48,6 +50,7 @@ async def read_tag_life(connection: Transaction, target: str, tag: str, now: dat
         digests=await _digests(connection, record.id),
         attempts=await _attempts(connection, record.id),
         history=await _history(connection, record),
+        signatures=await read_signature_checks(connection, record.id),
     )
 
 

@@ -64,7 +64,7 @@ class TagState:
             self._skip(planned.reason, error=planned.error, kind=planned.error_kind)
         elif planned.action == "fail":
             self._mark_unreadable(planned, now)
-        else:
+        elif planned.action != "wait":
             self._keep(adopt=planned.action == "adopt")
 
     def _is_newer_than(self, planned: PlannedTag) -> bool:

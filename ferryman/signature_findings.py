@@ -1,4 +1,4 @@
-"""What the verification of an image's signatures finds."""
+"""What the verification of an image's signatures finds: made by `signatures`, recorded by `store`, shown to people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,7 @@ from typing import Literal
 
 # verified: a signature fits.  missing: there is none, and that is allowed.  refused: the rest.
 Verdict = Literal["verified", "missing", "refused"]
-Form = Literal["cosign", "bundle", "notation"]
-
-
-class Unfit(Exception):
-    """A signature does not fit a rule; the message says why. It never ends a verification: another one may fit."""
+Form = Literal["cosign", "bundle", "notation"]  # cosign's payload with annotations, a bundle of Sigstore, or Notation's
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +22,14 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result for one tag."""
+    """The result for one digest of a tag."""
 
     verdict: Verdict
-    digest: str  # of what was to be copied
+    digest: str  # upstream's, of what was to be copied
     signers: Sequence[Signer] = ()  # of the index, or of the images in it; each once
     detail: str | None = None  # why it is missing or refused
 
     @property
     def names(self) -> str:
+        """The signers' names, each once."""
         return ", ".join(dict.fromkeys(signer.name for signer in self.signers))
