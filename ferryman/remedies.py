@@ -105,6 +105,13 @@ REMEDIES = (
         ),
     ),
     Remedy(
+        ("is not signed, as far as", "no signature fits"),
+        N_(
+            "Nobody whom verify_signatures trusts has signed this image: nothing of it is copied. Ask its publisher. "
+            "It is tried again when new signatures appear, and once a day; ferryman requeue ITEM:TAG tries it at once."
+        ),
+    ),
+    Remedy(
         ("was written by a newer Ferryman",),
         N_("Return to the newer version, or restore a backup of the database."),
     ),

@@ -17,6 +17,11 @@ class KeyRule:
     pem: str
     identity: re.Pattern[str] | None = None  # the image's name that the publisher signed along; None: any
 
+    @property
+    def in_short(self) -> str:
+        """The rule, for people."""
+        return self.name
+
 
 @dataclass(frozen=True, slots=True)
 class KeylessRule:
@@ -27,6 +32,11 @@ class KeylessRule:
     trust_root: str | None = None  # the JSON document of Sigstore's roots; None: that of the library
     identity: re.Pattern[str] | None = None  # as in KeyRule
 
+    @property
+    def in_short(self) -> str:
+        """The rule, for people."""
+        return f"{self.subject.pattern} ({self.issuer})"
+
 
 @dataclass(frozen=True, slots=True)
 class NotationRule:
@@ -35,6 +45,11 @@ class NotationRule:
     name: str  # for people: the folder
     certificates: tuple[str, ...]  # PEM: the trust store
     subject: re.Pattern[str] | None = None  # the name in the signer's certificate; None: any
+
+    @property
+    def in_short(self) -> str:
+        """The rule, for people."""
+        return f"{self.subject.pattern} ({self.name})" if self.subject else self.name
 
 
 SignatureRule = KeyRule | KeylessRule | NotationRule

@@ -26,12 +26,14 @@ from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.kinds import PauseScope
 from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform, Platforms
-from ferryman.reference import Repository
+from ferryman.reference import Repository, referrers_tag
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.scheduler import Cycle, ItemLookup, Scheduler
+from ferryman.signature_findings import Finding
+from ferryman.signature_rules import KeyRule, SignatureRules
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database
 from ferryman.store.ledger import Ledger
@@ -236,6 +238,68 @@ async def test_a_tag_that_failed_is_tried_again_in_the_next_cycle(world: World, 
     assert (await world.cycle(PAUSE)).enqueued == 1
     record = (await world.known(PAUSE))["3.9"]
     assert (record.status, record.attempts, record.error) == ("queued", 0, None)
+
+
+SIGNED = replace(PAUSE, signatures=SignatureRules((KeyRule("cosign.pub", "PEM"),)))
+
+
+async def refuse(world: World, tag: str = "3.9") -> str:
+    """What a worker does with an image that nobody has signed; its digest."""
+    job = await world.claim()
+    await world.signatures.record(job.id, Finding("refused", job.digest, detail="not signed"))
+    await world.queue.fail(
+        job, started_at=world.clock.now(), kind="signature-refused", error="not signed", retry_at=None
+    )
+    return job.digest
+
+
+async def test_a_refused_tag_waits_for_a_day(world: World, google: Google) -> None:
+    google.put("google/pause", "3.9")
+    await world.cycle(SIGNED)
+    await refuse(world)
+    refused = (await world.known(SIGNED))["3.9"]
+    for _ in range(3):
+        world.clock.advance(6 * 3600)
+        [decision] = (await world.look(SIGNED)).decisions
+        assert (decision.action, decision.reason) == ("wait", "signature-refused")
+        assert await world.cycle(SIGNED) == Cycle(enqueued=0, failed={})
+    record = (await world.known(SIGNED))["3.9"]
+    assert replace(record, last_seen_at=refused.last_seen_at) == refused
+    world.clock.advance(6 * 3600)
+    assert (await world.cycle(SIGNED)).enqueued == 1
+
+
+async def test_a_refused_tag_is_tried_when_it_moves_or_its_signature_comes_or_the_rules_change(
+    world: World, google: Google
+) -> None:
+    google.put("google/pause", "3.9")
+    await world.cycle(SIGNED)
+    digest = await refuse(world)
+    assert (await world.cycle(SIGNED)).enqueued == 0
+    google.put("google/pause", f"{referrers_tag(digest)}.sig")
+    assert (await world.cycle(SIGNED)).enqueued == 1
+    await refuse(world)
+    google.put("google/pause", f"{referrers_tag(digest)}.sig", digest=made_up_digest("one more signer"))
+    assert (await world.cycle(SIGNED)).enqueued == 1
+    await refuse(world)
+    assert (await world.cycle(SIGNED)).enqueued == 0
+    other = replace(SIGNED, signatures=SignatureRules((KeyRule("cosign.pub", "another PEM"),)))
+    assert (await world.cycle(other)).enqueued == 1
+    await refuse(world)
+    assert (await world.cycle(replace(SIGNED, signatures=None))).enqueued == 1
+    await world.cycle(SIGNED)
+    await refuse(world)
+    google.put("google/pause", "3.9", digest=made_up_digest("moved"))
+    assert (await world.cycle(SIGNED)).enqueued == 1
+
+
+async def test_a_look_that_somebody_asks_for_tries_a_refused_tag(world: World, google: Google) -> None:
+    google.put("google/pause", "3.9")
+    await world.cycle(SIGNED)
+    await refuse(world)
+    assert (await world.cycle(SIGNED)).enqueued == 0
+    asked = await world.scheduler.cycle(Configuration((SIGNED,), world.registries), [SIGNED], requested=True)
+    assert asked.enqueued == 1
 
 
 async def test_what_is_no_longer_wanted_leaves_the_queue(world: World, google: Google) -> None:

@@ -1,5 +1,7 @@
 """One job, from its claim to its recorded result, with a real database and a real target."""
 
+import base64
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,26 +15,34 @@ from ferryman.errors import (
     NoSuchPlatform,
     NotFound,
     RateLimited,
+    StoreError,
     TransferError,
     Unreachable,
     Unsupported,
     WrongContent,
 )
 from ferryman.platforms import Platforms
-from ferryman.reference import Reference, Repository
+from ferryman.reference import Reference, Repository, referrers_tag
 from ferryman.registry.auth.credentials import CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
+from ferryman.signature_rules import Missing, SignatureRule, SignatureRules
+from ferryman.signatures.verifier import SignatureVerifier
+from ferryman.store.records import PlannedTag, SeenTag, Walk
+from ferryman.store.signatures import SignatureLog
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker import ProgressThrottle
 from tests.conftest import ReadLog
+from tests.signatures.conftest import images, key_rule, notation_rule, recorded
 from tests.store.scene import ManualClock
 from tests.support.faulty import Faulty, says
-from tests.support.transports import manifest_at
+from tests.support.images import OCI_INDEX, OCI_MANIFEST
+from tests.support.transports import NATIVE, manifest_at
 from tests.support.upstreams import made_up_digest
 from tests.support.workplace import POLICY, SOURCE, Workplace, tiny
 
 OTHER = "registry.k8s.io/pause"
+SIGNED = "signed.example.com/team/app"
 FIRST = datetime(2026, 5, 1, 12, tzinfo=UTC)  # the workplace's clock at first
 
 
@@ -360,3 +370,128 @@ async def test_the_source_is_asked_for_the_digest_that_was_seen(workplace: Workp
     assert (job.source, job.digest) == (SOURCE, made_up_digest("v1"))
     await workplace.worker().copy(job, lambda: None)
     assert workplace.transport.sources == [f"{SOURCE}@{made_up_digest('v1')}"]
+
+
+# Signatures
+
+
+def signed_by(workplace: Workplace, *rules: SignatureRule, missing: Missing = "refuse") -> None:
+    """Let the workplace's item ask for signatures."""
+    target = Repository.parse(workplace.item(SIGNED).target)
+    workplace.verifier = SignatureVerifier(
+        {target: SignatureRules(rules, missing)}, client=workplace.client, clock=workplace.clock, native=lambda: NATIVE
+    )
+
+
+@pytest.fixture
+async def signed(workplace: Workplace) -> AsyncIterator[Faulty]:
+    """A source with what cosign has signed, as SIGNED."""
+    case, (whole, *_) = recorded("cosign-tag-p256"), images()
+    async with Faulty() as server:
+        path = "/v2/team/app"
+        [(digest, body)] = case.manifests.items()
+        server.on(f"GET {path}/manifests/{next(iter(case.tags))}", says(200, body.encode(), Content_Type=OCI_MANIFEST))
+        for digest, blob in case.blobs.items():
+            server.on(f"GET {path}/blobs/{digest}", says(200, base64.b64decode(blob)))
+        server.on(f"GET {path}/manifests/{whole.digest}", says(200, whole.manifest, Content_Type=OCI_INDEX))
+        workplace.client.configure(
+            hosts={"signed.example.com": RegistryOptions(endpoint=server.url)},
+            credentials=CredentialStore(explicit={}, clock=workplace.clock, environment={"HOME": "/nonexistent"}),
+        )
+        yield server
+
+
+async def enqueue_signed(workplace: Workplace, tag: str = "v1") -> None:
+    now, digest = workplace.clock.now(), images()[0].digest
+    await workplace.queue.apply(
+        workplace.item(SIGNED), [SeenTag(tag, digest, now)], gone=(),
+        planned=[PlannedTag(tag, "copy", "new")], walk=Walk(now, now, "rules"),
+    )  # fmt: skip
+
+
+async def checks(workplace: Workplace, tag: str = "v1") -> list[tuple[str, str]]:
+    found = await SignatureLog(workplace.database, clock=workplace.clock).of_tag(
+        (await workplace.record(tag, SIGNED)).id
+    )
+    return [(each.finding.verdict, each.finding.digest) for each in found]
+
+
+async def test_what_is_signed_is_copied_and_who_signed_it_is_recorded(workplace: Workplace, signed: Faulty) -> None:
+    signed_by(workplace, key_rule())
+    await enqueue_signed(workplace)
+    await workplace.work()
+    assert (await workplace.record("v1", SIGNED)).status == "synced"
+    assert await checks(workplace) == [("verified", images()[0].digest)]
+
+
+async def test_what_is_not_signed_is_refused_before_the_transport_is_asked(
+    workplace: Workplace, signed: Faulty
+) -> None:
+    signed_by(workplace, key_rule("rsa"))
+    await enqueue_signed(workplace)
+    await workplace.work()
+    record = await workplace.record("v1", SIGNED)
+    assert (record.status, record.reason, record.error_kind) == ("failed", "signature-refused", "signature-refused")
+    assert "no signature fits: it was not made with this key" in str(record.error)
+    assert record.error_registry == "signed.example.com"
+    assert workplace.transport.asked == []
+    assert await checks(workplace) == [("refused", images()[0].digest)]
+    assert workplace.watcher.outcomes == [("v1", "failed")]
+
+
+async def test_an_earlier_copy_stays_as_it_is(workplace: Workplace, signed: Faulty) -> None:
+    signed_by(workplace, key_rule())
+    await enqueue_signed(workplace)
+    await workplace.work()
+    before = await workplace.record("v1", SIGNED)
+    signed_by(workplace, key_rule("rsa"))
+    await workplace.queue.requeue(targets=[before.target])
+    await workplace.work()
+    record = await workplace.record("v1", SIGNED)
+    assert (record.status, record.mirrored_digest, record.target_digest) == (
+        "failed", before.mirrored_digest, before.target_digest,
+    )  # fmt: skip
+
+
+async def test_what_nobody_signed_is_copied_where_that_is_allowed_with_a_warning(
+    workplace: Workplace, signed: Faulty, read_log: ReadLog
+) -> None:
+    signed_by(workplace, notation_rule(), missing="warn")
+    await enqueue_signed(workplace)
+    await workplace.work()
+    assert (await workplace.record("v1", SIGNED)).status == "synced"
+    assert await checks(workplace) == [("missing", images()[0].digest)]
+    assert "image_unsigned" in [line["event"] for line in read_log()]
+
+
+async def test_a_signature_needs_no_signature(workplace: Workplace, signed: Faulty) -> None:
+    signed_by(workplace, key_rule("rsa"))
+    tag = f"{referrers_tag(images()[0].digest)}.sig"
+    await enqueue_signed(workplace, tag)
+    await workplace.work()
+    assert workplace.transport.asked == [tag]
+    assert await checks(workplace, tag) == []
+
+
+async def test_a_source_that_fails_is_asked_again(workplace: Workplace, signed: Faulty) -> None:
+    signed_by(workplace, notation_rule())
+    signed.on(f"GET /v2/team/app/referrers/{images()[0].digest}", says(503))
+    await enqueue_signed(workplace)
+    await workplace.work()
+    record = await workplace.record("v1", SIGNED)
+    assert (record.status, record.error_kind, await checks(workplace)) == ("queued", "unreachable", [])
+    assert workplace.transport.asked == []
+
+
+async def test_a_finding_that_cannot_be_recorded_holds_up_no_copy(
+    workplace: Workplace, signed: Faulty, read_log: ReadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: SignatureLog, tag_id: int, finding: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(SignatureLog, "record", fail)
+    signed_by(workplace, key_rule())
+    await enqueue_signed(workplace)
+    await workplace.work()
+    assert (await workplace.record("v1", SIGNED)).status == "synced"
+    assert "signature_not_recorded" in [line["event"] for line in read_log()]

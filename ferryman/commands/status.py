@@ -1,6 +1,6 @@
 """`ferryman status`: what is mirrored, what is missing, and why."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -21,8 +21,9 @@ from ferryman.operations.tags import named_tags, shown_tags
 from ferryman.operations.verdict import read_verdict
 from ferryman.record import open_record
 from ferryman.settings import Settings
-from ferryman.store.records import TagRecord
+from ferryman.store.records import Attempt, TagRecord
 from ferryman.store.services import Service
+from ferryman.store.signatures import SignatureCheck
 from ferryman.views import text_tables
 from ferryman.views.documents.tags import TagDocument, TagWithAttemptsDocument
 from ferryman.views.long_table import PAGE
@@ -70,13 +71,13 @@ async def status(
         whole = {target for targets, tag in wanted if tag is None for target in targets}
         named = [each for each in await named_tags(record, wanted) if each.has_failed or not failed]
         attempts = {each.id: await record.ledger.attempts(each.id) for each in named}
+        signatures = {each.id: await record.signatures.of_tag(each.id) for each in named}
         targets = whole if names else {each.target for each in known}
         of_items = shown_tags(record, targets, failed=failed, everything=everything)
         if as_json:
             with json_list() as add:
                 async for each in _each_once(of_items, named):
-                    log = attempts.get(each.id)
-                    add(TagDocument.of(each) if log is None else TagWithAttemptsDocument.with_attempts(each, log))
+                    add(_document(each, attempts, signatures))
             return
         tags = _each_once(of_items, named)
         first = [each async for each in _page(tags)]
@@ -95,6 +96,18 @@ async def status(
         table.end()
     for each in named:
         console.print(text_tables.attempts_table(each, attempts[each.id]))
+        if signatures[each.id]:
+            console.print(text_tables.signatures_table(each, signatures[each.id]))
+
+
+def _document(
+    tag: TagRecord,
+    attempts: Mapping[int, Sequence[Attempt]],
+    signatures: Mapping[int, Sequence[SignatureCheck]],
+) -> TagDocument:
+    if tag.id not in attempts:
+        return TagDocument.of(tag)
+    return TagWithAttemptsDocument.with_attempts(tag, attempts[tag.id], signatures[tag.id])
 
 
 def _items_of(settings: Settings) -> Sequence[Item] | None:

@@ -112,7 +112,7 @@ class SignatureCollection:
         self._read += 1
         if self._read > _MOST_READ:
             raise SignatureRefused(
-                f"{self._repository}: more than {_MOST_READ} signatures were read, and none fits",
+                f"{self._repository}: no signature fits: {_MOST_READ} manifests and blobs of them were read",
                 registry=self._repository.registry,
             )
 

@@ -56,6 +56,11 @@ class SignatureLog:
         async with self._database.read() as connection:
             return {tag: _check(row) for tag, *row in await connection.execute(query)}
 
+    async def of_tag(self, tag_id: int) -> tuple[SignatureCheck, ...]:
+        """What was found for the digests of one tag, the oldest first."""
+        async with self._database.read() as connection:
+            return await read_signature_checks(connection, tag_id)
+
 
 async def read_signature_checks(connection: Transaction, tag_id: int) -> tuple[SignatureCheck, ...]:
     """What was found for the digests of one tag, the oldest first."""

@@ -40,6 +40,7 @@ _REASONS = {
     "denied": N_("not allowed by the registry"),
     "not-found": N_("the registry does not have it"),
     "unsupported": N_("cannot be copied this way"),
+    "signature-refused": N_("refused: signature"),
     "cancelled": N_("a person has cancelled its copy"),
 }
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from ferryman.registry_waits import next_login
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
+from ferryman.store.signatures import SignatureCheck
 from ferryman.views.long_table import LongTable
 from ferryman.views.reasons import reason_in_words
 
@@ -22,6 +23,7 @@ _TAG = "item", "tag", "status", "tries"
 _MORE_OF_TAG = "pushed", "synced", "source digest", "target digest", "note"
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
+    "verified": "green", "missing": "yellow", "refused": "red",
     "copy": "yellow", "keep": "green", "adopt": "green", "skip": "dim", "fail": "red",
 }  # fmt: skip
 
@@ -113,6 +115,22 @@ def attempts_table(record: TagRecord, attempts: Iterable[Attempt]) -> Table:
             decimal(attempt.bytes_reused),
             short(attempt.digest),
             Text(attempt.error or ""),
+        )
+    return table
+
+
+def signatures_table(record: TagRecord, checks: Iterable[SignatureCheck]) -> Table:
+    """A row per digest of upstream's tag whose signatures were verified: who has signed it, or why nobody counts."""
+    table = new_table(f"{record.item}:{record.tag}", "source digest", "signatures", "signed by", "with")
+    for check in checks:
+        found = check.finding
+        means = ", ".join(dict.fromkeys(each.means for each in found.signers))
+        table.add_row(
+            when(check.checked_at),
+            short(found.digest),
+            coloured(found.verdict),
+            Text(found.names or found.detail or ""),
+            Text(means),
         )
     return table
 

@@ -44,6 +44,7 @@ def cause_in_words(kind: str | None, registry: str | None, since: datetime | Non
         "engine": _("the Docker Engine does not answer"),
         "disk-full": _("the Docker Engine's disk is full"),
         "unsupported": _("it cannot be copied this way"),
+        "signature-refused": _("refused: nobody whom `verify_signatures` trusts has signed it"),
         "lost": _("workers stopped or hung while copying it"),
         "cancelled": _("a person has cancelled it"),
         "unreadable": _("upstream's tag cannot be read"),

@@ -58,6 +58,10 @@ def _how(item: Item, transport: TransportName) -> Iterator[Rule]:
     yield Rule(_("Copied"), _(_TRANSPORTS[item.transport or transport]))
     if item.rules.referrers:
         yield Rule(_("With"), _("signatures, attestations and SBOMs"))
+    if item.signatures is not None:
+        warns = item.signatures.missing == "warn"
+        text = _("by one of these, or by nobody at all") if warns else _("by one of these, otherwise not copied")
+        yield Rule(_("Signed"), text, tuple(each.in_short for each in item.signatures.rules))
 
 
 def _asked(item: Item) -> Iterator[Rule]:

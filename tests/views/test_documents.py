@@ -64,7 +64,7 @@ def test_a_plan_tells_when_a_tag_is_asked_for_again() -> None:
 
 
 def test_the_attempts_of_a_tag() -> None:
-    document = read(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT]))
+    document = read(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT], ()))
     assert list(document) == [*TAG_KEYS, "attempt_log"]
     assert document["attempt_log"] == [
         {
@@ -97,8 +97,8 @@ def test_a_list_is_printed_as_python_prints_json(error: str, capsys: pytest.Capt
     """Scripts compare and cut this text: its bytes stay what the json module made before."""
     with json_list() as add:
         add(TagDocument.of(replace(RECORD, error=error)))
-        add(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT]))
-        add(TagWithAttemptsDocument.with_attempts(RECORD, []))
+        add(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT], ()))
+        add(TagWithAttemptsDocument.with_attempts(RECORD, [], ()))
     printed = capsys.readouterr().out
 
     assert json.loads(printed)[0]["error"] == error

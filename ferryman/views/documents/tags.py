@@ -7,8 +7,10 @@ from pydantic import Field
 
 from ferryman.kinds import ProbeReason
 from ferryman.probing import Probe
+from ferryman.signature_findings import Form, Verdict
 from ferryman.store.queries.tag_life import TagLife
 from ferryman.store.records import Attempt, Outcome, Status, TagRecord
+from ferryman.store.signatures import SignatureCheck
 from ferryman.views.documents.base import Document, Time
 
 
@@ -98,15 +100,61 @@ class AttemptDocument(Document):
         )
 
 
+class SignerDocument(Document):
+    """Who has signed an image, as verified."""
+
+    name: str = Field(description="The key's fingerprint, the identity, or the subject of the certificate.")
+    means: str = Field(description="With what: the key, the issuer, or the trust store of `verify_signatures`.")
+    form: Form = Field(description="The form of the signature.")
+    signed_at: Time | None = Field(
+        description="When: by Rekor's log, or by the signer's own clock (`notation`); null: nobody says so."
+    )
+
+
+class SignatureDocument(Document):
+    """What the verification of the signatures of one digest has found."""
+
+    digest: str = Field(description="Upstream's digest that was verified.")
+    verdict: Verdict = Field(description="`missing`: nobody has signed it, and it was copied all the same.")
+    signers: list[SignerDocument] = Field(description="Who has signed it, or all of its images.")
+    detail: str | None = Field(description="Why nobody's signature counts.")
+    checked_at: Time = Field(description="When it was verified.")
+
+    @classmethod
+    def of(cls, check: SignatureCheck) -> Self:
+        """The document of a finding."""
+        found = check.finding
+        signers = [
+            SignerDocument(name=each.name, means=each.means, form=each.form, signed_at=each.signed_at)
+            for each in found.signers
+        ]
+        return cls(
+            digest=found.digest,
+            verdict=found.verdict,
+            signers=signers,
+            detail=found.detail,
+            checked_at=check.checked_at,
+        )
+
+
 class TagWithAttemptsDocument(TagDocument):
     """A tag that was named, with its attempts."""
 
     attempt_log: list[AttemptDocument] = Field(description="Every attempt of the last 30 days, oldest first.")
+    signatures: list[SignatureDocument] = Field(
+        description="Who has signed upstream's digests, where `verify_signatures` asked for it, oldest first."
+    )
 
     @classmethod
-    def with_attempts(cls, record: TagRecord, attempts: Iterable[Attempt]) -> Self:
-        """The document of a record and its attempts."""
-        return cls(**dict(TagDocument.of(record)), attempt_log=[AttemptDocument.of(each) for each in attempts])
+    def with_attempts(
+        cls, record: TagRecord, attempts: Iterable[Attempt], signatures: Iterable[SignatureCheck]
+    ) -> Self:
+        """The document of a record, its attempts, and what was found of its signatures."""
+        return cls(
+            **dict(TagDocument.of(record)),
+            attempt_log=[AttemptDocument.of(each) for each in attempts],
+            signatures=[SignatureDocument.of(each) for each in signatures],
+        )
 
 
 class DigestDocument(Document):
@@ -132,7 +180,7 @@ class TagLifeDocument(TagWithAttemptsDocument):
     @classmethod
     def of_life(cls, life: TagLife, probe: Probe | None) -> Self:
         """The document of a tag's life. `probe`: the next question for its digest, if it takes one."""
-        record = TagWithAttemptsDocument.with_attempts(life.record, life.attempts)
+        record = TagWithAttemptsDocument.with_attempts(life.record, life.attempts, life.signatures)
         return cls(
             **dict(record),
             error_registry=life.record.error_registry,

@@ -27,7 +27,7 @@ _LONGEST_ID = 18  # digits
 _OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _KINDS = (
     "login", "login-unsteady", "denied", "not-found", "unreachable", "rate-limited", "tls", "wrong-content",
-    "unsupported", "platform", "engine", "disk-full", "lost", "cancelled",
+    "unsupported", "signature-refused", "platform", "engine", "disk-full", "lost", "cancelled",
 )  # fmt: skip
 _ACTIONS: Mapping[ActionName, str] = {
     "requeue": N_("queued again"),
