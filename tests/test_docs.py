@@ -282,6 +282,9 @@ def test_every_items_yml_that_is_shown_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "corp-ca.pem").touch()
     (tmp_path / "slack-url").write_text("slack://A/B/C/")
     (tmp_path / "registry-password.txt").write_text("secret\n")
+    (tmp_path / "cosign.pub").write_text("-----BEGIN PUBLIC KEY-----\n")
+    (tmp_path / "truststore").mkdir()
+    (tmp_path / "truststore/root.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     environ = {
         "TARGET_USER": "me", "TARGET_PASSWORD": "secret",
         "DINGTALK": "dingtalk://TOKEN/", "FEISHU": "feishu://TOKEN/", "HEALTHCHECK": "https://hc-ping.com/uuid",

@@ -65,7 +65,7 @@ def test_a_plan_tells_when_a_tag_is_asked_for_again() -> None:
 
 def test_the_attempts_of_a_tag() -> None:
     document = read(TagWithAttemptsDocument.with_attempts(RECORD, [ATTEMPT], ()))
-    assert list(document) == [*TAG_KEYS, "attempt_log"]
+    assert list(document) == [*TAG_KEYS, "attempt_log", "signatures"]
     assert document["attempt_log"] == [
         {
             "started_at": "2026-05-01T12:00:00Z", "finished_at": "2026-05-01T12:01:30Z", "outcome": "failed",

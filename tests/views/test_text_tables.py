@@ -11,8 +11,11 @@ from rich.console import Console
 from ferryman.inspection import Finding
 from ferryman.planner import Decision
 from ferryman.probing import Probe
+from ferryman.signature_findings import Finding as SignatureFinding
+from ferryman.signature_findings import Signer
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import RegistryState
+from ferryman.store.signatures import SignatureCheck
 from ferryman.views import long_table
 from ferryman.views import text_tables as tables
 from ferryman.views.findings_table import findings_table
@@ -101,6 +104,18 @@ def test_attempts_show_their_time_duration_and_outcome(capsys: pytest.CaptureFix
     assert headings[:3] == ["etcd:v3.5.0", "took", "outcome"]
     assert row[:5] == ["2026-05-01 12:00", "90.0 s", "failed", "2.5 MB", "0 bytes"]
     assert row[-1] == LONG
+
+
+def test_signatures_show_who_has_signed_and_why_nobody_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    signers = (Signer("CN=me", "store", "notation"), Signer("SHA256:ab", "cosign.pub", "cosign"))
+    checks = [
+        SignatureCheck(SignatureFinding("verified", "sha256:0123456789abcdef", signers), NOON),
+        SignatureCheck(SignatureFinding("refused", "sha256:fedcba9876543210", detail="nobody has signed it"), NOON),
+    ]
+    headings, verified, refused = printed(tables.signatures_table(RECORD, checks), capsys)
+    assert headings == ["etcd:v3.5.0", "source digest", "signatures", "signed by", "with"]
+    assert verified == ["2026-05-01 12:00", "0123456789ab", "verified", "CN=me, SHA256:ab", "store, cosign.pub"]
+    assert refused == ["2026-05-01 12:00", "fedcba987654", "refused", "nobody has signed it"]
 
 
 SUMMARY = ItemSummary(

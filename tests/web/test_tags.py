@@ -8,6 +8,7 @@ import pytest
 from ferryman.errors import NotFound
 from ferryman.events import JobProgressed, JobStarted
 from ferryman.operations.image_sizes import ImageSize, ImageSizes
+from ferryman.signature_findings import Finding, Signer
 from ferryman.store.records import PlannedTag, SeenTag, Walk
 from tests.support.upstreams import NOON, made_up_digest
 from tests.web.browser.test_overview import JOB
@@ -145,3 +146,29 @@ async def test_a_copy_that_runs_is_shown_with_its_bytes(site: Site) -> None:
     assert 'value="0.250"' in page
     assert "is being copied" in page
     assert "1 MiB" in page
+
+
+async def test_it_tells_who_has_signed_each_digest(site: Site) -> None:
+    await enqueue(site, "1")
+    assert "Signatures" not in (await site.get(PAGE)).text
+    signatures, key = site.app.record.signatures, (await _tag_id(site))
+    signer = Signer("release@example.com <b>", "https://issuer.example.com", "cosign", NOON)
+    await signatures.record(key, Finding("verified", OLD, (signer, Signer("SHA256:ab", "cosign.pub", "bundle"))))
+    await signatures.record(key, Finding("refused", NEW, detail="it was not made with <this> key"))
+    page = (await site.get(PAGE)).text
+    found = texts(page, "aria-labelledby")["signatures"]
+    for text in ("release@example.com <b>", "https://issuer.example.com", "SHA256:ab", "cosign.pub", "signed"):
+        assert text in found
+    assert "refused: signature" in found
+    assert "it was not made with &lt;this&gt; key" in page
+    listed = json.loads((await site.get("/api/v1/items/etcd/tags/1")).text)["signatures"]
+    assert [(each["verdict"], each["digest"], len(each["signers"])) for each in listed] == [
+        ("verified", OLD, 2),
+        ("refused", NEW, 0),
+    ]
+
+
+async def _tag_id(site: Site) -> int:
+    record = await site.app.record.ledger.tag(ITEM.target, "1")
+    assert record is not None
+    return record.id
