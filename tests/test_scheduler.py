@@ -298,7 +298,8 @@ async def test_a_look_that_somebody_asks_for_tries_a_refused_tag(world: World, g
     await world.cycle(SIGNED)
     await refuse(world)
     assert (await world.cycle(SIGNED)).enqueued == 0
-    asked = await world.scheduler.cycle(Configuration((SIGNED,), world.registries), [SIGNED], requested=True)
+    configuration = Configuration((SIGNED,), world.registries)
+    asked = await world.scheduler.cycle(configuration, [SIGNED], requested=True, every_tag={str(SIGNED.target)})
     assert asked.enqueued == 1
 
 
@@ -856,6 +857,7 @@ class Week:
         copied = []
         while job := await self.world.queue.claim():
             copied.append(job.tag)
+            self.world.upstreams["gcr.io"].put("mirror/plain", job.tag, digest=job.digest)
             await self.world.succeed(job)
         self.asked.append(self.quay.asked(beginning="HEAD ") + self.quay.asked(beginning="GET /v2/coreos/plain/m"))
         self.world.clock.advance(DAY / 4)
