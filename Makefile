@@ -115,7 +115,7 @@ bench-packages:
 
 EXTRAS := --extra notify --extra postgresql --extra sigstore
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate
+	--generate-hashes --no-strip-extras --no-header --no-annotate
 
 # The lock names exact versions and hashes, the build backend among them: nothing else is fetched.
 $(VENV)/installed: requirements/dev.txt pyproject.toml | $(BIN)/pip
