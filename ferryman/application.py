@@ -100,8 +100,8 @@ class Application:
         """Create what verifies a few tags at every look."""
         return Routine(self.verifier(), targets=self.record.targets, registry=self.registry, clock=self.clock)
 
-    def verification(self, depth: Depth, repair: RepairRule, *, actor: str) -> Run:
-        """Create what verifies whole items."""
+    def verification(self, depth: Depth, repair: RepairRule, *, actor: str, by_service: bool = False) -> Run:
+        """Create what verifies whole items. `by_service`: at somebody's request."""
         return Run(
             self.verifier(),
             Examination(self.registry, depth),
@@ -111,6 +111,7 @@ class Application:
             check_pause=self.pauses.check,
             clock=self.clock,
             actor=actor,
+            by_service=by_service,
         )
 
     def pool(self, *, targets: Collection[str] | None = None) -> WorkerPool:

@@ -13,13 +13,14 @@ ListerName = Literal[
 PauseScope = Literal["all", "item", "registry"]  # what a person can pause
 ContentKind = Literal["blob", "manifest"]  # what a repository holds
 FindingKind = Literal["missing", "changed", "incomplete"]  # what is wrong with a mirrored tag at the target
+DamageKind = Literal[FindingKind, "lost"]  # the same; `lost`: nobody has the tag any more
 # How deep a verification looks: the tags' digests; all that their manifests name; the bytes of all of that.
 Depth = Literal["tags", "contents", "bytes"]
 Repair = Literal["nothing", "missing", "all"]  # what it repairs: `missing` leaves alone what somebody else changed
 RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of that, for one tag
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
-NotifyEvent = Literal["incomplete", "login", "unreachable", "stalled", "disk", "changed", "recovered"]
+NotifyEvent = Literal["incomplete", "damaged", "login", "unreachable", "stalled", "disk", "changed", "recovered"]
 LanguageCode = Literal["en", "zh"]
 ProbeMode = Literal["learned", "always"]  # how often upstream is asked whether a tag has moved
 ProbeReason = Literal[  # how often upstream is asked for one tag, and why

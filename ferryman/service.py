@@ -12,6 +12,7 @@ from ferryman.application import Application, open_application
 from ferryman.errors import AddressUnusable, ConfigurationError, StoreError
 from ferryman.pause_watch import PauseWatch
 from ferryman.requested_looks import RequestedLooks
+from ferryman.requested_verifications import RequestedVerifications
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.services import Cycles
@@ -111,6 +112,7 @@ class _Service:
         if self._scheduler:
             requested = RequestedLooks(self._app, self._scheduler, reload=self._reload)
             others.append(self._supervised("requested looks", requested.run))
+            others.append(self._supervised("requested verifications", RequestedVerifications(self._app).run))
         pool = [asyncio.create_task(self._pool.run(), name="pool")] if self._pool else []
         stop = asyncio.create_task(self._stop.wait())
         try:

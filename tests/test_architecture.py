@@ -22,7 +22,7 @@ ROWS = (
     ("service",),
     ("web",),
     ("oneshot", "views"),
-    ("inspection", "operations", "requested_looks"),
+    ("inspection", "operations", "requested_looks", "requested_verifications"),
     ("application",),
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "scheduler", "worker"),

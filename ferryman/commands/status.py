@@ -1,6 +1,6 @@
 """`ferryman status`: what is mirrored, what is missing, and why."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -8,7 +8,7 @@ import click
 from ferryman.clock import SystemClock
 from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
-from ferryman.commands.overview import print_overview, print_pauses
+from ferryman.commands.overview import SHOWN, print_overview, print_pauses
 from ferryman.commands.running import load_settings, run
 from ferryman.configuration import load_items
 from ferryman.errors import ConfigurationError
@@ -19,12 +19,14 @@ from ferryman.operations.known_items import known_items
 from ferryman.operations.services import role_and_host, services_liveness
 from ferryman.operations.tags import named_tags, shown_tags
 from ferryman.operations.verdict import read_verdict
-from ferryman.record import open_record
+from ferryman.record import Record, open_record
 from ferryman.settings import Settings
+from ferryman.store.queries.findings import read_findings
 from ferryman.store.records import Attempt, TagRecord
 from ferryman.store.services import Service
 from ferryman.store.signatures import SignatureCheck
 from ferryman.views import text_tables
+from ferryman.views.damage_table import long_damage_table
 from ferryman.views.documents.tags import TagDocument, TagWithAttemptsDocument
 from ferryman.views.long_table import PAGE
 from ferryman.views.verdict_sentences import headline
@@ -63,6 +65,7 @@ async def status(
             await print_pauses(record, items.current)
             _print_services(await services_liveness(record))
             await print_overview(record, items.targets)
+            await _print_damage(record, items.targets)
             if old := len(items.former_targets):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
             return
@@ -108,6 +111,20 @@ def _document(
     if tag.id not in attempts:
         return TagDocument.of(tag)
     return TagWithAttemptsDocument.with_attempts(tag, attempts[tag.id], signatures[tag.id])
+
+
+async def _print_damage(record: Record, targets: Collection[str]) -> None:
+    """What is damaged at the targets, as far as known."""
+    async with record.database.read() as connection:
+        found = await read_findings(connection, targets, most=SHOWN + 1)
+    if not found:
+        return
+    table = long_damage_table(text_tables.console())
+    for each in found[:SHOWN]:
+        table.add(each)
+    table.end()
+    if found[SHOWN:]:
+        click.echo("and more: `ferryman verify` shows all")
 
 
 def _items_of(settings: Settings) -> Sequence[Item] | None:

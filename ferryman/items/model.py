@@ -71,7 +71,9 @@ class RegistryEntry(RegistryOptions):
     probe: ProbeMode | None = None  # of the items whose source is there, and that have none of their own
 
 
-FAILURES: frozenset[NotifyEvent] = frozenset({"incomplete", "login", "unreachable", "stalled", "disk", "recovered"})
+FAILURES: frozenset[NotifyEvent] = frozenset(
+    {"incomplete", "damaged", "login", "unreachable", "stalled", "disk", "recovered"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Gauges of the present state: what the database says, the same in every process, and this process's own limits."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import get_args
 
 from prometheus_client.core import GaugeMetricFamily
 
 from ferryman.items.model import Configuration
+from ferryman.kinds import DamageKind
 from ferryman.liveness import check_liveness
 from ferryman.metrics.labels import by_target, registries_of, shown
 from ferryman.registry.limits.host_limits import PresentLimits
@@ -53,11 +55,24 @@ def _items(measures: Measures, configuration: Configuration) -> Iterator[GaugeMe
         if target in labels:
             unread[labels[target]] += number
     yield _by("ferryman_unread_tags", "Synced tags that cannot be read upstream now.", "item", unread.items())
+    yield _damaged(measures, labels)
     failing = Counter(dict.fromkeys(labels.values(), 0))
     for target in measures.unlisted & labels.keys():
         failing[labels[target]] += 1
     help_text = "Items of this name whose last look at the source failed."
     yield _by("ferryman_failing_lookups", help_text, "item", failing.items())
+
+
+def _damaged(measures: Measures, labels: Mapping[str, str]) -> GaugeMetricFamily:
+    numbers = Counter({(label, kind): 0 for label in labels.values() for kind in get_args(DamageKind)})
+    for each in measures.damaged:
+        if each.target in labels:
+            numbers[labels[each.target], each.kind] += each.tags
+    help_text = "Mirrored tags that are damaged at the target, by what is wrong, and that nothing repairs."
+    family = GaugeMetricFamily("ferryman_damaged_tags", help_text, labels=["item", "finding"])
+    for pair, number in numbers.items():
+        family.add_metric(pair, number)
+    return family
 
 
 def _paused(measures: Measures, configuration: Configuration) -> Iterator[GaugeMetricFamily]:

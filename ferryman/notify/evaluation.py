@@ -11,6 +11,7 @@ from ferryman.items.model import Configuration, Item
 from ferryman.notify.causes import Cause
 from ferryman.settings import Schedule
 from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, Progress, RefusedLogin
+from ferryman.store.queries.findings import DamagedTags
 from ferryman.versions import names_one_release
 
 CHANGED = "changed"  # the key of the notice about digests that changed upstream
@@ -48,6 +49,7 @@ class Evaluation:
             *_logins(refused, configuration),
             *unreachable.values(),
             *_incomplete(failed, lookups, configuration.unreachable_after, told),
+            *_damaged(await self._conditions.damaged_tags(), items),
             *self._stalled(await self._conditions.progress(now), now, is_explained=bool(told)),
             *await self._disk(now),
             *await self._changed(items, last_change, now),
@@ -136,6 +138,15 @@ def _incomplete(
             yield _incomplete_item(each, each, is_certain=each.failed > 0 and each.registry not in told)
     for lookup in lasting.values():
         yield _incomplete_item(lookup, tags.get(lookup.target), is_certain=lookup.registry not in told)
+
+
+def _damaged(found: Sequence[DamagedTags], items: Mapping[str, Item]) -> Iterator[Cause]:
+    """An item's damaged tags are one cause."""
+    for target in sorted({each.target for each in found} & items.keys()):
+        own = [each for each in found if each.target == target]
+        numbers = {each.kind: each.tags for each in own}
+        facts = {"item": items[target].name, "tags": sum(numbers.values()), "findings": numbers}
+        yield Cause(f"damaged {target}", "damaged", target, min(each.since for each in own), facts)
 
 
 def _incomplete_item(reason: FailedItem | FailedLookup, tags: FailedItem | None, *, is_certain: bool) -> Cause:

@@ -109,7 +109,7 @@ def _blocks(deliveries: Sequence[Delivery]) -> Iterable[_Block]:
 
 
 def _urgency(delivery: Delivery) -> tuple[bool, int]:
-    order = ("login", "disk", "stalled", "unreachable", "incomplete", "changed", "recovered")
+    order = ("login", "disk", "stalled", "unreachable", "incomplete", "damaged", "changed", "recovered")
     return delivery.phase == "over", order.index(delivery.event)
 
 
@@ -149,8 +149,8 @@ def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
     facts = group[0].facts
     name = {"registry": _plain(facts.get("registry"))}
     match group[0].event:
-        case "incomplete":
-            return _incomplete(group)
+        case "incomplete" | "damaged" as event:
+            return _incomplete(group) if event == "incomplete" else _damaged(facts)
         case "login":
             tags = int(facts["tags"])
             waiting = ngettext("%(n)s tag waits for it.", "%(n)s tags wait for it.", tags) % {"n": tags}
@@ -182,6 +182,23 @@ def _incomplete(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
     return _("incomplete: %(items)s") % {"items": items}, (*examples, *_reason(group[0].facts["error"]))
 
 
+def _damaged(facts: Any) -> tuple[str, tuple[str, ...]]:
+    tags, found = int(facts["tags"]), facts["findings"]
+    headline = ngettext(
+        "%(item)s: %(n)s tag is damaged at the target", "%(item)s: %(n)s tags are damaged at the target", tags
+    )
+    known = (
+        (_("lost for good: %(n)s"), "lost"), (_("missing: %(n)s"), "missing"), (_("incomplete: %(n)s"), "incomplete"),
+        (_("overwritten by somebody else: %(n)s"), "changed"),
+    )  # fmt: skip
+    numbers = ", ".join(text % {"n": int(found[kind])} for text, kind in known if kind in found)
+    remedy = _(
+        "`ferryman verify ITEM` shows them; with `--repair` it copies again what is missing, with `--repair=all` also "
+        "what somebody else has overwritten."
+    )
+    return headline % {"item": _plain(facts["item"]), "n": tags}, (numbers, remedy)
+
+
 def _item(facts: Any) -> str:
     name, tags = _plain(facts["item"]), int(facts["tags"])
     if not facts["is_listed"]:
@@ -194,6 +211,9 @@ def _over(group: Sequence[Delivery]) -> str:
         case "incomplete":
             items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
             return _("complete again: %(items)s") % {"items": _names(items, len(group))}
+        case "damaged":
+            items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
+            return _("whole at the target again: %(items)s") % {"items": _names(items, len(group))}
         case "login":
             return _("%(registry)s takes the login again") % {"registry": _names(_registries(group), len(group))}
         case "unreachable":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from ferryman.kinds import PauseScope
+from ferryman.kinds import DamageKind, PauseScope
 from ferryman.liveness import FaultKind
 
 # ill: Ferryman itself does not work. incomplete: wanted tags fail. paused: a person holds something back.
@@ -106,6 +106,16 @@ class TagsUnread(Signal):
     state = "incomplete"
     kind: str | None
     registry: str | None
+    tags: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsDamaged(Signal):
+    """The target lost mirrored tags or parts of them, or somebody else has overwritten them; nothing repairs that."""
+
+    state = "incomplete"
+    finding: DamageKind
     tags: int
     items: int
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ferryman.item_names import Named
+from ferryman.kinds import DamageKind
 from ferryman.liveness import Liveness, check_liveness
 from ferryman.operations.signals import (
     Complete,
@@ -25,6 +26,7 @@ from ferryman.operations.signals import (
     RoleMissing,
     Signal,
     State,
+    TagsDamaged,
     TagsFailed,
     TagsRetried,
     TagsUnread,
@@ -39,6 +41,7 @@ from ferryman.store.queue.lease_owners import host_of
 from ferryman.store.records import ManualPause, Paused, RegistryState
 
 _SCHEDULING, _COPYING = {"run", "scheduler"}, {"run", "worker"}  # roles
+_DAMAGES: tuple[DamageKind, ...] = ("lost", "missing", "incomplete", "changed")  # the worst first
 _STUCK_AFTER = timedelta(minutes=15)  # a worker takes a due tag at once, and is told of new ones within seconds
 
 
@@ -161,10 +164,19 @@ class _Judging:
                     kind=looked.kind, registry=looked.registry, since=looked.since,
                     items=len(looked.failures), name=looked.failures[0].item,
                 )  # fmt: skip
+        yield from self._damage()
         for cause in self._causes("synced"):
             yield TagsUnread(
                 kind=cause.kind, registry=cause.registry, tags=cause.tags, items=len(cause.targets), since=cause.since
             )
+
+    def _damage(self) -> Iterator[Signal]:
+        """What verifications have found, and nothing repairs."""
+        for kind in _DAMAGES:
+            found = [each for each in self._standing.damaged if each.kind == kind]
+            if found:
+                since = min(each.since for each in found)
+                yield TagsDamaged(finding=kind, tags=sum(each.tags for each in found), items=len(found), since=since)
 
     def _causes(self, status: str) -> list[Cause]:
         """The causes of this status, most tags first, without those that a refused login tells of."""

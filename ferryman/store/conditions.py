@@ -19,6 +19,7 @@ from ferryman.store.database.tables import (
     status_is,
     tags,
 )
+from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.queue.pauses import touches
 
@@ -148,6 +149,11 @@ class Conditions:
         async with self._database.read() as connection:
             rows = await connection.execute(select(*columns, times.scalar_subquery()))
             return [FailedLookup(*row) for row in rows]
+
+    async def damaged_tags(self) -> list[DamagedTags]:
+        """The mirrored tags that are damaged at their targets, and that nothing repairs."""
+        async with self._database.read() as connection:
+            return await count_damaged(connection)
 
     async def progress(self, now: datetime) -> Progress:
         """When what was last done well."""

@@ -19,6 +19,7 @@ from ferryman.store.database.tables import (
     services,
     tags,
 )
+from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.pauses import read_paused
 from ferryman.store.records import Status
@@ -51,6 +52,7 @@ class Measures:
     at: datetime
     tags: Mapping[tuple[str, Status], int]  # by target and status, of the combinations that exist
     unread: Mapping[str, int]  # tags that were mirrored before and cannot be read now, by target
+    damaged: list[DamagedTags]
     unlisted: frozenset[str]  # the targets of the items whose last lookup failed
     queue: QueueMeasures
     refused: frozenset[str]  # the registries that are paused because they refused a login
@@ -70,6 +72,7 @@ async def measure(database: Database, *, clock: Clock) -> Measures:
             at=now,
             tags=await _tags(connection),
             unread=await _unread(connection),
+            damaged=await count_damaged(connection),
             unlisted=frozenset((await connection.execute(select(lookup_failures.c.target))).scalars()),
             queue=await _queue(connection, now),
             refused=frozenset(host for host, state in paused.items() if state.until is None),

@@ -205,6 +205,7 @@ class MirroredTag:
     id: int
     tag: str
     source: str  # registry/namespace/image
+    target: str  # registry/namespace/image
     digest: str | None  # the target's digest after the copy; None: imported from the old history
     source_digest: str | None  # upstream's, that a repair copies
     gone: bool  # upstream no longer lists it

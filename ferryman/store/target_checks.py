@@ -106,7 +106,13 @@ async def _record_damage(connection: Transaction, checked: Checked, depth: Depth
     }  # fmt: skip
     same = (findings.c.finding == facts["finding"]) & findings.c.found.is_not_distinct_from(facts["found"])
     since = case((same, findings.c.since), else_=now)
-    row = {"tag_id": checked.held.id, "intact_at": checked.held.intact_at, "since": now, **facts}
+    row = {
+        "tag_id": checked.held.id,
+        "target": checked.held.target,
+        "intact_at": checked.held.intact_at,
+        "since": now,
+        **facts,
+    }
     insert = connection.insert(findings).values(row)
     await connection.execute(insert.on_conflict_do_update(index_elements=["tag_id"], set_={**facts, "since": since}))
     return int(is_queued)
@@ -119,8 +125,8 @@ async def _is_restored(connection: Transaction) -> bool:
 _is_damaged = findings.c.tag_id.is_not(None)
 _MIRRORED: Select[tuple[object, ...]] = (
     select(
-        tags.c.id, tags.c.tag, tags.c.source, tags.c.target_digest, tags.c.source_digest, tags.c.gone_at.is_not(None),
-        tags.c.target_checked_at,
+        tags.c.id, tags.c.tag, tags.c.source, tags.c.target, tags.c.target_digest, tags.c.source_digest,
+        tags.c.gone_at.is_not(None), tags.c.target_checked_at,
         case((_is_damaged, findings.c.intact_at), else_=tags.c.target_checked_at),
         _is_damaged,
     )

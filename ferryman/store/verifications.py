@@ -4,10 +4,10 @@ What was checked since a verification began is not checked again: so one that wa
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from ferryman.clock import Clock
 from ferryman.kinds import Depth, Repair
@@ -22,8 +22,8 @@ _RESUMED = timedelta(days=1)  # an older one begins anew
 
 
 @dataclass(frozen=True, slots=True)
-class RequestedVerification:
-    """What a person wants a service to verify."""
+class WantedVerification:
+    """What is to be verified, and how."""
 
     target: str
     depth: Depth
@@ -39,34 +39,37 @@ class Verifications:
         self._clock = clock
         self.requested = Wakeup()  # notified when this process has recorded a request
 
-    async def begin(self, target: str, depth: Depth, *, repair: Repair, actor: str) -> datetime:
-        """Begin a verification, or go on with one that was interrupted. Returns when it began."""
-        now = self._clock.now()
-        here = (verifications.c.target == target, verifications.c.depth == depth)
+    async def begin(self, wanted: WantedVerification, *, by_service: bool = False) -> datetime:
+        """Begin a verification, or go on with one that was interrupted. Returns when it began.
+
+        `by_service`: it was requested; otherwise a command does it.
+        """
+        now, here = self._clock.now(), _here(wanted, by_service)
         async with self._database.write() as connection:
             began_at: datetime | None = await connection.scalar(select(verifications.c.began_at).where(*here))
             if began_at is not None and now - _RESUMED < began_at <= now:
                 return began_at
             await connection.execute(delete(verifications).where(*here))
-            row = {"target": target, "depth": depth, "repair": repair, "by_service": False, "actor": actor}
-            await connection.execute(connection.insert(verifications).values(**row, began_at=now))
+            row = {**asdict(wanted), "by_service": by_service, "began_at": now}
+            await connection.execute(connection.insert(verifications).values(row))
         return now
 
-    async def end(self, target: str, depth: Depth) -> None:
+    async def end(self, wanted: WantedVerification, *, by_service: bool = False) -> None:
         """The verification has come to its end. Idempotent."""
-        here = (verifications.c.target == target, verifications.c.depth == depth)
+        here = (*_here(wanted, by_service), verifications.c.repair == wanted.repair)  # not one that was asked for since
         async with self._database.write() as connection:
             await connection.execute(delete(verifications).where(*here))
 
     async def request(self, targets: Collection[str], depth: Depth, repair: Repair, *, intent: Intent) -> bool:
         """Ask a service to verify these items. False: all of that is requested already."""
-        common = {
-            "depth": depth, "repair": repair, "by_service": True, "actor": intent.actor, "began_at": self._clock.now(),
-        }  # fmt: skip
+        changed = {"repair": repair, "actor": intent.actor, "began_at": self._clock.now()}
+        rows = [{"target": target, "depth": depth, "by_service": True, **changed} for target in sorted(targets)]
         new = 0
+        key, other = ["target", "depth", "by_service"], verifications.c.repair != repair
         async with self._database.write() as connection:
-            for chunk in chunks([{"target": target, **common} for target in sorted(targets)]):
-                statement = connection.insert(verifications).values(chunk).on_conflict_do_nothing()
+            for chunk in chunks(rows):
+                insert = connection.insert(verifications).values(chunk)
+                statement = insert.on_conflict_do_update(index_elements=key, set_=changed, where=other)
                 new += (await connection.execute(statement)).rowcount
             if new:
                 await note_action(connection, intent, self._clock.now())
@@ -74,14 +77,23 @@ class Verifications:
             self.requested.notify()
         return new > 0
 
-    async def pending(self) -> list[RequestedVerification]:
+    async def pending(self) -> list[WantedVerification]:
         """What services are asked for and have not ended, the oldest first."""
-        columns = [verifications.c[each.name] for each in fields(RequestedVerification)]
-        query = select(*columns).where(verifications.c.by_service).order_by(verifications.c.began_at)
+        columns = [verifications.c[each.name] for each in fields(WantedVerification)]
+        recent = verifications.c.began_at > self._clock.now() - _RESUMED  # no target is asked in vain for ever
+        query = select(*columns).where(verifications.c.by_service, recent).order_by(verifications.c.began_at)
         async with self._database.read() as connection:
-            return [RequestedVerification(*row) for row in await connection.execute(query)]
+            return [WantedVerification(*row) for row in await connection.execute(query)]
 
     async def forget_items(self, *, but: Collection[str]) -> None:
         """Drop the verifications of former items. `but`: the targets of those that items.yml has."""
         async with self._database.write() as connection:
             await connection.execute(delete(verifications).where(verifications.c.target.not_in(but)))
+
+
+def _here(wanted: WantedVerification, by_service: bool) -> tuple[ColumnElement[bool], ...]:
+    return (
+        verifications.c.target == wanted.target,
+        verifications.c.depth == wanted.depth,
+        verifications.c.by_service == by_service,
+    )

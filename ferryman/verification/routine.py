@@ -9,11 +9,11 @@ from math import ceil
 from ferryman import log
 from ferryman.clock import Clock
 from ferryman.items.model import Item, VerifyRules
-from ferryman.reference import Repository
 from ferryman.registry.client import RegistryClient
-from ferryman.store.records import Checked, MirroredTag
+from ferryman.store.records import MirroredTag
 from ferryman.store.target_checks import TargetChecks
 from ferryman.verification.examination import Examination
+from ferryman.verification.report import report
 from ferryman.verification.verifier import Verified, Verifier
 
 _RESTS = 2 / 3  # of the time between two checks of a tag; they are spread over the rest of it
@@ -78,7 +78,7 @@ class Routine:
         try:
             async with asyncio.timeout(_LONGEST):
                 await self._verifier.verify(
-                    item.target, due.tags, examination, item.verify.repair, found, restored=due.restored, tell=_report
+                    item.target, due.tags, examination, item.verify.repair, found, restored=due.restored, tell=report
                 )
         except TimeoutError:
             log.get().warning(
@@ -95,14 +95,3 @@ class Routine:
 def interval(rules: VerifyRules) -> timedelta:
     """Between two looks that verify tags, if there is nothing else to look for."""
     return rules.every * (1 - _RESTS) * _ROUND
-
-
-def _report(target: Repository, result: Checked) -> None:
-    damage = result.damage
-    if damage is None or (result.held.damaged and not result.is_repaired):  # told before
-        return
-    log.get().warning(
-        "target_damaged", message="a mirrored tag is damaged at the target", tag=result.held.tag, target=str(target),
-        finding=damage.finding, names=damage.found or "nothing", expected=result.held.digest, detail=damage.detail,
-        repair=result.repair,
-    )  # fmt: skip

@@ -8,7 +8,7 @@ from ferryman.errors import LoginRefused
 from ferryman.kinds import Repair
 from ferryman.reference import Repository
 from ferryman.store.target_checks import TargetChecks
-from ferryman.store.verifications import Verifications
+from ferryman.store.verifications import Verifications, WantedVerification
 from ferryman.verification.examination import Examination
 from ferryman.verification.verifier import Tell, Verified, Verifier
 
@@ -21,9 +21,12 @@ class Run:
     def __init__(
         self, verifier: Verifier, examination: Examination, repair: Repair, *,
         checks: TargetChecks, runs: Verifications, check_pause: Callable[[str], Awaitable[object]], clock: Clock,
-        actor: str,
+        actor: str, by_service: bool = False,
     ) -> None:  # fmt: skip
-        """`check_pause`: raises LoginRefused for a registry that is known to refuse the login."""
+        """`check_pause`: raises LoginRefused for a registry that is known to refuse the login.
+
+        `by_service`: at somebody's request.
+        """
         self._verifier = verifier
         self._examination = examination
         self._repair = repair
@@ -32,14 +35,15 @@ class Run:
         self._check_pause = check_pause
         self._clock = clock
         self._actor = actor
+        self._by_service = by_service
 
     async def item(self, target: Repository, found: Verified, *, tell: Tell) -> datetime:
         """Verify an item, or go on with it. Returns since when its findings are of this run. Raises StoreError."""
-        depth = self._examination.depth
-        since = await self._runs.begin(str(target), depth, repair=self._repair, actor=self._actor)
+        wanted = WantedVerification(str(target), self._examination.depth, self._repair, self._actor)
+        since = await self._runs.begin(wanted, by_service=self._by_service)
         await self._tags(target, None, since, found, tell)
         if not found.is_over:
-            await self._runs.end(str(target), depth)
+            await self._runs.end(wanted, by_service=self._by_service)
         return since
 
     async def tag(self, target: Repository, tag: str, found: Verified, *, tell: Tell) -> datetime:

@@ -162,6 +162,28 @@ def _tags_unread(signal: signals.TagsUnread, texts: Texts) -> str:
     return _because(text, cause_in_words(signal.kind, signal.registry, signal.since, texts), texts)
 
 
+def _tags_damaged(signal: signals.TagsDamaged, texts: Texts) -> str:
+    n = signal.tags
+    text = {
+        "lost": texts.ngettext(
+            "%(n)s mirrored tag of %(items)s is lost: neither upstream nor the target has it any more",
+            "%(n)s mirrored tags of %(items)s are lost: neither upstream nor the target has them any more", n,
+        ),
+        "missing": texts.ngettext(
+            "the target has lost %(n)s tag of %(items)s", "the target has lost %(n)s tags of %(items)s", n
+        ),
+        "incomplete": texts.ngettext(
+            "the target has lost a part of %(n)s tag of %(items)s",
+            "the target has lost a part of %(n)s tags of %(items)s", n,
+        ),
+        "changed": texts.ngettext(
+            "somebody else has overwritten %(n)s tag of %(items)s at the target",
+            "somebody else has overwritten %(n)s tags of %(items)s at the target", n,
+        ),
+    }[signal.finding]  # fmt: skip
+    return _since(text % {"n": _number(n), "items": _items(signal.items, texts)}, signal.since, texts)
+
+
 def _paused(signal: signals.PausedByHand, texts: Texts) -> str:
     _ = texts.gettext
     text = _("%(name)s is paused by %(actor)s") if signal.name else _("everything is paused by %(actor)s")
@@ -228,6 +250,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.TagsFailed: _tags_failed,
     signals.ItemsUnseen: _items_unseen,
     signals.TagsUnread: _tags_unread,
+    signals.TagsDamaged: _tags_damaged,
     signals.PausedByHand: _paused,
     signals.TagsRetried: _tags_retried,
     signals.RequestsLimited: _requests_limited,

@@ -104,6 +104,7 @@ def _create_verification() -> None:
     op.create_table(
         "findings",
         sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
         sa.Column("finding", sa.String(), nullable=False),
         sa.Column("expected", sa.String()),
         sa.Column("found", sa.String()),
@@ -116,17 +117,18 @@ def _create_verification() -> None:
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_findings_tag_id_tags", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tag_id", name="pk_findings"),
     )
+    op.create_index("ix_findings_target", "findings", ["target", "tag_id"])
     op.create_table(
         "verifications",
         sa.Column("target", sa.String(), nullable=False),
         sa.Column("depth", sa.String(), nullable=False),
-        sa.Column("repair", sa.String(), nullable=False),
         sa.Column("by_service", sa.Boolean(), nullable=False),
+        sa.Column("repair", sa.String(), nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("began_at", _TIME, nullable=False),
         sa.CheckConstraint("depth IN ('tags', 'contents', 'bytes')", name="depth"),
         sa.CheckConstraint("repair IN ('nothing', 'missing', 'all')", name="repair"),
-        sa.PrimaryKeyConstraint("target", "depth", name="pk_verifications"),
+        sa.PrimaryKeyConstraint("target", "depth", "by_service", name="pk_verifications"),
     )
 
 

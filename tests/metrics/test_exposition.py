@@ -27,6 +27,7 @@ from tests.conftest import ReadLog
 from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.metrics.samples import parsed
 from tests.store.scene import ITEM, START, digest
+from tests.support.damage import damage
 
 # What Prometheus 2 sends.
 PROMETHEUS = (
@@ -90,6 +91,18 @@ async def test_what_cannot_be_read_or_listed(bench: Bench) -> None:
     samples = await bench.samples()
     assert samples.of("ferryman_unread_tags", "item") == {"etcd": 1, "nginx": 0}
     assert samples.of("ferryman_failing_lookups", "item") == {"etcd": 0, "nginx": 1}
+
+
+async def test_what_is_damaged_at_the_targets(bench: Bench) -> None:
+    for tag in ("v1", "v2"):
+        await bench.scene.walk({tag: digest("a")})
+        await bench.scene.succeed(await bench.scene.claimed())
+    await damage(bench.database, bench.clock, ITEM.target, "v1", repair="lost")
+    await damage(bench.database, bench.clock, ITEM.target, "v2", "changed")
+    samples = await bench.samples()
+    for finding, number in (("missing", 0), ("incomplete", 0), ("changed", 1), ("lost", 1)):
+        assert samples("ferryman_damaged_tags", item="etcd", finding=finding) == number
+        assert samples("ferryman_damaged_tags", item="nginx", finding=finding) == 0
 
 
 async def test_a_former_item_is_not_told(bench: Bench) -> None:

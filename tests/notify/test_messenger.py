@@ -29,6 +29,7 @@ from ferryman.store.records import ItemKey, Walk
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
 from tests.store.scene import ITEM, LEASE, ManualClock, Scene, digest
+from tests.support.damage import damage
 from tests.support.databases import open_new_database
 
 FLANNEL = ItemKey("flannel", "quay.io/coreos/flannel", "registry.example.com/mirror/flannel", None)
@@ -138,6 +139,23 @@ async def test_an_item_that_becomes_incomplete_is_told_once_and_when_it_is_compl
     place.clock.advance(MINUTE)
     await messenger.look()
     assert place.titles() == ["complete again: etcd"]
+
+
+async def test_what_is_damaged_at_a_target_is_told_unless_it_is_repaired(place: Place) -> None:
+    messenger = place.process()
+    for tag in ("v1", "v2"):
+        await place.mend(tag)
+    await messenger.look()
+    await damage(place.database, place.clock, ITEM.target, "v1", repair="queued")
+    await damage(place.database, place.clock, ITEM.target, "v2", "changed", found=digest("b"))
+    place.clock.advance(MINUTE)
+    await messenger.look()
+    assert place.titles() == ["etcd: 1 tag is damaged at the target"]
+
+    await damage(place.database, place.clock, ITEM.target, "v2", "changed", found=digest("b"), repair="queued")
+    place.clock.advance(HOUR)
+    await messenger.look()
+    assert place.titles() == ["whole at the target again: etcd"]
 
 
 async def test_what_lasts_is_told_again_after_a_day(place: Place) -> None:

@@ -79,6 +79,11 @@ def test_several_causes_are_one_message_the_most_urgent_first() -> None:
         ),
         ("unreachable", {"registry": "r.io"}, "over", "r.io can be reached again", "It began at"),
         ("login", {"registry": "r.io"}, "over", "r.io takes the login again", "It began at"),
+        (
+            "damaged", {"item": "etcd", "tags": 3, "findings": {"missing": 1, "changed": 2}}, "began",
+            "etcd: 3 tags are damaged at the target", "missing: 1, overwritten by somebody else: 2",
+        ),
+        ("damaged", {"item": "etcd"}, "over", "whole at the target again: etcd", "It began at"),
         ("stalled", {}, "began", "nothing succeeds any more", "Look first at ferryman status"),
         ("stalled", {}, "over", "the work goes on again", "It began at"),
         ("disk", {"free": 2**20}, "again", "still: only 1 MiB are free on the state database's disk", "Free some"),

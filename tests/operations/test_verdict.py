@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ferryman.item_names import Named
+from ferryman.kinds import DamageKind
 from ferryman.liveness import check_liveness
 from ferryman.operations import signals
 from ferryman.operations.signals import Signal
@@ -16,6 +17,7 @@ from ferryman.operations.verdict import Verdict, judge, unreadable
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause
 from ferryman.store.queries.counts import TagCounts
+from ferryman.store.queries.findings import DamagedTags
 from ferryman.store.queries.standing import EndedCycle, Standing
 from ferryman.store.records import ManualPause, Paused, RegistryState
 from ferryman.store.services import Service
@@ -46,6 +48,10 @@ def counts(etcd: TagCounts = TagCounts(), nginx: TagCounts = TagCounts()) -> dic
 
 def failed(kind: str, tags: int, *, outdated: int = 0, status: Any = "failed", registry: str = "quay.io") -> Cause:
     return Cause(status, kind, registry, tags, outdated, MORNING, (ETCD.target,))
+
+
+def damaged(kind: DamageKind, tags: int, *, item: Named = ETCD) -> DamagedTags:
+    return DamagedTags(item.target, kind, tags, MORNING)
 
 
 REFUSED = RegistryState("quay.io", None, "refused", MORNING)
@@ -87,6 +93,25 @@ SILENT = replace(RUN, role="scheduler")
         (
             {"lookup_failures": (UNSEEN,)},
             "incomplete", "etcd cannot be looked at: quay.io cannot be reached since 2026-05-01 09:12 UTC",
+        ),
+        (
+            {"damaged": (damaged("changed", 2), damaged("lost", 1), damaged("changed", 3, item=NGINX))},
+            "incomplete",
+            ("1 mirrored tag of 1 item is lost: neither upstream nor the target has it any more "
+             "since 2026-05-01 09:12 UTC (and 1 more trouble)"),
+        ),
+        (
+            {"damaged": (damaged("changed", 2), damaged("changed", 3, item=NGINX))},
+            "incomplete",
+            "somebody else has overwritten 5 tags of 2 items at the target since 2026-05-01 09:12 UTC",
+        ),
+        (
+            {"damaged": (damaged("missing", 1),)},
+            "incomplete", "the target has lost 1 tag of 1 item since 2026-05-01 09:12 UTC",
+        ),
+        (
+            {"damaged": (damaged("incomplete", 2),)},
+            "incomplete", "the target has lost a part of 2 tags of 1 item since 2026-05-01 09:12 UTC",
         ),
         (
             {"causes": (failed("unreachable", 2, outdated=2, status="synced"),)},
@@ -165,6 +190,7 @@ def all_signals() -> Sequence[Signal]:
         signals.TagsFailed(missing=1, outdated=0, **common),  # type: ignore[arg-type]
         signals.ItemsUnseen(name="etcd", **common),  # type: ignore[arg-type]
         signals.TagsUnread(tags=1, **common),  # type: ignore[arg-type]
+        signals.TagsDamaged(finding="lost", tags=1, items=2),
         signals.PausedByHand(scope="all", name="", actor="me", queued=1),
         signals.TagsRetried(tags=1, **common),  # type: ignore[arg-type]
         signals.RequestsLimited(registry="quay.io", until=NOW, tags=1),

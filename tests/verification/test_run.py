@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from ferryman.kinds import Depth, Repair
 from ferryman.reference import Repository
 from ferryman.store.database.tables import tags
 from ferryman.store.records import Checked, ItemKey, PlannedTag, SeenTag, Walk
-from ferryman.store.verifications import Verifications
+from ferryman.store.verifications import Verifications, WantedVerification
 from ferryman.verification.examination import Examination
 from ferryman.verification.run import Run
 from ferryman.verification.verifier import Tell, Verified
@@ -134,15 +135,16 @@ async def test_a_run_that_was_killed_goes_on_where_it_stopped(site: Site, run_of
 
 async def test_a_run_that_was_interrupted_long_ago_begins_anew(site: Site) -> None:
     runs, clock = Verifications(site.database, clock=site.workplace.clock), site.workplace.clock
-    began = await runs.begin("r.io/a", "tags", repair="nothing", actor="me")
+    wanted = WantedVerification("r.io/a", "tags", "nothing", "me")
+    began = await runs.begin(wanted)
     clock.advance(3600)
-    assert await runs.begin("r.io/a", "tags", repair="all", actor="me") == began
-    assert await runs.begin("r.io/a", "bytes", repair="all", actor="me") == clock.now()
+    assert await runs.begin(wanted) == began
+    assert await runs.begin(replace(wanted, depth="bytes")) == clock.now()
     clock.advance(timedelta(days=1).total_seconds())
-    assert await runs.begin("r.io/a", "tags", repair="all", actor="me") == clock.now()
+    assert await runs.begin(wanted) == clock.now()
     await runs.forget_items(but={"r.io/b"})
     clock.advance(1)
-    assert await runs.begin("r.io/a", "tags", repair="all", actor="me") == clock.now()
+    assert await runs.begin(wanted) == clock.now()
 
 
 async def test_a_target_that_refuses_the_login_is_left_alone(site: Site, run_of: Callable[..., Run]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ferryman.clock import SystemClock
 from ferryman.store.records import AuditEntry, Job
+from ferryman.store.verifications import WantedVerification
 from ferryman.web.security.notices import COOKIE, Notices
 from tests.support.clock import ManualClock
 from tests.web.conftest import StartSite
@@ -157,6 +158,23 @@ async def test_a_look_is_requested_if_somebody_looks(site: Site) -> None:
     assert (await notice_after(site, await act(site, "look"))).startswith("A look is requested already")
     await act(site, "pause", scope="all")
     assert (await notice_after(site, await act(site, "look"))).startswith("Nothing is looked at")
+
+
+async def test_a_verification_is_requested_if_somebody_verifies(site: Site) -> None:
+    assert (await notice_after(site, await act(site, "verify", item="etcd"))).startswith("No scheduler is running")
+    await site.app.record.services.heartbeat(site.app.owner.name, "run")
+
+    told = await notice_after(site, await act(site, "verify", item="etcd"))
+    assert told == "The verification of etcd is requested."
+    told = await notice_after(site, await act(site, "verify", item="etcd"))
+    assert told == "etcd is being verified already."
+    assert "Copy again what is damaged" in (await act(site, "verify", item="etcd", repair="all")).text
+    await act(site, "verify", item="etcd", repair="all", **SURE)
+
+    wanted = WantedVerification(ITEM.target, "contents", "all", "token")
+    assert await site.app.record.verifications.pending() == [wanted]
+    entry = await last_action(site)
+    assert (entry.action, entry.subject, entry.detail) == ("verify", ITEM.target, "deep: contents; repair: all")
 
 
 async def test_a_running_copy_is_cancelled_after_a_question(site: Site) -> None:

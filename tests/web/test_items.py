@@ -11,6 +11,8 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Intent, Status
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import ITEMS, all_rows
+from tests.support.damage import damage
+from tests.support.upstreams import made_up_digest
 from tests.web.conftest import StartSite
 from tests.web.reading import texts
 from tests.web.support import TOKEN, Site
@@ -110,6 +112,28 @@ async def test_what_a_person_has_paused_is_found_by_its_reason(site: Site) -> No
     assert rows((await site.get("/items/etcd?reason=paused")).text) == ["2", "1"]
     assert rows((await site.get("/items/etcd?status=queued")).text) == ["2", "1"]
     assert rows((await site.get("/items/etcd?status=held")).text) == []
+
+
+async def test_it_shows_what_is_damaged_at_the_target(start_site: StartSite) -> None:
+    site = await start_site(FERRYMAN_TOKEN=TOKEN)
+    await enqueue(site, "1")
+    job = await site.app.record.queue.claim()
+    assert job is not None
+    now, ours, theirs = site.app.clock.now(), made_up_digest("ours"), made_up_digest("theirs")
+    await site.app.record.queue.succeed(
+        job, started_at=now, target_digest=ours, identical=True, bytes_moved=1, bytes_reused=0
+    )
+    await site.log_in(TOKEN)
+    assert 'id="damage"' not in (await site.get("/items/etcd")).text
+    await damage(site.app.record.database, site.app.clock, ITEM.target, "1", "changed", found=theirs)
+
+    page, tag, overview = [(await site.get(path)).text for path in ("/items/etcd", "/items/etcd/tags/1", "/")]
+
+    for text in (page, tag):
+        assert "somebody else has overwritten it at the target" in text
+        assert theirs in text
+    assert "Also what somebody else has overwritten" in page
+    assert "Somebody else has overwritten 1 tag of 1 item at the target" in overview
 
 
 async def test_it_says_why_each_tag_is_where_it_is(site: Site) -> None:

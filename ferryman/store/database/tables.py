@@ -246,6 +246,7 @@ findings = Table(
     "findings",  # of the last check at the target: what is wrong with a mirrored tag
     metadata,
     Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("target", String, nullable=False),  # the tag's, so that an item's findings are found by an index
     Column("finding", String, nullable=False),
     Column("expected", String),  # the digest on record
     Column("found", String),  # the digest that the target's tag names
@@ -257,13 +258,15 @@ findings = Table(
     CheckConstraint("finding IN ('missing', 'changed', 'incomplete')", name="finding"),
 )
 
+Index("ix_findings_target", findings.c.target, findings.c.tag_id)
+
 verifications = Table(
     "verifications",  # that have begun, or are requested, and have not ended
     metadata,
     Column("target", String, primary_key=True),
     Column("depth", String, primary_key=True),
+    Column("by_service", Boolean, primary_key=True),  # requested: a service does it; False: a command
     Column("repair", String, nullable=False),
-    Column("by_service", Boolean, nullable=False),  # requested: a service does it; False: a command
     Column("actor", String, nullable=False),
     Column("began_at", UtcDateTime, nullable=False),  # what was checked since is not checked again
     CheckConstraint("depth IN ('tags', 'contents', 'bytes')", name="depth"),

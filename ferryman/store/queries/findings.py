@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, exists, func, select
 
-from ferryman.kinds import FindingKind
+from ferryman.kinds import DamageKind, FindingKind
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import findings, status_is, tags
 from ferryman.store.records import Status
@@ -34,12 +34,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DamagedTags:
-    """The tags of an item with one finding that nothing repairs now: they wait for a person."""
+    """The tags of an item that are damaged in one way and that nothing repairs now: they wait for a person."""
 
     target: str
-    item: str
-    finding: FindingKind
-    lost: bool
+    kind: DamageKind
     tags: int
     since: datetime
 
@@ -59,7 +57,7 @@ async def read_findings(
     """The findings of these items (None: of all), by the ids of their tags, a page at a time."""
     conditions: list[ColumnElement[bool]] = [findings.c.tag_id > after]
     if targets is not None:
-        conditions.append(tags.c.target.in_(targets))
+        conditions.append(findings.c.target.in_(targets))
     if tag is not None:
         conditions.append(tags.c.tag == tag)
     query = select(*_COLUMNS).join_from(findings, tags).where(*conditions).order_by(findings.c.tag_id).limit(most)
@@ -68,12 +66,13 @@ async def read_findings(
 
 async def count_damaged(connection: Transaction) -> list[DamagedTags]:
     """The tags that nothing repairs now, by item and finding."""
-    kinds = (tags.c.target, findings.c.finding, findings.c.lost)
+    kind = case((findings.c.lost, "lost"), else_=findings.c.finding).label("kind")
+    # Not a join: SQLite would begin it with all mirrored tags.
+    waiting = exists().where(tags.c.id == findings.c.tag_id, _WAITING)
     query = (
-        select(tags.c.target, func.min(tags.c.item), *kinds[1:], func.count(), func.min(findings.c.since))
-        .join_from(findings, tags)
-        .where(_WAITING)
-        .group_by(*kinds)
-        .order_by(*kinds)
+        select(findings.c.target, kind, func.count(), func.min(findings.c.since))
+        .where(waiting)
+        .group_by(findings.c.target, kind)
+        .order_by(findings.c.target, kind)
     )
     return [DamagedTags(*row) for row in await connection.execute(query)]

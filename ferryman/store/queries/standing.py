@@ -11,6 +11,7 @@ from ferryman.store.database.tables import attempts, cycles, lookup_failures, re
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause, read_causes
 from ferryman.store.queries.counts import TagCounts, read_counts
+from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queries.look_strips import read_last_walks
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import in_force
@@ -42,6 +43,7 @@ class Standing:
     services: tuple[Service, ...]
     cycle: EndedCycle | None
     attempt_at: datetime | None  # when the last attempt ended
+    damaged: tuple[DamagedTags, ...] = ()
 
 
 async def read_standing(connection: Transaction, targets: Collection[str], now: datetime) -> Standing:
@@ -57,6 +59,7 @@ async def read_standing(connection: Transaction, targets: Collection[str], now: 
         services=await _services(connection),
         cycle=await _last_cycle(connection),
         attempt_at=await connection.scalar(_LAST_ATTEMPT),
+        damaged=tuple([each for each in await count_damaged(connection) if each.target in targets]),
     )
 
 

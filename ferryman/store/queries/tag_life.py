@@ -9,6 +9,7 @@ from sqlalchemy import select
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, digests, history, tags
 from ferryman.store.listing import RECORD_COLUMNS
+from ferryman.store.queries.findings import Finding, read_findings
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
 from ferryman.store.records import Attempt, HistoryLine, TagRecord
@@ -33,6 +34,7 @@ class TagLife:
     record: TagRecord
     digests: tuple[DigestAt, ...]  # oldest first, as the rest
     attempts: tuple[Attempt, ...]  # of the last 30 days
+    damage: Finding | None  # at the target, by the last check
     history: tuple[HistoryLine, ...]  # pairs of tag and digest that were mirrored once
     signatures: tuple[SignatureCheck, ...] = ()  # who has signed upstream's digests, where that was asked for
 
@@ -49,6 +51,7 @@ async def read_tag_life(connection: Transaction, target: str, tag: str, now: dat
         record,
         digests=await _digests(connection, record.id),
         attempts=await _attempts(connection, record.id),
+        damage=next(iter(await read_findings(connection, [target], tag=tag)), None),
         history=await _history(connection, record),
         signatures=await read_signature_checks(connection, record.id),
     )

@@ -12,6 +12,7 @@ from ferryman.store.queries.tag_life import TagLife
 from ferryman.store.records import Attempt, Outcome, Status, TagRecord
 from ferryman.store.signatures import SignatureCheck
 from ferryman.views.documents.base import Document, Time
+from ferryman.views.documents.damage import DamageDocument
 
 
 class TagDocument(Document):
@@ -175,6 +176,7 @@ class TagLifeDocument(TagWithAttemptsDocument):
     )
     next_probe_at: Time | None = Field(description="The first cycle that is not before asks for it.")
     digests: list[DigestDocument] = Field(description="Every digest that it had on both sides, oldest first.")
+    damage: DamageDocument | None = Field(description="What the last check found wrong with it at the target.")
     history: list[str] = Field(description="The digests that were mirrored once, oldest first.")
 
     @classmethod
@@ -188,5 +190,6 @@ class TagLifeDocument(TagWithAttemptsDocument):
             probe_reason=probe.reason if probe else None,
             next_probe_at=probe.at if probe else None,
             digests=[DigestDocument(side=each.side, digest=each.digest, at=each.at) for each in life.digests],
+            damage=DamageDocument.of(life.damage) if life.damage else None,
             history=[each.digest for each in life.history],
         )

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import Field
 
 from ferryman.errors import ConfigurationError
+from ferryman.kinds import Depth, Repair
 from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.known_items import KnownItems, known_items
 from ferryman.operations.login import LoginTried, try_login
@@ -16,6 +17,7 @@ from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work, to_pause, to_resume
 from ferryman.operations.requeue import count_requeue, requeue_tags
 from ferryman.operations.subjects import registries_of, registry_named
+from ferryman.operations.verify import request_verification
 from ferryman.store.database.tables import TagCondition
 from ferryman.store.queries.causes import PAUSING, of_group
 from ferryman.store.queries.held_tags import HeldTags, read_held_tags
@@ -32,6 +34,7 @@ from ferryman.web.refusals import Refused
 from ferryman.web.security.gate import actor
 
 _MOST_NAMES = 500
+_LATER = {"Retry-After": "60"}
 _NOBODY_LOOKS = {503: "No scheduler is alive, so nothing was recorded; or the database cannot be used."}
 
 
@@ -63,9 +66,63 @@ async def _request_look(request: web.Request, target: str | None) -> LookRequest
     targets = None if target is None else [target]
     wanted = await request_look(context(request).record, targets, actor=_actor(request))
     if not wanted.scheduler:
-        headers = {"Retry-After": "60"}
-        raise Refused(503, "No process looks at items now: start `ferryman run` or `scheduler`.", headers=headers)
+        raise Refused(503, "No process looks at items now: start `ferryman run` or `scheduler`.", headers=_LATER)
     return LookRequestedDocument(requested="now" if wanted.is_new else "already")
+
+
+class VerifyBody(Body):
+    """How deep, and what is repaired."""
+
+    deep: bool | Literal["bytes"] = Field(
+        default=False, description="Down to each blob; `bytes`: each is read and hashed.", examples=[True]
+    )
+    repair: bool | Literal["all"] = Field(
+        default=False,
+        description="Copy again what is missing or incomplete; `all`: also what somebody else has overwritten.",
+        examples=[True],
+    )
+
+    @property
+    def depth(self) -> Depth:
+        """As the store takes it."""
+        return "bytes" if self.deep == "bytes" else "contents" if self.deep else "tags"
+
+    @property
+    def rule(self) -> Repair:
+        """As the store takes it."""
+        return "all" if self.repair == "all" else "missing" if self.repair else "nothing"
+
+
+class VerificationRequestedDocument(Document):
+    """A verification that was asked for."""
+
+    requested: Literal["now", "already"] = Field(description="`already`: the same was asked for, and has not ended.")
+
+
+@post("/verify", status=202, problems=_NOBODY_LOOKS)
+async def verify_all_items(request: web.Request, body: VerifyBody) -> VerificationRequestedDocument:
+    """Compare the record of all items with what their targets have; `/findings` tells what is damaged."""
+    return await _request_verification(
+        request, {str(item.target) for item in context(request).application.configuration.items}, body
+    )
+
+
+@post("/items/{name}/verify", status=202, problems={**NO_ITEM, **_NOBODY_LOOKS})
+async def verify_item(
+    request: web.Request, parameters: ItemParameters, body: VerifyBody
+) -> VerificationRequestedDocument:
+    """Compare the record of the item with what its target has; `/findings` tells what is damaged."""
+    return await _request_verification(request, {str(named_item(request, parameters.name).target)}, body)
+
+
+async def _request_verification(
+    request: web.Request, targets: set[str], body: VerifyBody
+) -> VerificationRequestedDocument:
+    record = context(request).record
+    is_new = await request_verification(record, targets, body.depth, body.rule, actor=_actor(request))
+    if is_new is None:
+        raise Refused(503, "No process verifies now: start `ferryman run` or `scheduler`.", headers=_LATER)
+    return VerificationRequestedDocument(requested="now" if is_new else "already")
 
 
 class PausesChangedDocument(Document):
@@ -297,5 +354,6 @@ def _actor(request: web.Request) -> str:
 
 
 ENDPOINTS = (
-    look_at_all, look_at_item, requeue_all, requeue_item, requeue_tag, cancel, pause, resume, try_registry_login,
+    look_at_all, look_at_item, verify_all_items, verify_item, requeue_all, requeue_item, requeue_tag, cancel,
+    pause, resume, try_registry_login,
 )  # fmt: skip

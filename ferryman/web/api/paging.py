@@ -60,7 +60,7 @@ def number_of(cursor: str | None) -> int | None:
     return cast("int", number)
 
 
-def newest_first(rows: Sequence[_Numbered], size: int) -> pages.Page[_Numbered]:
+def by_id(rows: Sequence[_Numbered], size: int) -> pages.Page[_Numbered]:
     """A page of a list that is sorted by its ids. `rows`: one more than the page has, if it is not the last."""
     return pages.page_of(rows, size, [(row.id,) for row in rows])
 

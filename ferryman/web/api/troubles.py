@@ -9,11 +9,14 @@ from ferryman.item_names import named
 from ferryman.operations.subjects import registries_of
 from ferryman.remedies import remedy_for
 from ferryman.store.queries.causes import Example
+from ferryman.store.queries.findings import read_findings
 from ferryman.views.documents.base import Document, Time
+from ferryman.views.documents.damage import DamageDocument
 from ferryman.views.documents.items import LookupFailureDocument
 from ferryman.views.documents.pauses import PauseDocument
 from ferryman.views.verdict_sentences import cause_in_words
 from ferryman.web.api.endpoints import get
+from ferryman.web.api.paging import Page, Paged, by_id, number_of
 from ferryman.web.context import context
 from ferryman.web.failure_groups import FailureGroup, read_groups
 
@@ -87,6 +90,20 @@ async def list_failures(request: web.Request) -> CauseList:
     return CauseList(entries=[CauseDocument.of(each) for each in groups])
 
 
+class FindingPage(Page[DamageDocument]):
+    """What is damaged at the targets."""
+
+
+@get("/findings")
+async def list_findings(request: web.Request, parameters: Paged) -> FindingPage:
+    """What verifications have found damaged at the targets, with the record beside it."""
+    targets = {str(item.target) for item in context(request).application.configuration.items}
+    after = number_of(parameters.cursor) or 0
+    async with context(request).record.database.read() as connection:
+        found = await read_findings(connection, targets, after=after, most=parameters.limit + 1)
+    return FindingPage.of(request, by_id(found, parameters.limit), DamageDocument.of)
+
+
 class PauseList(Document):
     """What persons have paused."""
 
@@ -100,4 +117,4 @@ async def list_pauses(request: web.Request) -> PauseList:
     return PauseList(entries=[PauseDocument.of(each) for each in paused.all])
 
 
-ENDPOINTS = (list_failures, list_pauses)
+ENDPOINTS = (list_failures, list_findings, list_pauses)

@@ -19,7 +19,7 @@ from ferryman.views.documents.queue import ActivityDocument, RunningDocument, Ru
 from ferryman.views.documents.services import ServiceDocument
 from ferryman.web.api.endpoints import Parameters, get
 from ferryman.web.api.names import NO_ITEM, named_item
-from ferryman.web.api.paging import Page, Paged, newest_first, number_of
+from ferryman.web.api.paging import Page, Paged, by_id, number_of
 from ferryman.web.api.parameters import DIGITS, Name, Text
 from ferryman.web.context import context
 from ferryman.web.processes import running_processes, supplies_of
@@ -36,7 +36,7 @@ async def list_cycles(request: web.Request, parameters: Paged) -> CyclePage:
     """The cycles of all schedulers, the newest first."""
     size, before = parameters.limit, number_of(parameters.cursor)
     rows = await context(request).record.cycles.latest(size + 1, before=before)
-    return CyclePage.of(request, newest_first(rows, size), CycleDocument.of)
+    return CyclePage.of(request, by_id(rows, size), CycleDocument.of)
 
 
 class ActionPage(Page[ActionDocument]):
@@ -48,7 +48,7 @@ async def list_actions(request: web.Request, parameters: Paged) -> ActionPage:
     """The audit log: what persons did within a year, the newest first."""
     size, before = parameters.limit, number_of(parameters.cursor)
     rows = await context(request).record.actions.list(before=before, most=size + 1)
-    return ActionPage.of(request, newest_first(rows, size), ActionDocument.of)
+    return ActionPage.of(request, by_id(rows, size), ActionDocument.of)
 
 
 class SampleList(Document):

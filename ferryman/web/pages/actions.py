@@ -6,13 +6,14 @@ from aiohttp import web
 
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, ngettext
-from ferryman.kinds import PauseScope
+from ferryman.kinds import PauseScope, Repair
 from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.login import try_login
 from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work
 from ferryman.operations.requeue import Requeued, requeue_tags
 from ferryman.operations.subjects import registries_of
+from ferryman.operations.verify import request_verification
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
 from ferryman.web.named_items import all_items, item_named
@@ -21,6 +22,7 @@ from ferryman.web.requeue_forms import count, read_choice
 from ferryman.web.routing import Route, own_path, redirect, url
 from ferryman.web.security.gate import GATE, LoginNeeded, actor
 
+_REPAIRS: tuple[Repair, ...] = ("missing", "all")
 _LONGEST_NOTE = 200  # characters
 
 
@@ -73,6 +75,22 @@ async def _look(request: web.Request) -> web.StreamResponse:
         return await _go_back(request, _("A look is requested already, and begins in a moment."))
     text = ngettext("A look at %(n)s item is requested.", "A look at %(n)s items is requested.", len(going))
     return await _go_back(request, text % {"n": number(len(going))})
+
+
+async def _verify(request: web.Request) -> web.StreamResponse:
+    """Down to each blob: who asks wants to be sure."""
+    fields = await _fields(request)
+    item, record = item_named(request, fields.get("item", "")), context(request).record
+    repair: Repair = next((each for each in _REPAIRS if each == fields.get("repair")), "nothing")
+    if repair == "all" and not await is_confirmed(request):
+        question = _("Copy again what is damaged, also what somebody else has overwritten at the target of %(item)s?")
+        back = await _back(request)
+        return await ask(request, question=question % {"item": item.name}, verb=_("Overwrite it"), back=back)
+    is_new = await request_verification(record, [item.target], "contents", repair, actor=_name(request))
+    if is_new is None:
+        return await _go_back(request, _("No scheduler is running, so nobody would verify. Start one first."))
+    text = _("The verification of %(item)s is requested.") if is_new else _("%(item)s is being verified already.")
+    return await _go_back(request, text % {"item": item.name})
 
 
 async def _pause(request: web.Request) -> web.StreamResponse:
@@ -160,6 +178,7 @@ async def _go_back(request: web.Request, notice: str) -> web.Response:
 ROUTES = (
     Route("POST", "/actions/requeue", _requeue, needs="act"),
     Route("POST", "/actions/look", _look, needs="act"),
+    Route("POST", "/actions/verify", _verify, needs="act"),
     Route("POST", "/actions/pause", _pause, needs="act"),
     Route("POST", "/actions/resume", _resume, needs="act"),
     Route("POST", "/actions/cancel", _cancel, needs="act"),

@@ -37,6 +37,7 @@ _ACTIONS: Mapping[ActionName, str] = {
     "look": N_("asked for a look"),
     "forget": N_("forgot"),
     "try-login": N_("tried the login"),
+    "verify": N_("verified"),
 }
 
 

@@ -11,6 +11,7 @@ from ferryman.item_names import Named
 from ferryman.items.model import Item
 from ferryman.operations.overview import read_overview
 from ferryman.operations.plan import plan_items
+from ferryman.store.queries.findings import read_findings
 from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import read_facets, read_item_tags
 from ferryman.store.queries.pages import InvalidCursor
@@ -30,6 +31,7 @@ from ferryman.web.tag_words import choices, why
 
 _ROWS = 100  # of one page of the table
 _LONGEST_LOOK = 20.0  # seconds: a person waits
+_SHOWN_FINDINGS = 100
 _SHOWN_DECISIONS = 200
 
 
@@ -56,10 +58,15 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
 
 
 async def _overview(request: web.Request, item: Item) -> dict[str, Any]:
-    """How it stands."""
-    named = Named(item.name, str(item.source), str(item.target))
-    overview = await read_overview(context(request).record, [named], now=context(request).clock.now())
-    return {"item": overview.items[0], "overview": overview}
+    """How it stands, and what is damaged at its target."""
+    named, record = Named(item.name, str(item.source), str(item.target)), context(request).record
+    overview = await read_overview(record, [named], now=context(request).clock.now())
+    async with record.database.read() as connection:
+        damage = await read_findings(connection, [named.target], most=_SHOWN_FINDINGS + 1)
+    return {
+        "item": overview.items[0], "overview": overview,
+        "damage": damage[:_SHOWN_FINDINGS], "more_damage": len(damage) > _SHOWN_FINDINGS,
+    }  # fmt: skip
 
 
 async def _tags(request: web.Request, target: str) -> dict[str, Any]:

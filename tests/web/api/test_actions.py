@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from ferryman.errors import LoginRefused
+from ferryman.store.verifications import WantedVerification
+from tests.support.damage import damage
+from tests.web.api.filled import HOSTILE
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
 
@@ -16,6 +19,8 @@ ACTIONS = (
     "/items/etcd/tags/v3.6.1/requeue",
     "/look",
     "/items/etcd/look",
+    "/verify",
+    "/items/etcd/verify",
     "/pause",
     "/resume",
     "/items/etcd/tags/v3.6.3/cancel",
@@ -83,6 +88,37 @@ async def test_a_look_that_nobody_would_take_is_refused(api: Site) -> None:
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
     assert "No process looks at items" in json.loads(answer.text)["detail"]
+
+
+async def test_a_verification_is_requested_once(api: Site) -> None:
+    assert await done(api, "/items/etcd/verify", {"deep": "bytes", "repair": True}, status=202) == {"requested": "now"}
+    for _ in range(2):
+        again = await done(api, "/items/etcd/verify", {"deep": "bytes", "repair": True}, status=202)
+        assert again == {"requested": "already"}
+    assert await done(api, "/verify", {"repair": "all"}, status=202) == {"requested": "now"}
+
+    first, *others = await api.app.record.verifications.pending()
+    assert first == WantedVerification(ETCD, "bytes", "missing", "token")
+    assert {(each.depth, each.repair) for each in others} == {("tags", "all")}
+    assert len(others) == 2
+    assert [each[:2] for each in await audit(api)] == [("token", "verify")] * 2
+
+
+async def test_a_verification_that_nobody_would_make_is_refused(api: Site) -> None:
+    await api.app.record.services.drop(api.app.owner.name)
+    assert (await act(api, "/verify", {})).status == 503
+
+
+async def test_what_is_damaged_is_listed(api: Site) -> None:
+    record = api.app.record
+    await damage(record.database, api.app.clock, ETCD, "v3.6.0", "incomplete", detail=HOSTILE, repair="lost")
+
+    listed = await api.get("/api/v1/findings", headers=bearer(READ_TOKEN))
+    tag = await api.get("/api/v1/items/etcd/tags/v3.6.0", headers=bearer(READ_TOKEN))
+
+    [entry] = json.loads(listed.text)["entries"]
+    assert (entry["tag"], entry["finding"], entry["lost"], entry["detail"]) == ("v3.6.0", "incomplete", True, HOSTILE)
+    assert json.loads(tag.text)["damage"] == entry
 
 
 async def test_pause_and_resume(api: Site) -> None:
