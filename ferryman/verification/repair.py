@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Literal
 
-from ferryman.errors import Denied, NotFound, Permanent, RateLimited, TransferError
+from ferryman.errors import Denied, LoginRefused, NotFound, Permanent, RateLimited, TransferError
 from ferryman.reference import Reference, Repository
-from ferryman.registry.client import RegistryClient
+from ferryman.registry.client import ManifestRefused, RegistryClient
 from ferryman.store.records import Checked, Damage, MirroredTag
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.transports.base import Copied
+from ferryman.transports.tagging import put_tag
 from ferryman.verification.contents import Contents
 
 _MOST_HOLDERS = 5  # other repositories that are tried
@@ -66,23 +67,40 @@ class Repair:
         return "unknown"
 
     async def _restore(self, target: Repository, held: MirroredTag) -> bool:
-        """Put the tag back from this repository, or from another one of its registry that has the image."""
+        """Put the tag back from this repository, or from another one of its registry that has the image.
+
+        False: none has it. Raises TransferError if that cannot be told of all.
+        """
         if held.digest is None:
             return False
         holders = (await self._blobs.holders(target.registry, [held.digest], kind="manifest")).get(held.digest, set())
         others = sorted(holders - {target.name})[:_MOST_HOLDERS]
+        failure: TransferError | None = None
         for name in (target.name, *others):
-            source = Repository(target.registry, name).pinned(held.digest)
             try:
-                copied = await self._copy(source, target.tagged(held.tag))
-            except RateLimited:
+                if await self._take_from(Repository(target.registry, name), target, held.tag, held.digest):
+                    return True
+            except (RateLimited, LoginRefused):
                 raise
-            except TransferError:
-                continue
-            if copied.digest == held.digest and await self._is_whole(target, held.digest):
-                return True
+            except TransferError as error:
+                failure = failure if _is_lacking(error) else error
+        if failure is not None:
+            raise failure
         return False
+
+    async def _take_from(self, holder: Repository, target: Repository, tag: str, digest: str) -> bool:
+        """Copy by digest, for another form of the image would be another image; then the tag may name it."""
+        await self._copy(holder.pinned(digest), target.pinned(digest))
+        if not await self._is_whole(target, digest):
+            return False
+        await put_tag(self._registry, target.tagged(tag), await self._registry.get_manifest(target.pinned(digest)))
+        return True
 
     async def _is_whole(self, target: Repository, digest: str) -> bool:
         """Whether all of it is there: some registries accept manifests of which they lack blobs."""
         return not await Contents(self._registry, reads=False).lacking(target, digest)
+
+
+def _is_lacking(error: TransferError) -> bool:
+    """Whether the registry says that it lacks the image, or a part of it."""
+    return isinstance(error, NotFound) or (isinstance(error, ManifestRefused) and error.lacks_content)

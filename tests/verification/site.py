@@ -34,6 +34,7 @@ class Site:
         self.upstream = upstream
         self.target = workplace.target
         self.name = name  # of the repositories, at both ends
+        self.host = workplace.target.host  # the target's; a proxy may be in front of it
         self.source = Repository(upstream.host, name)
         self.database = workplace.database
         self.blobs = TargetBlobs(self.database, clock=workplace.clock)
@@ -43,7 +44,7 @@ class Site:
         self.results: list[Checked] = []
 
     def repository(self, name: str | None = None) -> Repository:
-        return Repository(self.target.host, name or self.name)
+        return Repository(self.host, name or self.name)
 
     def item(self, *, name: str | None = None, depth: Depth = "tags", repair: Repair = "missing") -> Item:
         return Item("app", self.source, self.repository(name), verify=VerifyRules(depth=depth, repair=repair))

@@ -6,7 +6,9 @@ import pytest
 
 from ferryman.kinds import Depth
 from tests.support.images import Image, Index, image, index, layer, push
+from tests.support.proxy import FaultyProxy
 from tests.support.workplace import tiny
+from tests.verification.faults import fail_at
 from tests.verification.site import Site
 
 
@@ -185,3 +187,28 @@ async def test_what_moved_upstream_meanwhile_is_asked_for_at_the_next_look(site:
     await site.verify(repair="missing")
 
     assert {each.held.tag: each.moved for each in site.results} == {"1": True, "2": False}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_fault_at_any_request_of_a_repair_loses_nothing(site: Site, proxy: FaultyProxy, status: int) -> None:
+    """The tag is gone upstream and at the target, and another repository has it: it is restored sooner or later."""
+    site.host = proxy.host
+    made = index([tiny(f"one {status}"), image([layer({"two": b"2"})], platform="linux/arm64")])
+    await site.mirror({"1": made})
+    await site.mirror({"1": made}, name=f"{site.name}-other")
+    await site.is_gone_upstream("1")
+    outcomes = set[str]()
+    for number in range(60):
+        site.remove(site.target, f"repositories/{site.name}")
+        came = fail_at(proxy, number, status)
+        found = await site.verify("contents", "missing")
+        proxy.mend()
+        outcomes |= set(found.values())
+        if not came:
+            break
+        assert await site.verify("contents", "missing") in ({}, {"1": "missing restored"})
+        assert site.names("1") == made.digest
+    assert not came
+    assert outcomes == {"missing", "missing restored"}
+    assert not await site.findings()

@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
 from ferryman.store.database.tables import marks, tags
 from ferryman.store.target_checks import BACKUP
 from tests.conftest import ReadLog
 from tests.support.images import Image, push
+from tests.support.proxy import FaultyProxy
 from tests.support.workplace import tiny
 from tests.verification.site import Site
 
@@ -202,3 +204,18 @@ async def test_a_look_goes_as_deep_as_items_yml_says(site: Site) -> None:
     assert await site.look({"1"}, site.item(depth="contents"), elapsed=LONG) == 1
 
     assert await status(site, "1") == ("queued", "target-incomplete")
+
+
+async def test_a_look_does_not_wait_for_long(
+    site: Site, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch, read_log: ReadLog
+) -> None:
+    site.host = proxy.host
+    await site.mirror(images("1"))
+    site.workplace.clock.advance(LONG.total_seconds())
+    monkeypatch.setattr("ferryman.verification.routine._LONGEST", 0.1)
+    gate = proxy.hold("^HEAD")
+
+    assert await look(site, "1") == 0
+
+    assert [line["event"] for line in read_log() if line["level"] == "warning"] == ["verification_cut"]
+    assert not gate.is_set()

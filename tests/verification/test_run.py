@@ -1,7 +1,7 @@
 """Whole items are verified in bounded steps, go on where they were interrupted, and never find what is not so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from tests.support.proxy import FaultyProxy
 from tests.support.serving import clean_up
 from tests.support.upstreams import made_up_digest
 from tests.support.workplace import tiny
+from tests.verification.faults import fail_at
 from tests.verification.site import Site
 from tests.verification.test_repair import layers_of
 
@@ -172,14 +173,6 @@ async def test_a_target_that_answers_nothing_is_asked_ten_times(site: Site, run_
     assert not await site.findings()
 
 
-@pytest.fixture
-async def proxy(site: Site) -> AsyncIterator[FaultyProxy]:
-    """In front of the target."""
-    started = await FaultyProxy(site.target.url).start()
-    yield started
-    await started.stop()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("depth", "status"), [("contents", 403), ("contents", 500), ("bytes", 403)])
 async def test_a_fault_at_any_request_finds_nothing_that_is_not_so(
@@ -225,21 +218,3 @@ def noting(results: dict[str, str]) -> Tell:
         results[each.held.tag] = each.damage.finding if each.damage else "intact"
 
     return note
-
-
-def fail_at(proxy: FaultyProxy, number: int, status: int) -> list[str]:
-    """Fail one request, and its repetitions. The list is empty as long as it has not come."""
-    came: list[str] = []
-    seen: list[str] = []
-
-    async def fault(request: web.Request) -> web.StreamResponse:
-        line = f"{request.method} {request.path}"
-        if line not in seen:
-            seen.append(line)
-        if seen.index(line) == number:
-            came.append(line)
-            return web.Response(status=status)
-        return await proxy.pass_on(request)
-
-    proxy.fail("", fault)
-    return came

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, case, exists, func, literal_column, select
 
 from ferryman.kinds import DamageKind, FindingKind
 from ferryman.store.database.database import Transaction
@@ -66,7 +66,8 @@ async def read_findings(
 
 async def count_damaged(connection: Transaction) -> list[DamagedTags]:
     """The tags that nothing repairs now, by item and finding."""
-    kind = case((findings.c.lost, "lost"), else_=findings.c.finding).label("kind")
+    lost: ColumnElement[str] = literal_column("'lost'")  # the same text where it is selected and grouped by
+    kind = case((findings.c.lost, lost), else_=findings.c.finding).label("kind")
     # Not a join: SQLite would begin it with all mirrored tags.
     waiting = exists().where(tags.c.id == findings.c.tag_id, _WAITING)
     query = (
