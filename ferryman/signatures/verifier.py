@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from ferryman.clock import Clock
-from ferryman.errors import Unsupported
+from ferryman.errors import SignatureRefused, Unsupported
 from ferryman.manifests.contents import Child, read
 from ferryman.manifests.limits import MAX_INDEX_DEPTH, MAX_MANIFESTS
 from ferryman.platforms import Platform, Platforms
@@ -81,7 +82,10 @@ class _Verification:
 
     async def run(self, rules: SignatureRules) -> Finding:
         digest = self._source.digest or ""
-        signers = await self._signers_of(digest, depth=1)
+        try:
+            signers = await self._signers_of(digest, depth=1)
+        except SignatureRefused as error:  # too many were read
+            return Finding("refused", digest, detail=str(error))
         if signers:
             return Finding("verified", digest, tuple(dict.fromkeys(signers)))
         if self._unfit:
@@ -90,7 +94,7 @@ class _Verification:
         return Finding("missing" if rules.missing == "warn" else "refused", digest, detail=detail)
 
     def _told(self) -> str:
-        reasons = list(dict.fromkeys(reason[:_LONGEST] for reason in self._unfit))
+        reasons = list(dict.fromkeys(map(_clean, self._unfit)))
         more = f" (and {len(reasons) - _MOST_TOLD} more)" if len(reasons) > _MOST_TOLD else ""
         return "; ".join(reasons[:_MOST_TOLD]) + more
 
@@ -125,7 +129,8 @@ class _Verification:
         for checker in self._checkers:
             if not isinstance(evidence, Unusable) and evidence.form in checker.forms:
                 try:
-                    return await asyncio.to_thread(checker.check, evidence, digest)
+                    signer = await asyncio.to_thread(checker.check, evidence, digest)
+                    return replace(signer, name=_clean(signer.name))
                 except Unfit as error:
                     self._unfit.append(str(error))
         return None
@@ -133,10 +138,11 @@ class _Verification:
     def _is_copied(self, child: Child) -> bool:
         """Whether the image may go to the target. What no platform can run needs no signature: attestations.
 
-        BuildKit's annotation alone does not count: anybody can write it beside an image that runs.
+        BuildKit's annotation alone does not count: anybody can write it beside an image that runs. Nor does an index
+        of images that run.
         """
         platforms = child.platforms
-        if platforms and all(platform.os == "unknown" for platform in platforms):
+        if platforms and not child.is_index and all(platform.os == "unknown" for platform in platforms):
             return False
         return not platforms or any(map(self._admits, platforms))
 
@@ -152,3 +158,8 @@ class _Verification:
                 f"{self._source} lists too many manifests, or nests them too deep",
                 registry=self._source.repository.registry,
             )
+
+
+def _clean(text: str) -> str:
+    """What strangers write ends up in the record, on terminals and pages."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST])

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ferryman.errors import ConfigurationError, NotFound, SignatureRefused, Unreachable
+from ferryman.errors import ConfigurationError, NotFound, Unreachable
 from ferryman.reference import Repository
 from ferryman.signature_findings import Finding
 from ferryman.signature_rules import KeylessRule, KeyRule, NotationRule, SignatureRule, SignatureRules
 from tests.signatures.conftest import Case, Verifying, images, key_rule, notation_rule, recorded
 from tests.signatures.made import authority, certify, private_key
-from tests.support.images import Image, attestation, image, index, layer, push
+from tests.support.images import OCI_INDEX, Image, Index, attestation, image, index, layer, push
 from tests.support.proxy import FaultyProxy
 from tests.support.referrers import ReferrersApi, list_tag
 
@@ -313,8 +313,9 @@ async def test_how_much_is_read_is_limited(verifying: Verifying) -> None:
     payloads = [f"{number}".encode() for number in range(501)]
     document["layers"] = [{**described, "digest": case.add_blob(each), "size": len(each)} for each in payloads]
     case.replace_manifest(digest, document)
-    with pytest.raises(SignatureRefused, match="no signature fits: 500 manifests and blobs"):
-        await verifying.verify(case, key_rule())
+    finding = await verifying.verify(case, key_rule(), missing="warn")
+    assert finding.verdict == "refused"
+    assert "no signature fits: 500 manifests and blobs of them were read" in str(finding.detail)
 
 
 async def test_a_registry_that_fails_has_refused_nothing(verifying: Verifying) -> None:
@@ -344,6 +345,28 @@ async def test_what_strangers_write_is_cut_in_messages(verifying: Verifying) -> 
     detail = str((await verifying.verify(case, key_rule())).detail)
     assert detail.endswith("(and 6 more)")
     assert len(detail) < 1000
+
+
+async def test_names_of_signers_are_printable(verifying: Verifying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate may name anything, and names end up on terminals."""
+    repository = await verifying.place(recorded("notation-jws-p256"))
+    monkeypatch.setattr(
+        "ferryman.signatures.notation.name_of", lambda certificate: "CN=\x1b[31m\0\u202eme" + "x" * 1000
+    )
+    [signer] = (await verifying.verify(repository, notation_rule())).signers
+    assert signer.name.startswith("CN=?[31m??me")
+    assert len(signer.name) == 300
+
+
+async def test_an_index_that_no_platform_runs_has_to_be_signed(verifying: Verifying) -> None:
+    """What it lists may run all the same."""
+    inner = index([image([layer({"evil": b"1"})])])
+    document = json.loads(index([AMD64, inner]).manifest)
+    document["manifests"][1]["platform"] = {"os": "unknown", "architecture": "unknown"}
+    whole = Index(json.dumps(document).encode(), OCI_INDEX, (AMD64, inner))
+    repository = await verifying.place(recorded("cosign-images-p256"))
+    await asyncio.to_thread(push, verifying.server.url, repository.name, "3", whole)
+    assert (await verifying.verify(repository, key_rule(), digest=whole.digest)).verdict == "refused"
 
 
 async def test_few_requests(verifying: Verifying) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ferryman.application import Application
 from ferryman.clock import SystemClock
 from ferryman.events import JobInfo, JobStarted, LookStarted
+from ferryman.signature_findings import Finding, Signer, Verdict
 from ferryman.store.notices import Delivery, Notice
 from ferryman.store.records import Intent, ItemKey, Job, Look, PlannedTag, SeenTag, Walk
 from tests.support.upstreams import made_up_digest
@@ -50,6 +51,10 @@ async def fill(app: Application) -> None:
         jobs[0], started_at=now, target_digest=made_up_digest("t"), identical=False, bytes_moved=1, bytes_reused=1,
         degraded=NAME,
     )  # fmt: skip
+    verdicts: list[Verdict] = ["verified", "refused"]
+    for job, verdict in zip(jobs, verdicts, strict=False):
+        signers = (Signer(NAME, NAME, "cosign", now),) if verdict == "verified" else ()
+        await record.signatures.record(job.id, Finding(verdict, job.digest, signers, NAME))
     later = now + timedelta(hours=1)
     await record.queue.fail(jobs[1], started_at=now, kind=NAME, error=NAME, retry_at=None, registry=NAME)
     await record.queue.fail(jobs[2], started_at=now, kind="denied", error=NAME, retry_at=later, registry=NAME)
