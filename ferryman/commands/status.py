@@ -91,7 +91,7 @@ async def status(
             click.echo("nothing has failed" if failed else "nothing is recorded of that yet")
             return
         console = text_tables.console()
-        table = text_tables.long_tags_table(console)
+        table = text_tables.long_tags_table(console, await record.signatures.of_copies(whole))
         for each in first:
             table.add(each)
         async for each in tags:

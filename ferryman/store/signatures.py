@@ -1,6 +1,6 @@
 """Who has signed what upstream's tags named, as verified before it was copied: a row of each tag and digest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -60,6 +60,16 @@ class SignatureLog:
         """What was found for the digests of one tag, the oldest first."""
         async with self._database.read() as connection:
             return await read_signature_checks(connection, tag_id)
+
+    async def of_copies(self, targets: Collection[str]) -> dict[int, Finding]:
+        """What was found for the digests of which these items' targets have copies, by the ids of their tags."""
+        query = (
+            select(signatures.c.tag_id, *_COLUMNS)
+            .join(tags, tags.c.id == signatures.c.tag_id)
+            .where(tags.c.target.in_(targets), signatures.c.digest == tags.c.mirrored_digest)
+        )
+        async with self._database.read() as connection:
+            return {key: _check(row).finding for key, *row in await connection.execute(query)}
 
 
 async def read_signature_checks(connection: Transaction, tag_id: int) -> tuple[SignatureCheck, ...]:

@@ -1,7 +1,8 @@
 """The tables that commands print for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ferryman.registry_waits import next_login
+from ferryman.signature_findings import Finding
 from ferryman.store.ledger import ItemSummary
 from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
 from ferryman.store.signatures import SignatureCheck
@@ -21,6 +23,7 @@ _PIPE_WIDTH = 4096  # columns: a table in a pipe, for `grep`, must not be cut or
 _ROOM_FOR_ALL_COUNTS, _ROOM_FOR_TARGET, _ROOM_FOR_NOTES, _ROOM_FOR_SOURCE = 105, 140, 150, 175
 _TAG = "item", "tag", "status", "tries"
 _MORE_OF_TAG = "pushed", "synced", "source digest", "target digest", "note"
+_UNSIGNED: Mapping[int, Finding] = MappingProxyType({})
 _COLOURS = {
     "synced": "green", "failed": "red", "running": "cyan", "queued": "yellow", "skipped": "dim",
     "verified": "green", "missing": "yellow", "refused": "red",
@@ -56,21 +59,30 @@ def _count(number: int, status: Status) -> Text:
     return Text(str(number) if number else "-", style=_COLOURS[status] if number else "dim")
 
 
-def long_tags_table(shown: Console) -> LongTable[TagRecord]:
+def long_tags_table(shown: Console, signed: Mapping[int, Finding] = _UNSIGNED) -> LongTable[TagRecord]:
     """As `tags_table`."""
-    return LongTable(shown, tags_table, [*_TAG, *_MORE_OF_TAG], _tag_cells)
+    return LongTable(
+        shown,
+        lambda tags: tags_table(tags, signed),
+        [*_TAG, *_MORE_OF_TAG],
+        lambda record: _tag_cells(record, signed),
+    )
 
 
-def tags_table(tags: Iterable[TagRecord]) -> "_Tags":
-    """A row per tag, with a note about errors. On a narrow terminal the notes follow below the table, unfolded."""
-    return _Tags(tags)
+def tags_table(tags: Iterable[TagRecord], signed: Mapping[int, Finding] = _UNSIGNED) -> "_Tags":
+    """A row per tag, with a note about errors. On a narrow terminal the notes follow below the table, unfolded.
+
+    `signed`: who has signed what the targets have, by the ids of the tags; the note says so.
+    """
+    return _Tags(tags, signed)
 
 
 class _Tags:
     """A table that adapts to the width."""
 
-    def __init__(self, tags: Iterable[TagRecord]) -> None:
+    def __init__(self, tags: Iterable[TagRecord], signed: Mapping[int, Finding]) -> None:
         self._tags = list(tags)
+        self._signed = signed
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.max_width >= _ROOM_FOR_NOTES:
@@ -78,13 +90,13 @@ class _Tags:
             return
         yield self._narrow_table()
         for record in self._tags:
-            if note := _note(record):
+            if note := _note(record, self._signed):
                 yield Text(f"{record.item}:{record.tag}: {note}")
 
     def _wide_table(self) -> Table:
         table = new_table(*_TAG, *_MORE_OF_TAG)
         for record in self._tags:
-            item, tag, status, tries, *times_and_digests, note = _tag_cells(record)
+            item, tag, status, tries, *times_and_digests, note = _tag_cells(record, self._signed)
             table.add_row(item, tag, coloured(status), tries, *times_and_digests, Text(note))
         return table
 
@@ -96,10 +108,10 @@ class _Tags:
         return table
 
 
-def _tag_cells(record: TagRecord) -> Sequence[str]:
+def _tag_cells(record: TagRecord, signed: Mapping[int, Finding]) -> Sequence[str]:
     return (
         record.item, record.tag, record.status, str(record.attempts), when(record.pushed_at), when(record.synced_at),
-        short(record.source_digest), short(record.target_digest), _note(record),
+        short(record.source_digest), short(record.target_digest), _note(record, signed),
     )  # fmt: skip
 
 
@@ -172,8 +184,10 @@ def short(digest: str | None) -> str:
     return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
-def _note(record: TagRecord) -> str:
+def _note(record: TagRecord, signed: Mapping[int, Finding]) -> str:
     parts = []
+    if (finding := signed.get(record.id)) is not None:
+        parts.append(f"signed by {finding.names}" if finding.signers else "not signed")
     if record.gone_at:
         parts.append(f"gone upstream since {when(record.gone_at)}")
     if record.degraded:

@@ -79,3 +79,18 @@ async def test_they_go_with_their_tag(database: Database, queue: Queue, clock: M
     async with database.write() as connection:
         await connection.execute(delete(tables.tags))
         assert await connection.scalar(select(func.count()).select_from(tables.signatures)) == 0
+
+
+async def test_what_the_target_has_is_told_apart_from_what_was_refused_since(
+    database: Database, queue: Queue, clock: ManualClock
+) -> None:
+    job, signatures = await enqueue(queue, clock), SignatureLog(database, clock=clock)
+    finding = Finding("verified", DIGEST, (Signer("SHA256:ab", "cosign.pub", "cosign"),))
+    await signatures.record(job.id, finding)
+    assert await signatures.of_copies([ITEM.target]) == {}
+    await queue.succeed(
+        job, started_at=clock.now(), target_digest=DIGEST, identical=True, bytes_moved=1, bytes_reused=0
+    )
+    await signatures.record(job.id, Finding("refused", made_up_digest("v2"), detail="not signed"))
+    assert await signatures.of_copies([ITEM.target]) == {job.id: finding}
+    assert await signatures.of_copies([]) == {}

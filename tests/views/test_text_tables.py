@@ -106,6 +106,17 @@ def test_attempts_show_their_time_duration_and_outcome(capsys: pytest.CaptureFix
     assert row[-1] == LONG
 
 
+def test_a_tags_note_says_who_has_signed_its_copy(capsys: pytest.CaptureFixture[str]) -> None:
+    copied = replace(RECORD, status="synced", error=None, reason=None)
+    signers = (Signer("CN=me", "store", "notation"), Signer("CN=me", "other store", "notation"))
+    for finding, note in (
+        (SignatureFinding("verified", "sha256:ab", signers), "signed by CN=me"),
+        (SignatureFinding("missing", "sha256:ab", detail="nobody"), "not signed"),
+    ):
+        _, row = printed(tables.tags_table([copied], {copied.id: finding}), capsys)
+        assert row[-1] == note
+
+
 def test_signatures_show_who_has_signed_and_why_nobody_counts(capsys: pytest.CaptureFixture[str]) -> None:
     signers = (Signer("CN=me", "store", "notation"), Signer("SHA256:ab", "cosign.pub", "cosign"))
     checks = [
