@@ -17,13 +17,18 @@ from ferryman.kinds import Depth
 from ferryman.kinds import Repair as RepairRule
 from ferryman.platforms import Platform
 from ferryman.record import Record, database_of, database_or_temporary, record_of
+from ferryman.reference import Reference
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry_pauses import RegistryPauses
+from ferryman.rollback.expiry import Expiry
+from ferryman.rollback.keeper import Keeper
+from ferryman.rollback.putting_back import Rollback
 from ferryman.scheduler import Scheduler
 from ferryman.settings import Settings
 from ferryman.store.queue.lease_owners import Owner
+from ferryman.transports.base import Overwriting
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.verification.examination import Examination
@@ -63,6 +68,7 @@ class Application:
     registry: RegistryClient
     pauses: RegistryPauses
     transport: TransportSelector
+    keeper: Keeper
     signatures: "SignatureVerifier | None" = None  # for this process's copies; None: no item asks for any
     window: ConcurrencyLimit | None = None  # of this process's copies; None: it has no pool
 
@@ -93,8 +99,31 @@ class Application:
 
     def verifier(self) -> Verifier:
         """Create what compares the record with the targets."""
-        repair = Repair(blobs=self.record.blobs, registry=self.registry, copy=self.transport.copy_within)
+
+        def keeping(target: Reference) -> Overwriting:
+            # Nobody holds the tag's lease meanwhile: no other tag is trusted to hold what it names.
+            return self.keeper.overwriting(target, alone=True)
+
+        repair = Repair(
+            blobs=self.record.blobs, registry=self.registry, copy=self.transport.copy_within, keeping=keeping
+        )
         return Verifier(targets=self.record.targets, repair=repair)
+
+    def rollback(self) -> Rollback:
+        """Create what puts tags back on what they named before."""
+        return Rollback(
+            rollbacks=self.record.rollbacks, keeper=self.keeper, registry=self.registry, clock=self.clock,
+            owner=self.owner.name,
+        )  # fmt: skip
+
+    async def settle_targets(self) -> None:
+        """Finish rollbacks that were interrupted, and remove the tags of digests that were kept long enough.
+
+        Call it before each cycle. Raises StoreError.
+        """
+        await self.rollback().finish(self.record.locks().held)
+        expiry = Expiry(keeper=self.keeper, kept=self.record.kept, registry=self.registry, clock=self.clock)
+        await expiry.run()
 
     def routine(self) -> Routine:
         """Create what verifies a few tags at every look."""
@@ -121,6 +150,7 @@ class Application:
             transport=self.transport,
             registry=self.registry,
             pauses=self.pauses,
+            keeping=self.keeper.overwriting,
             clock=self.clock,
             policy=RetryPolicy(max_attempts=self.settings.max_attempts, delay=self.settings.retry_delay),
             events=self.events,
@@ -221,7 +251,7 @@ class Application:
             credentials=_credentials(self.settings, configuration, clock=self.clock),
             bandwidth=configuration.bandwidth,
         )
-        _configure(self.transport, configuration, self.settings)
+        _configure(self.transport, self.keeper, configuration, self.settings)
         self.configuration, self.signatures = configuration, signatures
 
 
@@ -249,21 +279,21 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
             events=events,
         )
         stack.push_async_callback(registry.aclose)
-        transport = _transport(settings, configuration, record, registry, clock=clock)
+        transport = _transport(settings, record, registry, clock=clock)
+        keeper = Keeper(kept=record.kept, registry=registry)
+        _configure(transport, keeper, configuration, settings)
         stack.push_async_callback(transport.aclose)
         if engine:
             log.get().info("transports_ready", message="tags are copied", how=await transport.connect())
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
-        app = Application(settings, configuration, clock, events, owner, record, registry, pauses, transport)
+        app = Application(settings, configuration, clock, events, owner, record, registry, pauses, transport, keeper)
         if engine:
             app.signatures = app.signatures_of(configuration)
             await app.withdraw_former_items()  # before anything is claimed
         yield app
 
 
-def _transport(
-    settings: Settings, configuration: Configuration, record: Record, registry: RegistryClient, *, clock: Clock
-) -> TransportSelector:
+def _transport(settings: Settings, record: Record, registry: RegistryClient, *, clock: Clock) -> TransportSelector:
     address = EngineAddress.of(os.environ)
 
     # Imported where they are made: copying needs much more than finding out that there is nothing to copy.
@@ -283,12 +313,11 @@ def _transport(
 
         return DirectTransport(registry=registry, blobs=record.blobs, native=_native_platform(), clock=clock)
 
-    transport = TransportSelector(docker=docker, direct=direct)
-    _configure(transport, configuration, settings)
-    return transport
+    return TransportSelector(docker=docker, direct=direct)
 
 
-def _configure(transport: TransportSelector, configuration: Configuration, settings: Settings) -> None:
+def _configure(transport: TransportSelector, keeper: Keeper, configuration: Configuration, settings: Settings) -> None:
+    keeper.configure({str(item.target): item.history for item in configuration.items})
     transport.configure(
         default=settings.transport,
         by_target={item.target: item.transport or settings.transport for item in configuration.items},

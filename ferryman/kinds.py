@@ -18,6 +18,7 @@ DamageKind = Literal[FindingKind, "lost"]  # the same; `lost`: nobody has the ta
 Depth = Literal["tags", "contents", "bytes"]
 Repair = Literal["nothing", "missing", "all"]  # what it repairs: `missing` leaves alone what somebody else changed
 RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of that, for one tag
+Hold = Literal["rollback"]  # why a tag keeps what it has until a person releases it
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal["incomplete", "damaged", "login", "unreachable", "stalled", "disk", "changed", "recovered"]

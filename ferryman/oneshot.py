@@ -41,6 +41,7 @@ async def cycle_to_the_end(app: Application, items: Sequence[Item], view: View) 
     """
     targets = {str(item.target) for item in items}
     app.events.subscribe(view.observe)
+    await app.settle_targets()
     pool = app.pool(targets=targets)
     working = asyncio.create_task(pool.run(), name="pool")
     end_detector = _EndDetector(app, targets, view)

@@ -24,6 +24,7 @@ Reason = Literal[
     "retry",  # copy: it failed before
     "queued",  # copy: it is queued or running already
     "up-to-date",  # keep or adopt: the target has it
+    "rolled-back",  # keep: a person has put it back, and has not released it
     "excluded",  # skip: a pattern of `exclude`
     "not-included",  # skip: no pattern of `include`
     "signature",  # skip: a Cosign tag or a referrers list of an image that is not wanted
@@ -56,6 +57,7 @@ class Mirrored:
     imported: bool = False  # from the old history, not copied by this Ferryman
     pushed_at: datetime | None = None
     lacking_platforms: str | None = None  # the digest that a copy found to have none of the platforms wanted today
+    rolled_back: bool = False  # by a person, who has not released it
     referrers_changed: bool = False  # upstream has other referrers of its digest than the mirrored ones
     refused: bool = False  # its signatures were refused, and it is too early to try it again
 
@@ -331,9 +333,7 @@ def _outcome(
     tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None
 ) -> _Outcome:
     """The decision for a tag that the rules select."""
-    if record is not None and record.status in {"queued", "running"}:
-        return _Outcome("copy", "queued")  # if it is still unreadable, the copy fails
-    if outcome := _outcome_of_unread(tag, problem):
+    if outcome := (record and _outcome_under_way(record)) or _outcome_of_unread(tag, problem):
         return outcome
     if record is None:
         return _Outcome("copy", "new")
@@ -347,6 +347,15 @@ def _outcome(
         if outcome.action != "copy" and record.referrers_changed
         else outcome
     )
+
+
+def _outcome_under_way(record: Mirrored) -> _Outcome | None:
+    """The decision that does not depend on what upstream has now."""
+    if record.status in {"queued", "running"}:
+        return _Outcome("copy", "queued")  # if it is still unreadable, the copy fails
+    if record.rolled_back:
+        return _Outcome("keep", "rolled-back", "put back by a person, until `ferryman release`")
+    return None
 
 
 def _outcome_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Outcome | None:

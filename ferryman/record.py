@@ -13,6 +13,7 @@ from ferryman.store.actions import Actions
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
+from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
 from ferryman.store.look_requests import LookRequests
 from ferryman.store.notices import Notices
@@ -20,6 +21,7 @@ from ferryman.store.queue.lease_owners import Locks, locks
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
+from ferryman.store.rollbacks import Rollbacks
 from ferryman.store.samples import Samples
 from ferryman.store.services import Services
 from ferryman.store.signatures import SignatureLog
@@ -40,6 +42,8 @@ class Record:
     blobs: TargetBlobs
     targets: TargetChecks
     verifications: Verifications
+    kept: KeptDigests
+    rollbacks: Rollbacks
     cycles: CycleLog
     quiet_looks: QuietLookLog
     samples: Samples
@@ -108,6 +112,8 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         blobs=TargetBlobs(database, clock=clock),
         targets=TargetChecks(database, clock=clock, queued=queue.filled),
         verifications=Verifications(database, clock=clock),
+        kept=KeptDigests(database, clock=clock),
+        rollbacks=Rollbacks(database, clock=clock, queued=queue.filled),
         cycles=CycleLog(database),
         quiet_looks=QuietLookLog(database, clock=clock),
         samples=Samples(database),

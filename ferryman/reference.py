@@ -11,6 +11,7 @@ NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _REFERRERS_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
+_KEEP_TAG = re.compile(r"ferryman-keep-[0-9a-f]{32}")
 
 DOCKER_HUB = "docker.io"
 _HUB_SITE = "hub.docker.com"
@@ -44,6 +45,16 @@ def referrers_tag(digest: str) -> str:
     """The referrers tag of a manifest, for registries without the referrers API ("Referrers Tag Schema")."""
     algorithm, _, encoded = digest.partition(":")
     return f"{algorithm}-{encoded[:64]}"
+
+
+def keep_tag(digest: str) -> str:
+    """The tag that holds a digest at a target after its own tag was overwritten."""
+    return f"ferryman-keep-{digest.partition(':')[2][:32]}"
+
+
+def is_keep_tag(tag: str) -> bool:
+    """Whether Ferryman made the tag to hold a digest: it is nobody's image, and nobody's to mirror."""
+    return _KEEP_TAG.fullmatch(tag) is not None
 
 
 def parse_registry(text: str) -> str:

@@ -611,6 +611,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         imported=record.synced_at is None and (record.status == "synced" or record.mirrored_digest is not None),
         pushed_at=record.pushed_at,
         lacking_platforms=record.source_digest if lacks_platform else None,
+        rolled_back=record.hold == "rollback",
     )
 
 

@@ -185,6 +185,7 @@ class _Service:
         try:
             await self._app.withdraw_former_items()
             await self._app.record.look_requests.take()  # this cycle is what they ask for
+            await self._app.settle_targets()
             await scheduler.cycle(configuration, configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:

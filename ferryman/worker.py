@@ -36,7 +36,7 @@ from ferryman.signature_findings import Finding
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Job
 from ferryman.store.signatures import SignatureLog
-from ferryman.transports.base import Copied, Transport
+from ferryman.transports.base import Copied, Overwriting, Transport
 
 if TYPE_CHECKING:
     from ferryman.signatures.verifier import SignatureVerifier
@@ -82,16 +82,19 @@ class Worker:
         transport: Transport,
         registry: RegistryClient,
         pauses: RegistryPauses,
+        keeping: Callable[[Reference], Overwriting],
         clock: Clock,
         policy: RetryPolicy,
         events: Events,
         verifier: "Callable[[], SignatureVerifier | None]",
         signatures: SignatureLog,
     ) -> None:
+        """`keeping`: returns what keeps that which a target's tag names, before it is overwritten."""
         self._queue = queue
         self._transport = transport
         self._registry = registry
         self._pauses = pauses
+        self._keeping = keeping
         self._clock = clock
         self._policy = policy
         self._events = events
@@ -129,7 +132,8 @@ class Worker:
         await self._check_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
         await self._verify_signatures(job, source, platforms)
-        copied = await self._transport.copy(source, target, platforms, report)
+        overwriting = self._keeping(target) if job.overwrites else None
+        copied = await self._transport.copy(source, target, platforms, report, overwriting=overwriting)
         if not copied.confirmed:
             await self._verify(target, copied)
         return copied

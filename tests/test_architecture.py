@@ -25,7 +25,7 @@ ROWS = (
     ("inspection", "operations", "requested_looks", "requested_verifications"),
     ("application",),
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
-    ("event_log", "metrics", "scheduler", "worker"),
+    ("event_log", "metrics", "rollback", "scheduler", "worker"),
     (
         "liveness",
         "planner",
@@ -39,7 +39,7 @@ ROWS = (
     ),
     ("configuration", "discovery", "record", "registry_waits", "signatures", "transports"),
     ("registry", "remedies", "store", "items", "settings", "supervision"),
-    ("i18n", "manifests", "registry_options", "secret_files", "signature_findings", "signature_rules"),
+    ("i18n", "manifests", "moments", "registry_options", "secret_files", "signature_findings", "signature_rules"),
     (
         "addresses",
         "bandwidth",

@@ -220,6 +220,8 @@ def test_any_order_is_total_and_independent_of_the_order_of_arrival(
         (Mirrored("queued"), ("copy", "queued")),
         (Mirrored("queued", digest("a")), ("copy", "queued")),
         (Mirrored("running", digest("b")), ("copy", "queued")),
+        (Mirrored("synced", digest("b"), rolled_back=True), ("keep", "rolled-back")),
+        (Mirrored("synced", rolled_back=True), ("keep", "rolled-back")),
     ],
 )
 def test_the_recorded_upstream_digest_decides(record: Mirrored | None, expected: tuple[str, str]) -> None:

@@ -12,7 +12,9 @@ from ferryman.reference import (
     Reference,
     Repository,
     is_digest,
+    is_keep_tag,
     is_tag,
+    keep_tag,
     parse_registry,
     referrers_tag,
     subject_of,
@@ -163,3 +165,11 @@ def test_the_subject_of_a_cosign_or_referrers_tag(suffix: str) -> None:
 def test_the_referrers_tag_of_a_digest(digest: str, tag: str) -> None:
     assert referrers_tag(digest) == tag
     assert is_tag(tag)
+
+
+def test_the_tag_that_holds_a_digest() -> None:
+    tag = keep_tag(f"sha256:{'0123456789abcdef' * 4}")
+    assert tag == f"ferryman-keep-{'0123456789abcdef' * 2}"
+    assert is_keep_tag(tag)
+    assert is_keep_tag(keep_tag(f"sha512:{'b' * 128}"))
+    assert not is_keep_tag("ferryman-keep-sake")

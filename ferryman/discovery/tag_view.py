@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ferryman.discovery.base import Page, UpstreamTag
+from ferryman.reference import is_keep_tag
 
 _SAME_TIME = timedelta(seconds=1)  # times may have been stored with less precision
 
@@ -30,6 +31,8 @@ class TagView:
         self.newest_first &= page.newest_first
         news = unchanged = False
         for tag in page.tags:
+            if is_keep_tag(tag.name):  # upstream is another Ferryman's target
+                continue
             before = self._known.get(tag.name)
             changed = _changed(before, tag)
             news |= changed is True

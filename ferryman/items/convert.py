@@ -9,7 +9,7 @@ from typing import TypeVar
 from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
+from ferryman.items.model import KEPT, UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.signatures import to_signature_rules
@@ -76,6 +76,7 @@ class _Converter:
             self.raw.image or source.image, source, target, self._rules(own, transport, signatures), platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
             self._probe(own, source.registry), _verify(own, self.defaults), signatures,
+            KEPT if (history := _first(own.history, self.defaults.history)) is None else history,
         )  # fmt: skip
 
     def _probe(self, own: ItemKeys, registry: str) -> ProbeMode:

@@ -106,6 +106,14 @@ def _duration(value: object) -> timedelta:
     raise ValueError("expected a duration such as 30d or 12h")
 
 
+def _period(value: object) -> timedelta:
+    if value in (0, "0") and not isinstance(value, bool):
+        return timedelta()
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected a duration such as 90d, or 0")
+
+
 def _true_or(word: str) -> Callable[[object], object]:
     def check(value: object) -> object:
         truth = _boolean(value)
@@ -214,6 +222,7 @@ Rate = Annotated[str, Field(pattern=PATTERN)] | _FROM_ENVIRONMENT
 Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | dict[str, Rate])]
 Seconds = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str)]
 Duration = Annotated[timedelta, PlainValidator(_duration, json_schema_input_type=str)]
+Period = Annotated[timedelta, PlainValidator(_period, json_schema_input_type=str | Literal[0])]
 Deep = Annotated[
     bool | Literal["bytes"], PlainValidator(_true_or("bytes"), json_schema_input_type=bool | Literal["bytes"])
 ]
@@ -373,6 +382,12 @@ class ItemKeys(_Strict):
         None,
         description="Copy only what is signed: a list of keys, identities and trust stores of which one has to fit; "
         "false: everything.",
+    )
+    history: Period | None = Field(
+        None,
+        description="What a tag of the target named before it was overwritten stays there for this time, such as 90d, "
+        "and can be put back; 0: it does not stay.",
+        json_schema_extra={"default": "90d"},
     )
 
 

@@ -15,6 +15,7 @@ from ferryman.registry_options import RegistryOptions
 from ferryman.signature_rules import SignatureRules
 
 Order = Literal["newest", "version", "name"]
+KEPT = timedelta(days=90)  # how long what is overwritten at a target can be put back
 UNREACHABLE_AFTER = 2  # cycles
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
@@ -54,6 +55,7 @@ class Item:
     probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
     verify: VerifyRules = VerifyRules()
     signatures: SignatureRules | None = None  # who has to have signed what is copied; None: nobody
+    history: timedelta = KEPT  # what a tag named before stays at the target; zero: it does not
 
     @property
     def registries(self) -> tuple[str, str]:

@@ -108,6 +108,14 @@ def join(parts: Sequence[Part]) -> Manifest:
     return Manifest.made(body, media_type)
 
 
+def empty_index(purpose: str, *, docker: bool) -> Manifest:
+    """An index without any images; each purpose gives other bytes. It needs no blobs. `docker`: of Docker's type."""
+    media_type = DOCKER_LIST if docker else OCI_INDEX
+    annotations = {"org.opencontainers.image.title": purpose}
+    body = {"schemaVersion": 2, "mediaType": media_type, "manifests": [], "annotations": annotations}
+    return Manifest.made(json.dumps(body, indent=2).encode(), media_type)
+
+
 def _entry(descriptor: Mapping[str, Any]) -> Entry:
     return Entry(
         str(descriptor["digest"]),

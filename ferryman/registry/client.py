@@ -207,6 +207,15 @@ class RegistryClient:
             self.capabilities(reference.repository.registry).lists_referrers = False
         return Stored(digest, confirmed=manifest_responses.describe(spec, response, pinned=digest) is not None)
 
+    async def delete_manifest(self, reference: Reference) -> bool:
+        """Delete a manifest with every tag that names it, or, where the registry can, a tag alone.
+
+        True: it is not there any more. False: the registry does not delete (by default distribution's does not), or
+        not by tag.
+        """
+        response = await self._sender.send(self._requests(reference.repository.registry).delete_manifest(reference))
+        return response.ok or response.status == HTTPStatus.NOT_FOUND
+
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a target repository has the blob; None: its answer to HEAD does not say."""
         return (await self.head_blob(repository, digest)).there

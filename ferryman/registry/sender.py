@@ -19,7 +19,7 @@ from ferryman.registry.limits.host_limits import HostLimits
 _BACKOFF = (0.5, 1.0)  # seconds before each retry
 _LATE = 90  # seconds after which no retry is started
 _REDIRECTS = 5
-_REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _SMALL_BODY = 64 * 1024  # bytes
 _SHORT = timedelta(seconds=10)  # the longest Retry-After that is waited for here
 

@@ -16,6 +16,7 @@ from ferryman.store.database.tables import (
     blobs,
     history,
     item_columns,
+    kept_digests,
     look_requests,
     looks,
     lookup_failures,
@@ -221,7 +222,7 @@ class Ledger:
             for chunk in chunks(sorted(targets)):
                 gone = delete(tags).where(tags.c.target.in_(chunk), not_(status_is("running")))
                 number += (await connection.execute(gone)).rowcount
-                for table in (walks, lookup_failures, looks):
+                for table in (walks, lookup_failures, looks, kept_digests):
                     await connection.execute(delete(table).where(table.c.target.in_(chunk)))
                 for registry, _, name in (target.partition("/") for target in chunk):
                     held = and_(blobs.c.registry == registry, blobs.c.repository == name)

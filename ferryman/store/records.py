@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ferryman.kinds import FindingKind, PauseScope, RepairOutcome
+from ferryman.kinds import FindingKind, Hold, PauseScope, RepairOutcome
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
 TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
@@ -46,6 +46,8 @@ class TagRecord:
     failed_at: datetime | None = None  # the first failure since it was last synced or skipped
     moved_at: datetime | None = None  # when upstream's tag was last found to name another digest; None: never
     probed_at: datetime | None = None  # when upstream was last asked for its digest; None: the list has told it
+    hold: Hold | None = None  # why nothing is copied over it, until a person releases it
+    held_at: datetime | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -85,6 +87,7 @@ class Job:
     platforms: str | None  # as in items.yml; None: the transport's default
     attempt: int  # 1-based
     token: str
+    overwrites: bool = False  # the target's tag is known to exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,7 @@ class MirroredTag:
     checked_at: datetime | None  # when the target was last asked; None: never, or not since the database was restored
     intact_at: datetime | None  # when the target was last known to have it; None: as above
     damaged: bool  # the last check has found something
+    held: bool  # it is not to be copied from upstream, until a person releases it
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +246,29 @@ class Checked:
     def is_well(self) -> bool:
         """Whether the target has the tag now."""
         return self.damage is None or self.repair == "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDigest:
+    """A digest that has a tag of Ferryman's own at a target, since its own tag was overwritten."""
+
+    target: str
+    digest: str
+    kept_at: datetime
+    state: Literal["pending", "kept", "leaving"]  # not confirmed yet; there; being removed
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRollback:
+    """A rollback that has begun: the target's tag has its digest, or still the one before."""
+
+    id: int  # of the tag
+    target: str
+    tag: str
+    digest: str
+    actor: str
+    owner: str  # the process that does it
+    began_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +364,9 @@ class Paused:
         return bool(self.everything or self.items or self.registries)
 
 
-ActionName = Literal["requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify"]
+ActionName = Literal[
+    "requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify", "rollback", "release"
+]
 
 
 @dataclass(frozen=True, slots=True)

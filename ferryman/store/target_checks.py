@@ -96,7 +96,7 @@ async def _record_damage(connection: Transaction, checked: Checked, depth: Depth
     again = new_round(REASONS[checked.damage.finding], now)
     if checked.moved:
         again["probed_at"] = None  # the next look asks upstream
-    change = _UNCHANGED.values(again) if is_queued else _marked(depth)
+    change = _UNCHANGED.where(tags.c.hold.is_(None)).values(again) if is_queued else _marked(depth)
     parameters = _key(checked.held) if is_queued else {**_key(checked.held), "now": now}
     if not (await connection.execute(change, parameters)).rowcount:
         return 0
@@ -129,6 +129,7 @@ _MIRRORED: Select[tuple[object, ...]] = (
         tags.c.gone_at.is_not(None), tags.c.target_checked_at,
         case((_is_damaged, findings.c.intact_at), else_=tags.c.target_checked_at),
         _is_damaged,
+        tags.c.hold.is_not(None),
     )
     .join_from(tags, findings, isouter=True)
     .where(status_is("synced"))

@@ -20,6 +20,14 @@ class ProgressSink(Protocol):
         ...
 
 
+class Overwriting(Protocol):
+    """Told before the target's tag may name another manifest, so that the one that it names now can be kept."""
+
+    async def __call__(self, digest: str | None) -> None:
+        """`digest`: that the tag is going to name; None: the engine has not made it yet. Raises TransferError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """The result of a finished copy."""
@@ -37,12 +45,19 @@ class Transport(Protocol):
     """Copies one tag."""
 
     async def copy(
-        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+        self,
+        source: Reference,
+        target: Reference,
+        platforms: Platforms | None,
+        progress: ProgressSink,
+        *,
+        overwriting: Overwriting | None = None,
     ) -> Copied:
         """Copy the manifest that `source` names by digest to `target`'s tag.
 
         `platforms` None means the transport's own default. The tag at the target never names an incomplete image.
-        Cancelling stops the work at once. Raises TransferError.
+        `overwriting` None: the target has no such tag, as far as known. Cancelling stops the work at once. Raises
+        TransferError.
         """
         ...
 

@@ -7,7 +7,7 @@ from ferryman.errors import EngineUnavailable
 from ferryman.kinds import TransportName
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 
 if TYPE_CHECKING:
     from ferryman.transports.direct.transport import DirectTransport
@@ -86,13 +86,21 @@ class TransportSelector:
         return f"through {engine}" if "direct" not in names else f"through {engine}, and directly where an item says so"
 
     async def copy(
-        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+        self,
+        source: Reference,
+        target: Reference,
+        platforms: Platforms | None,
+        progress: ProgressSink,
+        *,
+        overwriting: Overwriting | None = None,
     ) -> Copied:
         """See Transport."""
         if self._goes_through_engine(target.repository, platforms):
-            return await self._through_engine().copy(source, target, platforms, progress)
+            return await self._through_engine().copy(source, target, platforms, progress, overwriting=overwriting)
         referrers = target.repository in self._with_referrers
-        return await self._directly().copy(source, target, platforms, progress, referrers=referrers)
+        return await self._directly().copy(
+            source, target, platforms, progress, referrers=referrers, overwriting=overwriting
+        )
 
     async def copy_within(self, source: Reference, target: Reference) -> Copied:
         """Copy everything from one repository of a registry to another, or to another tag. Raises TransferError."""

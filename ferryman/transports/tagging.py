@@ -1,23 +1,29 @@
-"""Puts a manifest under its tag, and tolerates immutable tags and lost answers if the tag is right already."""
+"""Puts a manifest under its tag, tolerating immutable tags and lost answers if the tag is right; removes tags."""
 
 from contextlib import suppress
 
 from ferryman.errors import LoginRefused, RateLimited, TransferError, Unreachable, Unsupported
+from ferryman.manifests.index import empty_index
 from ferryman.manifests.manifest import Manifest
 from ferryman.reference import Reference
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
+from ferryman.transports.base import Overwriting
 
 
 class TagRefused(Unsupported):
     """The target accepts the manifest, but does not let the tag name it: the tag is immutable."""
 
 
-async def put_tag(registry: RegistryClient, tag: Reference, manifest: Manifest) -> Stored:
+async def put_tag(
+    registry: RegistryClient, tag: Reference, manifest: Manifest, overwriting: Overwriting | None = None
+) -> Stored:
     """Put a manifest under a tag. A refusal or a lost answer is no error if the tag names the manifest already.
 
     A refusal because the registry lacks content is one: it has lost a part of what the tag names. Raises TagRefused if
-    only the tag is refused, and what `put_manifest` raises.
+    only the tag is refused, and what `put_manifest` and `overwriting` raise.
     """
+    if overwriting is not None:
+        await overwriting(manifest.digest)
     try:
         return await registry.put_manifest(tag, manifest)
     except (RateLimited, LoginRefused):
@@ -48,6 +54,20 @@ async def accepts_manifest(registry: RegistryClient, target: Reference, manifest
             raise
         return False
     return True
+
+
+async def remove_tag(registry: RegistryClient, tag: Reference) -> bool:
+    """Remove a tag, and never what it names, which others may need. False: the registry deletes nothing.
+
+    Many registries delete manifests alone, with all their tags, and some do so even if they are asked for a tag. So
+    the tag is put on an empty index of its own, and that is deleted. Repeating it after a crash does no harm.
+    """
+    docker = not registry.capabilities(tag.repository.registry).takes_oci_indexes
+    own = empty_index(str(tag), docker=docker)
+    if not await registry.delete_manifest(tag.repository.pinned(own.digest)):  # before anything is overwritten
+        return False
+    await registry.put_manifest(tag, own)
+    return await registry.delete_manifest(tag.repository.pinned(own.digest))
 
 
 async def _current_digest(registry: RegistryClient, tag: Reference) -> str | None:

@@ -9,7 +9,7 @@ from ferryman.reference import Reference, Repository
 from ferryman.registry.client import ManifestRefused, RegistryClient
 from ferryman.store.records import Checked, Damage, MirroredTag
 from ferryman.store.target_blobs import TargetBlobs
-from ferryman.transports.base import Copied
+from ferryman.transports.base import Copied, Overwriting
 from ferryman.transports.tagging import put_tag
 from ferryman.verification.contents import Contents
 
@@ -21,15 +21,25 @@ CopyWithin = Callable[[Reference, Reference], Awaitable[Copied]]
 class Repair:
     """Repairs tags. One object for the life of a process."""
 
-    def __init__(self, *, blobs: TargetBlobs, registry: RegistryClient, copy: CopyWithin) -> None:
-        """`copy`: from one reference of a registry to another one there, without upstream."""
+    def __init__(
+        self,
+        *,
+        blobs: TargetBlobs,
+        registry: RegistryClient,
+        copy: CopyWithin,
+        keeping: Callable[[Reference], Overwriting],
+    ) -> None:
+        """`copy`: from one reference of a registry to another one there, without upstream. `keeping`: see Worker."""
         self._blobs = blobs
         self._registry = registry
         self._copy = copy
+        self._keeping = keeping
 
     async def repair(self, target: Repository, held: MirroredTag, damage: Damage) -> Checked:
         """What came of it, to be recorded by the caller. Raises StoreError, and TransferError."""
         await self._correct_record(target, damage)
+        if held.held:  # upstream has something else, which nobody has released
+            return Checked(held, damage, "restored" if await self._restore(target, held) else "lost")
         upstream = await self._upstream(held)
         if not isinstance(upstream, Permanent):
             return Checked(held, damage, "queued", moved=upstream == "moved")
@@ -93,7 +103,8 @@ class Repair:
         await self._copy(holder.pinned(digest), target.pinned(digest))
         if not await self._is_whole(target, digest):
             return False
-        await put_tag(self._registry, target.tagged(tag), await self._registry.get_manifest(target.pinned(digest)))
+        manifest, named = await self._registry.get_manifest(target.pinned(digest)), target.tagged(tag)
+        await put_tag(self._registry, named, manifest, self._keeping(named))
         return True
 
     async def _is_whole(self, target: Repository, digest: str) -> bool:

@@ -17,6 +17,8 @@ _REASONS = {
     "queued": N_("waits for its turn"),
     "paused": N_("waits for the end of a pause"),
     "up-to-date": N_("the target has it"),
+    "rolled-back": N_("a person has put it back, and has not released it"),
+    "released": N_("a person has released it"),
     "excluded": N_("a pattern of `exclude` leaves it out"),
     "not-included": N_("no pattern of `include` matches"),
     "signature": N_("a signature, an attestation or a list of referrers"),

@@ -30,6 +30,8 @@ def why(record: TagRecord) -> Why:
             return Why(_("is being copied"))
         case "synced" if record.error is not None:
             return Why(_("mirrored before, and upstream's tag cannot be read now"), record.error)
+        case "synced" if record.hold is not None:
+            return Why(_reason("rolled-back"))
         case "synced":
             return Why(_reason(_UP_TO_DATE))
         case _:  # it waits, or is not wanted

@@ -31,6 +31,8 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("natural_order", sa.String().with_variant(sa.String(collation="C"), "postgresql")))
     op.add_column("tags", sa.Column("contents_checked_at", _TIME))
     op.add_column("tags", sa.Column("bytes_checked_at", _TIME))
+    op.add_column("tags", sa.Column("hold", sa.String()))
+    op.add_column("tags", sa.Column("held_at", _TIME))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
@@ -53,6 +55,7 @@ def upgrade() -> None:
     _index_tags()
     _create_digests()
     _create_verification()
+    _create_rollbacks()
     _create_looks()
     _create_signatures()
     _create_actions()
@@ -93,6 +96,8 @@ def _create_digests() -> None:
         sa.Column("side", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("at", _TIME),
+        sa.Column("copy_of", sa.String()),
+        sa.Column("platforms", sa.String()),
         sa.CheckConstraint("side IN ('source', 'target')", name="side"),
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=_OWNED, ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_digests"),
@@ -144,6 +149,30 @@ def _create_signatures() -> None:
         sa.CheckConstraint("verdict IN ('verified', 'missing', 'refused')", name="verdict"),
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_signatures_tag_id_tags", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tag_id", "digest", name="pk_signatures"),
+    )
+
+
+def _create_rollbacks() -> None:
+    op.create_table(
+        "kept_digests",
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("kept_at", _TIME, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("changed_at", _TIME, nullable=False),
+        sa.CheckConstraint("state IN ('pending', 'kept', 'leaving')", name="state"),
+        sa.PrimaryKeyConstraint("target", "digest", name="pk_kept_digests"),
+    )
+    op.create_table(
+        "rollbacks",
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("held_before", sa.Boolean(), nullable=False),
+        sa.Column("began_at", _TIME, nullable=False),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_rollbacks_tag_id_tags", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tag_id", name="pk_rollbacks"),
     )
 
 
@@ -265,11 +294,14 @@ def _create_notices() -> None:
 def _take_over() -> None:
     """Fill the new columns and tables from what is recorded. `at` stays empty: the time was not recorded."""
     op.execute("UPDATE attempts SET target = (SELECT target FROM tags WHERE tags.id = attempts.tag_id)")
-    for side in ("source", "target"):
-        op.execute(
-            f"INSERT INTO digests (tag_id, side, digest) "  # noqa: S608 - no value of a stranger
-            f"SELECT id, '{side}', {side}_digest FROM tags WHERE {side}_digest IS NOT NULL ORDER BY id"
-        )
+    op.execute(
+        "INSERT INTO digests (tag_id, side, digest) "
+        "SELECT id, 'source', source_digest FROM tags WHERE source_digest IS NOT NULL ORDER BY id"
+    )
+    op.execute(
+        "INSERT INTO digests (tag_id, side, digest, copy_of, platforms) SELECT id, 'target', target_digest, "
+        "mirrored_digest, mirrored_platforms FROM tags WHERE target_digest IS NOT NULL ORDER BY id"
+    )
     op.execute(
         "UPDATE tags SET last_outcome = (SELECT outcome FROM attempts "
         "WHERE attempts.id = (SELECT max(id) FROM attempts WHERE tag_id = tags.id))"
@@ -323,6 +355,8 @@ def downgrade() -> None:
         "samples",
         "cycles",
         "looks",
+        "rollbacks",
+        "kept_digests",
         "verifications",
         "findings",
         "digests",
@@ -357,6 +391,8 @@ def downgrade() -> None:
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["source_registry", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_registry", "tags", columns, sqlite_where=due, postgresql_where=due)
+    op.drop_column("tags", "held_at")
+    op.drop_column("tags", "hold")
     op.drop_column("tags", "bytes_checked_at")
     op.drop_column("tags", "contents_checked_at")
     op.drop_column("tags", "natural_order")

@@ -14,7 +14,7 @@ from ferryman.discovery.survey import Survey, survey
 from ferryman.items.model import Rules
 from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform
-from ferryman.reference import Repository
+from ferryman.reference import Repository, keep_tag
 from ferryman.registry.client import RegistryClient
 from tests.discovery.support import NGINX
 from tests.support.upstreams import NOON, made_up_digest
@@ -91,3 +91,14 @@ def test_a_complete_walk_corrects_everything(
     assert {tag.name: tag for tag in found.tags} == shelf.tags
     assert found.gone == known.keys() - shelf.tags.keys()
     assert found.seen == shelf.tags.keys()
+
+
+def test_what_another_ferryman_keeps_is_nobody_s_to_mirror() -> None:
+    shelf = Shelf(page_size=2)
+    for name in ("1", keep_tag(made_up_digest("old")), "2"):
+        shelf.push(name, 1)
+    selector = RuleSelector(Rules(), None, Platform("linux", "amd64"))
+
+    found = look(shelf, {}, selector)
+
+    assert {tag.name for tag in found.tags} == {"1", "2"} == found.seen

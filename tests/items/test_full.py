@@ -284,3 +284,13 @@ def test_how_targets_are_verified_has_defaults_key_by_key(tmp_path: Path) -> Non
     assert inherited.verify == VerifyRules(every=timedelta(days=7), depth="contents", repair="all")
     plain = one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]")
     assert plain.verify == VerifyRules(every=timedelta(days=30), depth="tags", repair="missing")
+
+
+def test_how_long_digests_are_kept(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, history: 30d}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, history: 0}, {source: quay.io/a/d, history: 12h}]"
+    )
+    periods = [timedelta(days=30), timedelta(0), timedelta(hours=12)]
+    assert [item.history for item in read(tmp_path, text).items] == periods
+    assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").history == timedelta(days=90)

@@ -3,7 +3,9 @@
 from ferryman.clock import Clock
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
+from ferryman.rollback.keeper import Keeper
 from ferryman.store.database.database import Database
+from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.store.target_checks import TargetChecks
 from ferryman.transports.base import Copied
@@ -19,6 +21,7 @@ from tests.support.transports import NATIVE
 def verifier_of(client: RegistryClient, database: Database, targets: TargetChecks, clock: Clock) -> Verifier:
     """What compares the record with the targets."""
     blobs = TargetBlobs(database, clock=clock)
+    keeper = Keeper(kept=KeptDigests(database, clock=clock), registry=client)
 
     async def copy(source: Reference, target: Reference) -> Copied:
         def direct() -> DirectTransport:
@@ -26,7 +29,8 @@ def verifier_of(client: RegistryClient, database: Database, targets: TargetCheck
 
         return await TransportSelector(docker=_no_engine, direct=direct).copy_within(source, target)
 
-    return Verifier(targets=targets, repair=Repair(blobs=blobs, registry=client, copy=copy))
+    repair = Repair(blobs=blobs, registry=client, copy=copy, keeping=keeper.overwriting)
+    return Verifier(targets=targets, repair=repair)
 
 
 def routine_of(client: RegistryClient, database: Database, targets: TargetChecks, clock: Clock) -> Routine:

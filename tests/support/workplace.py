@@ -14,14 +14,16 @@ from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
 from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.registry_pauses import RegistryPauses
+from ferryman.rollback.keeper import Keeper
 from ferryman.signatures.verifier import SignatureVerifier
 from ferryman.store.database.database import Database
+from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Attempt, ItemKey, Job, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.store.signatures import SignatureLog
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import EngineShare, WorkerPool
 from tests.support.clock import PatientClock, Unwaiting
@@ -69,12 +71,20 @@ class ScriptedTransport:
         return gate
 
     async def copy(
-        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+        self,
+        source: Reference,
+        target: Reference,
+        platforms: Platforms | None,
+        progress: ProgressSink,
+        *,
+        overwriting: Overwriting | None = None,
     ) -> Copied:
         tag = str(target.tag)
         self.asked.append(tag)
         self.sources.append(str(source))
         self.platforms.append(platforms)
+        if overwriting is not None:
+            await overwriting(None)
         act = self._acts[tag].pop(0) if self._acts[tag] else self.push
         try:
             return await act(target, progress)
@@ -161,6 +171,8 @@ class Workplace:
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=Unwaiting(self.clock), events=self.events)
         self.transport = ScriptedTransport(target)
         self.verifier: SignatureVerifier | None = None  # most items ask for no signatures
+        self.kept = KeptDigests(database, clock=self.clock)
+        self.keeper = Keeper(kept=self.kept, registry=client)
         self._name = name
         self._background: list[asyncio.Task[object]] = []
 
@@ -197,8 +209,8 @@ class Workplace:
     def worker(self, queue: Queue | None = None) -> Worker:
         return Worker(
             queue=queue or self.queue, transport=self.transport, registry=self.client, pauses=self.pauses,
-            clock=self.clock, policy=POLICY, events=self.events, verifier=lambda: self.verifier,
-            signatures=SignatureLog(self.database, clock=self.clock),
+            keeping=self.keeper.overwriting, clock=self.clock, policy=POLICY, events=self.events,
+            verifier=lambda: self.verifier, signatures=SignatureLog(self.database, clock=self.clock),
         )  # fmt: skip
 
     def pool(

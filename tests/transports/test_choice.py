@@ -9,7 +9,7 @@ from ferryman.errors import EngineUnavailable
 from ferryman.kinds import TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import Reference, Repository
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.transports.choice import TransportSelector
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.transports.engine.address import EngineAddress
@@ -47,6 +47,7 @@ class Choice:
             sink: ProgressSink,
             *,
             referrers: bool = False,
+            overwriting: Overwriting | None = None,
         ) -> Copied:
             self.taken.append(f"{name}, with referrers" if referrers else name)
             return Copied("", identical=True, bytes_moved=0, bytes_reused=0)

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ferryman.kinds import Depth
+from ferryman.store.records import PendingRollback
+from ferryman.store.rollbacks import Rollbacks
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.proxy import FaultyProxy
 from tests.support.workplace import tiny
@@ -212,3 +214,20 @@ async def test_a_fault_at_any_request_of_a_repair_loses_nothing(site: Site, prox
     assert not came
     assert outcomes == {"missing", "missing restored"}
     assert not await site.findings()
+
+
+async def test_what_a_person_has_put_back_is_never_repaired_from_upstream(site: Site) -> None:
+    old, new = tiny("old"), tiny("new")
+    await site.mirror({"1": old})
+    await site.mirror({"1": new})
+    push(site.target.url, site.name, "1", old)
+    rollbacks = Rollbacks(site.database, clock=site.workplace.clock, queued=site.workplace.queue.filled)
+    begun = await rollbacks.begin(str(site.repository()), "1", old.digest, actor="cli:me@here", owner="me")
+    assert isinstance(begun, PendingRollback)
+    assert await rollbacks.end(begun)
+    site.lose_tag("1")
+
+    assert await site.verify(repair="missing") == {"1": "missing restored"}
+
+    assert site.names("1") == old.digest
+    assert await site.workplace.queue.claim() is None

@@ -18,6 +18,7 @@ from ferryman.registry.http.messages import SMALL, Body, Flow, Request, RequestS
 _LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository in one page
 _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
 _NO_HEAD = frozenset({400, 405, 501})  # answers of registries that do not support HEAD
+_NO_DELETE = frozenset({400, 404, 405, 501})  # answers of registries that do not delete, or have no such manifest
 _LOGIN_REFUSED = frozenset({401})
 _ABSENT = _NO_HEAD | {404}
 _NO_MANIFEST_HEAD_ELSEWHERE = _NO_HEAD | {403}
@@ -55,6 +56,19 @@ class RequestBuilder:
             scopes=_pushing(name),
             pushes=True,
             needs_login=True,
+            timeout_class=TimeoutClass.COMMIT,
+        )
+
+    def delete_manifest(self, reference: Reference) -> RequestSpec:
+        name = reference.repository.name
+        return RequestSpec(
+            self.host,
+            Request("DELETE", self._v2(f"{name}/manifests/{reference.selector}")),
+            _called(reference),
+            repository=name,
+            scopes=(f"repository:{name}:pull,push,delete",),
+            needs_login=True,
+            accepts=_NO_DELETE,
             timeout_class=TimeoutClass.COMMIT,
         )
 

@@ -125,6 +125,8 @@ tags = Table(
     Column("natural_order", _CodePoints),  # sorts tags by name, numbers in it by value
     Column("contents_checked_at", UtcDateTime),  # as `target_checked_at`: for all that its manifests name,
     Column("bytes_checked_at", UtcDateTime),  # and for the bytes of all of that
+    Column("hold", String),  # why nothing is copied over what the target has, until a person releases it
+    Column("held_at", UtcDateTime),
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -238,6 +240,8 @@ digests = Table(
     Column("side", String, nullable=False),
     Column("digest", String, nullable=False),
     Column("at", UtcDateTime),  # None: before this was recorded
+    Column("copy_of", String),  # of a target's digest: upstream's digest whose copy it is; None: not known
+    Column("platforms", String),  # and those that were asked for
     CheckConstraint("side IN ('source', 'target')", name="side"),
 )
 Index("ix_digests_tag_id", digests.c.tag_id, digests.c.id)
@@ -283,6 +287,28 @@ signatures = Table(
     Column("detail", String),  # why nobody counts
     Column("checked_at", UtcDateTime, nullable=False),
     CheckConstraint("verdict IN ('verified', 'missing', 'refused')", name="verdict"),
+)
+
+kept_digests = Table(
+    "kept_digests",  # that a tag of Ferryman's own holds at a target, since their own tag was overwritten
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("kept_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),  # the state
+    CheckConstraint("state IN ('pending', 'kept', 'leaving')", name="state"),
+)
+
+rollbacks = Table(
+    "rollbacks",  # that have begun, and have not ended: the target's tag has this digest, or still the one before
+    metadata,
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("owner", String, nullable=False),  # the process that does it
+    Column("held_before", Boolean, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
 )
 
 history = Table(

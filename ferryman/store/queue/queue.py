@@ -599,7 +599,8 @@ def _to_requeue(
 
 def _requeued(parts: Collection[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     """Those of these tags that can be queued again."""
-    return [and_(part, not_(status_is("running")), tags.c.source_digest.is_not(None)) for part in parts]
+    free = and_(not_(status_is("running")), tags.c.source_digest.is_not(None), tags.c.hold.is_(None))
+    return [and_(part, free) for part in parts]
 
 
 def _is_fresh(now: datetime) -> ColumnElement[bool]:

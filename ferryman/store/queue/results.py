@@ -80,7 +80,11 @@ def _attempt(result: Result, row: Row[Any], now: datetime) -> dict[str, Any]:
 
 
 def _written_digest(result: Result, now: datetime) -> dict[str, Any]:
-    return {"tag_id": result.job.id, "side": "target", "digest": result.parameters["new_target_digest"], "at": now}
+    job = result.job
+    return {
+        "tag_id": job.id, "side": "target", "digest": result.parameters["new_target_digest"], "at": now,
+        "copy_of": job.digest, "platforms": job.platforms,
+    }  # fmt: skip
 
 
 def _history_line(job: Job, row: Row[Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class TagState:
     error_registry: str | None = None
     failed_at: datetime | None = None
     moved_at: datetime | None = None
+    hold: str | None = None
 
     def mark_listed(self, seen: SeenTag, now: datetime) -> None:
         """Upstream lists the tag. Fields that the list omits keep their values, unless the digest is another one."""
@@ -81,6 +82,8 @@ class TagState:
         self.rank = planned.rank
         if self.status == "running":
             self.withdrawn = False
+        elif self.hold is not None:  # by a person, after the planner had read it
+            return
         elif self.status != "queued":
             self._start_round(planned.reason, now)
         elif self.run_at is None:  # a process of an older version, that still ran, has held it back

@@ -14,7 +14,7 @@ from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, Repository
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.transports.direct.blobs import BlobMover, Trust
 from ferryman.transports.direct.fallbacks import NodeRefused, VariantKind, learned_incapability, variants_to_try
 from ferryman.transports.direct.manifest_tree import Node, TreeReader
@@ -50,6 +50,7 @@ class CopyRequest:
     target: Reference
     platforms: Platforms
     progress: ProgressSink
+    overwriting: Overwriting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class DirectCopy:
             source, progress = self._request.source.repository, self._request.progress
             context = self._context
             mover = BlobMover(context.registry, source, self._repository, progress, trust, context.in_memory)
-            push = TreePush(self._context.registry, self._request.target, mover)
+            push = TreePush(self._context.registry, self._request.target, mover, self._request.overwriting)
             try:
                 stored = await push.send(root, blobs, shared)
             except NodeRefused as refusal:

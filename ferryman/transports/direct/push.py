@@ -6,6 +6,7 @@ from ferryman.errors import TransferError
 from ferryman.reference import Reference
 from ferryman.registry.client import ManifestRefused, RegistryClient, Stored
 from ferryman.tasks import gather_or_raise
+from ferryman.transports.base import Overwriting
 from ferryman.transports.direct.blobs import BlobMover
 from ferryman.transports.direct.fallbacks import NodeRefused, capability_for, is_refusal
 from ferryman.transports.direct.manifest_tree import Node, RequiredBlob
@@ -21,12 +22,15 @@ def lacks_content(error: TransferError) -> bool:
 class TreePush:
     """Made for one `send`. What it has done so far can be read at any time."""
 
-    def __init__(self, registry: RegistryClient, target: Reference, mover: BlobMover) -> None:
+    def __init__(
+        self, registry: RegistryClient, target: Reference, mover: BlobMover, overwriting: Overwriting | None
+    ) -> None:
         self.mover = mover
         self.put: set[str] = set()  # digests of the manifests that the target holds now
         self.proven: set[str] = set()  # names of Capabilities that it has, for it accepted a manifest that needs them
         self._registry = registry
         self._target = target
+        self._overwriting = overwriting
 
     async def send(self, root: Node, blobs: Mapping[str, RequiredBlob], shared: Mapping[str, SharedBlob]) -> Stored:
         """Push all of it. Raises NodeRefused for a manifest that the target does not accept, and TransferError."""
@@ -46,7 +50,7 @@ class TreePush:
             if reference.digest:
                 stored = await self._registry.put_manifest(reference, node.manifest)
             else:
-                stored = await put_tag(self._registry, reference, node.manifest)
+                stored = await put_tag(self._registry, reference, node.manifest, self._overwriting)
         except TagRefused:
             raise
         except TransferError as error:

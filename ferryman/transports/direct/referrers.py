@@ -71,7 +71,7 @@ class CopyWithReferrers:
         own = index if copied == listed else with_more(None, copied)
         async with self._context.referrers_locks.holding(str(target)):
             existing = await registry.tagged_referrers(target)
-            stored = await put_tag(registry, target, with_more(own, existing))
+            stored = await put_tag(registry, target, with_more(own, existing), self._request.overwriting)
         identical = stored.digest == source.digest
         result = Copied(stored.digest, identical, bytes_moved=0, bytes_reused=0, confirmed=stored.confirmed)
         return result, {referrer.digest for referrer in copied}

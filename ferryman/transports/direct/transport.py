@@ -4,7 +4,7 @@ from ferryman.clock import Clock
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference, subject_of
 from ferryman.registry.client import RegistryClient
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.transports.direct.blob_store import BlobStore
 from ferryman.transports.direct.copy import CopyContext, CopyRequest, DirectCopy
 from ferryman.transports.direct.referrers import ALL_PLATFORMS, CopyWithReferrers
@@ -30,6 +30,7 @@ class DirectTransport:
         progress: ProgressSink,
         *,
         referrers: bool = False,
+        overwriting: Overwriting | None = None,
     ) -> Copied:
         """See Transport. `platforms` None means `linux`: an index of Linux images alone is copied unchanged.
 
@@ -39,7 +40,7 @@ class DirectTransport:
         await self._targets.load_capabilities(registry)
         # A signature has no platform.
         wanted = ALL_PLATFORMS if subject_of(target.tag or "") else platforms or _LINUX
-        request = CopyRequest(source, target, wanted, progress)
+        request = CopyRequest(source, target, wanted, progress, overwriting)
         copy = CopyWithReferrers(self._context, request) if referrers else DirectCopy(self._context, request)
         try:
             return await copy.run()

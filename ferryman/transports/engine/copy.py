@@ -12,7 +12,7 @@ from ferryman.manifests.manifest import Manifest
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.transports.engine.docker_engine import DockerEngine, EngineIdentity, LocalImage, PushResult
 from ferryman.transports.engine.errors import EngineOperation, ImageGone, NotUnpacked
 from ferryman.transports.engine.image_cache import ImageCache
@@ -50,6 +50,7 @@ class DockerCopy:
         target: Reference,
         wanted: Platforms,
         sink: ProgressSink,
+        overwriting: Overwriting | None,
     ) -> None:
         self._context = context
         self._registry = registry
@@ -57,6 +58,7 @@ class DockerCopy:
         self._target = target
         self._wanted = wanted
         self._sink = sink
+        self._overwriting = overwriting
         self._step = ""  # which of several images is being copied: the prefix `2/3 ` of ProgressSink
         self._moved = 0
         self._reused = 0
@@ -68,7 +70,8 @@ class DockerCopy:
             _, pushed = await self._copy_image(choices[0], self._target)
             digest = pushed.digest
         else:
-            digest = (await put_tag(self._registry, self._target, await self._push_index_parts(choices))).digest
+            index = await self._push_index_parts(choices)
+            digest = (await put_tag(self._registry, self._target, index, self._overwriting)).digest
         return Copied(digest, digest == self._source.digest, self._moved, self._reused)
 
     async def _push_index_parts(self, choices: Sequence[SelectedImage]) -> Manifest:
@@ -116,6 +119,8 @@ class DockerCopy:
             self._context.logins.login_for(target.repository) as login,
         ):
             operation = self._operation("push", name, target.repository.registry)
+            if self._overwriting is not None and target == self._target:
+                await self._overwriting(None)
             try:
                 pushed = await self._context.engine.push(operation, credential=login, sink=self._report)
             except (Unreachable, Denied, NotFound, Unsupported) as error:

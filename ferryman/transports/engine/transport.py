@@ -8,7 +8,7 @@ from ferryman.errors import EngineUnavailable, RateLimited, TransferError, Unsup
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import Reference
 from ferryman.registry.client import RegistryClient
-from ferryman.transports.base import Copied, ProgressSink
+from ferryman.transports.base import Copied, Overwriting, ProgressSink
 from ferryman.transports.engine.address import EngineAddress
 from ferryman.transports.engine.copy import DockerCopy, EngineCopyContext
 from ferryman.transports.engine.docker_engine import DockerEngine
@@ -60,7 +60,13 @@ class DockerTransport:
         return self._context.identity.native if self._context else None
 
     async def copy(
-        self, source: Reference, target: Reference, platforms: Platforms | None, progress: ProgressSink
+        self,
+        source: Reference,
+        target: Reference,
+        platforms: Platforms | None,
+        progress: ProgressSink,
+        *,
+        overwriting: Overwriting | None = None,
     ) -> Copied:
         """See Transport. `platforms` None is `native`: what a plain `docker pull` gives."""
         wanted = platforms or _NATIVE
@@ -70,7 +76,10 @@ class DockerTransport:
                 "say `linux`, list the platforms, or use the direct transport"
             )
         context = await self._connected()
-        copy = DockerCopy(context, registry=self._registry, source=source, target=target, wanted=wanted, sink=progress)
+        copy = DockerCopy(
+            context, registry=self._registry, source=source, target=target, wanted=wanted, sink=progress,
+            overwriting=overwriting,
+        )  # fmt: skip
         try:
             async with self._registry.slot(source.repository.registry, target.repository.registry):
                 copied = await copy.run()

@@ -31,7 +31,7 @@ from ferryman.web.api.parameters import Flag, Name, Text
 from ferryman.web.api.problems import NotNow, NotThere
 from ferryman.web.context import context
 from ferryman.web.refusals import Refused
-from ferryman.web.security.gate import actor
+from ferryman.web.security.gate import acting
 
 _MOST_NAMES = 500
 _LATER = {"Retry-After": "60"}
@@ -64,7 +64,7 @@ async def look_at_item(request: web.Request, parameters: ItemParameters) -> Look
 
 async def _request_look(request: web.Request, target: str | None) -> LookRequestedDocument:
     targets = None if target is None else [target]
-    wanted = await request_look(context(request).record, targets, actor=_actor(request))
+    wanted = await request_look(context(request).record, targets, actor=acting(request))
     if not wanted.scheduler:
         raise Refused(503, "No process looks at items now: start `ferryman run` or `scheduler`.", headers=_LATER)
     return LookRequestedDocument(requested="now" if wanted.is_new else "already")
@@ -119,7 +119,7 @@ async def _request_verification(
     request: web.Request, targets: set[str], body: VerifyBody
 ) -> VerificationRequestedDocument:
     record = context(request).record
-    is_new = await request_verification(record, targets, body.depth, body.rule, actor=_actor(request))
+    is_new = await request_verification(record, targets, body.depth, body.rule, actor=acting(request))
     if is_new is None:
         raise Refused(503, "No process verifies now: start `ferryman run` or `scheduler`.", headers=_LATER)
     return VerificationRequestedDocument(requested="now" if is_new else "already")
@@ -160,7 +160,7 @@ async def pause(request: web.Request, body: PauseBody) -> PausesChangedDocument:
     known = await _known(request)
     with _unknown_is_404():
         what = to_pause(known, body.items, body.registries)
-    changed = await pause_work(context(request).record, what, actor=_actor(request), note=body.note or None)
+    changed = await pause_work(context(request).record, what, actor=acting(request), note=body.note or None)
     return await _pauses(request, changed=bool(changed))
 
 
@@ -170,7 +170,7 @@ async def resume(request: web.Request, body: ResumeBody) -> PausesChangedDocumen
     known, paused = await _known(request), await context(request).record.manual_pauses.read()
     with _unknown_is_404():
         what = to_resume(known, paused, body.items, body.registries)
-    return await _pauses(request, changed=bool(await resume_work(context(request).record, what, actor=_actor(request))))
+    return await _pauses(request, changed=bool(await resume_work(context(request).record, what, actor=acting(request))))
 
 
 async def _pauses(request: web.Request, *, changed: bool) -> PausesChangedDocument:
@@ -198,7 +198,7 @@ async def cancel(request: web.Request, parameters: TagParameters) -> CancelledDo
     The next look, or a requeue, tries it again.
     """
     tag = await named_tag(request, parameters)
-    if not await cancel_copy(context(request).record, tag.target, tag.tag, actor=_actor(request)):
+    if not await cancel_copy(context(request).record, tag.target, tag.tag, actor=acting(request)):
         raise NotNow(f"{tag.target}:{tag.tag} is not being copied: it is {tag.status}")
     return CancelledDocument(cancelled=True)
 
@@ -303,7 +303,7 @@ async def _requeue(
     else:
         done = await requeue_tags(
             record, targets, tag=tag, only_failed=only_failed, among=among, lifting=lifting,
-            detail=body.in_words, actor=_actor(request),
+            detail=body.in_words, actor=acting(request),
         )  # fmt: skip
         number = done.queued
     return RequeuedDocument(tags=number, dry_run=parameters.dry_run)
@@ -334,7 +334,7 @@ async def try_registry_login(request: web.Request, parameters: RegistryParameter
     known = await _known(request)
     with _unknown_is_404():
         registry = registry_named(parameters.host, registries_of(known.current))
-    return LoginTriedDocument.of(await try_login(context(request).application, registry, actor=_actor(request)))
+    return LoginTriedDocument.of(await try_login(context(request).application, registry, actor=acting(request)))
 
 
 @contextlib.contextmanager
@@ -344,13 +344,6 @@ def _unknown_is_404() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         raise NotThere(str(error)) from None
-
-
-def _actor(request: web.Request) -> str:
-    """Who acts, for the audit log."""
-    who = actor(request)
-    assert who is not None  # noqa: S101 - the gate lets nobody else through
-    return who.name
 
 
 ENDPOINTS = (

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from aiohttp import web
 
+from ferryman.errors import TransferError
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, ngettext
 from ferryman.kinds import PauseScope, Repair
@@ -12,7 +13,9 @@ from ferryman.operations.login import try_login
 from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work
 from ferryman.operations.requeue import Requeued, requeue_tags
+from ferryman.operations.rollback import put_back
 from ferryman.operations.subjects import registries_of
+from ferryman.operations.tag_history import release_tag, tag_history
 from ferryman.operations.verify import request_verification
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
@@ -142,6 +145,38 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
     return await _go_back(request, text % {"tag": name})
 
 
+async def _rollback(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    item, tag, digest = item_named(request, fields.get("item", "")), fields.get("tag", ""), fields.get("digest", "")
+    name, here = f"{item.name}:{tag}", context(request)
+    history = await tag_history(here.record, item.target, tag, here.clock.now())
+    if history is None or digest not in {each.digest for each in history.named}:
+        raise Refused(404, _("%(tag)s never named that.") % {"tag": name})
+    if not await is_confirmed(request):
+        question = _("Put %(tag)s back on %(digest)s? It stays so until you release it.")
+        values = {"tag": name, "digest": digest}
+        return await ask(request, question=question % values, verb=_("Put it back"), back=await _back(request))
+    try:
+        done = await put_back(here.application, history, digest, actor=_name(request))
+    except TransferError as error:
+        return await _go_back(request, _("%(tag)s was not put back: %(error)s") % {"tag": name, "error": error})
+    texts = {
+        None: _("%(tag)s is put back, and stays so until you release it."),
+        "running": _("%(tag)s is being copied: stop the copy first."),
+        "rolling back": _("%(tag)s is being put back already."),
+        "never mirrored": _("%(tag)s was never mirrored."),
+    }
+    return await _go_back(request, texts[done.refusal] % {"tag": name})
+
+
+async def _release(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    item, tag = item_named(request, fields.get("item", "")), fields.get("tag", "")
+    released = await release_tag(context(request).record, item.target, tag, actor=_name(request))
+    text = _("%(tag)s is released: what upstream has now is copied.") if released else _("%(tag)s is not held.")
+    return await _go_back(request, text % {"tag": f"{item.name}:{tag}"})
+
+
 async def _try_login(request: web.Request) -> web.StreamResponse:
     registry = (await _fields(request)).get("registry", "")
     if registry not in registries_of(all_items(request)):
@@ -182,5 +217,7 @@ ROUTES = (
     Route("POST", "/actions/pause", _pause, needs="act"),
     Route("POST", "/actions/resume", _resume, needs="act"),
     Route("POST", "/actions/cancel", _cancel, needs="act"),
+    Route("POST", "/actions/rollback", _rollback, needs="act"),
+    Route("POST", "/actions/release", _release, needs="act"),
     Route("POST", "/actions/try-login", _try_login, needs="act"),
 )

@@ -8,6 +8,7 @@ from ferryman.errors import TransferError
 from ferryman.i18n.texts import _
 from ferryman.items.model import Item
 from ferryman.operations.image_sizes import ImageSize
+from ferryman.operations.tag_history import tag_history
 from ferryman.page_links import tag_path
 from ferryman.store.database.database import Transaction
 from ferryman.store.queries.held_tags import read_held_tags
@@ -36,6 +37,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         return await show_item(request, item)
     life = await _life(request, item)
     target, digest = life.record.target, life.record.target_digest
+    history = await tag_history(context(request).record, target, life.record.tag, context(request).clock.now())
     return render(
         request,
         "tag.html",
@@ -47,6 +49,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
         asked=_(probe_in_words(probe.reason)) if probe else None,
         sizes=request.app[SIZES].kept(target, digest) if digest else None,
         running=_running(request, life),
+        holders={each.digest: each.holder for each in history.named} if history else {},
     )
 
 

@@ -1,0 +1,21 @@
+"""A scene: two repositories of a real registry, one behind a proxy."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.rollback.scene import Scene
+from tests.support.clock import ManualClock
+from tests.support.proxy import FaultyProxy
+from tests.support.transports import open_client
+from tests.support.workplace import Workplace
+
+
+@pytest.fixture
+async def scene(workplace: Workplace) -> AsyncIterator[Scene]:
+    proxy = await FaultyProxy(workplace.target.url).start()
+    client = open_client(clock=ManualClock())  # retries do not wait
+    yield Scene(workplace, proxy, client, f"team-{secrets.token_hex(4)}")
+    await client.aclose()
+    await proxy.stop()
