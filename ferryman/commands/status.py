@@ -65,7 +65,7 @@ async def status(
             await print_pauses(record, items.current)
             _print_services(await services_liveness(record))
             await print_overview(record, items.targets)
-            await _print_damage(record, items.targets)
+            await _print_damage(record, items.targets, ())
             if old := len(items.former_targets):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")
             return
@@ -97,6 +97,7 @@ async def status(
         async for each in tags:
             table.add(each)
         table.end()
+        await _print_damage(record, whole, named)
     for each in named:
         console.print(text_tables.attempts_table(each, attempts[each.id]))
         if signatures[each.id]:
@@ -113,15 +114,17 @@ def _document(
     return TagWithAttemptsDocument.with_attempts(tag, attempts[tag.id], signatures[tag.id])
 
 
-async def _print_damage(record: Record, targets: Collection[str]) -> None:
-    """What is damaged at the targets, as far as known."""
+async def _print_damage(record: Record, targets: Collection[str], named: Iterable[TagRecord]) -> None:
+    """What is damaged at these targets, and of the named tags, as far as known."""
     async with record.database.read() as connection:
         found = await read_findings(connection, targets, most=SHOWN + 1)
+        for each in named:
+            found += await read_findings(connection, {each.target} - set(targets), tag=each.tag)
     if not found:
         return
     table = long_damage_table(text_tables.console())
-    for each in found[:SHOWN]:
-        table.add(each)
+    for finding in found[:SHOWN]:
+        table.add(finding)
     table.end()
     if found[SHOWN:]:
         click.echo("and more: `ferryman verify` shows all")

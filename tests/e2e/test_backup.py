@@ -41,9 +41,9 @@ def test_a_restored_backup_is_not_believed(
     done = ferryman.run("sync")
 
     assert done.code == 0, done.err
-    assert "event=target_changed" in done.err
+    assert "event=target_damaged" in done.err
     assert held(target)["m/app:latest"] == first
-    assert "event=target_changed" not in ferryman.run("sync").err
+    assert "event=target_damaged" not in ferryman.run("sync").err
 
 
 def test_who_only_asks_makes_no_database(install: Callable[..., Ferryman], upstream: RegistryServer) -> None:

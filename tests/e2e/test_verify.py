@@ -1,6 +1,9 @@
 """`ferryman verify`: what others did at the target is found, told and repaired."""
 
+import re
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -8,9 +11,10 @@ import pytest
 from tests.e2e.support import held, tiny
 from tests.support import images
 from tests.support.ferryman import Ferryman, Finished
-from tests.support.processes import RegistryServer
+from tests.support.processes import RegistryServer, free_port
 from tests.support.proxy import FaultyProxy
 
+TOKEN = "acting-0123456789abcdef"
 TAGS = ("1.0", "1.1", "1.2", "1.3")
 
 
@@ -56,6 +60,11 @@ def test_what_is_damaged_is_told_and_repaired(
     assert (shallow.code, found(shallow)) == (1, {"1.0": ("missing", False), "1.1": ("changed", False)})
     [changed] = [each for each in shallow.json if each["tag"] == "1.1"]
     assert (changed["expected_digest"], changed["found_digest"]) == (before["m/app:1.1"], theirs)
+    for arguments in ((), ("app",), ("app:1.1",)):
+        status = ferryman.run("status", *arguments).out
+        assert re.search(r"app +1\.1 +changed", status)
+        assert bool(re.search(r"app +1\.0 +missing", status)) == (arguments != ("app:1.1",))
+    assert ferryman.run("status").out.startswith("the target has lost 1 tag of 1 item")
     one = ferryman.run("verify", "app:1.2", "--deep")
     assert one.code == 1
     assert f"missing: the blob {layer}" in one.out
@@ -91,6 +100,39 @@ def test_a_verification_that_is_killed_goes_on_where_it_stopped(
     done = ferryman.run("verify", "--deep=bytes", "--json")
     assert (done.code, found(done)) == (1, {"1.0": ("missing", False)})
     assert done.err == "4 tags verified: 1 damaged\n"
+
+
+def test_a_service_verifies_and_repairs_when_it_is_asked(
+    mirror: Callable[..., Ferryman], start_registry: Callable[..., RegistryServer]
+) -> None:
+    target, address = start_registry(), f"127.0.0.1:{free_port()}"
+    ferryman = mirror(target.host)
+    before = held(target)
+    service = ferryman.start("run", FERRYMAN_LISTEN=address, FERRYMAN_TOKEN=TOKEN)
+    service.tells("event=cycle_ended")
+    lose(target, "repositories/m/app/_manifests/tags/1.0")
+    images.push(target.url, "m/app", "1.1", tiny("a stranger's"))
+
+    request = urllib.request.Request(
+        f"http://{address}/api/v1/items/app/verify", method="POST", data=b'{"deep": true, "repair": "all"}',
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+    )  # fmt: skip
+    service.until("a heartbeat", lambda: requested(request))
+
+    service.tells("event=verification_ended")
+    service.until("what was there before", lambda: held(target) == before)
+    assert service.stop() == 0
+
+
+def requested(request: urllib.request.Request) -> bool:
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bool(answer.status == 202)
+    except urllib.error.HTTPError as error:
+        with error:
+            return False
+    except urllib.error.URLError:  # the page is not served yet
+        return False
 
 
 def test_a_target_that_does_not_answer(mirror: Callable[..., Ferryman], target: RegistryServer) -> None:
