@@ -118,6 +118,11 @@ class Ledger:
         named = [] if tag is None else [tags.c.tag == tag]
         return await self._count(listing.failed(tags.c.target.in_(targets), tags.c.source_digest.is_(None), *named))
 
+    async def count_put_back(self, targets: Collection[str], tag: str) -> int:
+        """The number of tags of this name that persons have put back: nothing copies them until they are released."""
+        named = (tags.c.target.in_(targets), tags.c.tag == tag, tags.c.hold.is_not(None))
+        return await self._count(select(tags.c.id).where(*named).subquery())
+
     async def tag(self, target: str, tag: str) -> TagRecord | None:
         """The record of one tag."""
         found = await self._records(select(*RECORD_COLUMNS).where(tags.c.target == target, tags.c.tag == tag))

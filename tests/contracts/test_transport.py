@@ -104,6 +104,41 @@ async def test_copies_the_digest_that_was_seen_although_the_tag_moved_on(pair: P
     assert manifest_at(pair.target.url, "m/a/image", "1").config == first.config_digest
 
 
+@pytest.mark.parametrize("platforms", [("linux/amd64",), LINUX], ids=["image", "index"])
+async def test_tells_before_it_overwrites_a_tag(pair: Pair, platforms: tuple[str, ...]) -> None:
+    """Then the tag still names what it did."""
+    old = await pair.copy(fresh("linux/amd64")[0])
+    made, _ = several(*LINUX)
+    push(pair.source.url, "a/image", "1", made)
+    told: list[str | None] = []
+
+    async def overwriting(digest: str | None) -> None:
+        assert manifest_at(pair.target.url, "m/a/image", "1").digest == old.digest
+        told.append(digest)
+
+    source, target = pinned(pair.source.host, "a/image", made.digest), tagged(pair.target.host, "m/a/image", "1")
+    wanted = Platforms.parse(platforms)
+    new = await pair.transport.copy(source, target, wanted, pair.progress, overwriting=overwriting)
+
+    assert told in ([new.digest], [None])
+    assert manifest_at(pair.target.url, "m/a/image", "1").digest == new.digest != old.digest
+
+
+async def test_does_not_overwrite_what_it_may_not(pair: Pair) -> None:
+    old = await pair.copy(fresh("linux/amd64")[0])
+    [made] = fresh("linux/amd64")
+    push(pair.source.url, "a/image", "1", made)
+
+    async def overwriting(digest: str | None) -> None:
+        raise Unreachable("not now")
+
+    source, target = pinned(pair.source.host, "a/image", made.digest), tagged(pair.target.host, "m/a/image", "1")
+    with pytest.raises(Unreachable, match="not now"):
+        await pair.transport.copy(source, target, None, pair.progress, overwriting=overwriting)
+
+    assert manifest_at(pair.target.url, "m/a/image", "1").digest == old.digest
+
+
 async def test_moves_a_tag_that_the_target_has(pair: Pair) -> None:
     first, second = fresh("linux/amd64", "linux/amd64")
     await pair.copy(first)

@@ -14,7 +14,7 @@ from tests.support.processes import Engine
 # What is another one in each run, and how wide it makes a table.
 CHANGES = re.compile(
     r"(?<=Docker Engine ).*|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?"
-    r"|sha256:[0-9a-f]{64}|\b[0-9a-f]{12}\b"
+    r"|sha256:[0-9a-f]{64}|\b[0-9a-f]{12}\b|(?<=ferryman-keep-)[0-9a-f]{32}"
     r"|(?<=moved=)\d+|(?<=reused=)\d+|(?<=seconds=)[\d.]+|(?<=bytes_moved\": )\d+|(?<=bytes_reused\": )\d+"
 )
 LARGEST_PICTURE = 150_000  # bytes

@@ -62,7 +62,10 @@ def test_back_and_forth(place: Place) -> None:
     [planned] = run("plan", "--json").json
     assert (planned["action"], planned["reason"]) == ("keep", "rolled-back")
     assert run("sync").code == 0
-    assert "0 tags queued" in run("requeue", "app:latest").out
+    said = run("requeue", "app:latest").out
+    assert said.startswith("0 tags queued\napp:latest was put back by a person: `ferryman release app:latest` lets ")
+    assert "put back by a person at" in run("status", "app").out
+    assert run("status", "app", "--json").json[0]["hold"] == "rollback"
     assert place.digest == ONE.digest
 
     assert run("release", "app:latest").code == 0

@@ -20,9 +20,9 @@ from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_blobs import TargetBlobs
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.worker import Worker
-from tests.support.images import Image, Index, digest_at, image, layer, push, tags_of
+from tests.support.images import Image, Index, digest_at, image, layer, push
 from tests.support.proxy import FaultyProxy
-from tests.support.transports import NATIVE, manifest_at
+from tests.support.transports import NATIVE, manifest_at, tags_at
 from tests.support.workplace import POLICY, Workplace
 
 PERIOD = timedelta(days=90)
@@ -151,7 +151,7 @@ class Scene:
         manifest_at(self.workplace.target.url, self.target.name, digest)
 
     def tags(self) -> set[str]:
-        return set(tags_of(self.workplace.target.url, self.target.name))
+        return set(tags_at(self.workplace.target.url, self.target.name))
 
     def keep_tags(self) -> set[str]:
         return {tag for tag in self.tags() if tag.startswith("ferryman-keep-")}

@@ -135,7 +135,9 @@ class Server:
 class RegistryServer(Server):
     """A real docker-registry (distribution 2.8) that keeps its blobs under `folder`."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, login: tuple[str, str] | None = None, deletes: bool = True
+    ) -> None:
         self.port = port or free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
@@ -143,7 +145,7 @@ class RegistryServer(Server):
         self.login = login
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yml"
-        config.write_text(_registry_config(folder, self.host, login))
+        config.write_text(_registry_config(folder, self.host, login, deletes=deletes))
         self._process = Process(
             ["docker-registry", "serve", str(config)],
             log=folder / "log",
@@ -165,7 +167,7 @@ class RegistryServer(Server):
         return True
 
 
-def _registry_config(folder: Path, host: str, login: tuple[str, str] | None) -> str:
+def _registry_config(folder: Path, host: str, login: tuple[str, str] | None, *, deletes: bool) -> str:
     auth = ""
     if login is not None:
         passwords = folder / "htpasswd"
@@ -174,7 +176,7 @@ def _registry_config(folder: Path, host: str, login: tuple[str, str] | None) -> 
     return (
         "version: 0.1\n"
         "log: {level: info, accesslog: {disabled: false}}\n"
-        f"storage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\n  delete: {{enabled: true}}\n"
+        f"storage:\n  filesystem: {{rootdirectory: {folder / 'data'}}}\n  delete: {{enabled: {str(deletes).lower()}}}\n"
         # Layers that live elsewhere are allowed, wherever that is.
         "validation: {manifests: {urls: {allow: ['^https?://']}}}\n"
         f"http:\n  addr: {host}\n" + auth

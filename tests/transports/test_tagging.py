@@ -7,10 +7,12 @@ import pytest
 from aiohttp import web
 
 from ferryman.errors import TransferError, Unreachable, Unsupported
+from ferryman.reference import Repository
+from ferryman.transports.tagging import remove_tag
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.proxy import Fault, FaultyProxy
 from tests.support.transports import manifest_at, tags_at
-from tests.transports.conftest import StartProxy
+from tests.transports.conftest import StartProxy, StartRegistry
 from tests.transports.direct.blob_store import InMemoryBlobLedger
 from tests.transports.line import Line
 
@@ -138,3 +140,30 @@ async def test_a_tag_refused_in_passing_is_written(line: Line, target: FaultyPro
     target.fail(TAG, once)
 
     assert await copy(line, target, TWO) == TWO.digest == digest(line)
+
+
+@pytest.mark.parametrize("docker", [False, True], ids=["oci", "docker"])
+async def test_a_tag_is_removed_and_never_what_it_names(line: Line, docker: bool) -> None:
+    line.client.capabilities(line.target.host).takes_oci_indexes = not docker
+    for tag in ("1", "2"):
+        push(line.target.url, "m/a/image", tag, BOTH)
+    child = BOTH.images[0]
+    push(line.target.url, "m/a/image", "child", child)
+    repository = Repository(line.target.host, "m/a/image")
+
+    for _ in range(2):  # it may be repeated
+        assert await remove_tag(line.client, repository.tagged("1"))
+        assert await remove_tag(line.client, repository.tagged("child"))
+
+    assert tags_at(line.target.url, "m/a/image") == ["2"]
+    assert manifest_at(line.target.url, "m/a/image", "2").digest == BOTH.digest
+    manifest_at(line.target.url, "m/a/image", child.digest)
+
+
+async def test_a_registry_that_deletes_nothing_keeps_its_tags(line: Line, start_registry: StartRegistry) -> None:
+    target = start_registry(deletes=False)
+    push(target.url, "m/a/image", "1", ONE)
+
+    assert not await remove_tag(line.client, Repository(target.host, "m/a/image").tagged("1"))
+
+    assert manifest_at(target.url, "m/a/image", "1").digest == ONE.digest

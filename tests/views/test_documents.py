@@ -27,7 +27,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
 TAG_KEYS = [
     "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at", "synced_at",
     "error", "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at",
-    "gone_at", "next_attempt_at", "moved_at", "probed_at",
+    "gone_at", "next_attempt_at", "moved_at", "probed_at", "hold", "held_at",
 ]  # fmt: skip
 
 

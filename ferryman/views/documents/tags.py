@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from ferryman.kinds import ProbeReason
+from ferryman.kinds import Hold, ProbeReason
 from ferryman.probing import Probe
 from ferryman.signature_findings import Form, Verdict
 from ferryman.store.queries.tag_life import TagLife
@@ -42,6 +42,10 @@ class TagDocument(Document):
     probed_at: Time | None = Field(
         description="When upstream was last asked for its digest; null: the list of tags has it, or the next look asks."
     )
+    hold: Hold | None = Field(
+        description="Why nothing is copied over it: `rollback`, until a person releases it; null: nothing holds it."
+    )
+    held_at: Time | None = Field(description="Since when.")
 
     @classmethod
     def of(cls, record: TagRecord) -> "TagDocument":
@@ -69,6 +73,8 @@ class TagDocument(Document):
             next_attempt_at=record.run_at if record.status == "queued" else None,
             moved_at=record.moved_at,
             probed_at=record.probed_at,
+            hold=record.hold,
+            held_at=record.held_at,
         )
 
 

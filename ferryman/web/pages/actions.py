@@ -45,6 +45,8 @@ async def _requeue(request: web.Request) -> web.StreamResponse:
 
 def _requeued(result: Requeued) -> str:
     sentences = [ngettext("%(n)s tag queued.", "%(n)s tags queued.", result.queued) % {"n": number(result.queued)}]
+    if result.put_back:
+        sentences.append(_("A person has put it back: release it first."))
     if result.unreadable:
         text = ngettext(
             "%(n)s tag could not be read upstream: every look tries that again.",
