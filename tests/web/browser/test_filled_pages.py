@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from playwright.async_api import expect
 
+from ferryman.signature_findings import Finding, Signer
 from tests.examples.page_state import SHOWN_TAG
 from tests.support.browser import DESKTOP, PHONE, Theme
+from tests.support.upstreams import NOON, made_up_digest
 from tests.web.browser.conftest import OpenTab
 from tests.web.support import Site
 
@@ -15,10 +17,29 @@ PATHS = ("/", "/items/etcd?status=synced", f"/items/etcd/tags/{SHOWN_TAG}", "/it
 LOOKS = [(DESKTOP, "dark", "en"), (PHONE, "light", "zh-CN"), (PHONE, "dark", "en"), (DESKTOP, "light", "zh-CN")]
 
 
+async def sign(site: Site) -> None:
+    """Somebody has signed the tag's digest, and nobody another one; with names as long as they come."""
+    record = await site.app.record.ledger.tag("registry.example.com/mirror/etcd", SHOWN_TAG)
+    assert record is not None
+    identity = "https://github.com/etcd-io/etcd/.github/workflows/release.yaml@refs/tags/v3.6.5"
+    signers = (
+        Signer(f"SHA256:{'0123456789abcdef' * 4}", "keys/etcd/cosign.pub", "cosign"),
+        Signer(identity, "https://token.actions.githubusercontent.com", "bundle", NOON),
+    )
+    findings = (
+        Finding("verified", made_up_digest("signed"), signers),
+        Finding("missing", made_up_digest("unsigned"), detail="is not signed, as far as its registry shows"),
+        Finding("refused", made_up_digest("forged"), detail="no signature fits: it was not made with this key"),
+    )
+    for finding in findings:
+        await site.app.record.signatures.record(record.id, finding)
+
+
 @pytest.mark.parametrize(("width", "theme", "language"), LOOKS)
 async def test_they_are_usable_by_everybody(
     filled_site: Site, visit: Callable[[Site], OpenTab], width: int, theme: Theme, language: str
 ) -> None:
+    await sign(filled_site)
     async with visit(filled_site)(width=width, theme=theme, language=language) as tab:
         for path in PATHS:
             await tab.page.goto(path)
