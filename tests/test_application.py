@@ -14,6 +14,7 @@ from ferryman.errors import ConfigurationError, LoginRefused
 from ferryman.settings import Settings
 from ferryman.store.actions import Actions
 from ferryman.store.records import Intent
+from tests.signatures.conftest import RECORDED
 from tests.support.faulty import Faulty, Handler
 
 OLD, NEW = "hunter2-before", "hunter2-after"
@@ -87,3 +88,24 @@ async def test_what_people_did_is_kept_for_a_year(app: Application) -> None:
         await actions.note(Intent("me", "look", f"{clock.days} days ago"))
     await app.remove_old_records()
     assert [each.subject for each in await app.record.actions.list()] == ["1 days ago", "365 days ago"]
+
+
+async def test_whose_signatures_count_is_taken_up_with_items_yml(app: Application, tmp_path: Path) -> None:
+    """A key that cannot be used changes nothing: what was asked for before is still asked for."""
+    items = tmp_path / "items.yml"
+    without = items.read_text()
+    (tmp_path / "cosign.pub").write_text((RECORDED / "p256.pub").read_text())
+    items.write_text(f"{without}defaults: {{verify_signatures: {{key: cosign.pub}}, transport: direct}}\n")
+    app.reload()
+    before = app.signatures
+    assert before is not None
+
+    (tmp_path / "cosign.pub").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    with pytest.raises(ConfigurationError, match=r"verify_signatures: cosign\.pub is no public key in PEM"):
+        app.reload()
+    assert app.signatures is before
+    assert app.configuration.items[0].signatures is not None
+
+    items.write_text(without)
+    app.reload()
+    assert app.signatures is None

@@ -9,6 +9,7 @@ from yarl import URL
 from ferryman.page_links import item_path, tag_path
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Intent, Status
+from tests.signatures.conftest import RECORDED
 from tests.store.queries.plans import captured
 from tests.store.queries.random_events import ITEMS, all_rows
 from tests.support.damage import damage
@@ -184,6 +185,27 @@ async def test_it_tells_how_often_it_asks_for_tags(start_site: StartSite, key: s
     item = f"items: [{{source: quay.io/coreos/etcd, target: registry.example.com/m/, {key}}}]"
     site = await start_site(items=item)
     assert sentence in texts((await site.get("/items/etcd")).text, "aria-labelledby")["rules"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (
+            "{issuer: 'https://i.example', subject: a<b}",
+            "Signed by one of these, otherwise not copied a<b (https://i.example)",
+        ),
+        (f"{{key: '{RECORDED}/p256.pub'}}", f"Signed by one of these, otherwise not copied {RECORDED}/p256.pub"),
+        (
+            f"{{missing: warn, any: [{{notation: '{RECORDED}', subject: CN=me}}, {{notation: '{RECORDED}'}}]}}",
+            f"Signed by one of these, or by nobody at all CN=me ({RECORDED}) {RECORDED}",
+        ),
+    ],
+)
+async def test_it_tells_who_has_to_have_signed(start_site: StartSite, rule: str, sentence: str) -> None:
+    item = f"items: [{{source: quay.io/coreos/etcd, target: registry.example.com/m/, verify_signatures: {rule}}}]"
+    page = (await (await start_site(items=item)).get("/items/etcd")).text
+    assert sentence in texts(page, "aria-labelledby")["rules"]
+    assert "a<b" not in page
 
 
 async def test_the_tags_that_it_shows_can_be_queued_again_together(start_site: StartSite) -> None:
