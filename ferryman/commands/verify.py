@@ -61,9 +61,8 @@ async def verify(settings: Settings, names: Sequence[str], depth: Depth, repair:
             found = await verify_all(app, wanted, depth, repair, actor=this_user(), tell=progress.count)
         shown = await _print(app, found.since, as_json=as_json)
     _print_sum(found.verified)
-    for registry, of_target in sorted(found.failures.items()):
-        unread = counted(of_target.unreadable, "tag")
-        click.echo(f"error: {registry}: {unread} could not be read: {of_target.error}", err=True)
+    for target, failed in sorted(found.failures.items()):
+        click.echo(f"error: {target}: {_failure(failed)}: {failed.error}", err=True)
     return 1 if shown or found.failures or found.verified.damaged > found.verified.restored else 0
 
 
@@ -102,6 +101,13 @@ def _print_sum(verified: Verified) -> None:
     click.echo(f"{counted(verified.checked, 'tag')} verified: {verified.damaged:,} damaged{came}", err=True)
     if verified.queued:
         click.echo("a service copies what is queued; without one, `ferryman sync` does", err=True)
+
+
+def _failure(verified: Verified) -> str:
+    """What the error of a target has led to."""
+    if verified.is_over:
+        return "left alone before its end; run it again to go on"
+    return f"{counted(verified.unreadable, 'tag')} could not be read" if verified.unreadable else "not all was repaired"
 
 
 @dataclass(slots=True)
