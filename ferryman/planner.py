@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from types import MappingProxyType
@@ -23,6 +23,7 @@ Reason = Literal[
     "changed",  # copy: upstream's digest, or the wanted platforms, differ from what was mirrored
     "retry",  # copy: it failed before
     "queued",  # copy: it is queued or running already
+    "quarantine",  # copy, but not yet: upstream has its digest for less than `min_age`
     "up-to-date",  # keep or adopt: the target has it
     "rolled-back",  # keep: a person has put it back, and has not released it
     "excluded",  # skip: a pattern of `exclude`
@@ -60,6 +61,7 @@ class Mirrored:
     rolled_back: bool = False  # by a person, who has not released it
     referrers_changed: bool = False  # upstream has other referrers of its digest than the mirrored ones
     refused: bool = False  # its signatures were refused, and it is too early to try it again
+    released: str | None = None  # the digest that a person has let through, however young
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Decision:
     digest: str | None
     pushed_at: datetime | None
     pinned: bool
+    since: datetime | None  # since when upstream has the digest, as far as known
+    matures_at: datetime | None = None  # the digest is not copied before; None: it may be
     uncertain: bool = False  # an imported digest may be that of a platform's image: read the index, and plan again
 
 
@@ -84,13 +88,14 @@ def plan(
     tags: Sequence[UpstreamTag],
     mirrored: Mapping[str, Mirrored],
     *,
+    now: datetime,
     problems: Iterable[TagProblem] = (),
 ) -> list[Decision]:
     """Decide for every tag, in the order of rank.
 
     `tags`: all known tags of a repository, without those that are gone. `platforms`: None means the default of the
-    transport, all but Windows. `native`: the platform that the keyword means on this engine. `problems`: tags that
-    could not be read.
+    transport, all but Windows. `native`: the platform that the keyword means on this engine. `now`: a digest of unknown
+    age counts as one that upstream has since then. `problems`: tags that could not be read.
     """
     lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
     selector = RuleSelector(item_rules, platforms, native, lacking)
@@ -100,14 +105,15 @@ def plan(
     rest = selector.in_order(tag for tag in tags if tag.name not in names)
     outcomes = [(tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
     outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selector, unread.get(tag.name))) for tag in rest]
-    return [
+    decisions = [
         Decision(
             tag=tag.name, action=outcome.action, reason=outcome.reason, detail=outcome.detail, rank=rank,
-            digest=tag.digest,
+            digest=tag.digest, since=(tag.since or now) if tag.digest else None,
             pushed_at=tag.pushed_at, pinned=selector.is_pinned(tag.name), uncertain=outcome.uncertain,
         )
         for rank, (tag, outcome) in enumerate(outcomes)
     ]  # fmt: skip
+    return [_quarantined(each, item_rules, mirrored.get(each.tag), now) for each in decisions]
 
 
 def rules_fingerprint(
@@ -308,6 +314,19 @@ def _literal(pattern: re.Pattern[str]) -> str | None:
         return None
     name = pattern.pattern.replace("\\", "")
     return name if is_tag(name) else None
+
+
+def _quarantined(decision: Decision, rules: Rules, record: Mirrored | None, now: datetime) -> Decision:
+    """The decision, with when its digest is old enough. What was let through once is not held back again."""
+    age = rules.age_of(pinned=decision.pinned)
+    known = {record.digest, record.released} if record else set()
+    if not age or decision.action in {"keep", "adopt"} or decision.since is None or decision.digest in known:
+        return decision
+    at = decision.since + age
+    if at <= now or decision.action != "copy":  # also of one that is not wanted: a person may requeue it
+        return replace(decision, matures_at=at)
+    detail = f"until {at:%Y-%m-%d %H:%M} UTC: upstream has this digest since {decision.since:%Y-%m-%d %H:%M}"
+    return replace(decision, matures_at=at, reason="quarantine", detail=detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class QuietLooks:
             rules,
             str(self._native),
             repr(item.verify),
+            repr((item.rules.min_age, item.rules.pin_min_age)),
             __version__,
         )
         return blake2b(repr((of_item, found, state.fingerprint)).encode(), digest_size=16).hexdigest()

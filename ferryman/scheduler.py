@@ -277,7 +277,7 @@ class Scheduler:
             lister=None if only_unread else listing,
             client=self._registry,
             repository=item.source,
-            known=_known(records),
+            known=_known(records, now),
             selector=selector,
             unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
             rested=frozenset() if extent == "all" else _rested(probes, now),
@@ -345,8 +345,12 @@ class Scheduler:
         return found, await self._plan(item, found, mirrored)
 
     async def _plan(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
+        now = self._clock.now()
+
         def plan() -> Sequence[Decision]:
-            return planner.plan(item.rules, item.platforms, self._native, found.tags, mirrored, problems=found.problems)
+            return planner.plan(
+                item.rules, item.platforms, self._native, found.tags, mirrored, now=now, problems=found.problems
+            )
 
         return await compute(plan, size=len(found.tags))
 
@@ -576,10 +580,13 @@ def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProbl
         error=decision.detail if has_error else None,
         error_kind=(problem.error.kind if problem else decision.reason) if has_error else None,
         error_registry=problem.error.registry if problem and has_error else None,
+        digest=decision.digest,
+        since=decision.since,
+        matures_at=decision.matures_at,
     )
 
 
-def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:
+def _known(records: Mapping[str, TagRecord], now: datetime) -> dict[str, UpstreamTag]:
     """Upstream's tags as recorded by earlier walks, or imported from the old history."""
     return {
         name: UpstreamTag(
@@ -587,6 +594,8 @@ def _known(records: Mapping[str, TagRecord]) -> dict[str, UpstreamTag]:
             record.source_digest,
             record.pushed_at,
             _platforms(record.platform_digests) if record.platform_digests is not None else None,
+            # Written under a clock that was ahead, it would lie in the future.
+            since=min(record.upstream_since, now) if record.upstream_since else None,
         )
         for name, record in records.items()
         if record.gone_at is None
@@ -612,6 +621,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         pushed_at=record.pushed_at,
         lacking_platforms=record.source_digest if lacks_platform else None,
         rolled_back=record.hold == "rollback",
+        released=record.released_digest,
     )
 
 

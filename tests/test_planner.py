@@ -4,16 +4,18 @@ import random
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from functools import partial
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferryman import planner
 from ferryman.discovery.base import TagProblem, UpstreamTag
 from ferryman.errors import Unreachable
 from ferryman.items.model import Order, Rules
-from ferryman.planner import Decision, Mirrored, RuleSelector, plan, rules_fingerprint
+from ferryman.planner import Decision, Mirrored, RuleSelector, rules_fingerprint
 from ferryman.platforms import Platform, Platforms
 from ferryman.store.records import Status
 
@@ -21,6 +23,7 @@ AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
 WINDOWS = Platform.parse("windows/amd64")
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+plan = partial(planner.plan, now=NOON)
 SIGNATURE = f"sha256-{'a' * 64}"
 
 
@@ -46,7 +49,7 @@ def rules(
     referrers: bool = False,
 ) -> Rules:
     """Patterns are separated by spaces."""
-    compiled = {
+    compiled: dict[str, Any] = {
         key: tuple(map(re.compile, text.split()))
         for key, text in (("include", include), ("exclude", exclude), ("pin", pin))
     }

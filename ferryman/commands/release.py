@@ -21,7 +21,7 @@ from ferryman.settings import Settings
 @click.argument("what", metavar="ITEM:TAG", shell_complete=complete_items)
 @items_option
 def command(what: str, items: Path | None) -> None:
-    """Let upstream's tag be copied again, after a rollback."""
+    """Let a tag be copied, after a rollback or in quarantine."""
     sys.exit(run(release(load_settings(items), what)))
 
 

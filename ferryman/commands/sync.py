@@ -108,6 +108,9 @@ def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) 
     if left.held:
         held = counted(left.held, "tag waits", "tags wait")
         click.echo(f"{held} behind a paused registry, see `ferryman status`", err=True)
+    if left.quarantined:
+        young = counted(left.quarantined, "tag is", "tags are")
+        click.echo(f"{young} in quarantine, see `ferryman status`", err=True)
     if left.paused:
         paused = counted(left.paused, "tag waits", "tags wait")
         click.echo(f"{paused} for the end of a pause", err=True)

@@ -18,6 +18,9 @@ class UpstreamTag:
     digest: str | None = None  # of the manifest or index that the tag names
     pushed_at: datetime | None = None  # UTC
     platforms: Mapping[Platform, str | None] | None = None  # each with its own manifest's digest, if known
+    # Since when upstream has this digest, as the registry says, or as far as Ferryman knows; never by the image's own
+    # label, which its publisher writes.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

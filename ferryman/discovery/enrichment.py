@@ -211,5 +211,10 @@ class TagEnricher:
 
 
 def _with_digest(tag: UpstreamTag, digest: str) -> UpstreamTag:
-    """The tag with its current digest; if that has changed, without the other fields, which are out of date."""
-    return replace(tag, digest=digest) if tag.digest in {None, digest} else UpstreamTag(tag.name, digest)
+    """The tag with its current digest; if that has changed, without the other fields, which are out of date.
+
+    A list without digests may be older than this digest, so its times say nothing about how long upstream has it.
+    """
+    if tag.digest is None:
+        return replace(tag, digest=digest, since=None)
+    return tag if tag.digest == digest else UpstreamTag(tag.name, digest)

@@ -87,6 +87,7 @@ def _merged(before: UpstreamTag | None, tag: UpstreamTag) -> UpstreamTag:
     if tag.digest != before.digest:
         return tag
     pushed_at, platforms = tag.pushed_at or before.pushed_at, tag.platforms or before.platforms
-    if (pushed_at, platforms) == (before.pushed_at, before.platforms):
+    since = tag.since or before.since
+    if (pushed_at, platforms, since) == (before.pushed_at, before.platforms, before.since):
         return before  # the usual case, and a new one takes much longer
-    return replace(tag, pushed_at=pushed_at, platforms=platforms)
+    return replace(tag, pushed_at=pushed_at, platforms=platforms, since=since)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,12 +73,19 @@ class _Converter:
             return None
         if source == target:
             self.problems.add(self.raw.place, f"target: {target} is the source itself, expected another repository")
+        rules = replace(self._rules(own, transport, signatures), min_age=self._min_age(own, source.registry))
         return Item(
-            self.raw.image or source.image, source, target, self._rules(own, transport, signatures), platforms,
+            self.raw.image or source.image, source, target, rules, platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
             self._probe(own, source.registry), _verify(own, self.defaults), signatures,
             KEPT if (history := _first(own.history, self.defaults.history)) is None else history,
         )  # fmt: skip
+
+    def _min_age(self, own: ItemKeys, registry: str) -> timedelta:
+        """As `_probe`."""
+        entry = self.registries.get(registry)
+        of_registry = _first(entry.min_age if entry else None, self.defaults.min_age)
+        return _first(own.min_age, of_registry) or timedelta()
 
     def _probe(self, own: ItemKeys, registry: str) -> ProbeMode:
         """The item's own, or that of its source's registry, which says more than the defaults of all."""
@@ -154,6 +162,7 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
         exclude=tuple(_first(tags.exclude, inherited.exclude) or ()),
         pin=tuple(_first(tags.pin, inherited.pin) or ()),
         order=_first(own.order, defaults.order) or "newest",
+        pin_min_age=_first(tags.min_age, inherited.min_age),
     )
 
 

@@ -257,6 +257,7 @@ class TagKeys(_Strict):
     immutable: Expressions | None = Field(
         None, description="Never moved upstream: asked for once a week, where the list of tags has no digests."
     )
+    min_age: Period | None = Field(None, description="Of pinned tags, instead of the item's min_age.")
 
 
 class LegacyTagKeys(_Strict):
@@ -389,6 +390,12 @@ class ItemKeys(_Strict):
         "and can be put back; 0: it does not stay.",
         json_schema_extra={"default": "90d"},
     )
+    min_age: Period | None = Field(
+        None,
+        description="A tag's digest is copied only once it is that old, such as 72h: by the push time that the "
+        "registry's own API tells, else since Ferryman first saw it.",
+        json_schema_extra={"default": 0},
+    )
 
 
 class LegacyItemKeys(ItemKeys):
@@ -454,6 +461,9 @@ class RegistryKeys(_Strict):
     )
     probe: ProbeMode | None = Field(
         None, description="Of the items whose source is there, and that have no probe: of their own."
+    )
+    min_age: Period | None = Field(
+        None, description="Of the items whose source is there, and that have no min_age: of their own."
     )
     lister: ListerName | None = Field(None, description="How tags are listed. Default: by host.")
 

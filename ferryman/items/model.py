@@ -30,6 +30,12 @@ class Rules:
     pin: tuple[re.Pattern[str], ...] = ()  # always wanted
     order: Order = "newest"
     referrers: bool = False  # also copy signatures and the like; they do not count against the limit
+    min_age: timedelta = timedelta()  # a digest is copied only once upstream has it so long
+    pin_min_age: timedelta | None = None  # of pinned tags; None: the same
+
+    def age_of(self, *, pinned: bool) -> timedelta:
+        """How old a digest has to be."""
+        return self.pin_min_age if pinned and self.pin_min_age is not None else self.min_age
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class RegistryEntry(RegistryOptions):
     password: str | None = field(default=None, repr=False)
     lister: ListerName | None = None  # None: chosen by host
     probe: ProbeMode | None = None  # of the items whose source is there, and that have none of their own
+    min_age: timedelta | None = None  # likewise
 
 
 FAILURES: frozenset[NotifyEvent] = frozenset(

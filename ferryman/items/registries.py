@@ -50,6 +50,7 @@ def _entry(written: Entry, problems: Problems, folder: Path) -> RegistryEntry:
         tls=_ca_file(keys.tls, folder, descend(branch, ("tls",)).place, problems),
         lister=keys.lister,
         probe=keys.probe,
+        min_age=keys.min_age,
         timeout=keys.timeout,
         least_rate=keys.least_rate,
         most_tags=keys.most_tags,

@@ -179,6 +179,14 @@ class Complete(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined(Signal):
+    """Tags wait because upstream has their digests for less than `min_age`: as it shall be."""
+
+    state = "complete"
+    tags: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NothingRecorded(Signal):
     """There are no items, or none of them was ever looked at."""
 

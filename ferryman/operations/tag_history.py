@@ -1,4 +1,4 @@
-"""What a tag named at its target, from the record; and letting it go after a rollback."""
+"""What a tag named at its target, from the record; and letting go what a rollback or quarantine holds."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -48,8 +48,14 @@ def chosen(history: TagHistory, *, to: str | None, at: datetime | None) -> Named
 
 
 async def release_tag(record: Record, target: str, tag: str, *, actor: str) -> bool:
-    """Let upstream's tag be copied again. False: nothing held it. Raises StoreError."""
-    return await record.rollbacks.release(target, tag, intent=Intent(actor, "release", f"{target}:{tag}"))
+    """Let what upstream has now be copied, after a rollback, and however young it is. False: nothing held it.
+
+    A later digest is in quarantine again. Raises StoreError.
+    """
+    intent = Intent(actor, "release", f"{target}:{tag}")
+    was_held = await record.rollbacks.release(target, tag, intent=intent)
+    was_young = await record.queue.release(target, tag, intent=intent)
+    return was_held or was_young
 
 
 def _begins(digest: str, text: str) -> bool:

@@ -21,6 +21,7 @@ from ferryman.operations.signals import (
     NotLookedYet,
     PausedByHand,
     ProcessFault,
+    Quarantined,
     QueueStuck,
     RequestsLimited,
     RoleMissing,
@@ -117,6 +118,8 @@ class _Judging:
         """Everything there is to say, the worst first."""
         found = [*self._illnesses(), *self._failures(), *self._pauses(), *self._work()]
         yield from found or [self._all_is_well()]
+        if self.sum.quarantined:
+            yield Quarantined(tags=self.sum.quarantined)
         if not any(each.alive for each in self._liveness):
             yield NobodyRuns()
 
@@ -232,8 +235,9 @@ class _Judging:
             if state.until is not None:
                 tags = sum(counts.waiting + counts.held for counts in self._behind(state.registry).values())
                 yield RequestsLimited(registry=state.registry, until=state.until, since=state.since, tags=tags)
-        if self.sum.queued or self.sum.running:
-            yield Working(queued=self.sum.queued, running=self.sum.running, since=self.sum.due_since)
+        free = self.sum.queued - self.sum.quarantined
+        if free or self.sum.running:
+            yield Working(queued=free, running=self.sum.running, since=self.sum.due_since)
         unseen = {*self._items} - {*self._standing.walked_at} - {each.target for each in self._standing.lookup_failures}
         if unseen and len(unseen) < len(self._items):
             yield NotLookedYet(items=len(unseen))

@@ -11,8 +11,8 @@ from ferryman.store.queue.pauses import PAUSED
 from ferryman.store.records import Paused, WaitingTag, registries_of
 
 # due: it may run, and waits for a worker. quota: no pulls of its source's registry are left. retry: its last attempt
-# failed. paused: a person's pause.
-WaitKind = Literal["due", "quota", "retry", "limited", "login", "paused"]
+# failed. paused: a person's pause. quarantine: its digest is too young.
+WaitKind = Literal["due", "quota", "retry", "limited", "login", "paused", "quarantine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ def wait_of(tag: WaitingTag, now: datetime, *, paused: Paused, supplies: Supplie
         return Wait("login", registry=tag.error_registry)
     if tag.run_at <= now:
         return replace(_due(tag, tag.run_at, now, supplies.quotas), slowed=supplies.slowed(tag, now))
+    if tag.quarantined_until is not None and tag.quarantined_until > now:
+        return Wait("quarantine", tag.run_at)
     # PAUSED: by the limit of its own registry. Others wait for longer than that does.
     return Wait("limited" if tag.reason in {PAUSED, "rate-limited"} else "retry", tag.run_at, tag.error_registry)
 

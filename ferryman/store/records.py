@@ -11,6 +11,7 @@ Status = Literal["queued", "running", "synced", "failed", "skipped"]
 TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
 CANCELLED: Literal["cancelled"] = "cancelled"  # the outcome of an attempt that a person ended; its tag's reason, too
+QUARANTINE: Literal["quarantine"] = "quarantine"  # the reason of a queued tag whose digest is too young
 Action = Literal["copy", "keep", "adopt", "skip", "fail", "wait"]  # see PlannedTag
 
 
@@ -48,6 +49,9 @@ class TagRecord:
     probed_at: datetime | None = None  # when upstream was last asked for its digest; None: the list has told it
     hold: Hold | None = None  # why nothing is copied over it, until a person releases it
     held_at: datetime | None = None
+    upstream_since: datetime | None = None  # since when upstream has its digest, as far as known
+    quarantined_until: datetime | None = None  # its digest is not copied before; None: it may be
+    released_digest: str | None = None  # upstream's digest that a person has let through
 
     @property
     def has_failed(self) -> bool:
@@ -72,6 +76,7 @@ class WaitingTag:
     error_kind: str | None
     error_registry: str | None
     pushed_at: datetime | None
+    quarantined_until: datetime | None = None  # its digest is not copied before
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,9 @@ class PlannedTag:
     error: str | None = None
     error_kind: str | None = None
     error_registry: str | None = None
+    digest: str | None = None  # upstream's, which the decision is about
+    since: datetime | None = None  # since when upstream has it, as far as known
+    matures_at: datetime | None = None  # it is not copied before; None: it may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +326,7 @@ class Outstanding:
     running: int
     next_at: datetime | None  # when the first waiting tag may run
     paused: int = 0  # queued, but paused by a person; in none of the other numbers
+    quarantined: int = 0  # queued, but too young; in none of the other numbers
 
 
 @dataclass(frozen=True, slots=True)

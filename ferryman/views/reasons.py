@@ -15,6 +15,7 @@ _REASONS = {
     "changed": N_("changed upstream"),
     "retry": N_("failed before"),
     "queued": N_("waits for its turn"),
+    "quarantine": N_("in quarantine: `min_age` has not passed since upstream has this digest"),
     "paused": N_("waits for the end of a pause"),
     "up-to-date": N_("the target has it"),
     "rolled-back": N_("a person has put it back, and has not released it"),

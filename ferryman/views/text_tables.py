@@ -13,7 +13,7 @@ from rich.text import Text
 from ferryman.registry_waits import next_login
 from ferryman.signature_findings import Finding
 from ferryman.store.ledger import ItemSummary
-from ferryman.store.records import Attempt, RegistryState, Status, TagRecord
+from ferryman.store.records import QUARANTINE, Attempt, RegistryState, Status, TagRecord
 from ferryman.store.signatures import SignatureCheck
 from ferryman.views.long_table import LongTable
 from ferryman.views.reasons import reason_in_words
@@ -198,6 +198,8 @@ def _note(record: TagRecord, signed: Mapping[int, Finding]) -> str:
         parts.append(f"next try {when(record.run_at)}")
     if record.error:
         parts.append(record.error)
+    elif record.reason == QUARANTINE and record.quarantined_until:
+        parts.append(f"in quarantine until {when(record.quarantined_until)}")
     elif record.reason:
         parts.append(reason_in_words(record.reason))
     return "; ".join(parts)

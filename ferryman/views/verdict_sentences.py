@@ -19,6 +19,9 @@ def headline(verdict: Verdict, texts: Texts = _ENGLISH) -> str:
     if more > 0:
         text = texts.ngettext("%(sentence)s (and %(n)s more trouble)", "%(sentence)s (and %(n)s more troubles)", more)
         sentence = text % {"sentence": sentence, "n": _number(more)}
+    for each in verdict.signals:
+        if isinstance(each, signals.Quarantined):
+            sentence = f"{sentence}, {in_words(each, texts)}"
     if any(isinstance(each, signals.NobodyRuns) for each in verdict.signals):
         return texts.gettext("%(sentence)s, and no service is running") % {"sentence": sentence}
     return sentence
@@ -232,6 +235,11 @@ def _complete(signal: signals.Complete, texts: Texts) -> str:
     return text % {"n": _number(signal.tags), "items": _items(signal.items, texts)}
 
 
+def _quarantined(signal: signals.Quarantined, texts: Texts) -> str:
+    text = texts.ngettext("%(n)s tag is in quarantine", "%(n)s tags are in quarantine", signal.tags)
+    return text % {"n": _number(signal.tags)}
+
+
 def _nothing_recorded(_: signals.NothingRecorded, texts: Texts) -> str:
     return texts.gettext("nothing is recorded yet")
 
@@ -257,6 +265,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.Working: _working,
     signals.NotLookedYet: _not_looked_yet,
     signals.Complete: _complete,
+    signals.Quarantined: _quarantined,
     signals.NothingRecorded: _nothing_recorded,
     signals.NobodyRuns: _nobody_runs,
 }

@@ -84,7 +84,7 @@ def state_of(item: ItemOverview) -> ItemState:
         return "failing"
     if item.pause is not None:
         return "paused"
-    if counts.queued or counts.running:
+    if counts.queued > counts.quarantined or counts.running:
         return "working"
     return "complete" if item.walked_at is not None or counts.wanted else "unseen"
 

@@ -98,6 +98,8 @@ def _why(tag: WaitingTag, wait: Wait) -> str:
         return _("paused by %(actor)s") % {"actor": wait.actor} + (f": {wait.note}" if wait.note else "")
     if wait.kind == "due":
         return _("waits for a free worker")
+    if wait.kind == "quarantine":
+        return _("in quarantine: upstream has this digest for too short a time")
     if wait.kind == "retry":
         cause = cause_in_words(tag.error_kind, tag.error_registry, None, current().texts)
         return _("tried again after a failure: %(cause)s") % {"cause": cause}

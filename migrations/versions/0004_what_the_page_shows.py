@@ -33,6 +33,9 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("bytes_checked_at", _TIME))
     op.add_column("tags", sa.Column("hold", sa.String()))
     op.add_column("tags", sa.Column("held_at", _TIME))
+    op.add_column("tags", sa.Column("upstream_since", _TIME))
+    op.add_column("tags", sa.Column("quarantined_until", _TIME))
+    op.add_column("tags", sa.Column("released_digest", sa.String()))
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
@@ -78,7 +81,7 @@ def _index_tags() -> None:
     op.create_index("ix_tags_unread", "tags", columns, sqlite_where=unread, postgresql_where=unread)
     queued = sa.text("status = 'queued'")
     op.drop_index("ix_tags_queued", table_name="tags")
-    columns = ["target", "status", "run_at", "source_registry", "target_registry"]
+    columns = ["target", "status", "run_at", "source_registry", "target_registry", "quarantined_until"]
     op.create_index("ix_tags_queued", "tags", columns, sqlite_where=queued, postgresql_where=queued)
     op.drop_index("ix_tags_item", table_name="tags")
     op.create_index("ix_tags_item", "tags", ["target", "status", "synced_at", "gone_at"])
@@ -391,6 +394,9 @@ def downgrade() -> None:
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["source_registry", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_registry", "tags", columns, sqlite_where=due, postgresql_where=due)
+    op.drop_column("tags", "released_digest")
+    op.drop_column("tags", "quarantined_until")
+    op.drop_column("tags", "upstream_since")
     op.drop_column("tags", "held_at")
     op.drop_column("tags", "hold")
     op.drop_column("tags", "bytes_checked_at")

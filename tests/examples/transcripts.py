@@ -42,13 +42,23 @@ def run_again(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     """The console blocks of each document as this stage prints them. Once: what a command does stays done."""
     stage.push("registry.k8s.io/pause", PAUSE, sizes=[MIB // 2, MIB // 4])
     stage.push("quay.io/coreos/flannel", FLANNEL, sizes=[MIB, MIB // 2])
-    [items] = _YAML.findall((CHECKOUT / "docs" / DOCUMENTS[0]).read_text())
-    stage.write_items(items)
+    stage.write_items(_items())
     for name in DOCUMENTS:
         if name == "how-to/safe.md":
             stage.lose("registry.example.com/mirror/pause", "3.9")
             stage.push("registry.k8s.io/pause", {"latest": "2026-11-20T10:15:00Z"}, sizes=[MIB // 2, MIB // 4])
         yield name, list(_transcripts(stage, shown(name)))
+
+
+def _items() -> str:
+    """Of the first document."""
+    [items] = re.findall(_YAML, (CHECKOUT / "docs" / DOCUMENTS[0]).read_text())
+    return str(items)
+
+
+def _push_again_into_quarantine(stage: Stage) -> None:
+    stage.push("registry.k8s.io/pause", {"latest": "2026-11-29T09:12:45Z"}, sizes=[MIB // 2, MIB // 4])
+    stage.write_items(_items().replace("defaults:\n", "defaults:\n  min_age: 72h\n", 1))
 
 
 def write(name: str, blocks: Sequence[str]) -> None:
@@ -61,9 +71,14 @@ def write(name: str, blocks: Sequence[str]) -> None:
 def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
     services: list[Running] = []
     for block in blocks:
+        has_quarantine = "ferryman plan pause\n" in block and "ferryman release" in block
+        if has_quarantine:
+            _push_again_into_quarantine(stage)
         commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
         lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
         yield "".join(lines).rstrip() + "\n"
+        if has_quarantine:
+            stage.write_items(_items())
     for service in services:
         service.stop()
 

@@ -8,7 +8,7 @@ import pytest
 from ferryman.addresses import HostList
 from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
-from ferryman.items.model import VerifyRules
+from ferryman.items.model import Rules, VerifyRules
 from ferryman.platforms import Platforms
 from tests.items.support import complaints, read
 
@@ -294,3 +294,17 @@ def test_how_long_digests_are_kept(tmp_path: Path) -> None:
     periods = [timedelta(days=30), timedelta(0), timedelta(hours=12)]
     assert [item.history for item in read(tmp_path, text).items] == periods
     assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").history == timedelta(days=90)
+
+
+def test_a_min_age_comes_from_the_item_its_registry_or_the_defaults(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, min_age: 72h, tags: {min_age: 0}}\n"
+        "registries: {quay.io: {min_age: 1d}, r.io: {min_age: 5d}}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, min_age: 0}, {source: gcr.io/a/d, tags: {min_age: 2h}}]"
+    )
+    rules = [item.rules for item in read(tmp_path, text).items]
+    hours = [each.min_age.total_seconds() / 3600 for each in rules]
+    pinned = [each.age_of(pinned=True).total_seconds() / 3600 for each in rules]
+    assert (hours, pinned) == ([24, 0, 72], [0, 0, 2])
+    plain = Rules()
+    assert (plain.age_of(pinned=True), plain.age_of(pinned=False)) == (timedelta(), timedelta())

@@ -169,6 +169,14 @@ def test_a_queue_that_moves_or_rests_is_not_stuck(changes: dict[str, Any]) -> No
     assert verdict.state in {"working", "paused"}
 
 
+def test_quarantine_is_told_and_is_no_work() -> None:
+    verdict = judged(counts=counts(TagCounts(synced=3, quarantined=2)))
+    assert (verdict.state, verdict.troubles) == ("complete", ())
+    assert headline(verdict) == "the mirror is complete: 3 tags of 2 items, 2 tags are in quarantine"
+    working = judged(counts=counts(TagCounts(due=1, quarantined=1)))
+    assert headline(working) == "1 tag is queued, 1 tag is in quarantine"
+
+
 def test_a_pause_tells_how_much_it_holds_back() -> None:
     queues = counts(TagCounts(due=3), TagCounts(due=4))
     pauses = [ManualPause("all", "", MORNING, "me"), ManualPause("registry", "quay.io", MORNING, "me")]
@@ -197,6 +205,7 @@ def all_signals() -> Sequence[Signal]:
         signals.Working(queued=0, running=1),
         signals.NotLookedYet(items=2),
         signals.Complete(tags=1, items=1),
+        signals.Quarantined(tags=1),
         signals.NothingRecorded(),
         signals.NobodyRuns(),
     )

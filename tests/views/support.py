@@ -29,7 +29,7 @@ RECORD = TagRecord(
 )  # fmt: skip
 DECISION = Decision(
     tag="v3.5.0", action="copy", reason="changed", detail=LONG, rank=0, digest=made_up_digest("source"),
-    pushed_at=NOON, pinned=True,
+    pushed_at=NOON, pinned=True, since=NOON,
 )  # fmt: skip
 LOOKED = ItemLookup(
     Item("etcd", Repository.parse(RECORD.source), Repository.parse(RECORD.target)),

@@ -27,7 +27,8 @@ DOCUMENTS: tuple[type[Document], ...] = (
 TAG_KEYS = [
     "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at", "synced_at",
     "error", "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at",
-    "gone_at", "next_attempt_at", "moved_at", "probed_at", "hold", "held_at",
+    "gone_at", "next_attempt_at", "moved_at", "quarantined_until", "probed_at",
+    "hold", "held_at",
 ]  # fmt: skip
 
 
@@ -80,7 +81,8 @@ def test_the_keys_of_a_plans_document_are_stable() -> None:
         {
             "item": "etcd", "source": RECORD.source, "target": RECORD.target, "tag": "v3.5.0", "action": "copy",
             "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
-            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True, "probe_reason": None,
+            "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
+            "upstream_since": "2026-05-01T12:00:00Z", "quarantined_until": None, "probe_reason": None,
             "next_probe_at": None,
         }
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from ferryman.store.records import AuditEntry, Job
 from ferryman.store.verifications import WantedVerification
 from ferryman.web.security.notices import COOKIE, Notices
 from tests.support.clock import ManualClock
+from tests.support.quarantine import quarantine
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site
 from tests.web.test_pages import ITEM, enqueue
@@ -188,6 +189,21 @@ async def test_a_running_copy_is_cancelled_after_a_question(site: Site) -> None:
     assert told == f"etcd:{job.tag} is not being copied."
 
 
+async def test_a_digest_in_quarantine_is_released(site: Site) -> None:
+    await quarantine(site.app.record, ITEM.target, "1")
+    for path in ("/waiting", "/items/etcd/tags/1"):
+        shown = (await site.get(path)).text
+        assert "Release now" in shown
+        assert "in quarantine" in shown
+
+    told = await notice_after(site, await act(site, "release", item="etcd", tag="1"))
+    assert told == "etcd:1 is released: what upstream has now is copied."
+    assert "Release now" not in (await site.get("/items/etcd/tags/1")).text
+    told = await notice_after(site, await act(site, "release", item="etcd", tag="1"))
+    assert told == "etcd:1 is not held."
+    assert (await last_action(site)).action == "release"
+
+
 async def test_a_login_is_tried(start_site: StartSite) -> None:
     nobody = "127.0.0.1:9"
     site = await start_site(FERRYMAN_TOKEN=TOKEN, items=f"items: [{{source: {nobody}/a/b, target: {nobody}/c/d}}]\n")
@@ -225,7 +241,7 @@ async def test_who_may_only_read_sees_no_buttons_and_cannot_act(start_site: Star
     await site.log_in(READ_TOKEN)
 
     assert "/actions/" not in (await site.get("/failures")).text
-    for action in ("requeue", "look", "pause", "resume", "cancel", "try-login"):
+    for action in ("requeue", "look", "pause", "resume", "cancel", "release", "try-login"):
         assert (await act(site, action, scope="all", **SURE)).status == 403
     assert await site.app.record.actions.list() == []
 

@@ -77,7 +77,7 @@ def _tags(found: Iterable[dict[str, Any]]) -> Iterable[UpstreamTag]:
         name = entry.get("name")
         if isinstance(name, str) and is_tag(name):
             pushed_at = from_iso(entry.get("tag_last_pushed")) or from_iso(entry.get("last_updated"))
-            yield UpstreamTag(name, _digest(entry), pushed_at, _platforms(entry.get("images")))
+            yield UpstreamTag(name, _digest(entry), pushed_at, _platforms(entry.get("images")), since=pushed_at)
 
 
 def _digest(entry: dict[str, Any]) -> str | None:

@@ -60,10 +60,9 @@ def _by_name(manifests: Mapping[str, Any]) -> dict[str, UpstreamTag]:
         if not is_digest(digest) or not isinstance(manifest, dict):
             continue
         names = manifest.get("tag")
-        pushed_at = from_milliseconds(manifest.get("timeUploadedMs")) or from_milliseconds(
-            manifest.get("timeCreatedMs")
-        )
+        uploaded_at = from_milliseconds(manifest.get("timeUploadedMs"))
+        pushed_at = uploaded_at or from_milliseconds(manifest.get("timeCreatedMs"))
         for name in names if isinstance(names, list) else ():
             if isinstance(name, str) and is_tag(name):
-                found[name] = UpstreamTag(name, digest, pushed_at)
+                found[name] = UpstreamTag(name, digest, pushed_at, since=uploaded_at)
     return found

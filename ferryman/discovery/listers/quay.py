@@ -42,4 +42,5 @@ def _tags(found: Iterable[dict[str, Any]]) -> Iterable[UpstreamTag]:
         name, digest = entry.get("name"), entry.get("manifest_digest")
         if isinstance(name, str) and is_tag(name):
             pushed_at = from_seconds(entry.get("start_ts")) or from_mail(entry.get("last_modified"))
-            yield UpstreamTag(name, digest if isinstance(digest, str) and is_digest(digest) else None, pushed_at)
+            known = digest if isinstance(digest, str) and is_digest(digest) else None
+            yield UpstreamTag(name, known, pushed_at, since=pushed_at)

@@ -127,6 +127,9 @@ tags = Table(
     Column("bytes_checked_at", UtcDateTime),  # and for the bytes of all of that
     Column("hold", String),  # why nothing is copied over what the target has, until a person releases it
     Column("held_at", UtcDateTime),
+    Column("upstream_since", UtcDateTime),  # since when upstream has `source_digest`, as far as known
+    Column("quarantined_until", UtcDateTime),  # `source_digest` is not copied before; None: it may be
+    Column("released_digest", String),  # upstream's digest that a person has let through
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -188,6 +191,7 @@ _partial(  # for a claim while some items are paused by a person
 _partial(  # covers all counts of queued tags, with the pauses of their registries
     "ix_tags_queued",
     tags.c.target, tags.c.status, tags.c.run_at, tags.c.source_registry, tags.c.target_registry,
+    tags.c.quarantined_until,
     where=_queued,
 )  # fmt: skip
 _partial("ix_tags_newest", tags.c.target, tags.c.pushed_at, where=status_is("synced"))

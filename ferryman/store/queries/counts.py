@@ -23,6 +23,7 @@ class TagCounts:
     due: int = 0  # queued, and may run now
     waiting: int = 0  # queued for later: for a retry, or the end of a rate limit
     held: int = 0  # queued until the login at their registry is accepted
+    quarantined: int = 0  # queued until their digests are old enough
     running: int = 0
     failed: int = 0  # for good
     skipped: int = 0  # by a rule, or because there is nothing to copy
@@ -39,7 +40,7 @@ class TagCounts:
     @property
     def queued(self) -> int:
         """All that wait for a worker, whatever they wait for."""
-        return self.due + self.waiting + self.held
+        return self.due + self.waiting + self.held + self.quarantined
 
     @property
     def wanted(self) -> int:
@@ -114,7 +115,7 @@ async def _of_items(connection: Transaction, targets: Collection[str]) -> _Chang
 
 
 async def _queue(connection: Transaction, targets: Collection[str], now: datetime) -> _Changes:
-    names = ("due", "waiting", "held", "due_since")
+    names = ("due", "waiting", "held", "quarantined", "due_since")
     queues = await read_item_queues(connection, now, targets)
     return [(each.target, {name: getattr(each, name) for name in names}) for each in queues]
 

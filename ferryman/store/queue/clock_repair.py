@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, and_, bindparam, case, delete, func, not_, or_, select, update
 
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, registries, services, status_is, tags, walks
 from ferryman.store.queue.pauses import CLOCK_SKEW, LONGEST_PAUSE
+from ferryman.store.queue.statements import due_at
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,14 +87,15 @@ async def _repair_due(connection: Transaction, now: datetime, longest_wait: time
     """Make due what was due when it was queued, and what waits for longer than any wait allows."""
     at_once = and_(tags.c.error.is_(None), in_future(tags.c.run_at, now))
     too_long = tags.c.run_at > now + max(longest_wait, LONGEST_PAUSE)
-    early = update(tags).where(status_is("queued"), or_(at_once, too_long))
-    return (await connection.execute(early.values(run_at=now))).rowcount
+    is_young = tags.c.run_at.is_not_distinct_from(tags.c.quarantined_until)  # the next look computes that time anew
+    early = update(tags).where(status_is("queued"), or_(at_once, too_long), not_(is_young))
+    return (await connection.execute(early.values(run_at=due_at(now)))).rowcount
 
 
 _MOVE = (
     update(tags)
     .where(tags.c.id == bindparam("tag_id"))
-    .values(run_at=bindparam("new_run_at", type_=tags.c.run_at.type))
+    .values(run_at=due_at(bindparam("new_run_at", type_=tags.c.run_at.type)))
 )
 
 

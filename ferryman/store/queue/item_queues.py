@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, not_, select
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import status_is, tags
@@ -28,6 +28,7 @@ class ItemQueue:
     held: int  # once a registry accepts the login
     due_since: datetime | None  # since when the oldest of the due ones might run
     next_at: datetime | None  # when the first of the waiting ones may run
+    quarantined: int  # until their digests are old enough; in none of the other numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class QueueTotals:
     paused: int  # by a person; in none of the other numbers
     due_since: datetime | None
     next_at: datetime | None
+    quarantined: int  # in none of the other numbers
 
 
 async def read_item_queues(
@@ -48,6 +50,7 @@ async def read_item_queues(
     """The queue of each of these items that has one; None: of all."""
     paused = await read_paused(connection, now)
     due, run_at = tags.c.run_at <= now, tags.c.run_at
+    is_young = func.coalesce(tags.c.quarantined_until > now, false())
     query = (
         select(
             tags.c.target,
@@ -55,7 +58,8 @@ async def read_item_queues(
             func.count(),
             func.count().filter(due),
             func.min(run_at),
-            func.min(run_at).filter(run_at > now),
+            func.min(run_at).filter(run_at > now, not_(is_young)),
+            func.count().filter(is_young),
         )
         .where(status_is("queued"))
         .group_by(tags.c.target)
@@ -72,17 +76,19 @@ class _Row(NamedTuple):
     due: int
     first_at: datetime
     later_at: datetime | None
+    quarantined: int
 
 
 def _with_pauses(row: _Row, paused: PausedRegistries) -> ItemQueue:
     of_item = (row.target, row.source_registry)
-    pause = paused.of_item(*of_item)
+    pause, others = paused.of_item(*of_item), row.number - row.quarantined
     if pause is None:
         since = max(row.first_at, paused.open_since(*of_item) or row.first_at) if row.due else None
-        return ItemQueue(*of_item, row.due, row.number - row.due, 0, since, row.later_at)
+        return ItemQueue(*of_item, row.due, others - row.due, 0, since, row.later_at, row.quarantined)
     if pause.until is None:
-        return ItemQueue(*of_item, 0, 0, row.number, None, None)
-    return ItemQueue(*of_item, 0, row.number, 0, None, max(row.first_at, pause.until))
+        return ItemQueue(*of_item, 0, 0, others, None, None, row.quarantined)
+    next_at = max(row.first_at, pause.until) if others else None
+    return ItemQueue(*of_item, 0, others, 0, None, next_at, row.quarantined)
 
 
 async def read_queue_totals(
@@ -100,4 +106,5 @@ async def read_queue_totals(
         paused=sum(each.due + each.waiting + each.held for each in queues) - due - waiting - held,
         due_since=min((each.due_since for each in open_ones if each.due_since), default=None),
         next_at=min((each.next_at for each in open_ones if each.next_at), default=None),
+        quarantined=sum(each.quarantined for each in queues),
     )

@@ -89,6 +89,7 @@ from ferryman.store.queue.statements import (
     End,
     Values,
     choose,
+    due_at,
     new_round,
     unleased,
 )
@@ -328,6 +329,26 @@ class Queue:
         self.on_cancel(row.lease_token)
         return True
 
+    async def release(self, target: str, tag: str, *, intent: Intent) -> bool:
+        """Let the digest that upstream has now through, however young it is. False: it is not in quarantine."""
+        now = self._clock.now()
+        until = tags.c.quarantined_until
+        wanted = or_(status_is("queued"), status_is("running"))  # one that runs copies an earlier digest
+        held = and_(tags.c.target == target, tags.c.tag == tag, wanted, until > now)
+        run_at = case((tags.c.run_at == until, literal(now, until.type)), else_=tags.c.run_at)
+        changes = {
+            "released_digest": tags.c.source_digest,
+            "quarantined_until": null(),
+            "run_at": run_at,
+            "reason": null(),
+        }
+        async with self._database.write() as connection:
+            if not (await connection.execute(update(tags).where(held).values(changes))).rowcount:
+                return False
+            await note_action(connection, intent, now, 1)
+        self.filled.notify()
+        return True
+
     async def cancellation(self, job: Job) -> str | None:
         """Why a job has no lease any more, if a person has cancelled it, and its tag was not claimed since."""
         query = select(tags.c.error).where(tags.c.id == job.id, tags.c.reason == CANCELLED)
@@ -355,7 +376,7 @@ class Queue:
         again = {
             "status": "queued",
             "reason": _LOST,
-            "run_at": now,
+            "run_at": due_at(now),
             "attempts": tags.c.attempts - case((dead, 1), else_=0),
         }
         async with self._database.write(exclusive=True) as connection:
@@ -556,7 +577,9 @@ class Queue:
             if targets is not None:
                 running = running.where(tags.c.target.in_(targets))
             number = await connection.scalar(running) or 0
-        return Outstanding(queued.due, queued.waiting, queued.held, number, queued.next_at, queued.paused)
+        return Outstanding(
+            queued.due, queued.waiting, queued.held, number, queued.next_at, queued.paused, queued.quarantined
+        )
 
 
 async def _count(connection: Transaction, parts: Collection[ColumnElement[bool]]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ferryman.store.records import CANCELLED, PlannedTag, SeenTag, Status
+from ferryman.store.records import CANCELLED, QUARANTINE, PlannedTag, SeenTag, Status
 
 
 @dataclass(slots=True)
@@ -33,6 +33,9 @@ class TagState:
     failed_at: datetime | None = None
     moved_at: datetime | None = None
     hold: str | None = None
+    upstream_since: datetime | None = None
+    quarantined_until: datetime | None = None
+    released_digest: str | None = None
 
     def mark_listed(self, seen: SeenTag, now: datetime) -> None:
         """Upstream lists the tag. Fields that the list omits keep their values, unless the digest is another one."""
@@ -41,6 +44,7 @@ class TagState:
         if seen.digest is not None and seen.digest != self.source_digest:
             self.moved_at = now if self.source_digest is not None else self.moved_at
             self.source_digest, self.pushed_at, self.platform_digests = seen.digest, None, None
+            self.upstream_since = self.quarantined_until = None
             if self.status == "queued":
                 self._start_round("changed", now)
         if seen.pushed_at is not None:
@@ -55,6 +59,7 @@ class TagState:
 
     def apply_plan(self, planned: PlannedTag, now: datetime) -> None:
         """Make the transition that the planner decided. A running tag keeps running."""
+        self._quarantine(planned, now)
         if self._is_newer_than(planned):
             return
         if planned.action == "copy" and self.source_digest is None:
@@ -67,6 +72,25 @@ class TagState:
             self._mark_unreadable(planned, now)
         elif planned.action != "wait":
             self._keep(adopt=planned.action == "adopt")
+
+    def _quarantine(self, planned: PlannedTag, now: datetime) -> None:
+        """Hold the digest back until it is old enough, unless it was let through after the planner had read the tag."""
+        if planned.digest != self.source_digest:  # another look has found another one since
+            return
+        was_let_through = self.source_digest in {self.mirrored_digest, self.released_digest}
+        until = None if was_let_through else planned.matures_at
+        self.upstream_since = planned.since
+        before, self.quarantined_until = self.quarantined_until, until
+        if self.status == "queued" and self.run_at is not None:
+            waited_only_for_that = before is not None and self.run_at == before
+            self.run_at = self._not_before_matured(now if waited_only_for_that else self.run_at)
+            if until is not None and until > now:
+                self.reason = QUARANTINE
+            elif until is None and self.reason == QUARANTINE:
+                self.reason = None
+
+    def _not_before_matured(self, moment: datetime) -> datetime:
+        return max(moment, self.quarantined_until or moment)
 
     def _is_newer_than(self, planned: PlannedTag) -> bool:
         """Whether the tag was copied, cancelled or requeued after the planner had read it."""
@@ -87,7 +111,7 @@ class TagState:
         elif self.status != "queued":
             self._start_round(planned.reason, now)
         elif self.run_at is None:  # a process of an older version, that still ran, has held it back
-            self.run_at = now
+            self.run_at = self._not_before_matured(now)
 
     def _keep(self, *, adopt: bool) -> None:
         if self.status == "running":
@@ -122,7 +146,7 @@ class TagState:
 
     def _start_round(self, reason: str, now: datetime) -> None:
         self._set_status("queued", reason)
-        self.attempts, self.run_at = 0, now
+        self.attempts, self.run_at = 0, self._not_before_matured(now)
 
     def _set_status(self, status: Status, reason: str | None) -> None:
         self.status, self.reason = status, reason

@@ -25,14 +25,23 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from ferryman.store.database.tables import status_is, tags
 from ferryman.store.queue.first_due import DUE
-from ferryman.store.records import Outcome, Status
+from ferryman.store.records import QUARANTINE, Outcome, Status
 
 Values = dict[str, Any]  # of columns of `tags`, as UPDATE takes them
 
 
+def due_at(moment: "datetime | ColumnElement[datetime]") -> ColumnElement[datetime]:
+    """When a tag may run that is queued again: at this moment, but not before its digest is old enough."""
+    at = moment if isinstance(moment, ColumnElement) else literal(moment, tags.c.run_at.type)
+    return case((tags.c.quarantined_until > at, tags.c.quarantined_until), else_=at)
+
+
 def new_round(reason: str | None, now: datetime | BindParameter[datetime]) -> Values:
+    at = now if isinstance(now, ColumnElement) else literal(now, tags.c.run_at.type)
+    is_too_young = tags.c.quarantined_until > at
+    why = case((is_too_young, literal(QUARANTINE)), else_=literal(reason, tags.c.reason.type))
     return {
-        "status": "queued", "reason": reason, "attempts": 0, "run_at": now,
+        "status": "queued", "reason": why, "attempts": 0, "run_at": due_at(at),
         "error": null(), "error_kind": null(), "error_registry": null(),
     }  # fmt: skip
 
@@ -75,13 +84,18 @@ def unleased(outcome: Outcome | BindParameter[str]) -> Values:
 
 
 def _claim_statement(*due: ColumnElement[bool]) -> ReturningUpdate[Any]:
-    """Claim the first of these due tags. Parameters: number, now, lease, owner, expires_at."""
+    """Claim the first of these due tags. Parameters: number, now, lease, owner, expires_at.
+
+    `due_at` sees to it that none is due before its digest is old enough. It is asked for here all the same.
+    """
+    until = tags.c.quarantined_until
+    is_old_enough = or_(until.is_(None), until <= bindparam("now"))
     in_order = select(tags.c.id).where(*due).order_by(tags.c.rank, tags.c.run_at, tags.c.id)
     # In a CTE: as a subquery, PostgreSQL may run it more than once, each time skipping the rows that it has locked.
     first = in_order.limit(bindparam("number", type_=Integer)).with_for_update(skip_locked=True).cte("first")
     return (
         update(tags)
-        .where(tags.c.id.in_(select(first.c.id)))
+        .where(tags.c.id.in_(select(first.c.id)), is_old_enough)
         .values(
             status="running",
             reason=null(),  # the error of an earlier attempt stays readable
@@ -153,6 +167,7 @@ _ENDED = ("status", "reason", "run_at", "error", "error_kind", "error_registry")
 END = _end_statement(
     {
         **{name: _end_parameter(name) for name in _ENDED},
+        "run_at": due_at(_end_parameter("run_at")),
         "failed_at": case(
             (bindparam("end_failed", type_=Boolean), func.coalesce(tags.c.failed_at, bindparam("now", type_=_TIME))),
             (bindparam("end_status", type_=String) == "skipped", null()),

@@ -29,6 +29,10 @@ class PlannedTagDocument(Document):
     source_digest: str | None = Field(description="The digest that upstream has.")
     pushed_at: Time | None = Field(description="When upstream pushed it.")
     pinned: bool = Field(description="Whether a `tags.pin` expression matches.")
+    upstream_since: Time | None = Field(description="Since when upstream has this digest, as far as known.")
+    quarantined_until: Time | None = Field(
+        description="With the reason `quarantine`: the digest is not copied before; null: nothing holds it back."
+    )
     probe_reason: ProbeReason | None = Field(
         description="How often upstream is asked for the digest, and why: one word to match; null: the list of tags "
         "has it, or the tag is new."
@@ -51,6 +55,8 @@ class PlannedTagDocument(Document):
             source_digest=decision.digest,
             pushed_at=decision.pushed_at,
             pinned=decision.pinned,
+            upstream_since=decision.since,
+            quarantined_until=decision.matures_at if decision.reason == "quarantine" else None,
             probe_reason=probe.reason if probe else None,
             next_probe_at=probe.at if probe and rested else None,
         )

@@ -48,7 +48,8 @@ class WaitingDocument(Document):
     waits_for: WaitKind = Field(
         description="`due`: a worker; `quota`: pulls of its registry; `retry`: its last attempt failed; "
         "`limited`: a registry limits requests; "
-        "`login`: a registry refuses the login; `paused`: a person has paused it."
+        "`login`: a registry refuses the login; `paused`: a person has paused it; "
+        "`quarantine`: its digest is younger than `min_age`."
     )
     until: Time | None = Field(description="When that ends; null: not known.")
     registry: str | None = Field(description="The registry that it waits for.")

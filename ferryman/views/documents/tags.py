@@ -39,6 +39,9 @@ class TagDocument(Document):
     gone_at: Time | None = Field(description="Since when upstream's list no longer shows it.")
     next_attempt_at: Time | None = Field(description="For a queued tag: the earliest time of the next attempt.")
     moved_at: Time | None = Field(description="When it was last found to name another digest upstream.")
+    quarantined_until: Time | None = Field(
+        description="For a queued tag: upstream's digest is not copied before; null: it may be."
+    )
     probed_at: Time | None = Field(
         description="When upstream was last asked for its digest; null: the list of tags has it, or the next look asks."
     )
@@ -72,6 +75,7 @@ class TagDocument(Document):
             gone_at=record.gone_at,
             next_attempt_at=record.run_at if record.status == "queued" else None,
             moved_at=record.moved_at,
+            quarantined_until=record.quarantined_until if record.status == "queued" else None,
             probed_at=record.probed_at,
             hold=record.hold,
             held_at=record.held_at,

@@ -29,10 +29,11 @@ class CountsDocument(Document):
 
     wanted: int = Field(description="Mirrored, or to be mirrored.")
     synced: int = Field(description="The target has them.")
-    queued: int = Field(description="They wait for a worker: due, waiting and held ones.")
+    queued: int = Field(description="They wait for a worker: due, waiting, held and quarantined ones.")
     due: int = Field(description="Queued, and may run now.")
     waiting: int = Field(description="Queued for later: for a retry, or the end of a rate limit.")
     held: int = Field(description="Queued until the login at their registry is accepted.")
+    quarantined: int = Field(description="Queued until upstream has their digests for `min_age`.")
     running: int = Field(description="They are copied now.")
     failed: int = Field(description="They failed for good.")
     missing: int = Field(description="Wanted, and the target has nothing of them.")

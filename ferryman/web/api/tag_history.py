@@ -81,7 +81,7 @@ class ReleasedDocument(Document):
 
 @post("/items/{name}/tags/{tag}/release", problems=NO_ITEM)
 async def release(request: web.Request, parameters: TagParameters) -> ReleasedDocument:
-    """Let upstream's tag be copied again, after a rollback."""
+    """Let what upstream has now be copied, after a rollback, or though it is in quarantine."""
     tag = await named_tag(request, parameters)
     released = await release_tag(context(request).record, tag.target, tag.tag, actor=acting(request))
     return ReleasedDocument(released=released)

@@ -34,6 +34,7 @@ _ACTIONS: Mapping[ActionName, str] = {
     "pause": N_("paused"),
     "resume": N_("resumed"),
     "cancel": N_("stopped a copy"),
+    "release": N_("released"),
     "look": N_("asked for a look"),
     "forget": N_("forgot"),
     "try-login": N_("tried the login"),

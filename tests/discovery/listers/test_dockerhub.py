@@ -47,12 +47,15 @@ async def test_a_tag_comes_with_digest_time_and_platforms(hub: DockerHub, connec
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"digest": None}, UpstreamTag("1", None, NOON)),
-        ({"digest": "latest"}, UpstreamTag("1", None, NOON)),
-        ({"tag_last_pushed": None}, UpstreamTag("1", made_up_digest("1"), NOON - timedelta(days=1))),
+        ({"digest": None}, UpstreamTag("1", None, NOON, since=NOON)),
+        ({"digest": "latest"}, UpstreamTag("1", None, NOON, since=NOON)),
+        (
+            {"tag_last_pushed": None},
+            UpstreamTag("1", made_up_digest("1"), NOON - timedelta(days=1), since=NOON - timedelta(days=1)),
+        ),
         ({"tag_last_pushed": None, "last_updated": None}, UpstreamTag("1", made_up_digest("1"), None)),
-        ({"images": [{"os": "linux", "architecture": ""}]}, UpstreamTag("1", made_up_digest("1"), NOON)),
-        ({"images": [None]}, UpstreamTag("1", made_up_digest("1"), NOON)),
+        ({"images": [{"os": "linux", "architecture": ""}]}, UpstreamTag("1", made_up_digest("1"), NOON, since=NOON)),
+        ({"images": [None]}, UpstreamTag("1", made_up_digest("1"), NOON, since=NOON)),
         ({"name": None}, None),
         ({"name": "../../etc/passwd"}, None),
         ({"name": ["1"]}, None),

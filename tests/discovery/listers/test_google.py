@@ -29,7 +29,7 @@ async def test_every_name_of_a_manifest_counts(google: Google, connect: Connect)
         google.put(NAME, name, digest=made_up_digest("one"))
     found = tags_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE))
     assert {tag.name: tag for tag in found} == {
-        name: UpstreamTag(name, made_up_digest("one"), NOON) for name in ("latest", "another")
+        name: UpstreamTag(name, made_up_digest("one"), NOON, since=NOON) for name in ("latest", "another")
     }
 
 
@@ -58,6 +58,15 @@ async def test_what_is_missing_or_malformed_is_unknown(
 ) -> None:
     google.answers[LIST] = lambda: web.json_response({"name": NAME} | document)
     assert tags_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE)) == expected
+
+
+async def test_the_images_own_time_says_nothing_of_how_long_it_is_there(google: Google, connect: Connect) -> None:
+    google.put(NAME, "1")
+    manifest = {"tag": ["1"], "timeCreatedMs": "1577836800000"}
+    document = {"name": NAME, "tags": ["1"], "manifest": {made_up_digest("1"): manifest}}
+    google.answers[LIST] = lambda: web.json_response(document)
+    [tag] = tags_of(await walk(GoogleLister(await connect({"gcr.io": google})), PAUSE))
+    assert (tag.pushed_at is None, tag.since) == (False, None)
 
 
 async def test_a_repository_without_tags_is_empty(google: Google, connect: Connect) -> None:

@@ -22,17 +22,20 @@ async def test_the_api_lists_active_tags_in_pages_of_a_hundred(quay: Quay, conne
     assert [len(page.tags) for page in pages] == [100, 100, 50]
     assert all(page.newest_first for page in pages)
     assert names_of(pages) == names
-    assert tags_of(pages)[0] == UpstreamTag(names[0], quay.digest(NAME, names[0]), NOON)
+    assert tags_of(pages)[0] == UpstreamTag(names[0], quay.digest(NAME, names[0]), NOON, since=NOON)
     assert quay.requests == {LIST: 3}
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"start_ts": None}, UpstreamTag("1", made_up_digest("1"), NOON - timedelta(days=1))),
+        (
+            {"start_ts": None},
+            UpstreamTag("1", made_up_digest("1"), NOON - timedelta(days=1), since=NOON - timedelta(days=1)),
+        ),
         ({"start_ts": 0, "last_modified": "yesterday"}, UpstreamTag("1", made_up_digest("1"), None)),
-        ({"manifest_digest": None}, UpstreamTag("1", None, NOON)),
-        ({"manifest_digest": "sha256:short"}, UpstreamTag("1", None, NOON)),
+        ({"manifest_digest": None}, UpstreamTag("1", None, NOON, since=NOON)),
+        ({"manifest_digest": "sha256:short"}, UpstreamTag("1", None, NOON, since=NOON)),
         ({"name": "a/b"}, None),
         ({"name": 1}, None),
     ],

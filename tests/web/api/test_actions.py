@@ -8,6 +8,7 @@ import pytest
 from ferryman.errors import LoginRefused
 from ferryman.store.verifications import WantedVerification
 from tests.support.damage import damage
+from tests.support.quarantine import quarantine
 from tests.web.api.filled import HOSTILE
 from tests.web.conftest import StartSite
 from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
@@ -24,6 +25,7 @@ ACTIONS = (
     "/pause",
     "/resume",
     "/items/etcd/tags/v3.6.3/cancel",
+    "/items/etcd/tags/v3.6.2/release",
     "/registries/registry.example.com/try-login",
 )
 
@@ -201,6 +203,13 @@ async def test_what_a_requeue_would_do_and_does(api: Site) -> None:
         assert did == {"tags": len(expected), "dry_run": False}, path
         assert (entry.actor, entry.action, entry.number) == ("token", "requeue", len(expected))
     assert (await api.app.record.queue.outstanding({ETCD})).due == 5
+
+
+async def test_a_digest_is_released_once(api: Site) -> None:
+    await quarantine(api.app.record, ETCD, "v3.6.2")
+    assert await done(api, "/items/etcd/tags/v3.6.2/release") == {"released": True}
+    assert await done(api, "/items/etcd/tags/v3.6.2/release") == {"released": False}
+    assert await audit(api) == [("token", "release", f"{ETCD}:v3.6.2", 1)]
 
 
 async def test_a_copy_is_cancelled_once(api: Site) -> None:
