@@ -121,9 +121,15 @@ class Application:
 
         Call it before each cycle. Raises StoreError.
         """
-        await self.rollback().finish(self.record.locks().held)
+        paused = await self.record.manual_pauses.read()
+        refused = {each.registry for each in await self.record.queue.paused_registries()}
+
+        def may_ask(target: str) -> bool:
+            return paused.of_item(target, target) is None and target.partition("/")[0] not in refused
+
+        await self.rollback().finish(self.record.locks().held, may_ask)
         expiry = Expiry(keeper=self.keeper, kept=self.record.kept, registry=self.registry, clock=self.clock)
-        await expiry.run()
+        await expiry.run(may_ask)
 
     def routine(self) -> Routine:
         """Create what verifies a few tags at every look."""

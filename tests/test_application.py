@@ -11,11 +11,15 @@ from aiohttp import web
 from ferryman.application import Application, open_application
 from ferryman.clock import SystemClock
 from ferryman.errors import ConfigurationError, LoginRefused
+from ferryman.manifests.index import empty_index
+from ferryman.reference import keep_tag
 from ferryman.settings import Settings
 from ferryman.store.actions import Actions
+from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.records import Intent
 from tests.signatures.conftest import RECORDED
-from tests.support.faulty import Faulty, Handler
+from tests.support.faulty import Faulty, Handler, says
+from tests.support.upstreams import made_up_digest
 
 OLD, NEW = "hunter2-before", "hunter2-after"
 
@@ -75,14 +79,37 @@ def holding(folder: Path, secret: bytes) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
 
 
+class Earlier(SystemClock):
+    """So many days ago."""
+
+    days = 0
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(days=self.days)
+
+
+async def test_nothing_is_asked_about_kept_digests_while_a_target_is_paused(app: Application, registry: Faulty) -> None:
+    clock, target = Earlier(), f"{registry.host}/m/flannel"
+    clock.days = 100
+    own = empty_index(f"{target}:{keep_tag(made_up_digest('old'))}", docker=False)
+    await KeptDigests(app.record.database, clock=clock).begin(target, made_up_digest("old"))
+    registry.on(f"DELETE /v2/m/flannel/manifests/{own.digest}", says(405))
+    await app.record.manual_pauses.pause("item", target, intent=Intent("me", "pause", target))
+
+    await app.settle_targets()
+    await app.record.manual_pauses.resume("item", target, intent=Intent("me", "resume", target))
+    await app.record.queue.pause(registry.host, until=None, error="refused")
+    await app.settle_targets()
+    assert registry.asked == []
+
+    await app.record.queue.resume(registry.host)
+    await app.settle_targets()
+    assert [each.method for each in registry.asked] == ["DELETE"]  # which it does not do
+    assert await app.record.kept.unsettled(before=app.clock.now()) == []
+
+
 async def test_what_people_did_is_kept_for_a_year(app: Application) -> None:
-    class Clock(SystemClock):
-        days = 0
-
-        def now(self) -> datetime:
-            return super().now() - timedelta(days=self.days)
-
-    clock = Clock()
+    clock = Earlier()
     actions = Actions(app.record.database, clock=clock)
     for clock.days in (367, 365, 1):
         await actions.note(Intent("me", "look", f"{clock.days} days ago"))

@@ -1,10 +1,11 @@
 """Once a cycle: remove the tags of digests that were kept long enough, and settle what a killed process left behind."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ferryman import log
 from ferryman.clock import Clock
-from ferryman.errors import NotFound, TransferError
+from ferryman.errors import Denied, NotFound, TransferError, Unsupported
 from ferryman.reference import Repository, keep_tag
 from ferryman.registry.client import RegistryClient
 from ferryman.rollback.keeper import Keeper
@@ -24,14 +25,17 @@ class Expiry:
         self._registry = registry
         self._clock = clock
 
-    async def run(self) -> None:
-        """Do it for all targets. A registry that fails is left for the next cycle. Raises StoreError."""
+    async def run(self, may_ask: Callable[[str], bool] = lambda _: True) -> None:
+        """Do it for all targets. A registry that fails is left for the next cycle. Raises StoreError.
+
+        `may_ask`: whether a target is not paused.
+        """
         now = self._clock.now()
         shortest = min(self._keeper.periods.values(), default=timedelta())
         failed: set[str] = set()  # registries
         for kept in await self._kept.unsettled(before=now - shortest):
             registry = Repository.parse(kept.target).registry
-            if registry in failed:
+            if registry in failed or not may_ask(kept.target):
                 continue
             try:
                 await self._settle(kept, now)
@@ -54,14 +58,19 @@ class Expiry:
 
     async def _remove(self, kept: KeptDigest) -> None:
         tag = Repository.parse(kept.target).tagged(keep_tag(kept.digest))
-        removed = await remove_tag(self._registry, tag)
+        try:
+            removed = await remove_tag(self._registry, tag)
+        except (Unsupported, Denied):  # immutable tags; an account that may not delete
+            removed = False
         await self._kept.drop(kept.target, kept.digest)
         of = {"target": kept.target, "tag": tag.tag, "digest": kept.digest}
         if removed:
             log.get().info("kept_tag_removed", message="a digest is kept no longer", **of)
         else:
             log.get().warning(
-                "kept_tag_remains", message="a digest is kept no longer, but its registry does not delete tags", **of
+                "kept_tag_remains",
+                message="a digest is kept no longer, but its registry keeps the tag",
+                **of,
             )
 
     async def _confirm(self, kept: KeptDigest) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ferryman import log
-from ferryman.errors import NotFound, StoreError, TransferError, Unreachable, Unsupported
+from ferryman.errors import NotFound, StoreError, TransferError, Unreachable, Unsupported, WrongContent
 from ferryman.manifests.manifest import Manifest
 from ferryman.reference import Reference, Repository, keep_tag
 from ferryman.registry.client import ManifestRefused, RegistryClient
@@ -47,7 +47,7 @@ class Keeper:
             current = await self._registry.get_manifest(target)
         except NotFound:
             return
-        except Unsupported as error:  # schema 1, which no registry takes any more
+        except (Unsupported, WrongContent) as error:  # schema 1, which no registry takes any more; damaged
             _report_unkept(target, str(error))
             return
         if current.digest == new:

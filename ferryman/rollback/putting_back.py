@@ -4,7 +4,7 @@ The rollback is recorded before the target is asked to change, and ended after i
 between, the next cycle finds it: `finish` asks the target what the tag names, and ends or repeats the rollback.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from ferryman import log
@@ -51,11 +51,15 @@ class Rollback:
         await self._write(pending, manifest)
         return None
 
-    async def finish(self, held_locks: Collection[str]) -> None:
-        """End the rollbacks whose processes are dead. `held_locks`: of living ones. Raises StoreError."""
+    async def finish(self, held_locks: Collection[str], may_ask: Callable[[str], bool] = lambda _: True) -> None:
+        """End the rollbacks whose processes are dead. Raises StoreError.
+
+        `held_locks`: of living processes. `may_ask`: whether a target is not paused.
+        """
         for pending in await self._rollbacks.pending():
             is_old = self._clock.now() - pending.began_at >= _LONGEST
-            if pending.owner in held_locks or not (is_old or is_here(pending.owner)):
+            is_over = pending.owner not in held_locks and (is_old or is_here(pending.owner))
+            if not is_over or not may_ask(pending.target):
                 continue
             target = Repository.parse(pending.target)
             try:

@@ -1,5 +1,7 @@
 """What a tag named stays at the target when it is overwritten, and goes after its time."""
 
+import json
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -143,6 +145,29 @@ async def test_what_cannot_be_pulled_is_not_worth_keeping(scene: Scene, capsys: 
     assert "digest_not_kept" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("damage", ["revision", "data", "bytes"])
+async def test_what_is_damaged_at_the_target_is_overwritten(scene: Scene, damage: str) -> None:
+    await scene.mirror("latest", what=ONE)
+    folder = scene.workplace.target.folder / "data/docker/registry/v2"
+    encoded = ONE.digest.removeprefix("sha256:")
+    data = folder / f"blobs/sha256/{encoded[:2]}/{encoded}/data"
+    before = data.read_bytes()
+    match damage:
+        case "revision":
+            shutil.rmtree(folder / f"repositories/{scene.target.name}/_manifests/revisions")
+        case "data":
+            data.unlink()
+        case "bytes":
+            data.write_bytes(before.replace(b"schemaVersion", b"schemaversion"))
+    try:
+        await scene.mirror("latest", what=TWO)
+    finally:
+        data.write_bytes(before)  # other repositories share it
+
+    assert scene.names("latest") == TWO.digest
+    assert (await scene.record("latest")).status == "synced"
+
+
 async def test_a_digest_is_kept_for_its_time(scene: Scene) -> None:
     await scene.mirror("latest", "1", what=ONE)
     await scene.mirror("latest", "1", what=TWO)
@@ -172,11 +197,17 @@ async def test_a_shorter_period_applies_to_what_is_kept_already(scene: Scene) ->
     assert not await scene.kept_digests()
 
 
-async def test_a_registry_that_deletes_nothing(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [("DELETE", 405, "UNSUPPORTED"), ("DELETE", 403, "DENIED"), ("PUT .*/ferryman-keep-", 409, "TAG_INVALID")],
+)
+async def test_a_registry_that_does_not_let_go_is_told_of_once(
+    scene: Scene, capsys: pytest.CaptureFixture[str], request_: str, status: int, code: str
+) -> None:
     await scene.mirror("latest", what=ONE)
     await scene.mirror("latest", what=TWO)
     scene.clock.advance(PERIOD.total_seconds())
-    scene.proxy.answer("DELETE", 405, '{"errors": [{"code": "UNSUPPORTED"}]}')
+    scene.proxy.answer(request_, status, json.dumps({"errors": [{"code": code}]}))
 
     await scene.expiry.run()
 
