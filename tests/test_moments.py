@@ -16,6 +16,8 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
         ("2026-11-24 12:30", datetime(2026, 11, 24, 12, 30, tzinfo=UTC)),
         ("2026-11-24T12:30:05Z", datetime(2026, 11, 24, 12, 30, 5, tzinfo=UTC)),
         ("2026-11-24T12:30+08:00", datetime(2026, 11, 24, 4, 30, tzinfo=UTC)),
+        ("0001-01-01T00:00+08:00", datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31T23:00-08:00", datetime.max.replace(tzinfo=UTC)),
         ("3d", NOW - timedelta(days=3)),
         ("1h30m", NOW - timedelta(minutes=90)),
     ],

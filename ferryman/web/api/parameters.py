@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar, get_origin
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
 from ferryman.web.api.endpoints import Body, Parameters
@@ -34,6 +34,9 @@ def _number(value: object) -> object:
 # Texts without NUL, which PostgreSQL cannot store.
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00]*$")]
+# What `parse_moment` reads, as far as JSON Schema can say it.
+_DATE_TIME, _AGO = {"type": "string", "format": "date-time"}, {"type": "string", "pattern": "^[1-9][0-9]{0,2}[dhm]$"}
+Moment = Annotated[str, Field(max_length=_LONGEST_TEXT), WithJsonSchema({"anyOf": [_DATE_TIME, _AGO]})]
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 DIGITS = BeforeValidator(_number)  # of a number; after its limits: pydantic does not describe those that come later
 

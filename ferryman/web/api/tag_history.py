@@ -17,7 +17,7 @@ from ferryman.views.documents.base import Document
 from ferryman.views.documents.tag_history import PlaceDocument, TagHistoryDocument
 from ferryman.web.api.endpoints import Body, Parameters, get, post
 from ferryman.web.api.names import NO_ITEM, TagParameters, named_item, named_tag, unrecorded
-from ferryman.web.api.parameters import Name, Text
+from ferryman.web.api.parameters import Moment, Name, Text
 from ferryman.web.api.problems import Invalid, Mistake, NotNow, NotThere
 from ferryman.web.context import context
 from ferryman.web.refusals import Refused
@@ -43,7 +43,7 @@ class RollbackBody(Body):
     """What to put it back on. Nothing: what it named last."""
 
     to: Text | None = Field(None, description="A digest of its history, or its beginning.", examples=["5f3c2a1b0d"])
-    at: Text | None = Field(None, description=f"What it named then. {_AT}", examples=["2026-11-24T12:00Z"])
+    at: Moment | None = Field(None, description=f"What it named then. {_AT}", examples=["2026-11-24T12:00Z"])
 
 
 class PutBackDocument(Document):
@@ -94,7 +94,7 @@ class WhereParameters(Parameters):
         description="IMAGE or IMAGE:TAG: an item's name, source or target, or as Docker writes it.",
         examples=["nginx:1.27"],
     )
-    at: Text | None = Field(None, description=f"Ask for the digest then. {_AT}", examples=["2026-11-24T12:00Z"])
+    at: Moment | None = Field(None, description=f"Ask for the digest then. {_AT}", examples=["2026-11-24T12:00Z"])
 
 
 class PlaceList(Document):
@@ -126,7 +126,7 @@ async def _history(request: web.Request, parameters: TagParameters) -> tuple[Tag
 
 def _moment(request: web.Request, text: str | None, place: Literal["query", "body"]) -> datetime | None:
     try:
-        return parse_moment(text, now=context(request).clock.now()) if text else None
+        return parse_moment(text, now=context(request).clock.now()) if text is not None else None
     except ValueError as error:
         raise Invalid([Mistake(place, "at", str(error))]) from None
 
