@@ -132,7 +132,8 @@ class Worker:
         await self._check_quota(source)
         platforms = Platforms.parse(job.platforms) if job.platforms else None
         await self._verify_signatures(job, source, platforms)
-        overwriting = self._keeping(target) if job.overwrites else None
+        # What belongs to an image goes with its digest: its tag only gets more.
+        overwriting = self._keeping(target) if job.overwrites and not subject_of(job.tag) else None
         copied = await self._transport.copy(source, target, platforms, report, overwriting=overwriting)
         if not copied.confirmed:
             await self._verify(target, copied)

@@ -60,6 +60,16 @@ async def test_a_digest_that_another_tag_holds_needs_none(scene: Scene) -> None:
     assert scene.keep_tags() == kept(ONE)
 
 
+async def test_a_tag_of_signatures_is_not_kept(scene: Scene) -> None:
+    tag = f"{ONE.digest.replace(':', '-')}.sig"
+    await scene.mirror(tag, what=TWO)
+
+    await scene.mirror(tag, what=THREE)
+
+    assert scene.names(tag) == THREE.digest
+    assert not scene.keep_tags()
+
+
 async def test_two_tags_that_are_overwritten_at_once(scene: Scene) -> None:
     """Neither counts as the one that holds the digest for the other."""
     await scene.mirror("latest", "1", what=ONE)
