@@ -22,7 +22,7 @@ from tests.support.sources import CHECKOUT, copy_sources
 pytestmark = pytest.mark.timeout(1200)
 
 
-PINNED = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.]+)( ; [^\\]+)? \\")
+PINNED = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==(?P<version>[\w.]+)( ; [^\\]+)? \\")
 SOURCES = CHECKOUT / "ferryman"
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 

@@ -93,4 +93,10 @@ class Claims:
             "lease": secrets.token_hex(16), "owner": self.owner, "expires_at": now + self.lease,
             **among,
         }  # fmt: skip
-        return [Job(*row) for row in connection.execute(statement, parameters)]
+        return [_job(*row) for row in connection.execute(statement, parameters)]
+
+
+def _job(*row: Any) -> Job:
+    """Not by SQL: SQLite 3.40 says of every row of this table, in RETURNING, that its NULLs are not NULL."""
+    *columns, target_digest, mirrored_digest = row
+    return Job(*columns, overwrites=target_digest is not None or mirrored_digest is not None)

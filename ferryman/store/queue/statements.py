@@ -106,12 +106,11 @@ def _claim_statement(*due: ColumnElement[bool]) -> ReturningUpdate[Any]:
             lease_expires_at=bindparam("expires_at"),
             claimed_at=bindparam("now"),
         )
-        .returning(*(tags.c[name] for name in _JOB), _OVERWRITES)
+        .returning(*(tags.c[name] for name in _JOB), tags.c.target_digest, tags.c.mirrored_digest)
     )
 
 
 _JOB = ("id", "item", "source", "target", "tag", "source_digest", "platforms", "attempts", "lease_token")  # as in a Job
-_OVERWRITES = or_(tags.c.target_digest.is_not(None), tags.c.mirrored_digest.is_not(None))
 CLAIM = _claim_statement(status_is("queued"), tags.c.run_at.is_not(None), tags.c.run_at <= bindparam("now"))
 CLAIM_OF_ITEM = _claim_statement(DUE, tags.c.target == bindparam("of_target", type_=String))
 CLAIM_OF_ROUTE = _claim_statement(

@@ -265,6 +265,15 @@ async def test_the_order_of_claims(scene: Scene) -> None:
     assert await scene.queue.claim() is None
 
 
+async def test_a_claim_tells_whether_the_target_has_the_tag(scene: Scene) -> None:
+    await scene.walk({"v1": digest("a")})
+    job = await scene.claimed()
+    assert not job.overwrites
+    await scene.succeed(job)
+    await scene.walk({"v1": digest("b")})
+    assert (await scene.claimed()).overwrites
+
+
 async def test_claims_for_some_items_only(scene: Scene) -> None:
     await scene.walk({"v1": digest("a")})
     assert await scene.queue.claim({"registry.example.com/other"}) is None
