@@ -6,7 +6,7 @@ Nothing here awaits: it runs where the database does (`Database.write_at_once`).
 import secrets
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -99,4 +99,4 @@ class Claims:
 def _job(*row: Any) -> Job:
     """Not by SQL: SQLite 3.40 says of every row of this table, in RETURNING, that its NULLs are not NULL."""
     *columns, target_digest, mirrored_digest = row
-    return Job(*columns, overwrites=target_digest is not None or mirrored_digest is not None)
+    return replace(Job(*columns), overwrites=target_digest is not None or mirrored_digest is not None)
