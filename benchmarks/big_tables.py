@@ -168,7 +168,7 @@ def _tags(host: str, items: list[str]) -> Iterator[dict[str, Any]]:
                 "status": "synced" if wanted else "skipped", "reason": None if wanted else "beyond-limit",
                 "rank": number, "withdrawn": 0, "attempts": 1 if wanted else 0,
                 "source_digest": digest, "pushed_at": column(_pushed_at(number)),
-                "first_seen_at": column(_NOW), "last_seen_at": column(_NOW),
+                "first_seen_at": column(_NOW), "last_seen_at": column(_NOW), "upstream_since": column(_pushed_at(number)),
                 "mirrored_digest": digest if wanted else None, "target_digest": digest if wanted else None,
                 "identical": 1 if wanted else None, "synced_at": column(_NOW) if wanted else None,
                 "target_checked_at": column(_NOW) if wanted else None,
