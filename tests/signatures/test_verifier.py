@@ -305,6 +305,7 @@ async def test_a_listed_manifest_that_is_not_there(verifying: Verifying) -> None
     assert "and does not have it" in str(finding.detail)
 
 
+@pytest.mark.slow
 async def test_how_much_is_read_is_limited(verifying: Verifying) -> None:
     case = recorded("cosign-tag-p256")
     [(digest, body)] = case.manifests.items()
