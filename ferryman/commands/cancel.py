@@ -8,9 +8,8 @@ import click
 from ferryman.commands.actor import this_user
 from ferryman.commands.options import complete_items, items_option
 from ferryman.commands.running import load_settings, run
+from ferryman.commands.tag_named import targets_and_tag
 from ferryman.configuration import load_items
-from ferryman.errors import ConfigurationError, Problem
-from ferryman.item_names import target_and_tag
 from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.known_items import known_items
 from ferryman.operations.tags import recorded_tags
@@ -33,10 +32,7 @@ async def cancel(settings: Settings, what: str) -> int:
     """Stop the copy. Returns the exit code; 1: the tag is not being copied. Raises ConfigurationError, StoreError."""
     items = load_items(settings).items
     async with open_record(settings) as record:
-        known = await known_items(record, items)
-        targets, tag = target_and_tag([*known.current, *known.former], what)
-        if tag is None:
-            raise ConfigurationError([Problem(f"{what!r} names no tag: expected ITEM:TAG")])
+        targets, tag = targets_and_tag(await known_items(record, items), what, with_former=True)
         found = await recorded_tags(record, targets, tag, item=what.removesuffix(f":{tag}"))
         cancelled = [each for each in found if await cancel_copy(record, each.target, tag, actor=this_user())]
     for each in found:
