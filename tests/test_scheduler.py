@@ -113,7 +113,7 @@ class World:
     async def cycle(self, *items: Item) -> Cycle:
         """One cycle; the upstreams' counts begin anew with it."""
         for upstream in self.upstreams.values():
-            upstream.requests.clear()
+            upstream.forget_requests()
         return await self.scheduler.cycle(Configuration(items, self.registries), items)
 
     async def look(self, one: Item) -> ItemLookup:
@@ -769,7 +769,7 @@ async def test_only_what_could_not_be_read_is_read_again(world: World, quay: Qua
     await world.cycle(FLANNEL)
     walk = (await world.ledger.recorded(str(FLANNEL.target))).walk
     quay.answers.clear()
-    quay.requests.clear()
+    quay.forget_requests()
     world.clock.advance(DAY)  # a complete walk is due, and that is for the next cycle
     again = await world.scheduler.cycle(Configuration((FLANNEL,), world.registries), [FLANNEL], only_unread=True)
     assert again == Cycle(enqueued=1, failed={})
@@ -850,7 +850,7 @@ class Week:
     async def cycle(self, *, requested: bool = False) -> list[str]:
         """Look, and copy what was found. Returns the copied tags; six hours pass."""
         for upstream in self.world.upstreams.values():
-            upstream.requests.clear()
+            upstream.forget_requests()
         configuration = Configuration((self.item,), self.world.registries)
         every_tag = {str(self.item.target)} if requested else set()
         await self.world.scheduler.cycle(configuration, [self.item], requested=requested, every_tag=every_tag)

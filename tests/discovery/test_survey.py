@@ -344,7 +344,7 @@ async def test_several_broken_tags_among_others_are_no_outage(plain: Upstream, c
     client = await connect({})
     found = await look(client, repository(plain))
     assert {problem.tag for problem in found.problems} == broken
-    plain.requests.clear()
+    plain.forget_requests()
     again = await survey(
         lister=None, client=client, repository=repository(plain), known=by_name(found), selector=selection(),
         unread=broken,
@@ -382,7 +382,7 @@ async def test_only_signatures_of_what_is_wanted_are_asked_for(plain: Upstream, 
     assert tags[signatures["arm64"].name].digest == signatures["arm64"].digest
     assert tags[signatures["other"].name].digest is None
     assert found.seen == set(tags)
-    plain.requests.clear()
+    plain.forget_requests()
     await look(client, repository, by_name(found), by=by)
     assert plain.asked(beginning="GET /v2/a/b/manifests/") == 0
     assert plain.asked(beginning="HEAD ") == 2

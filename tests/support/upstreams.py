@@ -42,7 +42,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.url = ""
-        self.requests: Counter[str] = Counter()  # as "GET /v2/library/nginx/tags/list", without the query
+        self._requests: Counter[str] = Counter()
         self.answers: dict[str, Callable[[], web.Response]] = {}  # in place of the true one, by method and path
         self.referrers: dict[str, list[str]] | None = None  # by subject; None: there is no such API
         self._tags: dict[str, dict[str, Tag]] = {}
@@ -96,6 +96,14 @@ class Upstream:
 
     # What it was asked
 
+    @property
+    def requests(self) -> Counter[str]:
+        """As "GET /v2/library/nginx/tags/list", without the query: a copy, for requests still come in its thread."""
+        return self._requests.copy()
+
+    def forget_requests(self) -> None:
+        self._requests.clear()
+
     def asked(self, *, beginning: str = "") -> int:
         """How many requests were received; only those whose "METHOD path" begins like this, if given."""
         return sum(count for line, count in self.requests.items() if line.startswith(beginning))
@@ -141,7 +149,7 @@ class Upstream:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         line = f"{request.method} {request.path}"
-        self.requests[line] += 1
+        self._requests[line] += 1
         if line in self.answers:
             return self.answers[line]()
         return await handler(request)

@@ -111,12 +111,13 @@ async def test_live_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     for route in ROUTES:
         if route.endless and not route.path.startswith("/api/"):
             async with site.http.get(route.path) as response:
-                parts = 0
-                while _KEPT_ALIVE not in (fields := await event(response)):  # all parts have come
-                    assert set(fields) <= {"retry", "event", "data"}
+                parts, quiet = 0, False
+                while not (parts and quiet):  # on a busy machine the first part comes after the first comment
+                    fields = await event(response)
+                    quiet = _KEPT_ALIVE in fields
+                    assert quiet or set(fields) <= {"retry", "event", "data"}
                     inspect(fields.get("data", ""))
                     parts += "data" in fields
-                assert parts
 
 
 async def test_notices_questions_and_errors(site: Site) -> None:
