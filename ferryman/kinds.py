@@ -18,6 +18,9 @@ DamageKind = Literal[FindingKind, "lost"]  # the same; `lost`: nobody has the ta
 Depth = Literal["tags", "contents", "bytes"]
 Repair = Literal["nothing", "missing", "all"]  # what it repairs: `missing` leaves alone what somebody else changed
 RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of that, for one tag
+# Why an item is frozen. vanished: upstream lists far fewer of the wanted tags. changed: all have other digests at once.
+# unavailable: upstream says "private or missing" of a repository that it listed before.
+FreezeReason = Literal["vanished", "changed", "unavailable"]
 Hold = Literal["rollback"]  # why a tag keeps what it has until a person releases it
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.

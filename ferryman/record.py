@@ -13,6 +13,7 @@ from ferryman.store.actions import Actions
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
+from ferryman.store.freezes import Freezes
 from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
 from ferryman.store.look_requests import LookRequests
@@ -48,6 +49,7 @@ class Record:
     quiet_looks: QuietLookLog
     samples: Samples
     manual_pauses: ManualPauses
+    freezes: Freezes
     look_requests: LookRequests
     actions: Actions
     notices: Notices
@@ -118,6 +120,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         quiet_looks=QuietLookLog(database, clock=clock),
         samples=Samples(database),
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
+        freezes=Freezes(database, clock=clock, released=queue.filled),
         look_requests=LookRequests(database, clock=clock),
         actions=Actions(database, clock=clock),
         notices=Notices(database, clock=clock),

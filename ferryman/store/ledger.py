@@ -14,6 +14,7 @@ from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
     attempts,
     blobs,
+    freezes,
     history,
     item_columns,
     kept_digests,
@@ -25,14 +26,16 @@ from ferryman.store.database.tables import (
     tags,
     walks,
 )
+from ferryman.store.freezes import freeze
 from ferryman.store.history_pages import HistoryPage, history_pages
 from ferryman.store.item_state import ItemState, read_state
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.queue.audit import note_action
+from ferryman.store.queue.frozen import forget_freezes
 from ferryman.store.queue.looks import note_look
 from ferryman.store.queue.manual_pauses import forget_pauses, read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
-from ferryman.store.records import Attempt, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
+from ferryman.store.records import Attempt, Collapse, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
 
@@ -176,10 +179,13 @@ class Ledger:
         kind: str | None = None,
         registry: str | None = None,
         paused: bool = False,
+        collapse: Collapse | None = None,
+        looked_at: datetime | None = None,
     ) -> None:
         """Record that the item's source could not be looked up: the time of the first failure, and the last error.
 
-        `registry`: the one that caused the error. `paused`: it is paused, so it was not asked.
+        `registry`: the one that caused the error. `paused`: it is paused, so it was not asked. `collapse`: what the
+        look, which began `looked_at`, has found to freeze the item for.
         """
         values = {
             "target": item.target, "item": item.name, "source": item.source, "since": now,
@@ -191,6 +197,8 @@ class Ledger:
             upsert = connection.insert(lookup_failures).values(**values)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
             await note_look(connection, item.target, now, outcome=outcome, error=error, error_kind=kind)
+            if collapse is not None:
+                await freeze(connection, item, collapse, looked_at=min(looked_at or now, now), now=now)
 
     async def note_paused_look(self, target: str, reason: str, *, now: datetime) -> None:
         """Record that the item was not looked at, because a person has paused it."""
@@ -234,6 +242,7 @@ class Ledger:
                     await connection.execute(delete(blobs).where(held))
                 await connection.execute(delete(look_requests).where(look_requests.c.target.in_(chunk)))
                 await forget_pauses(connection, chunk)
+                await forget_freezes(connection, freezes.c.target.in_(chunk))
             await note_action(connection, intent, now, number)
         return number
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ferryman.kinds import FindingKind, Hold, PauseScope, RepairOutcome
+from ferryman.kinds import FindingKind, FreezeReason, Hold, PauseScope, RepairOutcome
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
 TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
@@ -341,21 +341,65 @@ class ManualPause:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """An item whose upstream has collapsed: nothing of it is copied, marked gone or overwritten."""
+
+    target: str
+    item: str
+    source: str  # registry/namespace/image
+    reason: FreezeReason
+    since: datetime
+    looked_at: datetime  # when the last look that found it so began
+    wanted: int  # tags that the rules want, by the record
+    left: int  # of these, those that upstream has as they were
+    detail: str  # for people
+    released_at: datetime | None = None  # a person has accepted it: the next look takes upstream as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """A look has found that upstream collapsed: its item is to be frozen."""
+
+    reason: FreezeReason
+    wanted: int  # tags that the rules want, by the record
+    left: int  # of these, those that upstream has as they were
+    lost: Mapping[str, str | None]  # mirrored tags that it has not, with the digests that they name there now
+    detail: str  # for people
+
+
+@dataclass(frozen=True, slots=True)
+class LostTag:
+    """A mirrored tag of a frozen item that upstream does not have any more as it was."""
+
+    id: int
+    tag: str
+    mirrored_digest: str | None  # the upstream digest whose copy the target has; None: imported, and not known
+    found: str | None  # the digest that upstream's tag names now; None: there is no such tag
+    synced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
-    """All pauses by persons that are in force. False: there are none."""
+    """All pauses by persons that are in force, and the frozen items. False: there are none of either."""
 
     everything: ManualPause | None = None
     items: Mapping[str, ManualPause] = field(default_factory=dict)  # by target repository
     registries: Mapping[str, ManualPause] = field(default_factory=dict)  # by host
+    frozen: frozenset[str] = frozenset()  # by target repository: nothing is copied, as in a pause, but it is looked at
 
     @classmethod
-    def of(cls, pauses: Collection[ManualPause]) -> "Paused":
+    def of(cls, pauses: Collection[ManualPause], frozen: Collection[str] = ()) -> "Paused":
         """Sort the pauses by what they pause."""
         return cls(
             next((each for each in pauses if each.scope == "all"), None),
             {each.name: each for each in pauses if each.scope == "item"},
             {each.name: each for each in pauses if each.scope == "registry"},
+            frozenset(frozen),
         )
+
+    def holds(self, target: str, source: str) -> bool:
+        """Whether nothing of the item is copied: it is paused or frozen."""
+        return target in self.frozen or self.of_item(target, source) is not None
 
     def of_item(self, target: str, source: str) -> ManualPause | None:
         """The widest pause that holds the item back; None: it is not paused. Either of its registries may be."""
@@ -370,7 +414,7 @@ class Paused:
         return [*everything, *self.registries.values(), *self.items.values()]
 
     def __bool__(self) -> bool:
-        return bool(self.everything or self.items or self.registries)
+        return bool(self.everything or self.items or self.registries or self.frozen)
 
 
 ActionName = Literal[

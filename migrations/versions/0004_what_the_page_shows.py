@@ -61,6 +61,7 @@ def upgrade() -> None:
     _create_rollbacks()
     _create_looks()
     _create_signatures()
+    _create_freezes()
     _create_actions()
     _create_notices()
     _take_over()
@@ -177,6 +178,33 @@ def _create_rollbacks() -> None:
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_rollbacks_tag_id_tags", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tag_id", name="pk_rollbacks"),
     )
+
+
+def _create_freezes() -> None:
+    op.create_table(
+        "freezes",
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("item", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("looked_at", _TIME, nullable=False),
+        sa.Column("wanted", sa.Integer(), nullable=False),
+        sa.Column("left", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("released_at", _TIME),
+        sa.CheckConstraint("reason IN ('vanished', 'changed', 'unavailable')", name="reason"),
+        sa.PrimaryKeyConstraint("target", name="pk_freezes"),
+    )
+    op.create_table(
+        "lost_tags",
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("found", sa.String()),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_lost_tags_tag_id_tags", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tag_id", name="pk_lost_tags"),
+    )
+    op.create_index("ix_lost_tags_target", "lost_tags", ["target", "tag_id"])
 
 
 def _create_looks() -> None:
@@ -358,6 +386,8 @@ def downgrade() -> None:
         "samples",
         "cycles",
         "looks",
+        "lost_tags",
+        "freezes",
         "rollbacks",
         "kept_digests",
         "verifications",

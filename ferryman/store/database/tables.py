@@ -468,6 +468,31 @@ manual_pauses = Table(
     CheckConstraint("scope IN ('all', 'item', 'registry')", name="scope"),
 )
 
+freezes = Table(
+    "freezes",  # items whose upstream has collapsed: nothing of theirs is copied, overwritten or removed
+    metadata,
+    Column("target", String, primary_key=True),
+    Column("item", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("looked_at", UtcDateTime, nullable=False),  # when the last look that found it so began
+    Column("wanted", Integer, nullable=False),  # tags that the rules want, by the record
+    Column("left", Integer, nullable=False),  # of these, those that upstream has as they were
+    Column("detail", String, nullable=False),  # for people
+    Column("released_at", UtcDateTime),  # a person has accepted it: the next look takes upstream as it is
+    CheckConstraint("reason IN ('vanished', 'changed', 'unavailable')", name="reason"),
+)
+
+lost_tags = Table(
+    "lost_tags",  # of a freeze: mirrored tags that upstream does not have any more as they were
+    metadata,
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("target", String, nullable=False),  # the tag's, so that an item's are found by an index
+    Column("found", String),  # the digest that upstream's tag names now; None: there is no such tag
+)
+Index("ix_lost_tags_target", lost_tags.c.target, lost_tags.c.tag_id)
+
 look_requests = Table(
     "look_requests",  # by persons, or by a webhook: look now
     metadata,

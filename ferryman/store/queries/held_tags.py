@@ -22,7 +22,7 @@ class HeldTags:
     registries: PausedRegistries
     persons: Paused
     held: ColumnElement[bool] = _NO_TAG  # until a login is accepted: what every count calls held
-    paused: ColumnElement[bool] = _NO_TAG  # by any pause, of a registry or by a person: these have the reason `paused`
+    paused: ColumnElement[bool] = _NO_TAG  # by any pause, or frozen: these have the reason `paused`
 
     @property
     def has_any(self) -> bool:
@@ -49,7 +49,7 @@ def _of_all(registries: PausedRegistries, persons: Paused) -> HeldTags:
     states = registries.states.values()
     held = and_(_QUEUED, touches([each.registry for each in states if each.until is None]))
     limited = [and_(touches([each.registry]), tags.c.run_at <= each.until) for each in states if each.until is not None]
-    by_persons = or_(touches(list(persons.registries)), tags.c.target.in_(list(persons.items)))
+    by_persons = or_(touches(list(persons.registries)), tags.c.target.in_([*persons.items, *persons.frozen]))
     paused = _QUEUED if persons.everything else and_(_QUEUED, or_(by_persons, *limited))
     return HeldTags(registries, persons, held, or_(held, paused))
 
@@ -59,7 +59,7 @@ def _of_item(target: str, source: str, registries: PausedRegistries, persons: Pa
     pause = registries.of_item(target, source)
     awaits_login = pause is not None and pause.until is None
     held = _QUEUED if awaits_login else _NO_TAG
-    if awaits_login or persons.of_item(target, source):
+    if awaits_login or persons.holds(target, source):
         return HeldTags(registries, persons, held, _QUEUED)
     # Not the bare column: SQLite would take the index that has the tags in the order of their times, and nothing else.
     run_at = func.coalesce(tags.c.run_at, tags.c.run_at)

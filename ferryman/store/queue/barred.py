@@ -1,11 +1,12 @@
-"""What no claim may take now: whatever persons have paused, and the registries that are paused."""
+"""What no claim may take now: whatever persons have paused, frozen items, and the registries that are paused."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, literal, select, union_all
 
-from ferryman.store.database.tables import manual_pauses, registries
+from ferryman.store.database.tables import freezes, manual_pauses, registries
+from ferryman.store.queue.frozen import FROZEN
 from ferryman.store.queue.pauses import IN_FORCE, moments
 from ferryman.store.records import registries_of
 
@@ -28,6 +29,7 @@ class Barred:
 
 _PAUSES = union_all(
     select(manual_pauses.c.scope, manual_pauses.c.name),
+    select(literal("item"), freezes.c.target).where(FROZEN),
     select(literal("registry"), registries.c.registry).where(IN_FORCE),
 )
 

@@ -38,7 +38,7 @@ class QueueTotals:
     due: int
     waiting: int
     held: int
-    paused: int  # by a person; in none of the other numbers
+    paused: int  # by a person, or frozen; in none of the other numbers
     due_since: datetime | None
     next_at: datetime | None
     quarantined: int  # in none of the other numbers
@@ -97,7 +97,7 @@ async def read_queue_totals(
     """All that is queued of these items; None: of all."""
     by_persons = await read_pauses(connection)
     queues = await read_item_queues(connection, now, targets)
-    open_ones = [each for each in queues if by_persons.of_item(each.target, each.source_registry) is None]
+    open_ones = [each for each in queues if not by_persons.holds(each.target, each.source_registry)]
     due, waiting, held = (sum(getattr(each, name) for each in open_ones) for name in ("due", "waiting", "held"))
     return QueueTotals(
         due,

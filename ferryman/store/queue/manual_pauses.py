@@ -3,6 +3,8 @@
 A pause is one row, and changes no tag: claims pass over what is paused. So it takes as long for 200,000 queued tags as
 for none, it survives whatever else happens to them, and the end of a registry's own pause (`pauses.py`) does not end
 it. What is paused is not listed either. Copies that run already go on to their end.
+
+A freeze (see `store/freezes.py`) holds tags back in the same way, but its item is still listed.
 """
 
 from collections.abc import Collection
@@ -13,18 +15,21 @@ from sqlalchemy import delete, select
 from ferryman.clock import Clock
 from ferryman.kinds import PauseScope
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import manual_pauses
+from ferryman.store.database.tables import freezes, manual_pauses
 from ferryman.store.queue.audit import note_action
+from ferryman.store.queue.frozen import FROZEN
 from ferryman.store.records import Intent, ManualPause, Paused
 from ferryman.wakeup import Wakeup
 
 _COLUMNS = [manual_pauses.c[each.name] for each in fields(ManualPause)]
 _READ = select(*_COLUMNS).order_by(manual_pauses.c.scope, manual_pauses.c.name)
+_FROZEN = select(freezes.c.target).where(FROZEN)
 
 
 async def read_pauses(connection: Transaction) -> Paused:
-    """What persons have paused, as this transaction sees it."""
-    return Paused.of([ManualPause(*row) for row in await connection.execute(_READ)])
+    """What persons have paused, and what is frozen, as this transaction sees it."""
+    frozen = (await connection.execute(_FROZEN)).scalars().all()
+    return Paused.of([ManualPause(*row) for row in await connection.execute(_READ)], frozen)
 
 
 class ManualPauses:

@@ -86,7 +86,7 @@ def as_shown(records: Iterable[TagRecord], paused: PausedRegistries, persons: Pa
 
 def _as_shown(record: TagRecord, paused: PausedRegistries, persons: Paused) -> TagRecord:
     shown = held_back(record, paused)
-    return replace(shown, reason=PAUSED) if persons.of_item(record.target, record.source) else shown
+    return replace(shown, reason=PAUSED) if persons.holds(record.target, record.source) else shown
 
 
 def released(pauses: Collection[RegistryState]) -> list[ColumnElement[bool]]:

@@ -55,6 +55,7 @@ from ferryman.store.database.tables import (
     UNREAD,
     TagCondition,
     attempts,
+    freezes,
     lookup_failures,
     registries,
     status_is,
@@ -65,6 +66,7 @@ from ferryman.store.queue import clock_repair
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.claims import ClaimRequest, Claims
+from ferryman.store.queue.frozen import forget_freezes, thaw
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.lapsed_leases import LapsedLeases
 from ferryman.store.queue.last_seen import write_last_seen
@@ -165,7 +167,9 @@ class Queue:
         A queued tag keeps its attempts and run_at (a new digest starts a new round).
         Tags in `gone` leave the queue.
         `look`: what to record of the look itself; None: nothing, for it lists no tags.
-        A walk that began before the last applied one is outdated: it changes nothing. A recorded walk in the future
+        A freeze of the item ends: see `store/freezes.py`.
+        A walk that began before the last applied one, or before the item was found to be frozen, is outdated: it
+        changes nothing. A recorded walk in the future
         was written under a clock that was ahead, and does not count as a later one.
         """
         now = self._clock.now()
@@ -175,6 +179,8 @@ class Queue:
         by_name = {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}
         merge = Merge(item, *by_name, now, walked_at=walk.walked_at)
         async with self._database.write(exclusive=True) as connection:
+            if not await thaw(connection, item.target, walked_at=walk.walked_at, now=now):
+                return Applied(enqueued=0, withdrawn=0)
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == item.target))
             before = select(walks.c.walked_at, walks.c.listed_at).where(walks.c.target == item.target)
             walked_at, listed_at = (await connection.execute(before)).one_or_none() or (None, None)
@@ -566,6 +572,7 @@ class Queue:
                 number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
             await connection.execute(update(tags).where(UNREAD, foreign).values(SYNCED))
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target.not_in(targets)))
+            await forget_freezes(connection, freezes.c.target.not_in(targets))
         return number
 
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:
