@@ -14,7 +14,7 @@ DECISIONS = sorted(path for path in INDEX.parent.glob("*.md") if path != INDEX)
 PAGES = [ARCHITECTURE, *DECISIONS]
 SOURCE = "\n".join(path.read_text() for path in sorted((ROOT / "ferryman").rglob("*.py")))
 SETTINGS = {field.alias for field in Settings.model_fields.values()}
-MOST_WORDS = {ARCHITECTURE: 1600}
+MOST_WORDS = {ARCHITECTURE: 1700}  # its tables grow with each room
 MOST_WORDS_OF_A_DECISION = 250
 
 TITLE = re.compile(r"# (\d{4}): (.+)\n\nStatus: \w+ \d{4}-\d\d-\d\d.*\n")
