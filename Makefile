@@ -119,7 +119,8 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 
 # The lock names exact versions and hashes, the build backend among them: nothing else is fetched.
 $(VENV)/installed: requirements/dev.txt pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --retries 10 --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --retries 10 --no-deps --require-hashes \
+		--requirement requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
 

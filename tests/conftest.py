@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
@@ -21,7 +21,9 @@ from tests.support.processes import Engine, RegistryServer
 from tests.support.transports import open_client
 from tests.support.upstreams import DockerHub, Google, Quay
 from tests.support.workplace import Workplace
+from tests.support.zuul_registry import Registry, ZuulRegistry, login_of
 
+_Server = TypeVar("_Server", RegistryServer, ZuulRegistry)
 ReadLog = Callable[[], list[dict[str, Any]]]
 
 hypothesis.settings.register_profile("ferryman", deadline=None)  # test machines are noisy: slow is not wrong
@@ -58,13 +60,30 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def target_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """One real registry for all workplaces. Each has repositories of its own in it."""
-    server = RegistryServer(tmp_path_factory.mktemp("target"))
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """One docker-registry for the whole run. Tests use repositories of their own in it."""
+    yield from _serving(RegistryServer(tmp_path_factory.mktemp("target")))
+
+
+@pytest.fixture(scope="session")
+def zuul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZuulRegistry]:
+    """One zuul-registry for the whole run, likewise."""
+    yield from _serving(ZuulRegistry(tmp_path_factory.mktemp("zuul")))
+
+
+def _serving(server: _Server) -> Iterator[_Server]:
     try:
-        yield server.start()
+        server.start()
+        yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def target_registry(request: pytest.FixtureRequest) -> Registry:
+    """The target of all workplaces: `distribution`, and for tests marked by `on_both_registries` `zuul` as well."""
+    found: Registry = request.getfixturevalue(getattr(request, "param", "distribution"))
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +122,10 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-async def workplace(tmp_path: Path, target_registry: RegistryServer) -> AsyncIterator[Workplace]:
+async def workplace(tmp_path: Path, target_registry: Registry) -> AsyncIterator[Workplace]:
     """A database, a target and a scripted transport, for pools."""
     database = await open_new_database(tmp_path / "ferryman.db")
-    client = open_client()
+    client = open_client(logins=login_of(target_registry))
     place = Workplace(database, target_registry, client, f"workplace-{secrets.token_hex(4)}")
     yield place
     await place.close()

@@ -32,7 +32,7 @@ from ferryman.registry.bounds import Bounds
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.content_cache import ContentCache
 from ferryman.registry.hosts import Host
-from ferryman.registry.http.error_responses import login_refused
+from ferryman.registry.http.error_responses import error_codes, login_refused
 from ferryman.registry.http.links import next_page
 from ferryman.registry.http.messages import RequestSpec, Response
 from ferryman.registry.http.requests import RequestBuilder
@@ -40,7 +40,7 @@ from ferryman.registry.http.session import Timeouts
 from ferryman.registry.limits.host_limits import PresentLimits
 from ferryman.registry.limits.quota import Quota
 from ferryman.registry.manifest_responses import Described, ManifestRefused, Stored
-from ferryman.registry.page_sizes import SIZE_REFUSED, PageSizes
+from ferryman.registry.page_sizes import PageSizes, refuses_size
 from ferryman.registry.referrers_api import ReferrersApis
 from ferryman.registry.sender import Sender
 from ferryman.registry_options import RegistryOptions
@@ -211,10 +211,10 @@ class RegistryClient:
         """Delete a manifest with every tag that names it, or, where the registry can, a tag alone.
 
         True: it is not there any more. False: the registry does not delete (by default distribution's does not), or
-        not by tag.
+        not by tag. A 404 without an error code means that as well: zuul-registry knows no such request.
         """
         response = await self._sender.send(self._requests(reference.repository.registry).delete_manifest(reference))
-        return response.ok or response.status == HTTPStatus.NOT_FOUND
+        return response.ok or (response.status == HTTPStatus.NOT_FOUND and bool(error_codes(response)))
 
     async def has_blob(self, repository: Repository, digest: str) -> bool | None:
         """Whether a target repository has the blob; None: its answer to HEAD does not say."""
@@ -372,8 +372,8 @@ class RegistryClient:
                     has_begun = True
                     self._page_sizes.taken(registry, size, usual=page_size)
                     yield document
-            except Unsupported as error:
-                if has_begun or size is None or error.status not in SIZE_REFUSED:
+            except (NotFound, Unsupported) as error:
+                if has_begun or size is None or not refuses_size(error):
                     raise
             else:
                 return

@@ -1,7 +1,17 @@
 """Page sizes of tag lists: every registry has a maximum of its own."""
 
-SIZE_REFUSED = frozenset({400, 405, 413, 416, 422})  # answers to a page size that is too large
+from ferryman.errors import NotFound, TransferError
+
+_REFUSED = frozenset({400, 405, 413, 416, 422})  # answers to a page size that is too large
 _SMALLER = 100  # the maximum of quay.io and of Quay
+
+
+def refuses_size(error: TransferError) -> bool:
+    """Whether the page size may be what was refused.
+
+    zuul-registry, which has no pages, answers 404 to any; a missing repository has an error code.
+    """
+    return error.status in _REFUSED or (isinstance(error, NotFound) and not error.codes)
 
 
 class PageSizes:

@@ -1,13 +1,15 @@
 """Runs each contract test with every transport."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from ferryman.transports.base import Transport
 from tests.support.processes import Engine
 from tests.support.transports import DirectTransports, DockerTransports
+from tests.support.zuul_registry import ZuulRegistry
 
 OpenTransport = Callable[..., Transport]
 
@@ -21,3 +23,13 @@ async def open_transport(request: pytest.FixtureRequest) -> AsyncIterator[OpenTr
         else:
             engine: Engine = request.getfixturevalue("engine")  # only where it is needed
             yield DockerTransports(engine, stack).open
+
+
+@pytest.fixture
+def own_zuul(tmp_path: Path) -> Iterator[ZuulRegistry]:
+    """A zuul-registry that has nothing yet."""
+    server = ZuulRegistry(tmp_path / "zuul")
+    try:
+        yield server.start()
+    finally:
+        server.stop()

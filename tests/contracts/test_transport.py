@@ -28,6 +28,7 @@ from tests.support.processes import RegistryServer, free_port
 from tests.support.proxy import FaultyProxy
 from tests.support.referrers import refer, referrer, signature
 from tests.support.transports import Progress, blob_at, manifest_at, pinned, tagged, tags_at
+from tests.support.zuul_registry import Registry, login_of
 
 StartRegistry = Callable[..., RegistryServer]
 LINUX = ("linux/amd64", "linux/arm64")
@@ -46,7 +47,7 @@ def several(*platforms: str, docker: bool = False) -> tuple[Index, dict[str, Ima
 class Pair:
     """A source, a target, and a transport between them."""
 
-    def __init__(self, transport: Transport, source: RegistryServer, target: RegistryServer) -> None:
+    def __init__(self, transport: Transport, source: Registry, target: Registry) -> None:
         self.transport = transport
         self.source = source
         self.target = target
@@ -77,9 +78,11 @@ class Pair:
         return several
 
 
-@pytest.fixture
-def pair(open_transport: OpenTransport, start_registry: StartRegistry) -> Pair:
-    return Pair(open_transport(), start_registry(), start_registry())
+@pytest.fixture(params=["distribution", pytest.param("zuul", marks=pytest.mark.slow)])
+def pair(request: pytest.FixtureRequest, open_transport: OpenTransport, start_registry: StartRegistry) -> Pair:
+    """A transport to a target of its own."""
+    target: Registry = start_registry() if request.param == "distribution" else request.getfixturevalue("own_zuul")
+    return Pair(open_transport(logins=login_of(target)), start_registry(), target)
 
 
 @pytest.mark.parametrize("docker", [True, False], ids=["docker", "oci"])

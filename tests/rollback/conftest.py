@@ -10,12 +10,15 @@ from tests.support.clock import ManualClock
 from tests.support.proxy import FaultyProxy
 from tests.support.transports import open_client
 from tests.support.workplace import Workplace
+from tests.support.zuul_registry import login_of
 
 
 @pytest.fixture
 async def scene(workplace: Workplace) -> AsyncIterator[Scene]:
     proxy = await FaultyProxy(workplace.target.url).start()
-    client = open_client(clock=ManualClock())  # retries do not wait
+    target = workplace.target
+    logins = {**login_of(target), **login_of(target, proxy.host)}
+    client = open_client(logins=logins, clock=ManualClock())  # retries do not wait
     yield Scene(workplace, proxy, client, f"team-{secrets.token_hex(4)}")
     await client.aclose()
     await proxy.stop()

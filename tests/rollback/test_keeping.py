@@ -16,6 +16,7 @@ from ferryman.transports.base import Copied
 from ferryman.verification.repair import Repair
 from tests.rollback.scene import PERIOD, Fate, Scene, version
 from tests.support.images import Image, index, push
+from tests.support.zuul_registry import on_both_registries
 
 ONE, TWO, THREE = version(1), version(2), version(3)
 
@@ -24,6 +25,7 @@ def kept(*images: Image) -> set[str]:
     return {keep_tag(each.digest) for each in images}
 
 
+@on_both_registries
 async def test_a_digest_that_is_overwritten_gets_a_tag(scene: Scene) -> None:
     await scene.mirror("latest", what=ONE)
     assert scene.tags() == {"latest"}
@@ -36,6 +38,7 @@ async def test_a_digest_that_is_overwritten_gets_a_tag(scene: Scene) -> None:
     await scene.assert_true()
 
 
+@on_both_registries
 async def test_that_takes_one_manifest_and_no_blob(scene: Scene) -> None:
     both = index([ONE, version(1, of="arm")])
     await scene.mirror("latest", what=both)
@@ -50,6 +53,7 @@ async def test_that_takes_one_manifest_and_no_blob(scene: Scene) -> None:
     assert scene.names(keeping) == both.digest
 
 
+@on_both_registries
 async def test_a_digest_that_another_tag_holds_needs_none(scene: Scene) -> None:
     await scene.mirror("latest", "1", what=ONE)
     await scene.mirror("latest", what=TWO)
@@ -83,6 +87,7 @@ async def test_two_tags_that_are_overwritten_at_once(scene: Scene) -> None:
     assert scene.keep_tags() == kept(ONE)
 
 
+@on_both_registries
 async def test_what_a_stranger_has_put_there_is_kept_as_well(scene: Scene) -> None:
     await scene.mirror("latest", what=ONE)
     push(scene.workplace.target.url, scene.target.name, "latest", THREE)
@@ -92,6 +97,7 @@ async def test_what_a_stranger_has_put_there_is_kept_as_well(scene: Scene) -> No
     assert scene.keep_tags() == kept(THREE)
 
 
+@on_both_registries
 async def test_a_repair_keeps_what_it_overwrites(scene: Scene) -> None:
     await scene.mirror("latest", what=ONE)
     await scene.put_back("latest", ONE)  # so upstream is not what it is repaired from
@@ -226,6 +232,23 @@ async def test_a_registry_that_does_not_let_go_is_told_of_once(
     assert "kept_tag_remains" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("target_registry", ["zuul"], indirect=True)
+async def test_a_registry_that_knows_no_delete_keeps_the_tag_on_its_digest(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It answers 404, as others do to what is gone."""
+    await scene.mirror("latest", what=ONE)
+    await scene.mirror("latest", what=TWO)
+    scene.clock.advance(PERIOD.total_seconds())
+
+    await scene.expiry.run()
+
+    assert scene.names(keep_tag(ONE.digest)) == ONE.digest
+    assert "kept_tag_remains" in capsys.readouterr().out
+    await scene.expiry.run()  # and does so once
+    assert "kept_tag_remains" not in capsys.readouterr().out
+
+
 async def test_a_registry_that_is_away_is_asked_again(scene: Scene) -> None:
     await scene.mirror("latest", what=ONE)
     await scene.mirror("latest", what=TWO)
@@ -270,6 +293,7 @@ async def test_a_tag_that_is_being_removed_is_not_relied_on(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("fate", ["lost", "deaf"])
+@on_both_registries
 async def test_a_process_that_is_killed_while_it_overwrites(scene: Scene, fate: Fate) -> None:
     """At any request: the tag can be pulled, and what it named as well."""
     for number in range(1, 100):

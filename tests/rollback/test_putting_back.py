@@ -10,6 +10,7 @@ from ferryman.rollback.putting_back import RollbackUnsettled
 from ferryman.store.actions import Actions
 from tests.rollback.scene import Fate, Scene, version
 from tests.support.images import Image, push
+from tests.support.zuul_registry import on_both_registries
 
 ONE, TWO, THREE = version(1), version(2), version(3)
 
@@ -19,6 +20,7 @@ async def mirrored(scene: Scene, tag: str = "latest", *images: Image) -> None:
         await scene.mirror(tag, what=what)
 
 
+@on_both_registries
 async def test_a_tag_is_put_back_and_what_it_named_is_kept(scene: Scene) -> None:
     await mirrored(scene)
     scene.proxy.requests.clear()
@@ -34,6 +36,7 @@ async def test_a_tag_is_put_back_and_what_it_named_is_kept(scene: Scene) -> None
     await scene.assert_true()
 
 
+@on_both_registries
 async def test_it_is_held_there(scene: Scene) -> None:
     await mirrored(scene)
     await scene.put_back("latest", ONE)
@@ -47,6 +50,7 @@ async def test_it_is_held_there(scene: Scene) -> None:
     await scene.assert_true()
 
 
+@on_both_registries
 async def test_a_release_copies_what_upstream_has_now(scene: Scene) -> None:
     await mirrored(scene)
     await scene.put_back("latest", ONE)
@@ -70,6 +74,7 @@ async def test_a_release_of_what_upstream_has_copies_nothing(scene: Scene) -> No
     assert await scene.queue.claim() is None
 
 
+@on_both_registries
 async def test_a_stranger_s_digest_is_undone(scene: Scene) -> None:
     await mirrored(scene)
     push(scene.workplace.target.url, scene.target.name, "latest", THREE)
@@ -101,6 +106,7 @@ async def test_a_running_tag_is_left_alone(scene: Scene) -> None:
     assert scene.names("latest") == TWO.digest
 
 
+@on_both_registries
 async def test_one_rollback_at_a_time(scene: Scene) -> None:
     await mirrored(scene)
     gate = scene.proxy.hold("PUT .*/manifests/latest$")

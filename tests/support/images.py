@@ -9,6 +9,9 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
+
+from tests.support.plain_http import ask
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -146,7 +149,7 @@ def push(url: str, name: str, tag: str, what: Image | Index) -> str:
 
 def tags_of(url: str, name: str) -> list[str]:
     """The tags of a small repository."""
-    with urllib.request.urlopen(f"{url}/v2/{name}/tags/list", timeout=60) as answer:
+    with ask(f"{url}/v2/{name}/tags/list") as answer:
         found: list[str] = json.load(answer)["tags"]
     return found
 
@@ -155,7 +158,7 @@ def digest_at(url: str, name: str, tag: str) -> str:
     """The digest of the tag, as the registry answers."""
     accept = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
     request = urllib.request.Request(f"{url}/v2/{name}/manifests/{tag}", method="HEAD", headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with ask(request) as answer:
         return str(answer.headers["Docker-Content-Digest"])
 
 
@@ -166,18 +169,18 @@ def _push_manifest(url: str, name: str, selector: str, what: Image | Index) -> N
     else:
         for digest, blob in what.blobs.items():
             _push_blob(url, name, digest, blob)
-    _ask("PUT", f"{url}/v2/{name}/manifests/{selector}", what.manifest, {"Content-Type": what.media_type})
+    _send("PUT", f"{url}/v2/{name}/manifests/{selector}", what.manifest, {"Content-Type": what.media_type})
 
 
 def _push_blob(url: str, name: str, digest: str, blob: bytes) -> None:
-    location = _ask("POST", f"{url}/v2/{name}/blobs/uploads/", b"")["Location"]
-    separator = "&" if "?" in location else "?"
-    _ask("PUT", f"{location}{separator}digest={digest}", blob, {"Content-Type": "application/octet-stream"})
+    location = _send("POST", f"{url}/v2/{name}/blobs/uploads/", b"")["Location"]
+    finish = f"{urljoin(url, location)}{'&' if '?' in location else '?'}digest={digest}"
+    _send("PUT", finish, blob, {"Content-Type": "application/octet-stream"})
 
 
-def _ask(method: str, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Mapping[str, str]:
+def _send(method: str, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Mapping[str, str]:
     request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with ask(request) as answer:
         return dict(answer.headers)
 
 

@@ -17,6 +17,7 @@ _OF_FIXTURES = {
     "promtool": "prometheus",
     "start_registry": "registry",
     "target_registry": "registry",
+    "distribution": "registry",
     "registries": "registry",
     "small_disk": "root",
     "trixie": "root",

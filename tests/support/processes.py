@@ -113,8 +113,9 @@ class Process:
 
 
 class Server:
-    """A Process that serves a host. Subclasses set `_process`."""
+    """A Process that serves a host. Subclasses set what is declared here."""
 
+    folder: Path  # of its data and its log
     _process: Process
 
     @property
@@ -130,6 +131,10 @@ class Server:
 
     def signal(self, number: signal.Signals) -> None:
         self._process.signal(number)
+
+    def access_log(self) -> str:
+        """The server's whole log, including its requests."""
+        return (self.folder / "log").read_text(errors="replace")
 
 
 class RegistryServer(Server):
@@ -153,9 +158,33 @@ class RegistryServer(Server):
             env={"OTEL_TRACES_EXPORTER": "none"},
         )
 
-    def access_log(self) -> str:
-        """The server's whole log, including its requests."""
-        return (self.folder / "log").read_text(errors="replace")
+    # What strangers do at its disk
+
+    def lose_tag(self, name: str, tag: str) -> None:
+        self.remove(f"repositories/{name}/_manifests/tags/{tag}")
+
+    def lose_manifest(self, name: str, digest: str) -> None:
+        self.remove(f"repositories/{name}/_manifests/revisions/{digest.replace(':', '/')}")
+
+    def lose_blob(self, name: str, digest: str) -> None:
+        """From one repository, as a garbage collection or a DELETE leaves it."""
+        self.remove(f"repositories/{name}/_layers/{digest.replace(':', '/')}")
+
+    def lose_repository(self, name: str) -> None:
+        self.remove(f"repositories/{name}")
+
+    def data_of(self, digest: str) -> Path:
+        """The file that holds a blob or manifest for all repositories."""
+        algorithm, _, encoded = digest.partition(":")
+        return self._stored / f"blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
+
+    def remove(self, path: str) -> None:
+        """A folder of its storage, as `repositories/team/app`."""
+        shutil.rmtree(self._stored / path)
+
+    @property
+    def _stored(self) -> Path:
+        return self.folder / "data/docker/registry/v2"
 
     def _answers(self) -> bool:
         try:

@@ -23,6 +23,7 @@ from ferryman.transports.engine.image_cache import ImageStore
 from ferryman.transports.engine.progress_stream import USUAL_LIMITS, SilenceLimits
 from ferryman.transports.engine.transport import DockerTransport
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Image, image, layer
+from tests.support.plain_http import ask
 from tests.support.processes import Engine
 from tests.transports.direct.blob_store import InMemoryBlobLedger
 from tests.transports.engine.ledger import InMemoryLedger
@@ -145,20 +146,20 @@ class Found:
 def manifest_at(url: str, name: str, selector: str) -> Found:
     """The registry's answer to a plain HTTP request, sent without Ferryman's code."""
     request = urllib.request.Request(f"{url}/v2/{name}/manifests/{selector}", headers={"Accept": _ACCEPT})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with ask(request) as answer:
         return Found(answer.headers["Docker-Content-Digest"], answer.headers["Content-Type"], json.load(answer))
 
 
 def blob_at(url: str, name: str, digest: str) -> Any:
     """A JSON blob, requested in the same way."""
-    with urllib.request.urlopen(f"{url}/v2/{name}/blobs/{digest}", timeout=60) as answer:
+    with ask(f"{url}/v2/{name}/blobs/{digest}") as answer:
         return json.load(answer)
 
 
 def tags_at(url: str, name: str) -> list[str]:
     """The tags of a repository; empty if it does not exist."""
     try:
-        with urllib.request.urlopen(f"{url}/v2/{name}/tags/list", timeout=60) as answer:
+        with ask(f"{url}/v2/{name}/tags/list") as answer:
             return json.load(answer)["tags"] or []
     except urllib.error.HTTPError as error:
         error.close()

@@ -28,8 +28,8 @@ from ferryman.worker import RetryPolicy, Worker
 from ferryman.worker_pool import EngineShare, WorkerPool
 from tests.support.clock import PatientClock, Unwaiting
 from tests.support.images import Image, image, layer, push
-from tests.support.processes import RegistryServer
 from tests.support.upstreams import made_up_digest
+from tests.support.zuul_registry import Registry
 
 LEASE = timedelta(seconds=60)
 POLICY = RetryPolicy(max_attempts=3, delay=timedelta(seconds=10))
@@ -47,7 +47,7 @@ def tiny(text: str) -> Image:
 class ScriptedTransport:
     """Pushes a small image for every tag, unless the test scripts something else."""
 
-    def __init__(self, target: RegistryServer) -> None:
+    def __init__(self, target: Registry) -> None:
         self.asked: list[str] = []  # the tags, in order
         self.sources: list[str] = []
         self.platforms: list[Platforms | None] = []
@@ -156,7 +156,7 @@ class Watcher:
 class Workplace:
     """Enqueues items, runs pools, and reads the record."""
 
-    def __init__(self, database: Database, target: RegistryServer, client: RegistryClient, name: str) -> None:
+    def __init__(self, database: Database, target: Registry, client: RegistryClient, name: str) -> None:
         self.database = database
         self.target = target
         self.client = client

@@ -1,10 +1,8 @@
 """An upstream and a target, both real registries, and tags that were copied from one to the other."""
 
 import asyncio
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from ferryman.items.model import Item, VerifyRules
 from ferryman.kinds import Depth, Repair
@@ -67,8 +65,8 @@ class Site:
     async def is_gone_upstream(self, *tags: str, name: str | None = None) -> None:
         """Upstream does not list them any more, and has deleted them."""
         for tag in tags:
-            self.remove(self.upstream, f"repositories/{self.name}/_manifests/tags/{tag}")
-        self.remove(self.upstream, f"repositories/{self.name}/_manifests/revisions")
+            self.upstream.lose_tag(self.name, tag)
+        self.upstream.remove(f"repositories/{self.name}/_manifests/revisions")
         now, key = self.workplace.clock.now(), ItemKey("app", str(self.source), str(self.repository(name)), "all")
         await self.workplace.queue.apply(key, [], gone=tags, planned=[], walk=Walk(now, now, "rules"))
 
@@ -119,25 +117,13 @@ class Site:
         """The digest that the target's tag names."""
         return digest_at(self.target.url, name or self.name, tag)
 
-    # What strangers do at a registry's disk
+    # What strangers do at the target's disk
 
-    def lose_tag(self, tag: str, name: str | None = None) -> None:
-        self.remove(self.target, f"repositories/{name or self.name}/_manifests/tags/{tag}")
+    def lose_tag(self, tag: str) -> None:
+        self.target.lose_tag(self.name, tag)
 
-    def lose_manifest(self, digest: str, name: str | None = None) -> None:
-        self.remove(self.target, f"repositories/{name or self.name}/_manifests/revisions/{digest.replace(':', '/')}")
+    def lose_manifest(self, digest: str) -> None:
+        self.target.lose_manifest(self.name, digest)
 
-    def lose_blob(self, digest: str, name: str | None = None) -> None:
-        """From one repository, as a garbage collection or a DELETE leaves it."""
-        self.remove(self.target, f"repositories/{name or self.name}/_layers/{digest.replace(':', '/')}")
-
-    def data_of(self, digest: str) -> Path:
-        """The file that holds a blob for all repositories of the target."""
-        algorithm, _, encoded = digest.partition(":")
-        return self._folder(self.target) / f"blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
-
-    def remove(self, server: RegistryServer, path: str) -> None:
-        shutil.rmtree(self._folder(server) / path)
-
-    def _folder(self, server: RegistryServer) -> Path:
-        return server.folder / "data/docker/registry/v2"
+    def lose_blob(self, digest: str) -> None:
+        self.target.lose_blob(self.name, digest)

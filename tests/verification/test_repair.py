@@ -10,6 +10,7 @@ from ferryman.store.rollbacks import Rollbacks
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.proxy import FaultyProxy
 from tests.support.workplace import tiny
+from tests.support.zuul_registry import on_both_registries
 from tests.verification.faults import fail_at
 from tests.verification.site import Site
 
@@ -61,6 +62,7 @@ async def test_every_digest_is_asked_for_once_however_many_tags_share_it(
     assert {asked(site, f"{verb} /v2/{site.name}/blobs/{each} ") - number for each, number in before.items()} == {1}
 
 
+@on_both_registries
 async def test_a_lost_blob_is_found_in_every_tag_that_names_it_and_uploaded_again(
     site: Site, shared: tuple[Image, Image]
 ) -> None:
@@ -81,6 +83,7 @@ async def test_a_lost_blob_is_found_in_every_tag_that_names_it_and_uploaded_agai
     assert not await site.findings()
 
 
+@on_both_registries
 async def test_a_lost_platform_of_an_index_is_found(site: Site, platforms: Index) -> None:
     await site.mirror({"1": platforms})
     child = platforms.images[1].digest
@@ -93,11 +96,12 @@ async def test_a_lost_platform_of_an_index_is_found(site: Site, platforms: Index
     assert await site.verify("contents") == {}
 
 
+@on_both_registries
 async def test_other_bytes_are_found_by_reading_them(site: Site) -> None:
     made = tiny("whole")
     await site.mirror({"1": made})
     [digest] = layers_of(made)
-    data = site.data_of(digest)
+    data = site.target.data_of(digest)
     data.write_bytes(bytes(len(data.read_bytes())))
 
     assert await site.verify("contents") == {}
@@ -105,16 +109,18 @@ async def test_other_bytes_are_found_by_reading_them(site: Site) -> None:
     assert (await site.findings())[0].detail == f"damaged: the blob {digest} of {len(made.blobs[digest])} bytes"
 
 
+@on_both_registries
 async def test_a_blob_that_was_cut_is_found_without_reading_it(site: Site) -> None:
     made = tiny("long enough")
     await site.mirror({"1": made})
     [digest] = layers_of(made)
-    data = site.data_of(digest)
+    data = site.target.data_of(digest)
     data.write_bytes(data.read_bytes()[:-1])
 
     assert await site.verify("contents") == {"1": "incomplete"}
 
 
+@on_both_registries
 async def test_what_upstream_lost_as_well_comes_from_this_repository(site: Site) -> None:
     made = tiny("old")
     await site.mirror({"1": made})
@@ -128,6 +134,7 @@ async def test_what_upstream_lost_as_well_comes_from_this_repository(site: Site)
     assert await site.verify("contents") == {}
 
 
+@on_both_registries
 async def test_what_upstream_lost_as_well_comes_from_another_repository_of_the_target(
     site: Site, platforms: Index
 ) -> None:
@@ -135,7 +142,7 @@ async def test_what_upstream_lost_as_well_comes_from_another_repository_of_the_t
     await site.mirror({"1": platforms})
     await site.mirror({"1": platforms}, name=other)
     await site.is_gone_upstream("1")
-    site.remove(site.target, f"repositories/{site.name}")
+    site.target.lose_repository(site.name)
 
     assert await site.verify(repair="missing") == {"1": "missing restored"}
 
@@ -157,6 +164,7 @@ async def test_a_blob_that_upstream_lost_is_mounted_from_another_repository(
     assert await site.verify("contents") == {}
 
 
+@on_both_registries
 async def test_what_nobody_has_any_more_is_told_as_lost(site: Site) -> None:
     made = tiny("unique")
     await site.mirror({"1": made})
@@ -170,6 +178,7 @@ async def test_what_nobody_has_any_more_is_told_as_lost(site: Site) -> None:
     assert (finding.lost, finding.status, finding.expected) == (True, "synced", made.digest)
 
 
+@on_both_registries
 async def test_what_a_stranger_overwrote_is_repaired_only_if_that_is_asked_for(site: Site) -> None:
     await site.mirror({"1": tiny("ours")})
     push(site.target.url, site.name, "1", tiny("a stranger's"))
@@ -202,7 +211,7 @@ async def test_a_fault_at_any_request_of_a_repair_loses_nothing(site: Site, prox
     await site.is_gone_upstream("1")
     outcomes = set[str]()
     for number in range(60):
-        site.remove(site.target, f"repositories/{site.name}")
+        site.target.lose_repository(site.name)
         came = fail_at(proxy, number, status)
         found = await site.verify("contents", "missing")
         proxy.mend()
@@ -216,6 +225,7 @@ async def test_a_fault_at_any_request_of_a_repair_loses_nothing(site: Site, prox
     assert not await site.findings()
 
 
+@on_both_registries
 async def test_what_a_person_has_put_back_is_never_repaired_from_upstream(site: Site) -> None:
     old, new = tiny("old"), tiny("new")
     await site.mirror({"1": old})

@@ -53,11 +53,11 @@ class Mirror:
 
 
 @pytest.fixture
-async def mirror(start_site: StartSite, target_registry: RegistryServer) -> Mirror:
+async def mirror(start_site: StartSite, distribution: RegistryServer) -> Mirror:
     name = f"web-{secrets.token_hex(4)}/app"
-    items = f"items: [{{source: quay.io/acme/app, target: {target_registry.host}/{name}}}]\n"
+    items = f"items: [{{source: quay.io/acme/app, target: {distribution.host}/{name}}}]\n"
     site = await start_site(items=items, FERRYMAN_TOKEN=TOKEN, FERRYMAN_READ_TOKEN=READ_TOKEN)
-    made = Mirror(site, target_registry, name)
+    made = Mirror(site, distribution, name)
     for what in (ONE, TWO):
         await made.copied(what)
     return made

@@ -144,7 +144,7 @@ class Liar:
 
 @hypothesis.settings(max_examples=150)
 @hypothesis.given(lies, st.sampled_from([None, "all", "linux/amd64"]))
-def test_a_tree_with_anything_in_it(target_registry: RegistryServer, lies: Lies, platforms: str | None) -> None:
+def test_a_tree_with_anything_in_it(distribution: RegistryServer, lies: Lies, platforms: str | None) -> None:
     async def run() -> None:
         async with Faulty() as server, AsyncExitStack() as stack, asyncio.timeout(HANGS):
             root = Liar(server).tree(lies)
@@ -154,13 +154,13 @@ def test_a_tree_with_anything_in_it(target_registry: RegistryServer, lies: Lies,
                     .open(clock=ManualClock())
                     .copy(
                         pinned(server.host, "a/image", digest_of(root)),
-                        tagged(target_registry.host, "fuzzed/image", "1"),
+                        tagged(distribution.host, "fuzzed/image", "1"),
                         Platforms.parse(platforms) if platforms else None,
                         Progress(),
                     )
                 )
             except TransferError as error:
-                check_error(error, server.host, target_registry.host)
+                check_error(error, server.host, distribution.host)
 
     asyncio.run(run())
 
@@ -267,12 +267,12 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb.__name__)
 async def test_what_is_large_eats_no_memory_and_no_time(
-    target_registry: RegistryServer, bomb: Callable[[Liar], bytes]
+    distribution: RegistryServer, bomb: Callable[[Liar], bytes]
 ) -> None:
     async with Faulty() as server, asyncio.timeout(HANGS):
         root = bomb(Liar(server))
         copying = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", COPY, server.host, target_registry.host, digest_of(root)),
+            *(sys.executable, "-c", COPY, server.host, distribution.host, digest_of(root)),
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[3],
         )
@@ -285,7 +285,7 @@ async def test_what_is_large_eats_no_memory_and_no_time(
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
-async def test_a_circle(target_registry: RegistryServer, stack: AsyncExitStack, length: int) -> None:
+async def test_a_circle(distribution: RegistryServer, stack: AsyncExitStack, length: int) -> None:
     """Only a registry that answers with wrong content can have such a cycle."""
     async with Faulty() as server, asyncio.timeout(HANGS):
         names = [digest_of(b"%d" % number) for number in range(length)]
@@ -302,8 +302,6 @@ async def test_a_circle(target_registry: RegistryServer, stack: AsyncExitStack, 
             await (
                 DirectTransports(stack)
                 .open()
-                .copy(
-                    pinned(server.host, "a/image", names[0]), tagged(target_registry.host, "c", "1"), None, Progress()
-                )
+                .copy(pinned(server.host, "a/image", names[0]), tagged(distribution.host, "c", "1"), None, Progress())
             )
     check_error(raised.value, server.host)
