@@ -86,8 +86,8 @@ class _Cli(click.Group):
                 raise
             click.echo(f"error: {error.strerror or error}", err=True)
             ctx.exit(EXIT_UNUSABLE)
-        except KeyboardInterrupt:
-            click.echo("stopped; what was running is queued again", err=True)
+        except KeyboardInterrupt as interrupt:  # with what becomes of the work, if anything does
+            click.echo("; ".join(["stopped", *interrupt.args]), err=True)
             ctx.exit(EXIT_INTERRUPTED)
         finally:
             gc.enable()

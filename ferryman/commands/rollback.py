@@ -17,6 +17,8 @@ from ferryman.operations.rollback import REFUSALS, put_back
 from ferryman.operations.tag_history import chosen, recorded_history
 from ferryman.settings import Settings
 
+_INTERRUPTED = "what had begun at the target is ended by the next look"
+
 
 @click.command
 @click.argument("what", metavar="ITEM:TAG", shell_complete=complete_items)
@@ -30,7 +32,7 @@ def command(what: str, to: str | None, at: str | None, items: Path | None) -> No
     """
     if to is not None and at is not None:
         raise click.UsageError("--to and --at exclude one another")
-    sys.exit(run(rollback(load_settings(items), what, to=to, at=at)))
+    sys.exit(run(rollback(load_settings(items), what, to=to, at=at), interrupted=_INTERRUPTED))
 
 
 async def rollback(settings: Settings, what: str, *, to: str | None, at: str | None) -> int:

@@ -28,12 +28,15 @@ def load_settings(items: Path | None, log_file: Path | None = None) -> Settings:
     return settings if items is None else settings.model_copy(update={"items": items})
 
 
-def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run to the end. Raises KeyboardInterrupt after SIGTERM, as after Ctrl-C."""
+def run(work: Coroutine[Any, Any, _T], *, interrupted: str | None = None) -> _T:
+    """Run to the end. Raises KeyboardInterrupt after SIGTERM, as after Ctrl-C.
+
+    `interrupted`: what becomes of the work then, for the message.
+    """
     gc.freeze()
     gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
     gc.enable()
     try:
         return asyncio.run(work)
-    except asyncio.CancelledError:  # by SIGTERM
-        raise KeyboardInterrupt from None
+    except (KeyboardInterrupt, asyncio.CancelledError):  # by SIGTERM
+        raise KeyboardInterrupt(*filter(None, [interrupted])) from None

@@ -28,6 +28,8 @@ from ferryman.wording import counted
 if TYPE_CHECKING:
     from ferryman.views.live_view import LiveView
 
+_INTERRUPTED = "what was running is queued again"
+
 
 @click.command
 @item_arguments
@@ -40,7 +42,9 @@ def command(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: 
 
     A terminal shows a live view instead of the log; elsewhere the log has a line a minute on how far it is.
     """
-    sys.exit(run(sync(load_settings(items, log_file), item, as_json=as_json, verbose=verbose)))
+    sys.exit(
+        run(sync(load_settings(items, log_file), item, as_json=as_json, verbose=verbose), interrupted=_INTERRUPTED)
+    )
 
 
 async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:

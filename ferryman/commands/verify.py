@@ -25,6 +25,7 @@ from ferryman.views.damage_table import long_damage_table
 from ferryman.views.documents.damage import DamageDocument
 from ferryman.wording import counted
 
+_INTERRUPTED = "called again within a day, it goes on from there"
 _SHOWN_EVERY = 0.2  # seconds between two states of the progress line
 # `--deep ITEM` must not take the item for its value, as click would.
 _ALONE = {"--deep": "--deep=contents", "--repair": "--repair=missing"}
@@ -50,7 +51,12 @@ def command(
 
     `--deep` and `--repair` may stand alone. What was interrupted within a day goes on where it stopped.
     """
-    sys.exit(run(verify(load_settings(items), item, deep or "tags", repair or "nothing", as_json=as_json)))
+    sys.exit(
+        run(
+            verify(load_settings(items), item, deep or "tags", repair or "nothing", as_json=as_json),
+            interrupted=_INTERRUPTED,
+        )
+    )
 
 
 async def verify(settings: Settings, names: Sequence[str], depth: Depth, repair: Repair, *, as_json: bool) -> int:
@@ -60,7 +66,8 @@ async def verify(settings: Settings, names: Sequence[str], depth: Depth, repair:
         with _Progress(clock=app.clock) as progress:
             found = await verify_all(app, wanted, depth, repair, actor=this_user(), tell=progress.count)
         shown = await _print(app, found.since, as_json=as_json)
-    _print_sum(found.verified)
+    if found.verified.checked or not found.failures:
+        _print_sum(found.verified)
     for target, failed in sorted(found.failures.items()):
         click.echo(f"error: {target}: {_failure(failed)}: {failed.error}", err=True)
     return 1 if shown or found.failures or found.verified.damaged > found.verified.restored else 0

@@ -65,6 +65,9 @@ def test_what_is_damaged_is_told_and_repaired(
     assert (shallow.code, found(shallow)) == (1, {"1.0": ("missing", False), "1.1": ("changed", False)})
     [changed] = [each for each in shallow.json if each["tag"] == "1.1"]
     assert (changed["expected_digest"], changed["found_digest"]) == (before["m/app:1.1"], theirs)
+    assert {name: each["finding"] for name, each in ferryman.status().items()} == {
+        "app:1.0": "missing", "app:1.1": "changed", "app:1.2": None, "app:1.3": None,
+    }  # fmt: skip
     for arguments in ((), ("app",), ("app:1.1",)):
         status = ferryman.run("status", *arguments).out
         assert re.search(r"app +1\.1 +changed", status)
@@ -146,8 +149,25 @@ def test_a_target_that_does_not_answer(mirror: Callable[..., Ferryman], target: 
     done = ferryman.run("verify", TARGET_PASSWORD="wrong")
     assert done.code == 1
     assert f"error: {target.host}/m/app: left alone before its end; run it again to go on: " in done.err
-    assert "verified: 0 damaged" in done.err
+    assert "verified" not in done.err  # as if all were well
     assert ferryman.run("verify", "nobody").code == 2
+
+
+def test_ctrl_c_says_that_it_goes_on(
+    mirror: Callable[..., Ferryman],
+    start_registry: Callable[..., RegistryServer],
+    proxied: Callable[[RegistryServer], FaultyProxy],
+) -> None:
+    proxy = proxied(start_registry())
+    ferryman = mirror(proxy.host)
+    proxy.stall("^GET .*/blobs/")
+    proxy.requests.clear()
+    running = ferryman.start("verify", "--deep=bytes")
+    running.until("a blob that is read", lambda: any("/blobs/" in each for each in proxy.requests))
+
+    assert running.stop(signal.SIGINT) == 130
+
+    assert running.log.endswith("stopped; called again within a day, it goes on from there\n")
 
 
 def test_a_terminal_shows_how_far_it_is(mirror: Callable[..., Ferryman], target: RegistryServer) -> None:
