@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from ferryman.items.document import ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
+from ferryman.items.document import VERIFY_NOTHING, ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
 from ferryman.items.model import KEPT, UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
@@ -171,8 +171,11 @@ def _immutable(own: ItemKeys, defaults: ItemKeys) -> tuple[re.Pattern[str], ...]
     return tuple(_first(tags.immutable, inherited.immutable) or ())
 
 
-def _verify(own: ItemKeys, defaults: ItemKeys) -> VerifyRules:
-    keys, inherited, usual = own.verify or VerifyKeys(), defaults.verify or VerifyKeys(), VerifyRules()
+def _verify(own: ItemKeys, defaults: ItemKeys) -> VerifyRules | None:
+    if _first(own.verify, defaults.verify) is VERIFY_NOTHING:
+        return None
+    inherited = defaults.verify or VerifyKeys()
+    keys, usual = own.verify or VerifyKeys(), VerifyRules()
     deep, repair = _first(keys.deep, inherited.deep), _first(keys.repair, inherited.repair)
     return VerifyRules(
         every=_first(keys.every, inherited.every) or usual.every,

@@ -154,6 +154,11 @@ def _bandwidth(value: object) -> Bandwidth:
     raise ValueError('expected a rate such as 20MB/s, or rates by the time of day: {"01:00-07:00": unlimited, …}')
 
 
+def _as_verification(value: object) -> object:
+    """False for no verification."""
+    return VERIFY_NOTHING if value is False else value
+
+
 def _as_signatures(value: object) -> object:
     """A rule, or a list of rules, is short for a mapping with nothing else; false for no rules."""
     if value is False:
@@ -287,6 +292,13 @@ class VerifyKeys(_Strict):
     )
 
 
+VERIFY_NOTHING = VerifyKeys.model_construct()
+Verification = Annotated[
+    VerifyKeys,
+    BeforeValidator(_as_verification, json_schema_input_type=VerifyKeys | Literal[False]),
+]
+
+
 class SignatureRuleKeys(_Strict):
     """Who may have signed: exactly one of key, issuer and notation."""
 
@@ -378,7 +390,9 @@ class ItemKeys(_Strict):
         "learned (in every cycle for what moves, once a day for the rest) or always (in every cycle).",
         json_schema_extra={"default": "learned"},
     )
-    verify: VerifyKeys | None = Field(None, description="How mirrored tags are verified at the target.")
+    verify: Verification | None = Field(
+        None, description="How mirrored tags are verified at the target; false: not at all."
+    )
     verify_signatures: Signatures | None = Field(
         None,
         description="Copy only what is signed: a list of keys, identities and trust stores of which one has to fit; "

@@ -59,7 +59,7 @@ class Item:
     transport: TransportName | None = None  # None: FERRYMAN_TRANSPORT
     immutable: tuple[re.Pattern[str], ...] = ()  # tags that upstream never moves
     probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
-    verify: VerifyRules = VerifyRules()
+    verify: VerifyRules | None = VerifyRules()  # None: no look verifies
     signatures: SignatureRules | None = None  # who has to have signed what is copied; None: nobody
     history: timedelta = KEPT  # what a tag named before stays at the target; zero: it does not
 

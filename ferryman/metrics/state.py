@@ -25,9 +25,9 @@ def of_database(measures: Measures, configuration: Configuration) -> Iterator[Ga
     """What the database says of the items and registries in items.yml."""
     yield from _items(measures, configuration)
     queue = measures.queue
-    help_text = "Queued tags: due now, waiting for a time, held by a paused registry, paused by a person."
+    help_text = "Queued tags: due now, waiting for a time, held by a paused registry, paused by a person, too young."
     lengths = GaugeMetricFamily("ferryman_queue_tags", help_text, labels=["state"])
-    for state in ("due", "waiting", "held", "paused"):
+    for state in ("due", "waiting", "held", "paused", "quarantined"):
         lengths.add_metric([state], getattr(queue, state))
     yield lengths
     latency = max(0.0, (measures.at - queue.oldest_due_at).total_seconds()) if queue.oldest_due_at else 0.0

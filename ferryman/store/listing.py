@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, not_, or_, sel
 
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
-from ferryman.store.database.tables import UNREAD, status_is, tags
+from ferryman.store.database.tables import UNREAD, findings, status_is, tags
 from ferryman.store.queue.last_seen import LAST_SEEN_AT
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
@@ -28,7 +28,9 @@ from ferryman.store.records import Status, TagRecord
 from ferryman.versions import version_key
 
 STATUSES: tuple[Status, ...] = ("synced", "queued", "running", "failed", "skipped")  # in reading order
-RECORD_COLUMNS = [LAST_SEEN_AT if each.name == "last_seen_at" else tags.c[each.name] for each in fields(TagRecord)]
+_finding = select(findings.c.finding).where(findings.c.tag_id == tags.c.id).scalar_subquery().label("finding")
+_ELSEWHERE = {"last_seen_at": LAST_SEEN_AT, "finding": _finding}
+RECORD_COLUMNS = [_ELSEWHERE[each.name] if each.name in _ELSEWHERE else tags.c[each.name] for each in fields(TagRecord)]
 
 _place = case({status: place for place, status in enumerate(STATUSES)}, value=tags.c.status)
 _rank = case((status_is("queued"), tags.c.rank), else_=0)  # for other tags the rank may be outdated

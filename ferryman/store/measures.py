@@ -34,6 +34,7 @@ class QueueMeasures:
     waiting: int  # later: for a retry, or the end of a rate limit
     held: int  # once their registry is resumed
     paused: int  # once a person resumes them
+    quarantined: int  # once their digests are old enough
     oldest_due_at: datetime | None  # since when the oldest of the due ones might run
 
 
@@ -96,7 +97,7 @@ async def _unread(connection: Transaction) -> dict[str, int]:
 
 async def _queue(connection: Transaction, now: datetime) -> QueueMeasures:
     found = await read_queue_totals(connection, now)
-    return QueueMeasures(found.due, found.waiting, found.held, found.paused, found.due_since)
+    return QueueMeasures(found.due, found.waiting, found.held, found.paused, found.quarantined, found.due_since)
 
 
 async def _manual_pauses(connection: Transaction) -> frozenset[tuple[str, str]]:

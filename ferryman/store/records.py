@@ -52,6 +52,7 @@ class TagRecord:
     upstream_since: datetime | None = None  # since when upstream has its digest, as far as known
     quarantined_until: datetime | None = None  # its digest is not copied before; None: it may be
     released_digest: str | None = None  # upstream's digest that a person has let through
+    finding: FindingKind | None = None  # what the last check found wrong with it at the target
 
     @property
     def has_failed(self) -> bool:

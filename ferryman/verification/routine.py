@@ -19,6 +19,7 @@ from ferryman.verification.verifier import Verified, Verifier
 _RESTS = 2 / 3  # of the time between two checks of a tag; they are spread over the rest of it
 _ROUND = 1 / 10  # of that rest
 _MOST_DAMAGED = 50  # damaged tags that are asked for again at a look
+_NEVER = timedelta(days=3650)
 _LONGEST = 1800.0  # seconds at one look: the next items wait
 
 
@@ -45,6 +46,8 @@ class Routine:
         `elapsed`: since the last look; None: there was none. Damaged tags are asked for at every look.
         """
         rules = item.verify
+        if rules is None:
+            return Due([])
         before = self._clock.now() - rules.every * _RESTS
         found, restored = await self._targets.unchecked(str(item.target), rules.depth, before=before)
         found = [held for held in found if held.gone or held.tag in kept]
@@ -63,6 +66,8 @@ class Routine:
     async def next_due(self, item: Item, kept: Collection[str]) -> datetime:
         """When a look has to verify tags again, after `verify`. Raises StoreError."""
         now, rules = self._clock.now(), item.verify
+        if rules is None:
+            return now + _NEVER
         believed = rules.every * _RESTS
         found, _ = await self._targets.unchecked(str(item.target), rules.depth, before=now - believed)
         found = [held for held in found if held.gone or held.tag in kept]
@@ -73,12 +78,12 @@ class Routine:
 
     async def verify(self, item: Item, due: Due) -> int:
         """Verify these tags. Returns the number of tags that are queued again. Raises StoreError."""
-        examination = Examination(self._registry, item.verify.depth)
-        found = Verified()
+        rules, found = item.verify or VerifyRules(), Verified()
+        examination = Examination(self._registry, rules.depth)
         try:
             async with asyncio.timeout(_LONGEST):
                 await self._verifier.verify(
-                    item.target, due.tags, examination, item.verify.repair, found, restored=due.restored, tell=report
+                    item.target, due.tags, examination, rules.repair, found, restored=due.restored, tell=report
                 )
         except TimeoutError:
             log.get().warning(
@@ -92,6 +97,6 @@ class Routine:
         return found.queued
 
 
-def interval(rules: VerifyRules) -> timedelta:
+def interval(rules: VerifyRules | None) -> timedelta:
     """Between two looks that verify tags, if there is nothing else to look for."""
-    return rules.every * (1 - _RESTS) * _ROUND
+    return timedelta() if rules is None else rules.every * (1 - _RESTS) * _ROUND

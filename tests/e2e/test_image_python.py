@@ -35,7 +35,7 @@ def python(trixie: DebianRoot) -> Path:
         uv = ("/usr/bin/env", "TMPDIR=/tmp", UV)  # it insists on its folder
         install = (*uv, "pip", "install", "--quiet", "--no-cache", "--python", str(python))  # pip takes half a minute
         inside(trixie, *uv, "venv", "--quiet", "--clear", "--python=/usr/bin/python3", str(kept))
-        inside(trixie, *install, "--require-hashes", f"--requirement={lock}")
+        inside(trixie, *install, "--no-deps", "--require-hashes", f"--requirement={lock}")
         inside(trixie, *install, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT))
         (kept / "installed").touch()
     return python

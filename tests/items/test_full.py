@@ -286,6 +286,14 @@ def test_how_targets_are_verified_has_defaults_key_by_key(tmp_path: Path) -> Non
     assert plain.verify == VerifyRules(every=timedelta(days=30), depth="tags", repair="missing")
 
 
+def test_targets_are_not_verified_where_that_is_off(tmp_path: Path) -> None:
+    text = "items: [{source: quay.io/a/b, target: r.io/x, verify: off}, {source: quay.io/a/c, target: r.io/y}]"
+    assert [item.verify for item in read(tmp_path, text).items] == [None, VerifyRules()]
+    defaults = "defaults: {target: r.io/x/, verify: false}\n"
+    text = f"{defaults}items: [{{source: quay.io/a/b}}, {{source: quay.io/a/c, verify: {{deep: true}}}}]"
+    assert [item.verify for item in read(tmp_path, text).items] == [None, VerifyRules(depth="contents")]
+
+
 def test_how_long_digests_are_kept(tmp_path: Path) -> None:
     text = (
         "defaults: {target: r.io/x/, history: 30d}\n"

@@ -131,6 +131,7 @@ ITEMS = [
     (f"{ITEM}verify: {{every: 30}}", "4:21: verify.every: found 30, expected a duration such as 30d or 12h"),
     (f"{ITEM}verify: {{deep: blobs}}", "4:20: verify.deep: found 'blobs', expected true, false or bytes"),
     (f"{ITEM}verify: {{repair: missing}}", "4:22: verify.repair: found 'missing', expected true, false or all"),
+    (f"{ITEM}verify: true", "4:13: verify: found true, expected a mapping"),
     (f"{ITEM}verify: {{often: true}}", "4:14: unknown key 'often': expected every, deep, repair"),
     (f"{ITEM}referrers: 1", "4:16: referrers: found 1, expected true or false"),
     ("Kube: {source: quay.io, target: r.io}", "1:16: source: 'Kube' is not a repository name: expected namespace/image (repository names are lower case)"),

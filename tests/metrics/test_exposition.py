@@ -22,7 +22,7 @@ from ferryman.reference import Repository
 from ferryman.settings import Schedule
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import cycles, manual_pauses
-from ferryman.store.records import ItemKey, PlannedTag, Walk
+from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
 from tests.conftest import ReadLog
 from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.metrics.samples import parsed
@@ -74,8 +74,13 @@ async def test_the_queue_and_its_latency(bench: Bench) -> None:
     await bench.scene.fail(job, retry_at=bench.clock.now() + timedelta(seconds=30))
     await bench.scene.walk({"1.27": digest("a")}, item=OF_NGINX)
     await bench.scene.queue.pause("docker.io", until=None, error="refused")
+    now = bench.clock.now()
+    young = PlannedTag("v9", "copy", "quarantine", digest=digest("c"), since=now, matures_at=now + timedelta(hours=1))
+    seen = [SeenTag("v9", digest("c"), now)]
+    await bench.scene.queue.apply(ITEM, seen, gone=(), planned=[young], walk=Walk(now, now, "rules"))
     samples = await bench.samples()
-    assert samples.of("ferryman_queue_tags", "state") == {"due": 4, "waiting": 1, "held": 1, "paused": 0}
+    expected = {"due": 4, "waiting": 1, "held": 1, "paused": 0, "quarantined": 1}
+    assert samples.of("ferryman_queue_tags", "state") == expected
     assert samples("ferryman_queue_latency_seconds") == 90
 
 

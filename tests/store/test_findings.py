@@ -48,6 +48,8 @@ async def test_a_finding_lasts_until_the_tag_is_copied(database: Database, clock
 
     await scene.succeed(await scene.claimed())
     assert [each.tag for each in await found(database)] == ["v1", "v2"]
+    records = await scene.ledger.known(ITEM.target)
+    assert {name: each.finding for name, each in records.items()} == {"v1": "missing", "v2": "changed", "v3": None}
 
 
 async def test_a_finding_keeps_its_beginning_as_long_as_it_is_the_same(

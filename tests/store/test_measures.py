@@ -19,7 +19,7 @@ async def test_all_of_it_is_read_at_once(database: Database, scene: Scene) -> No
 
     assert measures.at == began
     assert measures.tags == {(ITEM.target, "failed"): 1, (ITEM.target, "queued"): 2}
-    assert measures.queue == QueueMeasures(due=0, waiting=2, held=0, paused=0, oldest_due_at=None)
+    assert measures.queue == QueueMeasures(due=0, waiting=2, held=0, paused=0, quarantined=0, oldest_due_at=None)
     assert measures.refused == frozenset({"docker.io"})
     assert measures.limited == frozenset({"quay.io"})
     assert measures.unread == {}
@@ -29,7 +29,9 @@ async def test_all_of_it_is_read_at_once(database: Database, scene: Scene) -> No
     scene.clock.advance(timedelta(minutes=2))
     later = await measure(database, clock=scene.clock)
 
-    assert later.queue == QueueMeasures(due=2, waiting=0, held=0, paused=0, oldest_due_at=began + timedelta(minutes=1))
+    assert later.queue == QueueMeasures(
+        due=2, waiting=0, held=0, paused=0, quarantined=0, oldest_due_at=began + timedelta(minutes=1)
+    )
     assert later.limited == frozenset()
 
 

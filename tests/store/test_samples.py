@@ -59,7 +59,7 @@ async def test_what_a_person_has_paused_is_not_late(scene: Scene, database: Data
     await Samples(database).take(scene.clock.advance(INTERVAL))
     [sample] = await Samples(database).since(START)
     assert (sample.queued, sample.due, sample.latency) == (2, 0, 0.0)
-    assert (await measure(database, clock=scene.clock)).queue == QueueMeasures(0, 0, 0, 2, None)
+    assert (await measure(database, clock=scene.clock)).queue == QueueMeasures(0, 0, 0, 2, 0, None)
 
 
 async def test_what_ended_in_another_interval_is_not_counted_again(scene: Scene, database: Database) -> None:

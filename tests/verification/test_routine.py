@@ -1,6 +1,7 @@
 """What looks verify of mirrored tags, at real registries, whose tags others change."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -219,3 +220,16 @@ async def test_a_look_does_not_wait_for_long(
 
     assert [line["event"] for line in read_log() if line["level"] == "warning"] == ["verification_cut"]
     assert not gate.is_set()
+
+
+async def test_nothing_is_verified_where_that_is_off(site: Site) -> None:
+    await site.mirror(images("1"))
+    site.lose_tag("1")
+    site.workplace.clock.advance(LONG.total_seconds())
+    await restore(site)
+    item = replace(site.item(), verify=None)
+
+    assert await site.look(["1"], item, elapsed=LONG) == 0
+
+    assert not await site.findings()
+    assert await site.routine.next_due(item, ["1"]) > site.workplace.clock.now() + timedelta(days=365)

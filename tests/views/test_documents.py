@@ -28,7 +28,7 @@ TAG_KEYS = [
     "item", "source", "target", "tag", "status", "attempts", "source_digest", "target_digest", "pushed_at", "synced_at",
     "error", "error_kind", "reason", "mirrored_digest", "identical", "degraded", "first_seen_at", "last_seen_at",
     "gone_at", "next_attempt_at", "moved_at", "quarantined_until", "probed_at",
-    "hold", "held_at",
+    "hold", "held_at", "finding",
 ]  # fmt: skip
 
 

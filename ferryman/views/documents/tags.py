@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from ferryman.kinds import Hold, ProbeReason
+from ferryman.kinds import FindingKind, Hold, ProbeReason
 from ferryman.probing import Probe
 from ferryman.signature_findings import Form, Verdict
 from ferryman.store.queries.tag_life import TagLife
@@ -49,6 +49,9 @@ class TagDocument(Document):
         description="Why nothing is copied over it: `rollback`, until a person releases it; null: nothing holds it."
     )
     held_at: Time | None = Field(description="Since when.")
+    finding: FindingKind | None = Field(
+        description="What the last check found wrong with it at the target; null: nothing."
+    )
 
     @classmethod
     def of(cls, record: TagRecord) -> "TagDocument":
@@ -79,6 +82,7 @@ class TagDocument(Document):
             probed_at=record.probed_at,
             hold=record.hold,
             held_at=record.held_at,
+            finding=record.finding,
         )
 
 
