@@ -88,6 +88,7 @@ class Application:
             pauses=self.pauses,
             quiet_looks=self.record.quiet_looks,
             manual_pauses=self.record.manual_pauses,
+            freezes=self.record.freezes,
             routine=self.routine(),
             clock=self.clock,
             native=self.transport.native or _native_platform(),

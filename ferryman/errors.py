@@ -22,6 +22,7 @@
             ├── TlsFailed         tls            no TLS where it was expected, or an untrusted certificate
             ├── NotFound          not-found      no such repository, tag, manifest or blob
             ├── NoSuchPlatform    platform       the image has none of the wanted platforms: `skipped`
+            ├── Collapsed         frozen         upstream has lost what is mirrored, or changed all of it: `release`
             ├── SignatureRefused  signature-refused  nobody whom items.yml trusts has signed the image
             └── Unsupported       unsupported    schema 1, Helm charts through an engine, immutable tags …
 
@@ -186,6 +187,12 @@ class NoSuchPlatform(Permanent):
     """The source has none of the wanted platforms."""
 
     kind = "platform"
+
+
+class Collapsed(Permanent):
+    """The source has lost most of what is mirrored, or changed all of it at once: the item is frozen."""
+
+    kind = "frozen"
 
 
 class SignatureRefused(Permanent):

@@ -24,7 +24,9 @@ FreezeReason = Literal["vanished", "changed", "unavailable"]
 Hold = Literal["rollback"]  # why a tag keeps what it has until a person releases it
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
-NotifyEvent = Literal["incomplete", "damaged", "login", "unreachable", "stalled", "disk", "changed", "recovered"]
+NotifyEvent = Literal[
+    "incomplete", "damaged", "frozen", "login", "unreachable", "stalled", "disk", "changed", "recovered"
+]
 LanguageCode = Literal["en", "zh"]
 ProbeMode = Literal["learned", "always"]  # how often upstream is asked whether a tag has moved
 ProbeReason = Literal[  # how often upstream is asked for one tag, and why

@@ -33,6 +33,7 @@ Reason = Literal[
     "windows",  # skip: for Windows only
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
+    "frozen",  # wait: upstream has collapsed, and nobody has accepted that
     "signature-refused",  # wait: nobody who is trusted has signed it; it is tried again later
     "unreadable",  # fail: upstream lists the tag, but it cannot be read
     "no-digest",  # fail: upstream gave no digest for the tag
@@ -114,6 +115,14 @@ def plan(
         for rank, (tag, outcome) in enumerate(outcomes)
     ]  # fmt: skip
     return [_quarantined(each, item_rules, mirrored.get(each.tag), now) for each in decisions]
+
+
+def frozen(decision: Decision) -> Decision:
+    """The decision while the item is frozen: whatever would change a tag waits."""
+    if decision.action in {"keep", "skip"}:
+        return decision
+    detail = "upstream has collapsed: nothing is copied until it is as it was, or released"
+    return replace(decision, action="wait", reason="frozen", detail=detail, matures_at=None)
 
 
 def rules_fingerprint(

@@ -31,6 +31,13 @@ REMEDIES = (
         ),
     ),
     Remedy(
+        ("has collapsed",),
+        N_(
+            "The item is frozen: nothing of it is copied, overwritten or removed. Find out what has become of "
+            "upstream; then ferryman release ITEM, or give source another repository."
+        ),
+    ),
+    Remedy(
         ("a login is wanted and there is none",),
         N_(
             "Give the registry a login: TARGET_USER and TARGET_PASSWORD if it is a target, username and password under "

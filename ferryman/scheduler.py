@@ -9,13 +9,24 @@ from typing import Literal
 
 from ferryman import log, planner
 from ferryman.clock import Clock
+from ferryman.collapse import Found, collapse_of, unavailable
 from ferryman.discovery.base import TagLister, TagProblem, UpstreamTag
 from ferryman.discovery.image_details import platform_digests
 from ferryman.discovery.list_reader import ListReader, reading
 from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.referrers import fingerprints
 from ferryman.discovery.survey import Survey, survey
-from ferryman.errors import LoginRefused, RateLimited, StoreError, TransferError, Unreachable, defect_message
+from ferryman.errors import (
+    Collapsed,
+    Denied,
+    LoginRefused,
+    NotFound,
+    RateLimited,
+    StoreError,
+    TransferError,
+    Unreachable,
+    defect_message,
+)
 from ferryman.events import CycleEnded, CycleStarted, Events, ItemLooked, LookStarted, traceback_of
 from ferryman.items.model import Configuration, Item
 from ferryman.kinds import ListerName
@@ -28,11 +39,12 @@ from ferryman.refusals import resting
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_pauses import RegistryPauses
 from ferryman.store.cycles import CycleLog
+from ferryman.store.freezes import Freezes, KnownFreeze
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
-from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Collapse, ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.store.signatures import SignatureLog
 from ferryman.tasks import compute, for_each_by_owner
 from ferryman.verification.routine import Routine, interval
@@ -60,6 +72,7 @@ class ItemLookup:
     unmatched_includes: Sequence[str] = ()  # patterns of `include` that match no tag of upstream's
     probes: Mapping[str, Probe] = field(default_factory=dict)  # of tags that were asked for before, by name
     candidate: Candidate | None = None  # for a quiet look the next time
+    collapse: Collapse | None = None  # for which the item is, or stays, frozen: nothing is planned
 
     @property
     def depends_on_list_only(self) -> bool:
@@ -74,6 +87,19 @@ class ItemLookup:
         wanted = {decision.tag for decision in self.decisions if decision.action != "skip"}
         resting = _rested(self.probes, self.walk.walked_at) - self.survey.probed
         return {name: self.probes[name] for name in resting & wanted}
+
+
+class _CollapseFound(Collapsed):
+    """A look has found that upstream collapsed."""
+
+    def __init__(self, item: Item, collapse: Collapse, *, looked_at: datetime) -> None:
+        super().__init__(
+            f"{item.source} has collapsed: {collapse.detail}. Nothing of {item.name} is copied, overwritten or removed "
+            f"until upstream is as it was; `ferryman release {item.name}` accepts what it has now",
+            registry=item.source.registry,
+        )
+        self.collapse = collapse
+        self.looked_at = looked_at  # when the look began
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +144,7 @@ class Scheduler:
         pauses: RegistryPauses,
         quiet_looks: QuietLookLog,
         manual_pauses: ManualPauses,
+        freezes: Freezes,
         routine: Routine,
         clock: Clock,
         native: Platform,
@@ -133,6 +160,7 @@ class Scheduler:
         self._registry = registry
         self._pauses = pauses
         self._manual_pauses = manual_pauses
+        self._freezes = freezes
         self._routine = routine
         self._clock = clock
         self._native = native
@@ -257,8 +285,25 @@ class Scheduler:
         """Read the source's list, unless its registry is paused. Raises TransferError."""
         await self._pauses.check(item.source.registry)
         self._registry.forget_refusals(item.source.registry)  # the recorded pauses decide
-        async with reading(self._lister(configuration, item.source.registry), item.source) as listing:
-            yield listing
+        began = self._clock.now()
+        try:
+            async with reading(self._lister(configuration, item.source.registry), item.source) as listing:
+                yield listing
+        except (Denied, NotFound) as error:
+            if (collapse := await self._unavailable(item, error)) is None:
+                raise
+            raise _CollapseFound(item, collapse, looked_at=began) from error
+
+    async def _unavailable(self, item: Item, error: TransferError) -> Collapse | None:
+        """The collapse, if upstream says "private or missing" of a repository that was mirrored before."""
+        target = str(item.target)
+        if not item.collapse or error.registry not in {None, item.source.registry}:
+            return None
+        records = _present(item, (await self._ledger.recorded(target)).tags)
+        wanted = _wanted(
+            RuleSelector(item.rules, item.platforms, self._native), _known(records, self._clock.now()).values()
+        )
+        return unavailable(records, str(error), wanted=wanted, known=await self._freezes.find(target))
 
     async def _look(self, item: Item, listing: ListReader, *, extent: Extent) -> ItemLookup:
         recorded = await self._ledger.recorded(str(item.target))
@@ -266,13 +311,15 @@ class Scheduler:
         rules = _rules(item)
         same_rules = last is not None and last.rules == rules
         now = self._clock.now()
-        only_unread = extent == "unread" and same_rules
+        freeze = await self._freezes.find(str(item.target))
+        only_unread = extent == "unread" and same_rules and freeze is None
         complete = bool(records) if last is None else not same_rules or self._is_due(last.completed_at, now)
-        complete = complete and not only_unread
+        complete = (complete or freeze is not None) and not only_unread
         mirrored = {name: _mirrored(record, same_rules=same_rules) for name, record in records.items()}
         lacking = {name: record.lacking_platforms for name, record in mirrored.items() if record.lacking_platforms}
         selector = RuleSelector(item.rules, item.platforms, self._native, lacking)
         probes = await compute(lambda: self._probes(item, records, now), size=len(records))
+        rested = frozenset() if extent == "all" else _rested(probes, now) - (freeze.lost.keys() if freeze else set())
         found = await survey(
             lister=None if only_unread else listing,
             client=self._registry,
@@ -280,9 +327,15 @@ class Scheduler:
             known=_known(records, now),
             selector=selector,
             unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
-            rested=frozenset() if extent == "all" else _rested(probes, now),
+            rested=rested,
             complete=complete,
         )
+        asked = found.seen - (rested - found.probed) - _unread_digests(found)
+        if collapse := await self._collapse(item, selector, found, _present(item, records), asked=asked, freeze=freeze):
+            walk = Walk(walked_at=now, completed_at=now, rules=rules)
+            return ItemLookup(
+                item, found, await self._frozen(item, found, mirrored), walk, records, last, collapse=collapse
+            )
         if same_rules and extent == "due":
             mirrored |= await self._refused(item, found, mirrored, records)
         found, decisions = await self._planned(item, found, mirrored)
@@ -300,6 +353,34 @@ class Scheduler:
             walked = listing.walked(complete=found.complete)
             return replace(looked, candidate=self._quiet.candidate(item, walked, recorded.state, rules=rules))
         return looked
+
+    async def _collapse(
+        self,
+        item: Item,
+        selector: RuleSelector,
+        found: Survey,
+        records: Mapping[str, TagRecord],
+        *,
+        asked: Collection[str],
+        freeze: KnownFreeze | None,
+    ) -> Collapse | None:
+        """Whether upstream has collapsed, as far as this look can tell: of a part of the list, nothing is missing.
+
+        `records`: of the tags that upstream had. `asked`: those whose digest it has told.
+        """
+        if not item.collapse or (freeze is None and not found.gone and not _moved(found, records)):
+            return None
+        known = _known(records, self._clock.now())
+
+        def compare() -> Collapse | None:
+            now = Found({tag.name: tag.digest for tag in found.tags}, _wanted(selector, found.tags), asked)
+            return collapse_of(records, _wanted(selector, known.values()), now, percent=item.collapse, known=freeze)
+
+        return await compute(compare, size=len(records))
+
+    async def _frozen(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
+        """What would be decided, with whatever would change a tag as waiting."""
+        return [planner.frozen(each) for each in await self._plan(item, found, mirrored)]
 
     async def _refused(
         self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored], records: Mapping[str, TagRecord]
@@ -398,7 +479,10 @@ class Scheduler:
         async with self._reading(configuration, item) as listing:
             if extent == "due" and (quiet := await self._quiet.find(item, listing, rules=_rules(item))):
                 return _looked(item, quiet)
-            return await self._plan_and_enqueue(item, await self._look(item, listing, extent=extent), unread, extent)
+            looked = await self._look(item, listing, extent=extent)
+            if looked.collapse is not None:
+                raise _CollapseFound(item, looked.collapse, looked_at=looked.walk.walked_at)
+            return await self._plan_and_enqueue(item, looked, unread, extent)
 
     async def _plan_and_enqueue(
         self, item: Item, looked: ItemLookup, unread: list[UnreadableTag], extent: Extent
@@ -473,9 +557,11 @@ class Scheduler:
             paused = not await self._pauses.pause_after_refusal(registry, error=str(error))
         elif isinstance(error, RateLimited) and error.registry and error.retry_at:
             await self._pauses.pause_until(error.registry, until=error.retry_at, error=str(error))
+        found = error if isinstance(error, _CollapseFound) else None
         await self._ledger.note_lookup_failure(
-            _key(item), str(error), now=self._clock.now(), kind=error.kind, registry=registry, paused=paused
-        )
+            _key(item), str(error), now=self._clock.now(), kind=error.kind, registry=registry, paused=paused,
+            collapse=found.collapse if found else None, looked_at=found.looked_at if found else None,
+        )  # fmt: skip
         outcome: Literal["failed", "paused"] = "paused" if paused else "failed"
         return ItemLooked(item.name, str(item.source), str(item.target), outcome, str(error), error.kind)
 
@@ -518,6 +604,23 @@ def _elapsed(looked: ItemLookup, *, most: timedelta) -> timedelta | None:
     return max(now - last.walked_at, min(now - (last.listed_at or last.walked_at), most))
 
 
+def _present(item: Item, records: Mapping[str, TagRecord]) -> dict[str, TagRecord]:
+    """The tags that upstream had at the last look, not those of another source, which the user has changed.
+
+    Nor those that were imported, and that no look has found upstream yet: they may be gone for years.
+    """
+    return {
+        name: record
+        for name, record in records.items()
+        if record.gone_at is None and record.last_seen_at is not None and record.source == str(item.source)
+    }
+
+
+def _wanted(selector: RuleSelector, tags: Iterable[UpstreamTag]) -> set[str]:
+    """The names of the wanted tags, without referrers, which come and go with their images."""
+    return {tag.name for tag in selector.select(tags) if subject_of(tag.name) is None}
+
+
 def _absent(pins: Iterable[str], found: Survey) -> tuple[str, ...]:
     """The pins that upstream does not have. A tag that could not be read may exist, so it is not among them."""
     existing = {tag.name for tag in found.tags} | {problem.tag for problem in found.problems}
@@ -538,14 +641,23 @@ def _rested(probes: Mapping[str, Probe], now: datetime) -> frozenset[str]:
 def _moved_immutables(looked: ItemLookup) -> list[str]:
     """The tags that `immutable` names, and that have another digest now than before."""
     patterns = looked.item.immutable
-    changed = [
+    moved = _moved(looked.survey, looked.records) if patterns else []
+    return [name for name in moved if any(pattern.fullmatch(name) for pattern in patterns)]
+
+
+def _moved(found: Survey, records: Mapping[str, TagRecord]) -> list[str]:
+    """The tags that have another digest now than before."""
+    return [
         tag.name
-        for tag in (looked.survey.tags if patterns else ())
-        if (record := looked.records.get(tag.name))
+        for tag in found.tags
+        if (record := records.get(tag.name))
         and record.source_digest not in {None, tag.digest}
         and tag.digest is not None
     ]
-    return [name for name in changed if any(pattern.fullmatch(name) for pattern in patterns)]
+
+
+def _unread_digests(found: Survey) -> set[str]:
+    return {problem.tag for problem in found.problems if problem.about == "digest"}
 
 
 def _key(item: Item) -> ItemKey:

@@ -27,6 +27,7 @@ ROWS = (
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
     ("event_log", "metrics", "rollback", "scheduler", "worker"),
     (
+        "collapse",
         "liveness",
         "planner",
         "pause_watch",

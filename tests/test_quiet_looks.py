@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferryman.discovery.base import Page, UpstreamTag
-from ferryman.errors import NotFound
+from ferryman.errors import Unreachable
 from ferryman.items.model import Configuration, Item, Rules
 from ferryman.kinds import RepairOutcome
 from ferryman.reference import Repository
@@ -206,7 +206,7 @@ async def test_a_look_with_something_to_say_each_time_is_never_quiet(world: Worl
 
 
 async def test_a_failed_look_is_over_with_a_quiet_one(world: World, shelf: Shelf) -> None:
-    world.scheduler._listers["gcr.io", None] = Raising(NotFound("gone"))
+    world.scheduler._listers["gcr.io", None] = Raising(Unreachable("gone"))
     await world.cycle(PAUSE)
     assert len(await world.ledger.lookup_failures()) == 1
     world.scheduler._listers["gcr.io", None] = shelf

@@ -36,6 +36,7 @@ from ferryman.signature_findings import Finding
 from ferryman.signature_rules import KeyRule, SignatureRules
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database
+from ferryman.store.freezes import Freezes
 from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
@@ -88,6 +89,7 @@ class World:
         self.ledger = Ledger(database, clock=clock)
         self.pauses = RegistryPauses(queue=self.queue, registry=client, clock=clock, events=self.events)
         self.manual_pauses = ManualPauses(database, clock=clock, resumed=self.queue.filled)
+        self.freezes = Freezes(database, clock=clock, released=self.queue.filled)
         self.registries: dict[str, RegistryEntry] = {}
         self.cycles = CycleLog(database)
         self.signatures = SignatureLog(database, clock=clock)
@@ -104,6 +106,7 @@ class World:
             queue=self.queue, ledger=self.ledger, cycles=self.cycles, owner="me",
             registry=self.client, pauses=self.pauses, clock=self.clock,
             quiet_looks=QuietLookLog(self.database, clock=self.clock), manual_pauses=self.manual_pauses,
+            freezes=self.freezes,
             routine=routine_of(self.client, self.database, targets, self.clock),
             native=Platform.parse("linux/amd64"), complete_walk=timedelta(days=1),
             interval=timedelta(hours=6), signatures=self.signatures, events=self.events,

@@ -1,10 +1,12 @@
-"""The overview that `status` and `sync` print: a row per item, paused registries and failures."""
+"""The overview that `status` and `sync` print: a row per item, paused registries, frozen items and failures."""
 
 from collections.abc import Collection, Sequence
 
 import click
 
+from ferryman.errors import Collapsed
 from ferryman.item_names import Named
+from ferryman.operations.freezes import freeze_in_words, frozen_items
 from ferryman.operations.pauses import pause_in_words, pauses_of
 from ferryman.record import Record
 from ferryman.registry_waits import wait_message
@@ -22,7 +24,9 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
         console.print(text_tables.registries_table(held))
         await _print_limits(record, held)
     if with_lookup_failures:
-        for message in grouped_by_cause(await record.ledger.lookup_failures()):
+        failures = await record.ledger.lookup_failures()
+        told = [each for each in failures if each.error_kind != Collapsed.kind]  # `print_pauses` tells of the others
+        for message in grouped_by_cause(told):
             console.print(message, style="red", soft_wrap=True)
     if summary := await record.ledger.summary(targets):
         console.print(text_tables.summary_table(summary, width=console.width))
@@ -38,11 +42,13 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
 async def print_pauses(
     record: Record, known: Sequence[Named], *, targets: Collection[str] | None = None, err: bool = False
 ) -> None:
-    """Print what persons have paused, as far as it holds any of these targets back; None: all. `known`: items."""
+    """Print what persons have paused, and what is frozen, of these targets; None: all. `known`: items."""
     paused = await record.manual_pauses.read()
     pauses = paused.all if targets is None else pauses_of(paused, known, targets)
     for pause in pauses:
         click.echo(f"{pause_in_words(pause, known)}: `ferryman resume` ends that", err=err)
+    for frozen in await frozen_items(record, targets):
+        click.echo(freeze_in_words(frozen), err=err)
 
 
 async def _print_limits(record: Record, held: Sequence[RegistryState]) -> None:

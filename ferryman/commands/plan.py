@@ -12,6 +12,7 @@ from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.running import load_settings, run
 from ferryman.item_names import select
+from ferryman.operations.freezes import MOST_NAMED
 from ferryman.operations.plan import is_read, plan_each
 from ferryman.scheduler import ItemLookup
 from ferryman.settings import Settings
@@ -80,6 +81,12 @@ def _printed_table() -> Iterator[Callable[[ItemLookup], None]]:
 
 def _print_warnings(looked: ItemLookup) -> None:
     item = looked.item
+    if looked.collapse is not None:
+        lost = sorted(looked.collapse.lost)
+        names = ", ".join(lost[:MOST_NAMED]) + (", …" if lost[MOST_NAMED:] else "")
+        click.echo(
+            f"error: {item.name} is frozen: {looked.collapse.detail}; {item.target} alone has: {names}", err=True
+        )
     for pin in looked.absent_pins:
         click.echo(f"warning: {item.name}: {item.source} has no tag {pin}, which is pinned", err=True)
     for pattern in looked.unmatched_includes:

@@ -52,5 +52,7 @@ async def requeue(settings: Settings, what: str) -> None:
         click.echo(f"{what} was put back by a person: `ferryman release {what}` lets it be copied again")
     if result.unreadable:
         click.echo(f"{counted(result.unreadable, 'tag')} could not be read upstream, and every look tries that again")
-    if result.paused:
+    for target in sorted(result.frozen):
+        click.echo(f"{target} is frozen, and nothing of it is copied: see `ferryman status`")
+    if result.paused and not result.frozen:
         click.echo(f"{counted(result.paused, 'tag waits', 'tags wait')} for `ferryman resume`: see `ferryman status`")

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ferryman.items.document import VERIFY_NOTHING, ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import KEPT, UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
+from ferryman.items.model import COLLAPSE, KEPT, UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.signatures import to_signature_rules
@@ -78,6 +78,7 @@ class _Converter:
             self.raw.image or source.image, source, target, rules, platforms,
             _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
             self._probe(own, source.registry), _verify(own, self.defaults), signatures,
+            COLLAPSE if (collapse := _first(own.collapse, self.defaults.collapse)) is None else collapse,
             KEPT if (history := _first(own.history, self.defaults.history)) is None else history,
         )  # fmt: skip
 

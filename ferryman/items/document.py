@@ -31,6 +31,7 @@ _ARCHITECTURES = (  # GOARCH values of the image specification; others may be ne
 )  # fmt: skip
 _EVENTS = (*get_args(NotifyEvent), "failures", "all")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_PERCENT = re.compile("(?:[1-9][0-9]?|100)%")
 _ADDRESS = "expected http:// or https://, a host and perhaps a port, such as https://mirror.example.com:5000"
 
 
@@ -112,6 +113,14 @@ def _period(value: object) -> timedelta:
     if isinstance(value, str):
         return parse_duration(value)
     raise ValueError("expected a duration such as 90d, or 0")
+
+
+def _percent(value: object) -> int:
+    if value is False or value in ("off", "false"):
+        return 0
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        return int(value[:-1])
+    raise ValueError("expected a share of the wanted tags such as 50%, or off")
 
 
 def _true_or(word: str) -> Callable[[object], object]:
@@ -228,6 +237,10 @@ Speed = Annotated[Any, PlainValidator(_bandwidth, json_schema_input_type=Rate | 
 Seconds = Annotated[float, PlainValidator(_seconds, json_schema_input_type=str)]
 Duration = Annotated[timedelta, PlainValidator(_duration, json_schema_input_type=str)]
 Period = Annotated[timedelta, PlainValidator(_period, json_schema_input_type=str | Literal[0])]
+Percent = Annotated[
+    int,
+    PlainValidator(_percent, json_schema_input_type=Annotated[str, Field(pattern=_PERCENT.pattern)] | Literal[False]),
+]
 Deep = Annotated[
     bool | Literal["bytes"], PlainValidator(_true_or("bytes"), json_schema_input_type=bool | Literal["bytes"])
 ]
@@ -397,6 +410,12 @@ class ItemKeys(_Strict):
         None,
         description="Copy only what is signed: a list of keys, identities and trust stores of which one has to fit; "
         "false: everything.",
+    )
+    collapse: Percent | None = Field(
+        None,
+        description="The item freezes if upstream has less than this share of the wanted tags left, or none of them, "
+        "if all digests changed at once, or if the repository is private or missing now; off: it never does.",
+        json_schema_extra={"default": "50%"},
     )
     history: Period | None = Field(
         None,

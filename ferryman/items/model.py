@@ -16,6 +16,7 @@ from ferryman.signature_rules import SignatureRules
 
 Order = Literal["newest", "version", "name"]
 KEPT = timedelta(days=90)  # how long what is overwritten at a target can be put back
+COLLAPSE = 50  # percent of the wanted tags that upstream has to have left
 UNREACHABLE_AFTER = 2  # cycles
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
@@ -61,6 +62,9 @@ class Item:
     probe: ProbeMode = "learned"  # how often upstream is asked whether a tag has moved
     verify: VerifyRules | None = VerifyRules()  # None: no look verifies
     signatures: SignatureRules | None = None  # who has to have signed what is copied; None: nobody
+    collapse: int = (
+        COLLAPSE  # percent of the wanted tags that upstream has to have left, or it freezes; 0: it never does
+    )
     history: timedelta = KEPT  # what a tag named before stays at the target; zero: it does not
 
     @property
@@ -81,7 +85,7 @@ class RegistryEntry(RegistryOptions):
 
 
 FAILURES: frozenset[NotifyEvent] = frozenset(
-    {"incomplete", "damaged", "login", "unreachable", "stalled", "disk", "recovered"}
+    {"incomplete", "damaged", "frozen", "login", "unreachable", "stalled", "disk", "recovered"}
 )
 
 

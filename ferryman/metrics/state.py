@@ -61,6 +61,10 @@ def _items(measures: Measures, configuration: Configuration) -> Iterator[GaugeMe
         failing[labels[target]] += 1
     help_text = "Items of this name whose last look at the source failed."
     yield _by("ferryman_failing_lookups", help_text, "item", failing.items())
+    frozen = Counter(dict.fromkeys(labels.values(), 0))
+    for target in measures.frozen & labels.keys():
+        frozen[labels[target]] += 1
+    yield _by("ferryman_frozen_items", "Items of this name whose upstream has collapsed.", "item", frozen.items())
 
 
 def _damaged(measures: Measures, labels: Mapping[str, str]) -> GaugeMetricFamily:

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ferryman.clock import Clock
+from ferryman.errors import Collapsed
 from ferryman.items.model import Configuration, Item
 from ferryman.notify.causes import Cause
 from ferryman.settings import Schedule
 from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, Progress, RefusedLogin
 from ferryman.store.queries.findings import DamagedTags
+from ferryman.store.records import Freeze
 from ferryman.versions import names_one_release
 
 CHANGED = "changed"  # the key of the notice about digests that changed upstream
@@ -49,6 +51,7 @@ class Evaluation:
             *_logins(refused, configuration),
             *unreachable.values(),
             *_incomplete(failed, lookups, configuration.unreachable_after, told),
+            *_frozen(await self._conditions.frozen(), items),
             *_damaged(await self._conditions.damaged_tags(), items),
             *self._stalled(await self._conditions.progress(now), now, is_explained=bool(told)),
             *await self._disk(now),
@@ -132,12 +135,25 @@ def _incomplete(
 ) -> Iterator[Cause]:
     """An item's failed tags, and its lookup that fails, are one cause. `told`: registries that are told of already."""
     tags = {each.target: each for each in failed}
-    lasting = {each.target: each for each in lookups if each.looks >= after or each.error_kind not in _TEMPORARY}
+    others = [each for each in lookups if each.error_kind != Collapsed.kind]  # frozen items are told of as such
+    lasting = {each.target: each for each in others if each.looks >= after or each.error_kind not in _TEMPORARY}
     for each in failed:
         if each.target not in lasting:
             yield _incomplete_item(each, each, is_certain=each.failed > 0 and each.registry not in told)
     for lookup in lasting.values():
         yield _incomplete_item(lookup, tags.get(lookup.target), is_certain=lookup.registry not in told)
+
+
+def _frozen(found: Sequence[Freeze], items: Mapping[str, Item]) -> Iterator[Cause]:
+    for each in found:
+        if each.target in items:
+            facts = {
+                "item": items[each.target].name,
+                "target": each.target,
+                "reason": each.reason,
+                "detail": each.detail,
+            }
+            yield Cause(f"frozen {each.target}", "frozen", each.target, each.since, facts)
 
 
 def _damaged(found: Sequence[DamagedTags], items: Mapping[str, Item]) -> Iterator[Cause]:

@@ -109,7 +109,7 @@ def _blocks(deliveries: Sequence[Delivery]) -> Iterable[_Block]:
 
 
 def _urgency(delivery: Delivery) -> tuple[bool, int]:
-    order = ("login", "disk", "stalled", "unreachable", "incomplete", "damaged", "changed", "recovered")
+    order = ("login", "disk", "stalled", "frozen", "unreachable", "incomplete", "damaged", "changed", "recovered")
     return delivery.phase == "over", order.index(delivery.event)
 
 
@@ -140,7 +140,7 @@ def _path(group: Sequence[Delivery]) -> str:
             return cause_path(first.facts["kind"], registry)
         case "stalled":
             return "/waiting"
-        case "changed" if target:
+        case "changed" | "frozen" if target:
             return item_path(target)
     return "/"
 
@@ -149,8 +149,8 @@ def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
     facts = group[0].facts
     name = {"registry": _plain(facts.get("registry"))}
     match group[0].event:
-        case "incomplete" | "damaged" as event:
-            return _incomplete(group) if event == "incomplete" else _damaged(facts)
+        case "incomplete" | "damaged" | "frozen" as event:
+            return _incomplete(group) if event == "incomplete" else _of_item(event, facts)
         case "login":
             tags = int(facts["tags"])
             waiting = ngettext("%(n)s tag waits for it.", "%(n)s tags wait for it.", tags) % {"n": tags}
@@ -199,6 +199,23 @@ def _damaged(facts: Any) -> tuple[str, tuple[str, ...]]:
     return headline % {"item": _plain(facts["item"]), "n": tags}, (numbers, remedy)
 
 
+def _of_item(event: str, facts: Any) -> tuple[str, tuple[str, ...]]:
+    return _damaged(facts) if event == "damaged" else _frozen(facts)
+
+
+def _frozen(facts: Any) -> tuple[str, tuple[str, ...]]:
+    headline = {
+        "vanished": _("%(item)s is frozen: upstream has lost what is mirrored"),
+        "changed": _("%(item)s is frozen: all of upstream changed at once"),
+        "unavailable": _("%(item)s is frozen: upstream is private or missing now"),
+    }[facts["reason"]]
+    remedy = _(
+        "Nothing of it is copied, overwritten or removed. That ends when upstream is as it was; "
+        "`ferryman release ITEM` accepts what it has now. `ferryman status ITEM` names what only you still have."
+    )
+    return headline % {"item": _plain(facts["item"])}, (neutralised(facts["detail"], _LONGEST_ERROR), remedy)
+
+
 def _item(facts: Any) -> str:
     name, tags = _plain(facts["item"]), int(facts["tags"])
     if not facts["is_listed"]:
@@ -208,12 +225,14 @@ def _item(facts: Any) -> str:
 
 def _over(group: Sequence[Delivery]) -> str:
     match group[0].event:
-        case "incomplete":
+        case "incomplete" | "damaged" | "frozen" as event:
+            text = {
+                "incomplete": _("complete again: %(items)s"),
+                "damaged": _("whole at the target again: %(items)s"),
+                "frozen": _("not frozen any more: %(items)s"),
+            }[event]
             items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
-            return _("complete again: %(items)s") % {"items": _names(items, len(group))}
-        case "damaged":
-            items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
-            return _("whole at the target again: %(items)s") % {"items": _names(items, len(group))}
+            return text % {"items": _names(items, len(group))}
         case "login":
             return _("%(registry)s takes the login again") % {"registry": _names(_registries(group), len(group))}
         case "unreachable":

@@ -12,7 +12,7 @@ from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.counts import TagCounts
 from ferryman.store.queries.look_strips import LookAtItem, read_look_strips
 from ferryman.store.queries.standing import read_standing
-from ferryman.store.records import ManualPause
+from ferryman.store.records import Freeze, ManualPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class ItemOverview:
     walked_at: datetime | None  # the last successful look; None: never
     failure: LookupFailure | None  # of the last look
     pause: ManualPause | None  # by a person, that holds it back
+    freeze: Freeze | None = None  # its upstream has collapsed
 
     @property
     def looked_at(self) -> datetime | None:
@@ -57,6 +58,7 @@ async def read_overview(record: Record, items: Sequence[Named], *, now: datetime
         strips = await read_look_strips(connection, targets if looks else ())
     liveness = liveness_of(record, standing)
     failures = {failure.target: failure for failure in standing.lookup_failures}
+    freezes = {each.target: each for each in standing.freezes}
     living = [each.service for each in liveness if each.alive]
     return Overview(
         at=now,
@@ -69,6 +71,7 @@ async def read_overview(record: Record, items: Sequence[Named], *, now: datetime
                 walked_at=standing.walked_at.get(item.target),
                 failure=failures.get(item.target),
                 pause=pause_of(item, standing.pauses),
+                freeze=freezes.get(item.target),
             )
             for item in items
         ),

@@ -29,8 +29,8 @@ class Plan:
 
 
 def is_read(looked: ItemLookup) -> bool:
-    """Whether every wanted tag could be read."""
-    return not any(decision.action == "fail" for decision in looked.decisions)
+    """Whether every wanted tag could be read, and upstream has not collapsed."""
+    return looked.collapse is None and not any(decision.action == "fail" for decision in looked.decisions)
 
 
 async def plan_items(app: Application, items: Sequence[Item]) -> Plan:

@@ -17,6 +17,7 @@ class Requeued:
     queued: int
     unreadable: int  # failed and without a digest: only another look at upstream can retry them
     paused: int  # of these items in all, that wait because a person has paused them
+    frozen: frozenset[str] = frozenset()  # the targets of those items that are frozen: nothing of them is copied
     put_back: int = 0  # of a tag that was named: left alone, for a person has put it back
 
 
@@ -46,7 +47,8 @@ async def requeue_tags(
     await request_probes(record, items, actor=actor)
     left = await record.queue.outstanding(targets)
     put_back = 0 if tag is None else await record.ledger.count_put_back(targets, tag)
-    return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused, put_back)
+    frozen = frozenset(await record.freezes.frozen(targets))
+    return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused, frozen, put_back)
 
 
 async def count_requeue(

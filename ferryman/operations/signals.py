@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from ferryman.kinds import DamageKind, PauseScope
+from ferryman.kinds import DamageKind, FreezeReason, PauseScope
 from ferryman.liveness import FaultKind
 
 # ill: Ferryman itself does not work. incomplete: wanted tags fail. paused: a person holds something back.
@@ -95,6 +95,16 @@ class ItemsUnseen(Signal):
     state = "incomplete"
     kind: str | None
     registry: str | None
+    items: int
+    name: str  # of one of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsFrozen(Signal):
+    """The upstream of items has collapsed, for one reason: nothing of them is copied, overwritten or removed."""
+
+    state = "incomplete"
+    reason: FreezeReason
     items: int
     name: str  # of one of them
 

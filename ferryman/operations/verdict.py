@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ferryman.errors import Collapsed
 from ferryman.item_names import Named
-from ferryman.kinds import DamageKind
+from ferryman.kinds import DamageKind, FreezeReason
 from ferryman.liveness import Liveness, check_liveness
 from ferryman.operations.signals import (
     Complete,
     CycleFailed,
     DatabaseFails,
+    ItemsFrozen,
     ItemsUnseen,
     LoginRefused,
     NobodyRuns,
@@ -43,6 +45,7 @@ from ferryman.store.records import ManualPause, Paused, RegistryState
 
 _SCHEDULING, _COPYING = {"run", "scheduler"}, {"run", "worker"}  # roles
 _DAMAGES: tuple[DamageKind, ...] = ("lost", "missing", "incomplete", "changed")  # the worst first
+_COLLAPSES: tuple[FreezeReason, ...] = ("changed", "vanished", "unavailable")  # the worst first
 _STUCK_AFTER = timedelta(minutes=15)  # a worker takes a due tag at once, and is told of new ones within seconds
 
 
@@ -142,7 +145,11 @@ class _Judging:
     def _stuck(self) -> QueueStuck | None:
         """Whether tags that nobody has paused wait for workers who do nothing."""
         paused = self._standing.pauses
-        free = [each for target, each in self._standing.counts.items() if not pause_of(self._items[target], paused)]
+        free = [
+            each
+            for target, each in self._standing.counts.items()
+            if not paused.holds(target, self._items[target].source)
+        ]
         waiting = total(free)
         latest = self._standing.at - _STUCK_AFTER
         last = self._standing.attempt_at
@@ -161,8 +168,10 @@ class _Judging:
                 kind=cause.kind, registry=cause.registry, missing=missing, outdated=cause.outdated,
                 items=len(cause.targets), since=cause.since,
             )  # fmt: skip
+        yield from self._frozen()
         for looked in lookup_causes(self._standing.lookup_failures):
-            if not (looked.kind == "login" and looked.registry in self._refused):
+            is_told = looked.kind == "login" and looked.registry in self._refused
+            if not is_told and looked.kind != Collapsed.kind:
                 yield ItemsUnseen(
                     kind=looked.kind, registry=looked.registry, since=looked.since,
                     items=len(looked.failures), name=looked.failures[0].item,
@@ -172,6 +181,15 @@ class _Judging:
             yield TagsUnread(
                 kind=cause.kind, registry=cause.registry, tags=cause.tags, items=len(cause.targets), since=cause.since
             )
+
+    def _frozen(self) -> Iterator[Signal]:
+        """What looks have found collapsed."""
+        frozen = [each for each in self._standing.freezes if each.target in self._items]
+        for reason in _COLLAPSES:
+            found = [each for each in frozen if each.reason == reason]
+            if found:
+                since = min(each.since for each in found)
+                yield ItemsFrozen(reason=reason, items=len(found), name=found[0].item, since=since)
 
     def _damage(self) -> Iterator[Signal]:
         """What verifications have found, and nothing repairs."""

@@ -11,8 +11,8 @@ from ferryman.store.queue.pauses import PAUSED
 from ferryman.store.records import Paused, WaitingTag, registries_of
 
 # due: it may run, and waits for a worker. quota: no pulls of its source's registry are left. retry: its last attempt
-# failed. paused: a person's pause. quarantine: its digest is too young.
-WaitKind = Literal["due", "quota", "retry", "limited", "login", "paused", "quarantine"]
+# failed. paused: a person's pause. frozen: its upstream has collapsed. quarantine: its digest is too young.
+WaitKind = Literal["due", "quota", "retry", "limited", "login", "paused", "frozen", "quarantine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def wait_of(tag: WaitingTag, now: datetime, *, paused: Paused, supplies: Supplie
     if pause := paused.of_item(tag.target, tag.source):
         registry = pause.name if pause.scope == "registry" else None
         return Wait("paused", registry=registry, actor=pause.actor, note=pause.note)
+    if tag.target in paused.frozen:
+        return Wait("frozen")
     if tag.run_at is None:
         return Wait("login", registry=tag.error_registry)
     if tag.run_at <= now:

@@ -19,9 +19,11 @@ from ferryman.store.database.tables import (
     status_is,
     tags,
 )
+from ferryman.store.freezes import read_freezes
 from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.queue.pauses import touches
+from ferryman.store.records import Freeze
 
 _NAMES = 3  # of tags, as examples
 _MOST_CHANGES = 10_000  # digests that are read at once: the rest is told of later
@@ -119,6 +121,11 @@ class Conditions:
                 error = rows[0][1:] if rows else (None, None, None)
                 found.append(FailedItem(target, item, since, int(number), [row.tag for row in rows], *error))
         return found
+
+    async def frozen(self) -> list[Freeze]:
+        """The frozen items."""
+        async with self._database.read() as connection:
+            return list((await read_freezes(connection)).values())
 
     async def refused_logins(self) -> list[RefusedLogin]:
         """The registries whose login is refused."""

@@ -19,6 +19,7 @@ from ferryman.store.database.tables import (
     services,
     tags,
 )
+from ferryman.store.freezes import read_freezes
 from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.pauses import read_paused
@@ -55,6 +56,7 @@ class Measures:
     unread: Mapping[str, int]  # tags that were mirrored before and cannot be read now, by target
     damaged: list[DamagedTags]
     unlisted: frozenset[str]  # the targets of the items whose last lookup failed
+    frozen: frozenset[str]  # the targets of the frozen items
     queue: QueueMeasures
     refused: frozenset[str]  # the registries that are paused because they refused a login
     limited: frozenset[str]  # the registries that are paused until a rate limit ends
@@ -75,6 +77,7 @@ async def measure(database: Database, *, clock: Clock) -> Measures:
             unread=await _unread(connection),
             damaged=await count_damaged(connection),
             unlisted=frozenset((await connection.execute(select(lookup_failures.c.target))).scalars()),
+            frozen=frozenset(await read_freezes(connection)),
             queue=await _queue(connection, now),
             refused=frozenset(host for host, state in paused.items() if state.until is None),
             limited=frozenset(host for host, state in paused.items() if state.until is not None),

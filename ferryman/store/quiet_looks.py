@@ -9,11 +9,11 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database
-from ferryman.store.database.tables import lookup_failures, walks
+from ferryman.store.database.tables import freezes, lookup_failures, walks
 from ferryman.store.item_state import ItemState, read_state, state_of
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.looks import note_quiet_looks
@@ -51,7 +51,7 @@ class QuietLookLog:
         self._records = Batcher(self._write, lock=asyncio.Lock())
 
     async def find(self, target: str) -> SettledItem | None:
-        """None: no look at the item has left its rows as they were."""
+        """None: no look at the item has left its rows as they were, or it is frozen, or was until a release."""
         return await self._database.read_at_once(partial(_find, target=target))
 
     async def settle(self, target: str, settled: Settled, *, walked_at: datetime, state: ItemState) -> None:
@@ -85,7 +85,8 @@ class QuietLookLog:
 
 
 def _find(connection: Connection, *, target: str) -> SettledItem | None:
-    query = select(*_WALK, *_SETTLED).where(walks.c.target == target, walks.c.settled.is_not(None))
+    is_frozen = exists().where(freezes.c.target == target)
+    query = select(*_WALK, *_SETTLED).where(walks.c.target == target, walks.c.settled.is_not(None), not_(is_frozen))
     found = connection.execute(query).one_or_none()
     if found is None:
         return None

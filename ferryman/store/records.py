@@ -184,7 +184,8 @@ class PlannedTag:
     copy: enqueue it.  keep: the target has it.  adopt: an imported record turned out to have upstream's current digest:
     record that.  skip: it is not wanted, for `reason` (and `error`, for details); what was mirrored stays synced.
     fail: it is wanted but cannot be read, because of `error`; what was mirrored stays synced, with this error.
-    wait: it is wanted and has failed, for `reason`; it is too early to try it again, and nothing changes.
+    wait: it is wanted and has failed, for `reason`, and it is too early to try it again; or its item is frozen: nothing
+    changes.
     """
 
     tag: str

@@ -17,6 +17,7 @@ _REASONS = {
     "queued": N_("waits for its turn"),
     "quarantine": N_("in quarantine: `min_age` has not passed since upstream has this digest"),
     "paused": N_("waits for the end of a pause"),
+    "frozen": N_("frozen: upstream has collapsed, and nobody has accepted that"),
     "up-to-date": N_("the target has it"),
     "rolled-back": N_("a person has put it back, and has not released it"),
     "released": N_("a person has released it"),

@@ -47,6 +47,7 @@ def cause_in_words(kind: str | None, registry: str | None, since: datetime | Non
         "engine": _("the Docker Engine does not answer"),
         "disk-full": _("the Docker Engine's disk is full"),
         "unsupported": _("it cannot be copied this way"),
+        "frozen": _("upstream has collapsed, and nobody has accepted that"),
         "signature-refused": _("refused: nobody whom `verify_signatures` trusts has signed it"),
         "lost": _("workers stopped or hung while copying it"),
         "cancelled": _("a person has cancelled it"),
@@ -155,6 +156,17 @@ def _items_unseen(signal: signals.ItemsUnseen, texts: Texts) -> str:
     return _because(text, cause_in_words(signal.kind, signal.registry, signal.since, texts), texts)
 
 
+def _items_frozen(signal: signals.ItemsFrozen, texts: Texts) -> str:
+    _ = texts.gettext
+    name = signal.name if signal.items == 1 else _items(signal.items, texts)
+    text = {
+        "vanished": _("%(item)s frozen: upstream has lost what is mirrored"),
+        "changed": _("%(item)s frozen: all of upstream changed at once"),
+        "unavailable": _("%(item)s frozen: upstream is private or missing now"),
+    }[signal.reason]
+    return _since(text % {"item": name}, signal.since, texts)
+
+
 def _tags_unread(signal: signals.TagsUnread, texts: Texts) -> str:
     text = texts.ngettext(
         "%(n)s mirrored tag of %(items)s cannot be read upstream",
@@ -257,6 +269,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.LoginRefused: _login_refused,
     signals.TagsFailed: _tags_failed,
     signals.ItemsUnseen: _items_unseen,
+    signals.ItemsFrozen: _items_frozen,
     signals.TagsUnread: _tags_unread,
     signals.TagsDamaged: _tags_damaged,
     signals.PausedByHand: _paused,

@@ -17,6 +17,7 @@ _STATUSES = {
     "skipped": N_("skipped"),
     "held": N_("held"),
     "paused": N_("paused"),
+    "frozen": N_("frozen"),
     "alive": N_("alive"),
     "silent": N_("silent"),
     "lost": N_("lost"),

@@ -65,6 +65,10 @@ def _how(item: Item, transport: TransportName) -> Iterator[Rule]:
 
 
 def _asked(item: Item) -> Iterator[Rule]:
+    if item.collapse:
+        yield Rule(_("Freezes"), _("below %(n)s %% of the wanted tags") % {"n": number(item.collapse)})
+    else:
+        yield Rule(_("Freezes"), _("never"))
     if item.probe == "always":
         yield Rule(_("Asked"), _("whether it has moved: every tag in every cycle"))
     elif item.immutable:

@@ -96,6 +96,8 @@ def _slowed(slowed: Slowed | None, now: datetime) -> str | None:
 def _why(tag: WaitingTag, wait: Wait) -> str:
     if wait.kind == "paused":
         return _("paused by %(actor)s") % {"actor": wait.actor} + (f": {wait.note}" if wait.note else "")
+    if wait.kind == "frozen":
+        return _("frozen: upstream has collapsed")
     if wait.kind == "due":
         return _("waits for a free worker")
     if wait.kind == "quarantine":

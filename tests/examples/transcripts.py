@@ -61,6 +61,12 @@ def _push_again_into_quarantine(stage: Stage) -> None:
     stage.write_items(_items().replace("defaults:\n", "defaults:\n  min_age: 72h\n", 1))
 
 
+def _collapse(stage: Stage) -> None:
+    """Upstream loses what is mirrored."""
+    for tag in ("3.9", "3.10", "latest"):
+        stage.lose("registry.k8s.io/pause", tag)
+
+
 def write(name: str, blocks: Sequence[str]) -> None:
     """Put them into the document, in English and in Chinese."""
     for path in (CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name):
@@ -74,6 +80,8 @@ def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
         has_quarantine = "ferryman plan pause\n" in block and "ferryman release" in block
         if has_quarantine:
             _push_again_into_quarantine(stage)
+        if "ferryman release pause\n" in block:
+            _collapse(stage)
         commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
         lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
         yield "".join(lines).rstrip() + "\n"

@@ -304,6 +304,15 @@ def test_how_long_digests_are_kept(tmp_path: Path) -> None:
     assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").history == timedelta(days=90)
 
 
+def test_the_share_that_has_to_be_left_of_the_wanted_tags(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, collapse: 30%}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, collapse: off}, {source: quay.io/a/d, collapse: 100%}]"
+    )
+    assert [item.collapse for item in read(tmp_path, text).items] == [30, 0, 100]
+    assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").collapse == 50
+
+
 def test_a_min_age_comes_from_the_item_its_registry_or_the_defaults(tmp_path: Path) -> None:
     text = (
         "defaults: {target: r.io/x/, min_age: 72h, tags: {min_age: 0}}\n"

@@ -28,6 +28,7 @@ from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.metrics.samples import parsed
 from tests.store.scene import ITEM, START, digest
 from tests.support.damage import damage
+from tests.support.freezing import freeze
 
 # What Prometheus 2 sends.
 PROMETHEUS = (
@@ -96,6 +97,11 @@ async def test_what_cannot_be_read_or_listed(bench: Bench) -> None:
     samples = await bench.samples()
     assert samples.of("ferryman_unread_tags", "item") == {"etcd": 1, "nginx": 0}
     assert samples.of("ferryman_failing_lookups", "item") == {"etcd": 0, "nginx": 1}
+
+
+async def test_what_is_frozen(bench: Bench) -> None:
+    await freeze(bench.scene.ledger, OF_NGINX, "1.27", now=bench.clock.now())
+    assert (await bench.samples()).of("ferryman_frozen_items", "item") == {"etcd": 0, "nginx": 1}
 
 
 async def test_what_is_damaged_at_the_targets(bench: Bench) -> None:

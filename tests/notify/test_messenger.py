@@ -22,15 +22,17 @@ from ferryman.settings import Schedule
 from ferryman.store.conditions import Conditions
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.database.tables import cycles, manual_pauses
+from ferryman.store.freezes import Freezes
 from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import ItemKey, Walk
+from ferryman.store.records import Intent, ItemKey, Walk
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
 from tests.store.scene import ITEM, LEASE, ManualClock, Scene, digest
 from tests.support.damage import damage
 from tests.support.databases import open_new_database
+from tests.support.freezing import freeze
 
 FLANNEL = ItemKey("flannel", "quay.io/coreos/flannel", "registry.example.com/mirror/flannel", None)
 SECRET = "hunter2-0123456789"
@@ -156,6 +158,26 @@ async def test_what_is_damaged_at_a_target_is_told_unless_it_is_repaired(place: 
     place.clock.advance(HOUR)
     await messenger.look()
     assert place.titles() == ["whole at the target again: etcd"]
+
+
+async def test_a_frozen_item_is_told_as_such_again_after_a_day_and_when_it_is_released(place: Place) -> None:
+    messenger = place.process()
+    await place.mend("v1")
+    await messenger.look()
+    await freeze(place.ledger, ITEM, "v1", now=place.clock.now())
+    for _ in range(2):
+        place.clock.advance(MINUTE)
+        await messenger.look()
+    assert place.titles() == ["etcd is frozen: upstream has lost what is mirrored"]
+    place.clock.advance(DAY)
+    await messenger.look()
+    assert place.titles() == ["still: etcd is frozen: upstream has lost what is mirrored"]
+    freezes = Freezes(place.database, clock=place.clock, released=place.queue.filled)
+    await freezes.release(ITEM.target, intent=Intent("me", "release", ITEM.target))
+    await place.scene.walk({"v1": digest("a")}, planned={"v1": "keep"})
+    place.clock.advance(HOUR)
+    await messenger.look()
+    assert place.titles() == ["not frozen any more: etcd"]
 
 
 async def test_what_lasts_is_told_again_after_a_day(place: Place) -> None:

@@ -84,6 +84,11 @@ def test_several_causes_are_one_message_the_most_urgent_first() -> None:
             "etcd: 3 tags are damaged at the target", "missing: 1, overwritten by somebody else: 2",
         ),
         ("damaged", {"item": "etcd"}, "over", "whole at the target again: etcd", "It began at"),
+        (
+            "frozen", {"item": "etcd", "target": "r.io/etcd", "reason": "vanished", "detail": "upstream has 1 of 9"},
+            "began", "etcd is frozen: upstream has lost what is mirrored", "upstream has 1 of 9",
+        ),
+        ("frozen", {"item": "etcd"}, "over", "not frozen any more: etcd", "It began at"),
         ("stalled", {}, "began", "nothing succeeds any more", "Look first at ferryman status"),
         ("stalled", {}, "over", "the work goes on again", "It began at"),
         ("disk", {"free": 2**20}, "again", "still: only 1 MiB are free on the state database's disk", "Free some"),

@@ -19,7 +19,7 @@ from ferryman.store.queries.causes import Cause
 from ferryman.store.queries.counts import TagCounts
 from ferryman.store.queries.findings import DamagedTags
 from ferryman.store.queries.standing import EndedCycle, Standing
-from ferryman.store.records import ManualPause, Paused, RegistryState
+from ferryman.store.records import Freeze, ManualPause, Paused, RegistryState
 from ferryman.store.services import Service
 from ferryman.views.documents.verdict import VerdictDocument
 from ferryman.views.verdict_sentences import headline, in_words
@@ -57,6 +57,7 @@ def damaged(kind: DamageKind, tags: int, *, item: Named = ETCD) -> DamagedTags:
 REFUSED = RegistryState("quay.io", None, "refused", MORNING)
 LIMITED = RegistryState("docker.io", NOW + timedelta(hours=1), "slow down", MORNING)
 UNSEEN = LookupFailure("etcd", ETCD.source, ETCD.target, MORNING, "no route", "unreachable", "quay.io")
+FROZEN = Freeze(ETCD.target, "etcd", ETCD.source, "vanished", MORNING, MORNING, 9, 1, "1 of 9 left")
 SILENT = replace(RUN, role="scheduler")
 
 
@@ -114,6 +115,15 @@ SILENT = replace(RUN, role="scheduler")
             "incomplete", "the target has lost a part of 2 tags of 1 item since 2026-05-01 09:12 UTC",
         ),
         (
+            {"freezes": (FROZEN,), "lookup_failures": (replace(UNSEEN, error_kind="frozen"),)},
+            "incomplete", "etcd frozen: upstream has lost what is mirrored since 2026-05-01 09:12 UTC",
+        ),
+        (
+            {"freezes": (FROZEN, replace(FROZEN, target=NGINX.target)), "lookup_failures": (UNSEEN,)},
+            "incomplete",
+            "2 items frozen: upstream has lost what is mirrored since 2026-05-01 09:12 UTC (and 1 more trouble)",
+        ),
+        (
             {"causes": (failed("unreachable", 2, outdated=2, status="synced"),)},
             "incomplete",
             "2 mirrored tags of 1 item cannot be read upstream: quay.io cannot be reached since 2026-05-01 09:12 UTC",
@@ -161,6 +171,7 @@ def test_the_worst_comes_first(changes: dict[str, Any], state: str, sentence: st
         {"counts": counts(TagCounts(due=3, running=1, due_since=MORNING))},
         {"counts": counts(TagCounts(due=3, due_since=NOW - timedelta(minutes=5)))},
         {"pauses": Paused.of([ManualPause("registry", "quay.io", MORNING, "me")])},
+        {"pauses": Paused.of([], {ETCD.target, NGINX.target})},
         {"services": ()},
     ],
 )
@@ -197,6 +208,7 @@ def all_signals() -> Sequence[Signal]:
         signals.LoginRefused(registry="quay.io", missing=0, outdated=0, items=0, unseen=0, since=MORNING),
         signals.TagsFailed(missing=1, outdated=0, **common),  # type: ignore[arg-type]
         signals.ItemsUnseen(name="etcd", **common),  # type: ignore[arg-type]
+        signals.ItemsFrozen(reason="changed", items=1, name="etcd"),
         signals.TagsUnread(tags=1, **common),  # type: ignore[arg-type]
         signals.TagsDamaged(finding="lost", tags=1, items=2),
         signals.PausedByHand(scope="all", name="", actor="me", queued=1),

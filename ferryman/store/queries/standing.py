@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import attempts, cycles, lookup_failures, registries, services
+from ferryman.store.freezes import read_freezes
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause, read_causes
 from ferryman.store.queries.counts import TagCounts, read_counts
@@ -15,7 +16,7 @@ from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queries.look_strips import read_last_walks
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import in_force
-from ferryman.store.records import Paused, RegistryState
+from ferryman.store.records import Freeze, Paused, RegistryState
 from ferryman.store.services import Service
 
 
@@ -44,6 +45,7 @@ class Standing:
     cycle: EndedCycle | None
     attempt_at: datetime | None  # when the last attempt ended
     damaged: tuple[DamagedTags, ...] = ()
+    freezes: tuple[Freeze, ...] = ()  # of items that are frozen
 
 
 async def read_standing(connection: Transaction, targets: Collection[str], now: datetime) -> Standing:
@@ -60,6 +62,7 @@ async def read_standing(connection: Transaction, targets: Collection[str], now: 
         cycle=await _last_cycle(connection),
         attempt_at=await connection.scalar(_LAST_ATTEMPT),
         damaged=tuple([each for each in await count_damaged(connection) if each.target in targets]),
+        freezes=tuple([each for target, each in (await read_freezes(connection)).items() if target in targets]),
     )
 
 

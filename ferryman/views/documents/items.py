@@ -5,10 +5,11 @@ from typing import Self
 from pydantic import Field
 
 from ferryman.items.model import Item, Order
-from ferryman.kinds import ProbeMode, TransportName
+from ferryman.kinds import FreezeReason, ProbeMode, TransportName
 from ferryman.operations.overview import ItemOverview
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.look_strips import LookAtItem
+from ferryman.store.records import Freeze
 from ferryman.views.documents.base import Document, Time
 from ferryman.views.documents.pauses import PauseDocument
 from ferryman.views.documents.verdict import CountsDocument
@@ -50,6 +51,24 @@ class LookupFailureDocument(Document):
         return cls(**{name: getattr(failure, name) for name in cls.model_fields})
 
 
+class FreezeDocument(Document):
+    """Why nothing of an item is copied, overwritten or removed: its upstream has collapsed."""
+
+    reason: FreezeReason = Field(
+        description="`vanished`: upstream has lost what is mirrored; `changed`: all of it changed at once; "
+        "`unavailable`: it is private or missing now."
+    )
+    detail: str = Field(description="For people.")
+    since: Time | None = Field(description="Since when.")
+    wanted: int = Field(description="Tags that the rules want, by the record.")
+    left: int = Field(description="Of these, those that upstream has as they were.")
+
+    @classmethod
+    def of(cls, freeze: Freeze) -> Self:
+        """The document of a freeze."""
+        return cls(**{name: getattr(freeze, name) for name in cls.model_fields})
+
+
 class ItemDocument(Document):
     """An item of items.yml."""
 
@@ -65,6 +84,7 @@ class ItemDocument(Document):
     listed_at: Time | None = Field(description="The last look that succeeded.")
     failure: LookupFailureDocument | None = Field(description="Why the last look failed; null: it did not.")
     pause: PauseDocument | None = Field(description="The pause by a person that holds it back.")
+    freeze: FreezeDocument | None = Field(description="Why it is frozen; null: it is not.")
     looks: list[LookDocument] = Field(description="The last 30 looks, oldest first.")
 
     @classmethod
@@ -81,6 +101,7 @@ class ItemDocument(Document):
             listed_at=item.walked_at,
             failure=LookupFailureDocument.of(item.failure) if item.failure else None,
             pause=PauseDocument.of(item.pause) if item.pause else None,
+            freeze=FreezeDocument.of(item.freeze) if item.freeze else None,
             looks=[LookDocument.of(each) for each in item.looks],
         )
 
@@ -95,6 +116,7 @@ class RulesDocument(Document):
     order: Order = Field(description="By what tags count as the newest.")
     immutable: list[str] = Field(description="Patterns of tags that never move.")
     probe: ProbeMode = Field(description="How often it is asked whether tags have moved.")
+    collapse: int = Field(description="Percent of the wanted tags of which upstream has to have so many; 0: any.")
     referrers: bool = Field(description="Whether signatures and the like are copied, too.")
     platforms: str | None = Field(description="The platforms that are copied; null: the transport's default.")
     transport: TransportName | None = Field(description="How they are copied; null: as FERRYMAN_TRANSPORT says.")
@@ -106,7 +128,7 @@ class RulesDocument(Document):
         patterns = {name: [each.pattern for each in getattr(rules, name)] for name in ("include", "exclude", "pin")}
         return cls(
             limit=rules.limit, **patterns, order=rules.order, referrers=rules.referrers, probe=item.probe,
-            immutable=[each.pattern for each in item.immutable],
+            collapse=item.collapse, immutable=[each.pattern for each in item.immutable],
             platforms=None if item.platforms is None else str(item.platforms), transport=item.transport,
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ class PlannedTagDocument(Document):
     tag: str = Field(description="The tag's name.")
     action: Action = Field(
         description="`copy`; `keep`: it is up to date; `adopt`: the imported record turned out to be right; `skip`; "
-        "`fail`: the tag cannot be read; `wait`: it failed, and it is too early to try it again."
+        "`fail`: the tag cannot be read; `wait`: it failed, and it is too early to try it again, or the item is frozen."
     )
     reason: str = Field(description="Why: one word to match.")
     detail: str = Field(description="More about the reason; may be empty.")

@@ -7,8 +7,10 @@ from aiohttp import web
 from ferryman.errors import TransferError
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, ngettext
+from ferryman.item_names import Named
 from ferryman.kinds import PauseScope, Repair
 from ferryman.operations.cancel import cancel_copy
+from ferryman.operations.freezes import release_item
 from ferryman.operations.login import try_login
 from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work
@@ -54,7 +56,9 @@ def _requeued(result: Requeued) -> str:
             result.unreadable,
         )
         sentences.append(text % {"n": number(result.unreadable)})
-    if result.paused:
+    if result.frozen:
+        sentences.append(_("An item of these is frozen, and nothing of it is copied."))
+    elif result.paused:
         text = ngettext(
             "%(n)s tag waits, because a person has paused it.",
             "%(n)s tags wait, because a person has paused them.",
@@ -174,9 +178,23 @@ async def _rollback(request: web.Request) -> web.StreamResponse:
 async def _release(request: web.Request) -> web.StreamResponse:
     fields = await _fields(request)
     item, tag = item_named(request, fields.get("item", "")), fields.get("tag", "")
+    if not tag:
+        return await _release_item(request, item)
     released = await release_tag(context(request).record, item.target, tag, actor=_name(request))
     text = _("%(tag)s is released: what upstream has now is copied.") if released else _("%(tag)s is not held.")
     return await _go_back(request, text % {"tag": f"{item.name}:{tag}"})
+
+
+async def _release_item(request: web.Request, item: Named) -> web.StreamResponse:
+    if not await is_confirmed(request):
+        question = _("Accept what upstream of %(item)s has now? What it has lost stays at the target, marked as gone.")
+        back = await _back(request)
+        return await ask(request, question=question % {"item": item.name}, verb=_("Accept it"), back=back)
+    released = await release_item(context(request).record, item.target, actor=_name(request))
+    text = (
+        _("%(item)s is released: the next look takes what upstream has.") if released else _("%(item)s is not frozen.")
+    )
+    return await _go_back(request, text % {"item": item.name})
 
 
 async def _try_login(request: web.Request) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from ferryman.item_names import Named
 from ferryman.items.model import Item
 from ferryman.operations.overview import read_overview
 from ferryman.operations.plan import plan_items
+from ferryman.store.freezes import read_lost
 from ferryman.store.queries.findings import read_findings
 from ferryman.store.queries.held_tags import read_held_tags
 from ferryman.store.queries.item_tags import read_facets, read_item_tags
@@ -32,6 +33,7 @@ from ferryman.web.tag_words import choices, why
 _ROWS = 100  # of one page of the table
 _LONGEST_LOOK = 20.0  # seconds: a person waits
 _SHOWN_FINDINGS = 100
+_SHOWN_LOST = 100
 _SHOWN_DECISIONS = 200
 
 
@@ -63,8 +65,10 @@ async def _overview(request: web.Request, item: Item) -> dict[str, Any]:
     overview = await read_overview(record, [named], now=context(request).clock.now())
     async with record.database.read() as connection:
         damage = await read_findings(connection, [named.target], most=_SHOWN_FINDINGS + 1)
+        lost = await read_lost(connection, named.target, most=_SHOWN_LOST + 1) if overview.items[0].freeze else []
     return {
         "item": overview.items[0], "overview": overview,
+        "lost": lost[:_SHOWN_LOST], "more_lost": len(lost) > _SHOWN_LOST,
         "damage": damage[:_SHOWN_FINDINGS], "more_damage": len(damage) > _SHOWN_FINDINGS,
     }  # fmt: skip
 
@@ -108,6 +112,7 @@ async def _plan(request: web.Request) -> web.StreamResponse:
         item=item,
         address=addresses(all_items(request))[str(item.target)],
         failures=plan.failures,
+        collapses=[each.collapse for each in plan.looked if each.collapse],
         actions=Counter(each.action for each in decisions),
         shown=changes[:_SHOWN_DECISIONS],
         more=len(changes[_SHOWN_DECISIONS:]),

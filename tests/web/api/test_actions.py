@@ -26,6 +26,7 @@ ACTIONS = (
     "/resume",
     "/items/etcd/tags/v3.6.3/cancel",
     "/items/etcd/tags/v3.6.2/release",
+    "/items/etcd/release",
     "/registries/registry.example.com/try-login",
 )
 
