@@ -66,8 +66,11 @@ async def verify(settings: Settings, names: Sequence[str], depth: Depth, repair:
         with _Progress(clock=app.clock) as progress:
             found = await verify_all(app, wanted, depth, repair, actor=this_user(), tell=progress.count)
         shown = await _print(app, found.since, as_json=as_json)
+        frozen = await app.record.freezes.frozen({target for target, _ in found.since})
     if found.verified.checked or not found.failures:
         _print_sum(found.verified)
+    for target in sorted(frozen) if found.verified.queued else ():
+        click.echo(f"{target} is frozen: what is queued of it waits, see `ferryman status`", err=True)
     for target, failed in sorted(found.failures.items()):
         click.echo(f"error: {target}: {_failure(failed)}: {failed.error}", err=True)
     return 1 if shown or found.failures or found.verified.damaged > found.verified.restored else 0

@@ -54,6 +54,7 @@ async def test_the_api_tells_it_and_releases_it(frozen: Site) -> None:
 
 async def test_its_page_shows_it_and_asks_before_the_release(frozen: Site) -> None:
     await frozen.log_in(TOKEN)
+    assert '<span class="badge frozen">frozen</span>' in (await frozen.get("/")).text
     page = (await frozen.get(PAGE)).text
     assert "Only your target has these as they were" in page
     assert page.count("v3.6.0</a>") >= 1
