@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ferryman.registry.client import RegistryClient
 from tests.rollback.scene import Scene
 from tests.support.clock import ManualClock
 from tests.support.proxy import FaultyProxy
@@ -18,7 +19,11 @@ async def scene(workplace: Workplace) -> AsyncIterator[Scene]:
     proxy = await FaultyProxy(workplace.target.url).start()
     target = workplace.target
     logins = {**login_of(target), **login_of(target, proxy.host)}
-    client = open_client(logins=logins, clock=ManualClock())  # retries do not wait
-    yield Scene(workplace, proxy, client, f"team-{secrets.token_hex(4)}")
-    await client.aclose()
+
+    def connect() -> RegistryClient:
+        return open_client(logins=logins, clock=ManualClock())  # retries do not wait
+
+    scene = Scene(workplace, proxy, connect, f"team-{secrets.token_hex(4)}")
+    yield scene
+    await scene.aclose()
     await proxy.stop()

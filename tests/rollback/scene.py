@@ -18,6 +18,7 @@ from ferryman.store.records import Intent, ItemKey, KeptDigest, PlannedTag, Seen
 from ferryman.store.rollbacks import Rollbacks
 from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_blobs import TargetBlobs
+from ferryman.transports.base import Copied
 from ferryman.transports.direct.transport import DirectTransport
 from ferryman.worker import Worker
 from tests.support.images import Image, Index, digest_at, image, layer, push
@@ -38,11 +39,15 @@ def version(number: int, *, of: str = "app") -> Image:
 class Scene:
     """Both ends, and the record; `restart` is what a new process knows."""
 
-    def __init__(self, workplace: Workplace, proxy: FaultyProxy, client: RegistryClient, name: str) -> None:
+    def __init__(
+        self, workplace: Workplace, proxy: FaultyProxy, connect: Callable[[], RegistryClient], name: str
+    ) -> None:
         self.workplace = workplace
         self.clock, self.queue, self.database = workplace.clock, workplace.queue, workplace.database
         self.proxy = proxy
-        self.client = client
+        self._connect = connect
+        self.client = connect()
+        self._copies = set[asyncio.Task[Copied]]()  # under way
         self.name = name
         self.source = Repository(workplace.target.host, f"{name}/source")
         self.target = Repository(proxy.host, f"{name}/target")
@@ -88,7 +93,9 @@ class Scene:
         while job := await self.queue.claim():
             began = self.clock.now()
             task = asyncio.ensure_future(self.worker.copy(job, lambda: None))
+            self._copies.add(task)
             await asyncio.wait([task])
+            self._copies.discard(task)
             assert await self.worker.record_result(job, task, began)
 
     async def mirror(self, *tags: str, what: Image | Index) -> None:
@@ -129,9 +136,17 @@ class Scene:
         await asyncio.wait([task, hit], return_when=asyncio.FIRST_COMPLETED)
         for each in (task, hit):
             each.cancel()
-        await asyncio.gather(task, hit, return_exceptions=True)
+        # Its connections end with a process. Else what is held up would be sent again after a minute, by a dead one.
+        await self.client.aclose()
+        await asyncio.gather(task, hit, *self._copies, return_exceptions=True)
+        self._copies.clear()
+        self.client = self._connect()
+        self.restart()
         self.proxy.mend()
         return struck.hit.is_set()
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
 
     # What there is
 
