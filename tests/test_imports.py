@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verify": LOOKS,
     "notify": LOOKS | {"babel", "ferryman.i18n"},
 }
-IN_EVERY_RUN = {"--help", "version", "status", "pause", "plan", "sync"}  # the others are much like these
+IN_EVERY_RUN = {"--help", "status", "sync"}  # the others are much like these
 LONG_RUNNING = {"run", "scheduler", "worker"}  # what they import is waited for once
 PROGRAM = """\
 import sys

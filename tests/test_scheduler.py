@@ -409,6 +409,7 @@ async def test_signatures_are_enqueued_after_their_images_also_when_they_appear_
     assert (await world.claim()).tag == signature(whole)[0]
 
 
+@pytest.mark.slow
 async def test_a_complete_walk_sees_what_refers_to_images_by_now(world: World, google: Google) -> None:
     google.referrers = {}
     digests = [google.put("google/pause", tag).digest for tag in ("3.8", "3.9")]
@@ -434,6 +435,7 @@ async def test_a_complete_walk_sees_what_refers_to_images_by_now(world: World, g
     assert (await world.cycle(both)).enqueued == 0
 
 
+@pytest.mark.slow
 async def test_a_source_that_lists_no_referrers_is_asked_no_more_than_it_takes_to_see_that(
     world: World, google: Google, quay: Quay, read_log: ReadLog
 ) -> None:
@@ -471,6 +473,7 @@ async def test_a_walk_goes_no_further_than_the_rules_do(world: World, hub: Docke
     assert list((await world.statuses(NGINX)).values()).count("queued") == 5
 
 
+@pytest.mark.slow
 async def test_a_quiet_repository_costs_one_request_until_a_day_has_passed(world: World, hub: DockerHub) -> None:
     everything = replace(NGINX, rules=Rules())
     hub.fill("library/nginx", 250)
@@ -912,6 +915,7 @@ async def test_everything_is_asked_for_always_where_an_item_says_so(world: World
     assert week.asked == 2 * [RELEASES + 2]
 
 
+@pytest.mark.slow
 async def test_a_moved_latest_is_seen_in_the_next_cycle_and_a_moved_version_within_a_day(
     world: World, quay: Quay
 ) -> None:
@@ -931,6 +935,7 @@ async def test_a_moved_latest_is_seen_in_the_next_cycle_and_a_moved_version_with
     assert all(week.was_asked(name) for name in moved)  # what moved lately is asked for in every cycle
 
 
+@pytest.mark.slow
 async def test_new_tags_among_many_cost_their_own_questions_and_the_list(world: World, quay: Quay) -> None:
     week = Week(world, quay)
     await week.begin()

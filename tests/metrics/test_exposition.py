@@ -257,6 +257,7 @@ async def test_a_hostile_name_harms_neither_format(bench: Bench, name: str) -> N
         assert "ferryman_up" not in samples.names
 
 
+@pytest.mark.slow
 async def test_many_items_are_told_up_to_the_limit(bench: Bench) -> None:
     items = tuple(
         replace(ETCD, name=f"app{number}", target=Repository("registry.example.com", f"app{number}"))

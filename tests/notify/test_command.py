@@ -29,6 +29,7 @@ def notify(items: Path, *urls: str, options: tuple[str, ...] = ()) -> Result:
     return CliRunner().invoke(cli.main, ["notify", "--test", "--items", str(items), *options])
 
 
+@pytest.mark.slow
 def test_each_url_gets_a_message_and_one_that_fails_is_told(items: Path, listener: Listener) -> None:
     works = f"json://user:{HUNTER2}@127.0.0.1:{listener.port}/hook"
 
@@ -43,6 +44,7 @@ def test_each_url_gets_a_message_and_one_that_fails_is_told(items: Path, listene
     assert received.json["title"] == "Ferryman: 通知可用"
 
 
+@pytest.mark.slow
 def test_all_that_works_is_a_table(items: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERRYMAN_NOTIFY", f"json://127.0.0.1:{listener.port}/hook")
 
@@ -53,6 +55,7 @@ def test_all_that_works_is_a_table(items: Path, listener: Listener, monkeypatch:
     assert len(listener.received) == 1
 
 
+@pytest.mark.slow
 async def test_check_says_whether_apprise_knows_the_urls() -> None:
     named = recipients(Configuration((), {}), SecretStr(f"json://127.0.0.1:1/{HUNTER2} nosuch://{HUNTER2}"))
 

@@ -12,6 +12,7 @@ from tests.notify.listener import Listener
 MESSAGE = Message("Ferryman: 同步停滞", "自 09:12 起", failed=True)
 
 
+@pytest.mark.slow
 async def test_a_process_sends_and_the_service_does_not_load_apprise(listener: Listener) -> None:
     url = f"json://user:hunter2@127.0.0.1:{listener.port}/hook"
     before = "apprise" in sys.modules
@@ -24,6 +25,7 @@ async def test_a_process_sends_and_the_service_does_not_load_apprise(listener: L
     assert ("apprise" in sys.modules) is before
 
 
+@pytest.mark.slow
 async def test_urls_are_checked_in_one_process(listener: Listener) -> None:
     known = f"json://127.0.0.1:{listener.port}/hook"
 

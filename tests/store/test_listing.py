@@ -116,6 +116,7 @@ async def test_no_transaction_is_open_between_pages(ledger: Ledger) -> None:
             assert len([each async for each in reader]) == MANY - 600
 
 
+@pytest.mark.slow
 async def test_memory_stays_flat(ledger: Ledger) -> None:
     for number in range(4):
         item = ItemKey(f"image{number}", "quay.io/acme/image", f"registry.example.com/mirror/{number}", None)

@@ -72,6 +72,7 @@ async def test_a_head_with_a_content_encoding_has_no_length(faulty: Faulty, conn
     assert (found.digest, found.size) == (DIGEST, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [1, 2])
 async def test_a_decompression_bomb_is_refused(faulty: Faulty, connect: Connect, nested: int) -> None:
     bomb = bytes(80 * 1024 * 1024)

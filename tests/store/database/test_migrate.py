@@ -87,6 +87,7 @@ def test_alembic_refuses_what_ferryman_refuses() -> None:
     assert "hunter2" not in told
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_in_any_folder(tmp_path: Path) -> None:
     installed = tmp_path / "site-packages"
     shutil.copytree(CHECKOUT / "ferryman", installed / "ferryman")

@@ -541,6 +541,7 @@ async def test_outstanding(scene: Scene) -> None:
     assert await scene.queue.outstanding({"registry.example.com/other"}) == Outstanding(0, 0, 0, 0, None)
 
 
+@pytest.mark.slow
 async def test_a_walk_of_thousands_of_tags(scene: Scene) -> None:
     seen = {f"v{number}": digest("a") for number in range(3000)}
     assert (await scene.walk(seen)).enqueued == 3000
