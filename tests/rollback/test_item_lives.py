@@ -14,6 +14,7 @@ from ferryman.items.model import Configuration, Item, Rules
 from ferryman.platforms import Platforms
 from ferryman.scheduler import Scheduler
 from ferryman.store.cycles import CycleLog
+from ferryman.store.freezes import Freezes
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.signatures import SignatureLog
@@ -36,6 +37,7 @@ class ItemLife(Life):
     def __init__(self, scene: Scene, seed: int) -> None:
         super().__init__(scene, seed)
         self.item = Item("app", scene.source, scene.target, rules=Rules(), platforms=Platforms(keyword="all"))
+        self.freezes = Freezes(scene.database, clock=scene.clock, released=scene.queue.filled)
         self.mirrored = set[str]()  # tags that the target had once
 
     async def step(self) -> None:
@@ -80,7 +82,7 @@ class ItemLife(Life):
             queue=scene.queue, ledger=scene.workplace.ledger, cycles=CycleLog(database), owner=scene.queue_owner,
             registry=scene.client, pauses=scene.workplace.pauses, clock=clock,
             quiet_looks=QuietLookLog(database, clock=clock),
-            manual_pauses=ManualPauses(database, clock=clock, resumed=scene.queue.filled),
+            manual_pauses=ManualPauses(database, clock=clock, resumed=scene.queue.filled), freezes=self.freezes,
             routine=routine_of(scene.client, database, targets, clock), native=NATIVE,
             complete_walk=timedelta(days=1), interval=timedelta(hours=6),
             signatures=SignatureLog(database, clock=clock), events=scene.workplace.events,
