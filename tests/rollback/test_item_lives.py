@@ -2,7 +2,8 @@
 at once, put back, released, kept for their time; kill -9 between any two requests to the target.
 
 At every moment what was mirrored can be pulled, whatever upstream has deleted, and so can what each tag named in the
-last 90 days. Nothing that is held is overwritten. The record says what the target has.
+last 90 days. Nothing that is held is overwritten, and nothing of an item that is frozen. The record says what the
+target has.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from ferryman.store.cycles import CycleLog
 from ferryman.store.freezes import Freezes
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.quiet_looks import QuietLookLog
+from ferryman.store.records import Intent
 from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_checks import TargetChecks
 from tests.rollback.scene import Scene, version
@@ -32,7 +34,7 @@ HOUR = 3600
 class ItemLife(Life):
     """A life in which a scheduler looks at upstream, as a service's does."""
 
-    KINDS = ("push", "push", "push", "delete", "wipe", "look", "put_back", "release", "time", "requeue")
+    KINDS = ("push", "push", "push", "delete", "wipe", "look", "accept", "put_back", "release", "time", "requeue")
 
     def __init__(self, scene: Scene, seed: int) -> None:
         super().__init__(scene, seed)
@@ -46,9 +48,12 @@ class ItemLife(Life):
         await self.check()
 
     async def push(self, tag: str) -> None:
-        what = version(self.chance.randrange(5), of=f"item {self.seed}")
-        await asyncio.to_thread(push, self.scene.workplace.target.url, self.scene.source.name, tag, what)
+        await asyncio.to_thread(self._push, tag)
         await self.look(tag)
+
+    def _push(self, tag: str) -> None:
+        what = version(self.chance.randrange(5), of=f"item {self.seed}")
+        push(self.scene.workplace.target.url, self.scene.source.name, tag, what)
 
     async def delete(self, tag: str) -> None:
         """Upstream deletes a tag."""
@@ -65,11 +70,34 @@ class ItemLife(Life):
     def _wipe(self, tag: str) -> None:
         self.scene.workplace.target.lose_tag(self.scene.source.name, tag)
 
+    async def accept(self, _: str) -> None:
+        """A person lets a frozen item go on."""
+        target = str(self.scene.target)
+        if await self.freezes.release(target, intent=Intent("cli:me@here", "release", target)):
+            await self.look("")
+            assert not await self.freezes.frozen()
+
     async def look(self, _: str) -> None:
         """A cycle, and what a pool copies."""
         self.scene.clock.advance(6 * HOUR)
         await self.perhaps_killed(self.cycle())
+        frozen, before = await self.freezes.frozen(), self.names()
         await self.perhaps_killed(self.scene.copy())
+        if frozen:
+            assert self.names() == before
+
+    async def end(self) -> None:
+        """Whatever came before: once upstream has lost all that was mirrored last, the item is frozen."""
+        await self.accept("")
+        await asyncio.to_thread(self._push, "latest")
+        await self.cycle()
+        await self.scene.copy()
+        for tag in self.upstream():
+            self._wipe(tag)
+        await self.cycle()
+        assert await self.freezes.frozen()
+        await self.check()
+        assert self.mirrored
 
     async def cycle(self) -> None:
         await self.scheduler().cycle(Configuration((self.item,), {}), (self.item,))
@@ -88,6 +116,9 @@ class ItemLife(Life):
             signatures=SignatureLog(database, clock=clock), events=scene.workplace.events,
         )  # fmt: skip
 
+    def names(self) -> dict[str, str | None]:
+        return {tag: self.scene.names(tag) for tag in TAGS}
+
     def upstream(self) -> list[str]:
         return tags_at(self.scene.workplace.target.url, self.scene.source.name)
 
@@ -104,4 +135,4 @@ async def test_whatever_upstream_does_what_was_mirrored_can_be_pulled(scene: Sce
     life = ItemLife(scene, seed)
     for _ in range(STEPS):
         await life.step()
-    assert life.mirrored
+    await life.end()
