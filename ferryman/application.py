@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,10 +12,14 @@ from ferryman import __version__, event_log, log
 from ferryman.clock import Clock, SystemClock
 from ferryman.configuration import load_items
 from ferryman.events import Events
-from ferryman.items.model import Configuration, RegistryEntry
+from ferryman.items.model import Configuration, Item, RegistryEntry
 from ferryman.kinds import Depth
 from ferryman.kinds import Repair as RepairRule
 from ferryman.platforms import Platform
+from ferryman.pruning.outlook import Outlooks
+from ferryman.pruning.pruner import Pruner
+from ferryman.pruning.removal import Removal
+from ferryman.pruning.target_contents import TargetContents
 from ferryman.record import Record, database_of, database_or_temporary, record_of
 from ferryman.reference import Reference
 from ferryman.registry.auth.credentials import Credential, CredentialStore
@@ -69,6 +73,7 @@ class Application:
     pauses: RegistryPauses
     transport: TransportSelector
     keeper: Keeper
+    contents: TargetContents
     signatures: "SignatureVerifier | None" = None  # for this process's copies; None: no item asks for any
     window: ConcurrencyLimit | None = None  # of this process's copies; None: it has no pool
 
@@ -117,20 +122,48 @@ class Application:
             owner=self.owner.name,
         )  # fmt: skip
 
+    def pruner(self) -> Pruner:
+        """Create what removes from the targets what the rules no longer want."""
+        record, native = self.record, self.transport.native or _native_platform()
+        removal = Removal(
+            prunes=record.prunes, blobs=record.blobs, registry=self.registry,
+            keeping=lambda tag: self.keeper.overwriting(tag, alone=True),
+        )  # fmt: skip
+        outlooks = Outlooks(
+            prunes=record.prunes, ledger=record.ledger, targets=record.targets, kept=record.kept, blobs=record.blobs,
+            freezes=record.freezes, contents=self.contents, native=native,
+        )  # fmt: skip
+        return Pruner(
+            outlooks=outlooks, removal=removal, prunes=record.prunes, ledger=record.ledger, blobs=record.blobs,
+            clock=self.clock, owner=self.owner.name, events=self.events,
+            interval=lambda: self.settings.interval.length(self.clock.now()),
+        )  # fmt: skip
+
     async def settle_targets(self) -> None:
-        """Finish rollbacks that were interrupted, and remove the tags of digests that were kept long enough.
+        """Finish rollbacks and removals that were interrupted; remove the tags of digests that were kept long enough.
 
         Call it before each cycle. Raises StoreError.
         """
+        may_ask, locks = await self._askable(), self.record.locks().held
+        await self.rollback().finish(locks, may_ask)
+        await self.pruner().finish(locks, may_ask)
+        expiry = Expiry(keeper=self.keeper, kept=self.record.kept, registry=self.registry, clock=self.clock)
+        await expiry.run(may_ask)
+
+    async def prune(self, items: Sequence[Item]) -> None:
+        """Mark and remove what these items' rules no longer want. Call it after each cycle. Raises StoreError."""
+        may_ask = await self._askable()
+        await self.pruner().run(items, lambda item: may_ask(str(item.target)))
+
+    async def _askable(self) -> Callable[[str], bool]:
+        """Whether a target is not paused."""
         paused = await self.record.manual_pauses.read()
         refused = {each.registry for each in await self.record.queue.paused_registries()}
 
         def may_ask(target: str) -> bool:
             return paused.of_item(target, target) is None and target.partition("/")[0] not in refused
 
-        await self.rollback().finish(self.record.locks().held, may_ask)
-        expiry = Expiry(keeper=self.keeper, kept=self.record.kept, registry=self.registry, clock=self.clock)
-        await expiry.run(may_ask)
+        return may_ask
 
     def routine(self) -> Routine:
         """Create what verifies a few tags at every look."""
@@ -293,7 +326,10 @@ async def open_application(settings: Settings, *, engine: bool, create: bool = T
         if engine:
             log.get().info("transports_ready", message="tags are copied", how=await transport.connect())
         pauses = RegistryPauses(queue=record.queue, registry=registry, clock=clock, events=events)
-        app = Application(settings, configuration, clock, events, owner, record, registry, pauses, transport, keeper)
+        app = Application(
+            settings, configuration, clock, events, owner, record, registry, pauses, transport, keeper,
+            TargetContents(registry),
+        )  # fmt: skip
         if engine:
             app.signatures = app.signatures_of(configuration)
             await app.withdraw_former_items()  # before anything is claimed

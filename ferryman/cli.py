@@ -31,6 +31,7 @@ COMMANDS = {
     "history": "Show what a tag named at its target, since when, and which of it can be put back.",
     "rollback": "Put a tag back on what it named before: by default what it named last.",
     "release": "Let a tag be copied that is held or in quarantine; accept what a frozen item's upstream has now.",
+    "prune": "Show what the rules no longer want at the targets, and remove it.",
     "where": "Show where an image is mirrored to, whether it is there, and which digest it has, or had.",
     "requeue": "Try again: everything that failed, an item, or one tag.",
     "verify": "Compare the record with what the targets have, and repair.",

@@ -8,6 +8,7 @@ from ferryman.events import (
     JobEnded,
     RegistryPaused,
     RegistryResumed,
+    TagPruned,
     WorkPaused,
     WorkResumed,
 )
@@ -42,6 +43,11 @@ def write(event: Event) -> None:
             log.get().warning(
                 "work_paused", message="paused by a person", **_paused(event), actor=event.actor, note=event.note
             )
+        case TagPruned():
+            log.get().info(
+                "tag_pruned", message="removed from the target: the rules no longer want it", item=event.item,
+                target=event.target, tag=event.tag, digest=event.digest, reason=event.reason, actor=event.actor,
+            )  # fmt: skip
         case WorkResumed():
             log.get().info("work_resumed", message="resumed by a person", **_paused(event))
         case RegistryResumed():

@@ -150,6 +150,18 @@ class RegistryResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class TagPruned:
+    """A tag that the rules no longer want was removed from its target."""
+
+    item: str
+    target: str  # registry/namespace/image
+    tag: str
+    digest: str | None  # that it named; None: not known
+    reason: str  # why the rules do not want it
+    actor: str | None  # the person who wanted that; None: items.yml does
+
+
+@dataclass(frozen=True, slots=True)
 class WorkPaused:
     """A person has paused this, in any process; also told of every pause that a starting process finds."""
 
@@ -192,7 +204,7 @@ Event = (
     CycleStarted | LookStarted | ItemLooked | CycleEnded
     | JobStarted | JobProgressed | JobEnded
     | RegistryPaused | RegistryResumed | WorkPaused | WorkResumed
-    | RequestDone | RequestRetried
+    | TagPruned | RequestDone | RequestRetried
 )  # fmt: skip
 Observer = Callable[[Event], object]
 

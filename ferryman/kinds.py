@@ -21,7 +21,30 @@ RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of th
 # Why an item is frozen. vanished: upstream lists far fewer of the wanted tags. changed: all have other digests at once.
 # unavailable: upstream says "private or missing" of a repository that it listed before.
 FreezeReason = Literal["vanished", "changed", "unavailable"]
-Hold = Literal["rollback"]  # why a tag keeps what it has until a person releases it
+# Why nothing is copied over what a tag has: until a person releases it, or until it is removed from the target.
+Hold = Literal["rollback", "prune"]
+# Why a tag of a target stays, although the rules do not want it.
+Stay = Literal[
+    "held",  # a person has put it back
+    "busy",  # it is queued, is copied, or failed
+    "pinned",  # a pattern of `pin`
+    "protected",  # a pattern of `protect`
+    "changed",  # somebody else has overwritten it
+    "undated",  # its age is not known: it may be one of the newest
+    "newest",  # one of the newest unwanted ones: `keep`
+    "referred",  # it belongs to something that stays
+]
+# Why nothing of an item is removed now.
+PruneBlock = Literal[
+    "never-looked",  # there was no look
+    "failed",  # the last look failed
+    "stale",  # the last look is older than two intervals
+    "rules-changed",  # the last look went by other rules
+    "nothing-left",  # no wanted tag is mirrored
+    "frozen",  # upstream has collapsed
+    "paused",  # a person, or a refused login
+    "refused",  # the registry deletes nothing
+]
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal[

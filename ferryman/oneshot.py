@@ -57,6 +57,7 @@ async def cycle_to_the_end(app: Application, items: Sequence[Item], view: View) 
                 looking.add_done_callback(lambda _: pool.idles.notify())
                 await _wait_for_the_end(end_detector, pool, working, looking)
         cycle = await looking
+        await app.prune(items)
         await app.remove_old_records()
         return cycle
     finally:

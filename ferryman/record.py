@@ -18,6 +18,7 @@ from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
 from ferryman.store.look_requests import LookRequests
 from ferryman.store.notices import Notices
+from ferryman.store.prunes import Prunes
 from ferryman.store.queue.lease_owners import Locks, locks
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
@@ -45,6 +46,7 @@ class Record:
     verifications: Verifications
     kept: KeptDigests
     rollbacks: Rollbacks
+    prunes: Prunes
     cycles: CycleLog
     quiet_looks: QuietLookLog
     samples: Samples
@@ -116,6 +118,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         verifications=Verifications(database, clock=clock),
         kept=KeptDigests(database, clock=clock),
         rollbacks=Rollbacks(database, clock=clock, queued=queue.filled),
+        prunes=Prunes(database, clock=clock),
         cycles=CycleLog(database),
         quiet_looks=QuietLookLog(database, clock=clock),
         samples=Samples(database),

@@ -34,6 +34,7 @@ from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
 from ferryman.probing import Probe, ProbeRules, next_probe
 from ferryman.quiet_looks import Candidate, QuietLooks
+from ferryman.recorded_tags import upstream_tag
 from ferryman.reference import subject_of
 from ferryman.refusals import resting
 from ferryman.registry.client import RegistryClient
@@ -700,27 +701,7 @@ def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProbl
 
 def _known(records: Mapping[str, TagRecord], now: datetime) -> dict[str, UpstreamTag]:
     """Upstream's tags as recorded by earlier walks, or imported from the old history."""
-    return {
-        name: UpstreamTag(
-            name,
-            record.source_digest,
-            record.pushed_at,
-            _platforms(record.platform_digests) if record.platform_digests is not None else None,
-            # Written under a clock that was ahead, it would lie in the future.
-            since=min(record.upstream_since, now) if record.upstream_since else None,
-        )
-        for name, record in records.items()
-        if record.gone_at is None
-    }
-
-
-def _platforms(recorded: Mapping[str, str | None]) -> dict[Platform, str | None]:
-    """Without what is no platform: upstream may name any, such as one with four slashes, and nobody can want it."""
-    found: dict[Platform, str | None] = {}
-    for text, digest in recorded.items():
-        with suppress(ValueError):
-            found[Platform.parse(text)] = digest
-    return found
+    return {name: upstream_tag(record, now) for name, record in records.items() if record.gone_at is None}
 
 
 def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:

@@ -187,6 +187,7 @@ class _Service:
             await self._app.record.look_requests.take()  # this cycle is what they ask for
             await self._app.settle_targets()
             await scheduler.cycle(configuration, configuration.items)
+            await self._app.prune(configuration.items)
             await self._app.remove_old_records()
         except StoreError as error:
             log.get().error(

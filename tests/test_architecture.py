@@ -25,7 +25,7 @@ ROWS = (
     ("inspection", "operations", "requested_looks", "requested_verifications"),
     ("application",),
     ("worker_pool", "history", "item_names", "notify", "sync_lookups"),
-    ("event_log", "metrics", "rollback", "scheduler", "worker"),
+    ("event_log", "metrics", "pruning", "rollback", "scheduler", "worker"),
     (
         "collapse",
         "liveness",
@@ -33,6 +33,7 @@ ROWS = (
         "pause_watch",
         "probing",
         "quiet_looks",
+        "recorded_tags",
         "refusals",
         "registry_pauses",
         "timetable",

@@ -22,6 +22,7 @@ from ferryman.events import (
     RegistryResumed,
     RequestDone,
     RequestRetried,
+    TagPruned,
     WorkPaused,
     WorkResumed,
 )
@@ -40,6 +41,7 @@ EACH: list[Event] = [
     RegistryResumed("quay.io", 2, "check"),
     WorkPaused("registry", "quay.io", datetime(2026, 5, 1, tzinfo=UTC), "cli:me@here", "maintenance"),
     WorkResumed("registry", "quay.io"),
+    TagPruned("etcd", "registry.example.com/etcd", "v3.5.0", None, "beyond-limit", None),
     RequestDone("quay.io", "GET", 200, 0.1),
     RequestRetried("quay.io"),
 ]

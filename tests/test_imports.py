@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync": LOOKS | {"structlog"},  # which it loads with the first line of the log
     "check": LOOKS,
     "verify": LOOKS,
+    "prune": LOOKS,
     "notify": LOOKS | {"babel", "ferryman.i18n"},
 }
 IN_EVERY_RUN = {"--help", "status", "sync"}  # the others are much like these

@@ -7,10 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from ferryman.items.document import VERIFY_NOTHING, ItemKeys, LegacyItemKeys, TagKeys, VerifyKeys, platforms_of
+from ferryman.items.document import (
+    VERIFY_NOTHING,
+    ItemKeys,
+    LegacyItemKeys,
+    PruneKeys,
+    TagKeys,
+    VerifyKeys,
+    platforms_of,
+)
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import COLLAPSE, KEPT, UNLIMITED, Item, RegistryEntry, Rules, VerifyRules
+from ferryman.items.model import COLLAPSE, KEPT, UNLIMITED, Item, PruneRules, RegistryEntry, Rules, VerifyRules
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.signatures import to_signature_rules
@@ -80,6 +88,7 @@ class _Converter:
             self._probe(own, source.registry), _verify(own, self.defaults), signatures,
             COLLAPSE if (collapse := _first(own.collapse, self.defaults.collapse)) is None else collapse,
             KEPT if (history := _first(own.history, self.defaults.history)) is None else history,
+            _prune(own, self.defaults), tuple(_first(own.protect, self.defaults.protect) or ()),
         )  # fmt: skip
 
     def _min_age(self, own: ItemKeys, registry: str) -> timedelta:
@@ -182,6 +191,20 @@ def _verify(own: ItemKeys, defaults: ItemKeys) -> VerifyRules | None:
         every=_first(keys.every, inherited.every) or usual.every,
         depth=_DEPTHS[deep or False],
         repair=usual.repair if repair is None else _REPAIRS[repair],
+    )
+
+
+def _prune(own: ItemKeys, defaults: ItemKeys) -> PruneRules | None:
+    if own.prune is None and defaults.prune is None:
+        return None
+    keys, inherited, usual = own.prune or PruneKeys(), defaults.prune or PruneKeys(), PruneRules()
+    most = _first(keys.most, None if own.prune and not inherited.most else inherited.most)
+    if most == 0.0:  # `false`
+        return None
+    return PruneRules(
+        keep=_first(keys.keep, inherited.keep) or usual.keep,
+        after=_first(keys.after, inherited.after) or usual.after,
+        most=most or usual.most,
     )
 
 

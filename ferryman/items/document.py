@@ -40,6 +40,13 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, FromEnvironment) and re.fullmatch("[0-9]{1,18}", value) else value
 
 
+def _count(value: object) -> int:
+    number = _number(value)
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+        return number
+    raise ValueError("expected a whole number, or 0")
+
+
 def _boolean(value: object) -> object:
     return value == "true" if isinstance(value, FromEnvironment) and value in {"true", "false"} else value
 
@@ -133,6 +140,13 @@ def _true_or(word: str) -> Callable[[object], object]:
     return check
 
 
+def _part(value: object) -> float:
+    """A part of all, written as `10%`."""
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        return int(value.removesuffix("%")) / 100
+    raise ValueError("expected a part from 1% to 100%, such as 10%")
+
+
 def _least_rate(value: object) -> float:
     rate = Bandwidth.parse(value).otherwise if isinstance(value, str) else None
     if rate is None:
@@ -175,6 +189,16 @@ def _as_signatures(value: object) -> object:
     if isinstance(value, dict) and not {"any", "missing"}.isdisjoint(value):
         return value
     return {"any": value if isinstance(value, list) else [value]}
+
+
+def _as_prune(value: object) -> object:
+    """`true` is short for a mapping with the defaults, `false` for one that lets nothing go."""
+    truth = _boolean(value)
+    if isinstance(truth, bool):
+        return PruneKeys.model_construct() if truth else PruneKeys.model_construct(most=0.0)
+    if isinstance(value, dict):
+        return value
+    raise ValueError("expected true, false, or a mapping with keep, after and most")
 
 
 def _in_mapping(value: object) -> object:
@@ -247,6 +271,8 @@ Deep = Annotated[
 Repairing = Annotated[
     bool | Literal["all"], PlainValidator(_true_or("all"), json_schema_input_type=bool | Literal["all"])
 ]
+Part = Annotated[float, PlainValidator(_part, json_schema_input_type=Annotated[str, Field(pattern=_PERCENT.pattern)])]
+Count = Annotated[int, PlainValidator(_count, json_schema_input_type=Annotated[int, Field(ge=0)] | _FROM_ENVIRONMENT)]
 LeastRate = Annotated[float, PlainValidator(_least_rate, json_schema_input_type=Rate)]
 HostNames = Annotated[
     list[str], AfterValidator(_hosts), BeforeValidator(_listed, json_schema_input_type=str | list[str])
@@ -351,6 +377,25 @@ class SignatureKeys(_Strict):
     )
 
 
+class PruneKeys(_Strict):
+    """What is removed from the target of what the rules no longer want."""
+
+    keep: Count | None = Field(
+        None, description="The newest N of the unwanted tags stay.", json_schema_extra={"default": 0}
+    )
+    after: Duration | None = Field(
+        None,
+        description="A tag goes once it was unwanted for so long, such as 30d; that is told when it begins.",
+        json_schema_extra={"default": "30d"},
+    )
+    most: Part | None = Field(
+        None,
+        description="No more than this part of an item's tags goes in a day, and at least one tag.",
+        json_schema_extra={"default": "10%"},
+    )
+
+
+Prune = Annotated[PruneKeys, BeforeValidator(_as_prune, json_schema_input_type=PruneKeys | bool)]
 _Rule = SignatureRuleKeys
 Signatures = Annotated[
     SignatureKeys,
@@ -423,6 +468,12 @@ class ItemKeys(_Strict):
         "and can be put back; 0: it does not stay.",
         json_schema_extra={"default": "90d"},
     )
+    prune: Prune | None = Field(
+        None,
+        description="Remove from the target what the rules no longer want: true, false, or how.",
+        json_schema_extra={"default": False},
+    )
+    protect: Expressions | None = Field(None, description="Tags of the target that are never removed by prune.")
     min_age: Period | None = Field(
         None,
         description="A tag's digest is copied only once it is that old, such as 72h: by the push time that the "

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from ferryman.items.document import (
     HeartbeatKeys,
     LegacyTagKeys,
+    PruneKeys,
     RecipientKeys,
     SignatureKeys,
     SignatureRuleKeys,
@@ -23,6 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _NESTED: Mapping[str, type[BaseModel]] = {
     "tags": TagKeys, "tag": LegacyTagKeys, "notify": RecipientKeys, "heartbeat": HeartbeatKeys,
     "verify": VerifyKeys, "verify_signatures": SignatureKeys, "verify_signatures.any": SignatureRuleKeys,
+    "prune": PruneKeys,
 }  # fmt: skip
 _NUMBER = "a whole number of at least 1"
 _EXPECTED = {

@@ -49,6 +49,15 @@ class VerifyRules:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneRules:
+    """What may be removed from the target of what the item's rules no longer want."""
+
+    keep: int = 0  # the newest N of the unwanted tags stay
+    after: timedelta = timedelta(days=30)  # a tag has to be unwanted for so long
+    most: float = 0.1  # the part of the mirrored tags that is removed in a day; at least one tag
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One repository to mirror. Its identity is `target`: no two items share one."""
 
@@ -66,6 +75,8 @@ class Item:
         COLLAPSE  # percent of the wanted tags that upstream has to have left, or it freezes; 0: it never does
     )
     history: timedelta = KEPT  # what a tag named before stays at the target; zero: it does not
+    prune: PruneRules | None = None  # None: nothing is removed, unless a person does
+    protect: tuple[re.Pattern[str], ...] = ()  # tags that are never removed
 
     @property
     def registries(self) -> tuple[str, str]:

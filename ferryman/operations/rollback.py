@@ -10,6 +10,7 @@ from ferryman.store.rollbacks import Refusal
 REFUSALS: dict[Refusal, str] = {
     "running": "it is being copied; wait, or stop the copy with `ferryman cancel`",
     "rolling back": "another rollback of it has begun, and not ended yet",
+    "leaving": "it is being removed from the target; wait a minute",
     "never mirrored": "it was never mirrored",
 }
 

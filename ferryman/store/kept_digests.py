@@ -29,11 +29,18 @@ class KeptDigests:
             select(tags.c.id)
             .join_from(tags, findings, isouter=True)
             .where(status_is("synced"), tags.c.target == target, tags.c.target_digest == digest, tags.c.tag != besides)
+            .where(tags.c.hold.is_distinct_from("prune"))  # it is about to leave
             .where(findings.c.tag_id.is_(None))
             .limit(1)
         )
         async with self._database.read() as connection:
             return await connection.scalar(query) is not None
+
+    async def held(self, target: str) -> frozenset[str]:
+        """The digests that a tag holds there, or is about to."""
+        query = select(kept_digests.c.digest).where(kept_digests.c.target == target)
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(query)).scalars())
 
     async def begin(self, target: str, digest: str) -> bool:
         """Record that the digest is going to be kept, from now on. False: its tag is just being removed."""

@@ -14,6 +14,7 @@ from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
     attempts,
     blobs,
+    digests,
     freezes,
     history,
     item_columns,
@@ -123,7 +124,7 @@ class Ledger:
 
     async def count_put_back(self, targets: Collection[str], tag: str) -> int:
         """The number of tags of this name that persons have put back: nothing copies them until they are released."""
-        named = (tags.c.target.in_(targets), tags.c.tag == tag, tags.c.hold.is_not(None))
+        named = (tags.c.target.in_(targets), tags.c.tag == tag, tags.c.hold == "rollback")
         return await self._count(select(tags.c.id).where(*named).subquery())
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:
@@ -299,15 +300,19 @@ def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> l
 
 
 async def _take_over(connection: Transaction, item: ItemKey, lines: Sequence[HistoryLine], now: datetime) -> int:
-    """Import one line per tag. A mirrored or running tag is left unchanged; a queued or failed one becomes synced."""
+    """Import one line per tag. A mirrored or running tag is left unchanged; a queued or failed one becomes synced.
+
+    What was removed from the target is not there, whatever an old file says.
+    """
     known = await _known(connection, item, [line.tag for line in lines])
+    removed = await _removed(connection, [key for key, _, _ in known.values()])
     new, changed, number = [], [], 0
     for line in lines:
         digest = None if line.digest == _UNKNOWN else line.digest
         _, status, mirrored = known.get(line.tag, (None, None, None))
         if status is None:
             new.append(_imported(item, line, digest, now))
-        elif status != "running" and mirrored is None:
+        elif status != "running" and mirrored is None and known[line.tag][0] not in removed:
             changed.append({"key": known[line.tag][0], "imported": digest})
             number += status != "synced"
     if new:
@@ -339,6 +344,11 @@ async def _known(
     query = select(tags.c.tag, tags.c.id, tags.c.status, tags.c.mirrored_digest)
     rows = await connection.execute(query.where(tags.c.target == item.target, tags.c.tag.in_(names)))
     return {tag: (key, status, mirrored) for tag, key, status, mirrored in rows}
+
+
+async def _removed(connection: Transaction, ids: Sequence[int]) -> set[int]:
+    query = select(digests.c.tag_id).where(digests.c.side == "removed", digests.c.tag_id.in_(ids))
+    return set((await connection.execute(query)).scalars())
 
 
 def _imported(item: ItemKey, line: HistoryLine, digest: str | None, now: datetime) -> dict[str, Any]:

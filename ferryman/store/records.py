@@ -282,6 +282,22 @@ class PendingRollback:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneMark:
+    """A tag of a target that the rules no longer want, and that goes when it is due."""
+
+    id: int  # of the tag
+    target: str
+    tag: str
+    reason: str  # why the rules do not want it
+    marked_at: datetime
+    due_at: datetime
+    state: Literal["marked", "leaving"] = "marked"  # leaving: it is being removed
+    owner: str | None = None  # leaving: the process that does it
+    actor: str | None = None  # leaving: the person who wants that; None: items.yml does
+    began_at: datetime | None = None  # leaving: since when
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One (tag, digest) pair that was mirrored: a line of the old files. `digest` may be the word Unknown."""
 
@@ -420,7 +436,7 @@ class Paused:
 
 
 ActionName = Literal[
-    "requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify", "rollback", "release"
+    "requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify", "rollback", "release", "prune"
 ]
 
 

@@ -6,7 +6,7 @@ A rollback that its process did not end is found in the record: see `ferryman/ro
 from dataclasses import fields
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, delete, literal, not_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, literal, not_, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database, Transaction
@@ -16,7 +16,7 @@ from ferryman.store.queue.statements import SYNCED, new_round
 from ferryman.store.records import Intent, PendingRollback
 from ferryman.wakeup import Wakeup
 
-Refusal = Literal["running", "rolling back", "never mirrored"]  # why a rollback cannot begin now
+Refusal = Literal["running", "rolling back", "leaving", "never mirrored"]  # why a rollback cannot begin now
 _COLUMNS = [(rollbacks if each.name in rollbacks.c else tags).c[each.name] for each in fields(PendingRollback)]
 _PENDING = select(*_COLUMNS).join_from(rollbacks, tags)
 
@@ -36,8 +36,10 @@ class Rollbacks:
         # Exclusive: on PostgreSQL claims run concurrently, and none may take the tag after this.
         async with self._database.write(exclusive=True) as connection:
             row = (await connection.execute(select(tags).where(_named(target, tag)).with_for_update())).one_or_none()
-            if row is None or (row.target_digest is None and row.mirrored_digest is None):
+            if row is None or not await _was_mirrored(connection, row):
                 return "never mirrored"
+            if row.hold == "prune":
+                return "leaving"
             if row.status == "running":
                 return "running"
             pending = {"digest": digest, "actor": actor, "owner": owner, "began_at": now}
@@ -86,7 +88,7 @@ class Rollbacks:
         """End the hold of a tag: what upstream has now is copied. False: nothing holds it."""
         now = self._clock.now()
         async with self._database.write(exclusive=True) as connection:
-            held = and_(_named(target, tag), tags.c.hold.is_not(None))
+            held = and_(_named(target, tag), tags.c.hold == "rollback")
             row = (await connection.execute(select(tags).where(held).with_for_update())).one_or_none()
             if row is None:
                 return False
@@ -100,11 +102,19 @@ class Rollbacks:
         return True
 
 
+async def _was_mirrored(connection: Transaction, row: Row[Any]) -> bool:
+    """Whether the target has the tag, or had it before it was removed."""
+    if row.target_digest is not None or row.mirrored_digest is not None:
+        return True
+    removed = select(digests.c.id).where(digests.c.tag_id == row.id, digests.c.side == "removed").limit(1)
+    return await connection.scalar(removed) is not None
+
+
 async def _copied(connection: Transaction, pending: PendingRollback) -> tuple[str | None, str | None]:
     """Upstream's digest whose copy it is, and the platforms that were asked for, where that is known."""
     columns = (digests.c.copy_of, digests.c.platforms)
     query = select(*columns).where(
-        digests.c.tag_id == pending.id, digests.c.side == "target", digests.c.digest == pending.digest
+        digests.c.tag_id == pending.id, digests.c.side != "source", digests.c.digest == pending.digest
     )
     row = (await connection.execute(query.order_by(digests.c.id.desc()).limit(1))).one_or_none()
     return (None, None) if row is None else (row.copy_of, row.platforms)

@@ -54,6 +54,13 @@ class TargetChecks:
         async with self._database.read() as connection:
             return [MirroredTag(*row) for row in await connection.execute(query)]
 
+    async def changed(self, target: str) -> frozenset[str]:
+        """The tags of which the last check has found that somebody else has overwritten them."""
+        query = select(tags.c.tag).join_from(findings, tags)
+        here = (findings.c.target == target, findings.c.finding == "changed")
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(query.where(*here))).scalars())
+
     async def is_restored(self) -> bool:
         """Whether the database is a restored backup, and knows less than the targets."""
         async with self._database.read() as connection:
@@ -132,7 +139,7 @@ _MIRRORED: Select[tuple[object, ...]] = (
         tags.c.hold.is_not(None),
     )
     .join_from(tags, findings, isouter=True)
-    .where(status_is("synced"))
+    .where(status_is("synced"), tags.c.hold.is_distinct_from("prune"))  # what leaves need not be there
 )  # fmt: skip
 _UNCHANGED = update(tags).where(
     tags.c.id == bindparam("tag_id"),

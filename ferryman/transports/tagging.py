@@ -62,12 +62,16 @@ async def remove_tag(registry: RegistryClient, tag: Reference) -> bool:
     Many registries delete manifests alone, with all their tags, and some do so even if they are asked for a tag. So
     the tag is put on an empty index of its own, and that is deleted. Repeating it after a crash does no harm.
     """
-    docker = not registry.capabilities(tag.repository.registry).takes_oci_indexes
-    own = empty_index(str(tag), docker=docker)
+    own = own_index(registry, tag)
     if not await registry.delete_manifest(tag.repository.pinned(own.digest)):  # before anything is overwritten
         return False
     await registry.put_manifest(tag, own)
     return await registry.delete_manifest(tag.repository.pinned(own.digest))
+
+
+def own_index(registry: RegistryClient, tag: Reference) -> Manifest:
+    """The empty index that the tag names for a moment while it is removed."""
+    return empty_index(str(tag), docker=not registry.capabilities(tag.repository.registry).takes_oci_indexes)
 
 
 async def _current_digest(registry: RegistryClient, tag: Reference) -> str | None:

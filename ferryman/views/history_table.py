@@ -13,7 +13,7 @@ def history_table(history: TagHistory, period: timedelta) -> Table:
     """A row for each digest, the last one first. `period`: how long digests are kept."""
     table = new_table("since", "until", "digest", "held by")
     for named in reversed(history.named):
-        until = "now" if named is history.named[-1] else when(named.until)
+        until = "now" if named is history.named[-1] and named.until is None else when(named.until)
         table.add_row(when(named.since), until, Text(named.digest), _holder(named, period))
     return table
 

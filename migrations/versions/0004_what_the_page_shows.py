@@ -59,6 +59,7 @@ def upgrade() -> None:
     _create_digests()
     _create_verification()
     _create_rollbacks()
+    _create_prunes()
     _create_looks()
     _create_signatures()
     _create_freezes()
@@ -102,11 +103,13 @@ def _create_digests() -> None:
         sa.Column("at", _TIME),
         sa.Column("copy_of", sa.String()),
         sa.Column("platforms", sa.String()),
-        sa.CheckConstraint("side IN ('source', 'target')", name="side"),
+        sa.CheckConstraint("side IN ('source', 'target', 'removed')", name="side"),
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=_OWNED, ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_digests"),
     )
     op.create_index("ix_digests_tag_id", "digests", ["tag_id", "id"])
+    removed = sa.text("side = 'removed'")
+    op.create_index("ix_digests_removed", "digests", ["at", "tag_id"], sqlite_where=removed, postgresql_where=removed)
 
 
 def _create_verification() -> None:
@@ -205,6 +208,25 @@ def _create_freezes() -> None:
         sa.PrimaryKeyConstraint("tag_id", name="pk_lost_tags"),
     )
     op.create_index("ix_lost_tags_target", "lost_tags", ["target", "tag_id"])
+
+
+def _create_prunes() -> None:
+    op.create_table(
+        "prunes",
+        sa.Column("tag_id", _ID, nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("marked_at", _TIME, nullable=False),
+        sa.Column("due_at", _TIME, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("owner", sa.String()),
+        sa.Column("actor", sa.String()),
+        sa.Column("began_at", _TIME),
+        sa.CheckConstraint("state IN ('marked', 'leaving')", name="state"),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name="fk_prunes_tag_id_tags", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tag_id", name="pk_prunes"),
+    )
+    op.create_index("ix_prunes_target", "prunes", ["target"])
 
 
 def _create_looks() -> None:
@@ -388,6 +410,7 @@ def downgrade() -> None:
         "looks",
         "lost_tags",
         "freezes",
+        "prunes",
         "rollbacks",
         "kept_digests",
         "verifications",

@@ -77,6 +77,9 @@ def write(name: str, blocks: Sequence[str]) -> None:
 def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
     services: list[Running] = []
     for block in blocks:
+        has_less = "ferryman prune pause" in block
+        if has_less:
+            stage.write_items(_items().replace("limit: 2", "limit: 1", 1))
         has_quarantine = "ferryman plan pause\n" in block and "ferryman release" in block
         if has_quarantine:
             _push_again_into_quarantine(stage)
@@ -85,7 +88,7 @@ def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
         commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
         lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
         yield "".join(lines).rstrip() + "\n"
-        if has_quarantine:
+        if has_quarantine or has_less:
             stage.write_items(_items())
     for service in services:
         service.stop()

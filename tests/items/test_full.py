@@ -8,7 +8,7 @@ import pytest
 from ferryman.addresses import HostList
 from ferryman.bandwidth import Bandwidth, Span
 from ferryman.items import UNLIMITED, Configuration, Item, RegistryEntry
-from ferryman.items.model import Rules, VerifyRules
+from ferryman.items.model import PruneRules, Rules, VerifyRules
 from ferryman.platforms import Platforms
 from tests.items.support import complaints, read
 
@@ -292,6 +292,24 @@ def test_targets_are_not_verified_where_that_is_off(tmp_path: Path) -> None:
     defaults = "defaults: {target: r.io/x/, verify: false}\n"
     text = f"{defaults}items: [{{source: quay.io/a/b}}, {{source: quay.io/a/c, verify: {{deep: true}}}}]"
     assert [item.verify for item in read(tmp_path, text).items] == [None, VerifyRules(depth="contents")]
+
+
+def test_what_may_be_pruned_has_defaults_key_by_key(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, prune: {keep: 5, after: 7d}, protect: lts}\n"
+        "items: [{source: quay.io/a/b, prune: {after: 12h, most: 100%}}, {source: quay.io/a/c}, "
+        "{source: quay.io/a/d, prune: false, protect: [a, b]}, {source: quay.io/a/e, prune: {keep: 0}}]"
+    )
+    own, inherited, off, none = read(tmp_path, text).items
+    assert own.prune == PruneRules(keep=5, after=timedelta(hours=12), most=1.0)
+    assert inherited.prune == PruneRules(keep=5, after=timedelta(days=7), most=0.1)
+    assert off.prune is None
+    assert none.prune == PruneRules(keep=0, after=timedelta(days=7))
+    assert [pattern.pattern for pattern in off.protect] == ["a", "b"]
+    assert [pattern.pattern for pattern in own.protect] == ["lts"]
+    assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").prune is None
+    text = "defaults: {target: r.io/x/, prune: false}\nitems: [{source: quay.io/a/b, prune: true}]"
+    assert one(tmp_path, text).prune == PruneRules()
 
 
 def test_how_long_digests_are_kept(tmp_path: Path) -> None:

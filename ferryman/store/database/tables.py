@@ -235,7 +235,8 @@ attempts = Table(
 Index("ix_attempts_target", attempts.c.target, attempts.c.id)
 Index("ix_attempts_outcome", attempts.c.outcome, attempts.c.id)
 
-# The life of a tag: every digest that upstream's tag had, and every one that was written to the target.
+# The life of a tag: every digest that upstream's tag had, every one that was written to the target, and the one that
+# it had there when it was removed.
 digests = Table(
     "digests",
     metadata,
@@ -246,9 +247,12 @@ digests = Table(
     Column("at", UtcDateTime),  # None: before this was recorded
     Column("copy_of", String),  # of a target's digest: upstream's digest whose copy it is; None: not known
     Column("platforms", String),  # and those that were asked for
-    CheckConstraint("side IN ('source', 'target')", name="side"),
+    CheckConstraint("side IN ('source', 'target', 'removed')", name="side"),
 )
 Index("ix_digests_tag_id", digests.c.tag_id, digests.c.id)
+_partial(
+    "ix_digests_removed", digests.c.at, digests.c.tag_id, where=digests.c.side == literal_column("'removed'", String)
+)
 
 findings = Table(
     "findings",  # of the last check at the target: what is wrong with a mirrored tag
@@ -313,6 +317,21 @@ rollbacks = Table(
     Column("owner", String, nullable=False),  # the process that does it
     Column("held_before", Boolean, nullable=False),
     Column("began_at", UtcDateTime, nullable=False),
+)
+
+prunes = Table(
+    "prunes",  # marks: tags of targets that the rules no longer want, and that go when they are due
+    metadata,
+    Column("tag_id", _Id, ForeignKey(tags.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("target", String, nullable=False, index=True),  # the tag's, so that an item's marks are found by an index
+    Column("reason", String, nullable=False),
+    Column("marked_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("owner", String),  # leaving: the process that removes it
+    Column("actor", String),  # leaving: the person who wants that; None: items.yml does
+    Column("began_at", UtcDateTime),  # leaving: since when
+    CheckConstraint("state IN ('marked', 'leaving')", name="state"),
 )
 
 history = Table(

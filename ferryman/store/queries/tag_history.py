@@ -28,6 +28,16 @@ class Named:
     kept_at: datetime | None  # since when a tag of Ferryman's own holds it, if that is the holder
 
 
+@dataclass(slots=True)
+class _Span:
+    """What the tag named for a time."""
+
+    digest: str
+    since: datetime | None
+    until: datetime | None = None
+    is_over: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TagHistory:
     """All that a target's tag named, oldest first."""
@@ -38,12 +48,12 @@ class TagHistory:
     def at(self, moment: datetime) -> Named | None:
         """What it named then; None: it was not there, as far as known."""
         earlier = [each for each in self.named if each.since is None or each.since <= moment]
-        return earlier[-1] if earlier else None
+        return next((each for each in earlier[-1:] if each.until is None or each.until > moment), None)
 
     @property
     def previous(self) -> Named | None:
         """What it named last, other than what it names now; None: nothing."""
-        now = self.named[-1].digest if self.named else None
+        now = next((each.digest for each in self.named[-1:] if each.until is None), None)  # None: it was removed
         return next((each for each in reversed(self.named) if each.digest != now), None)
 
 
@@ -55,18 +65,16 @@ async def read_tag_history(connection: Transaction, target: str, tag: str, now: 
         return None
     [record] = as_shown([TagRecord(*row)], await read_paused(connection, now))
     life = await _life(connection, record)
-    wanted = {digest for digest, _ in life}
+    wanted = {each.digest for each in life}
     kept = await _kept(connection, target, wanted)
     others = await _others(connection, record, wanted)
-    return TagHistory(record, [_named(record, life, place, kept, others) for place in range(len(life))])
+    return TagHistory(record, [_named(record, each, kept, others) for each in life])
 
 
 def _named(
-    record: TagRecord, life: Sequence[tuple[str, datetime | None]], place: int,
-    kept: Mapping[str, KeptDigest], others: Mapping[str, str],
+    record: TagRecord, each: _Span, kept: Mapping[str, KeptDigest], others: Mapping[str, str]
 ) -> Named:  # fmt: skip
-    digest, since = life[place]
-    until = life[place + 1][1] if place + 1 < len(life) else None
+    digest, since, until = each.digest, each.since, each.until
     if digest == record.target_digest:
         return Named(digest, since, until, record.tag, None)
     if digest in others:
@@ -76,14 +84,21 @@ def _named(
     return Named(digest, since, until, None, None)
 
 
-async def _life(connection: Transaction, record: TagRecord) -> list[tuple[str, datetime | None]]:
-    """Each digest and since when; a copy of what was there already begins nothing new."""
-    query = select(digests.c.digest, digests.c.at).where(digests.c.tag_id == record.id, digests.c.side == "target")
+async def _life(connection: Transaction, record: TagRecord) -> list[_Span]:
+    """Each digest, since when and until when; a copy of what was there already begins nothing new."""
+    columns = (digests.c.side, digests.c.digest, digests.c.at)
+    query = select(*columns).where(digests.c.tag_id == record.id, digests.c.side != "source")
     rows = (await connection.execute(query.order_by(digests.c.id.desc()).limit(_MOST))).all()
-    life: list[tuple[str, datetime | None]] = []
-    for digest, at in reversed(rows):
-        if not life or life[-1][0] != digest:
-            life.append((digest, at))
+    life: list[_Span] = []
+    for side, digest, at in reversed(rows):
+        last = life[-1] if life and not life[-1].is_over else None
+        if side == "target" and last is not None and last.digest == digest:
+            continue
+        if last is not None:
+            last.until, last.is_over = at, True
+        if side == "target" or last is None:  # removed, and never seen before: imported from the old history
+            is_removed = side == "removed"
+            life.append(_Span(digest, None if is_removed else at, at if is_removed else None, is_over=is_removed))
     return life
 
 

@@ -22,9 +22,9 @@ _MOST = 500  # attempts, digests, lines: the newest
 class DigestAt:
     """A digest that the tag had."""
 
-    side: Literal["source", "target"]
+    side: Literal["source", "target", "removed"]  # removed: from the target
     digest: str
-    at: datetime | None  # since when; None: before this was recorded
+    at: datetime | None  # since when, or when it was removed; None: before this was recorded
 
 
 @dataclass(frozen=True, slots=True)

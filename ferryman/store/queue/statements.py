@@ -71,6 +71,14 @@ WITHDRAWN: Values = {
     "reason": case((tags.c.mirrored_digest.is_not(None), null()), else_="withdrawn"),
 }
 
+# The target has the tag no more.
+REMOVED: Values = {
+    "status": "skipped", "hold": null(), "held_at": null(), "mirrored_digest": null(), "mirrored_platforms": null(),
+    "target_digest": null(), "identical": null(), "degraded": null(), "referrers": null(), "synced_at": null(),
+    "target_checked_at": null(), "contents_checked_at": null(), "bytes_checked_at": null(), "error": null(),
+    "error_kind": null(), "error_registry": null(), "failed_at": null(),
+}  # fmt: skip
+
 
 def unleased(outcome: Outcome | BindParameter[str]) -> Values:
     """The end of an attempt, whatever its outcome."""

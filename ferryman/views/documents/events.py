@@ -16,6 +16,7 @@ from ferryman.events import (
     LookStarted,
     RegistryPaused,
     RegistryResumed,
+    TagPruned,
     WorkPaused,
     WorkResumed,
 )
@@ -132,6 +133,17 @@ class RegistryPausedDocument(Document):
     error: str = Field(description="What it answered.")
 
 
+class TagPrunedDocument(Document):
+    """`tag-pruned`: a tag that the rules no longer want was removed from its target."""
+
+    item: str = Field(description="The item's name.")
+    target: str = Field(description="The repository that it was mirrored to.")
+    tag: str = Field(description="The tag's name.")
+    digest: str | None = Field(description="The digest that it named; null: not known.")
+    reason: str = Field(description="Why the rules do not want it: one word to match.")
+    actor: str | None = Field(description="The person who wanted that; null: `items.yml` does.")
+
+
 class RegistryResumedDocument(Document):
     """`registry-resumed`: a registry that had refused the login is used again."""
 
@@ -171,6 +183,7 @@ EVENTS: dict[str, type[Document]] = {
     "job-ended": JobEndedDocument,
     "registry-paused": RegistryPausedDocument,
     "registry-resumed": RegistryResumedDocument,
+    "tag-pruned": TagPrunedDocument,
     "paused": PausedDocument,
     "resumed": ResumedDocument,
     "reset": ResetDocument,
@@ -187,6 +200,7 @@ _MODELS: dict[type[Event], type[Document]] = {
     JobEnded: JobEndedDocument,
     RegistryPaused: RegistryPausedDocument,
     RegistryResumed: RegistryResumedDocument,
+    TagPruned: TagPrunedDocument,
     WorkPaused: PausedDocument,
     WorkResumed: ResumedDocument,
 }
