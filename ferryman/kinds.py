@@ -34,6 +34,7 @@ Stay = Literal[
     "newest",  # one of the newest unwanted ones: `keep`
     "referred",  # it belongs to something that stays
 ]
+PruneAction = Literal["mark", "wait", "remove"]  # marked now for the first time; marked before; it goes now
 # Why nothing of an item is removed now.
 PruneBlock = Literal[
     "never-looked",  # there was no look

@@ -34,6 +34,7 @@ Reason = Literal[
     "platform",  # skip: for none of the wanted platforms
     "beyond-limit",  # skip: not among the newest N
     "frozen",  # wait: upstream has collapsed, and nobody has accepted that
+    "gone",  # skip: upstream has deleted it, and the target is going to
     "signature-refused",  # wait: nobody who is trusted has signed it; it is tried again later
     "unreadable",  # fail: upstream lists the tag, but it cannot be read
     "no-digest",  # fail: upstream gave no digest for the tag

@@ -45,7 +45,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
-from ferryman.store.records import Collapse, ItemKey, Look, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import Collapse, ItemKey, Look, PlannedPrune, PlannedTag, SeenTag, TagRecord, Walk
 from ferryman.store.signatures import SignatureLog
 from ferryman.tasks import compute, for_each_by_owner
 from ferryman.verification.routine import Routine, interval
@@ -74,6 +74,7 @@ class ItemLookup:
     probes: Mapping[str, Probe] = field(default_factory=dict)  # of tags that were asked for before, by name
     candidate: Candidate | None = None  # for a quiet look the next time
     collapse: Collapse | None = None  # for which the item is, or stays, frozen: nothing is planned
+    prunes: Mapping[str, PlannedPrune] = field(default_factory=dict)  # of tags that leave the target, by name
 
     @property
     def depends_on_list_only(self) -> bool:

@@ -71,7 +71,7 @@ def _printed_table() -> Iterator[Callable[[ItemLookup], None]]:
         items.append(looked.item)
         rested = looked.rested
         for decision in looked.decisions:
-            table.add((looked.item, decision, rested.get(decision.tag)))
+            table.add((looked.item, decision, rested.get(decision.tag), looked.prunes.get(decision.tag)))
 
     yield add
     table.end()

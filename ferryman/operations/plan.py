@@ -3,13 +3,18 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
+from ferryman.kinds import PruneAction
+from ferryman.planner import Decision
+from ferryman.pruning.outlook import Outlook
+from ferryman.pruning.schedule import Step
 from ferryman.scheduler import ItemLookup, Scheduler
 from ferryman.store.ledger import LookupFailure
+from ferryman.store.records import PlannedPrune
 from ferryman.tasks import cancel_and_wait
 
 _AT_ONCE = 16  # items that are looked at; each registry's own limit applies as well
@@ -63,6 +68,31 @@ async def plan_each(app: Application, items: Iterable[Item]) -> AsyncGenerator[I
 
 async def _plan(app: Application, scheduler: Scheduler, item: Item) -> ItemLookup | LookupFailure:
     try:
-        return await scheduler.look(app.configuration, item)
+        looked = await scheduler.look(app.configuration, item)
+        is_pruned = item.prune is not None and looked.collapse is None
+        return await _with_prunes(app, looked) if is_pruned else looked
     except TransferError as error:
         return LookupFailure(item.name, str(item.source), str(item.target), None, str(error))
+
+
+async def _with_prunes(app: Application, looked: ItemLookup) -> ItemLookup:
+    """With what leaves the target. What upstream has deleted has no decision otherwise."""
+    upstream = {tag.name: tag for tag in looked.survey.tags}
+    outlook = await app.pruner().outlook_after(looked.item, looked.records, upstream, looked.walk)
+    if outlook.block not in {None, "refused"}:
+        return looked
+    prunes = {step.mark.tag: _planned(step, outlook) for step in outlook.steps}
+    gone = [
+        Decision(
+            each.record.tag, "skip", "gone", "upstream has deleted it", len(looked.decisions) + number,
+            each.record.source_digest, each.record.pushed_at, pinned=False, since=each.record.upstream_since,
+        )
+        for number, each in enumerate(outlook.judgement.going)
+        if each.record.tag not in upstream
+    ]  # fmt: skip
+    return replace(looked, prunes=prunes, decisions=[*looked.decisions, *gone])
+
+
+def _planned(step: Step, outlook: Outlook) -> PlannedPrune:
+    action: PruneAction = "wait" if step.action == "remove" and outlook.block is not None else step.action
+    return PlannedPrune(action, step.mark.due_at)

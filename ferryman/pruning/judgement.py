@@ -48,16 +48,22 @@ class Judgement:
         return [each for each in self.unwanted if each.stays is None]
 
 
-def judge(item: Item, native: Platform, records: Mapping[str, TagRecord], held: Held, now: datetime) -> Judgement:
+def judge(
+    item: Item, native: Platform, records: Mapping[str, TagRecord], held: Held, now: datetime, *,
+    upstream: Mapping[str, UpstreamTag] | None = None,
+) -> Judgement:  # fmt: skip
     """Judge by the record alone. `native`: the platform that the keyword means.
 
+    `upstream`: its tags, by name, as a look has found them that is not recorded; None: as recorded.
     A tag that upstream has deleted is judged as if it still was there: a mirror outlives upstream.
     """
     lacking = {name: each.source_digest for name, each in records.items() if each.reason == "platform"}
     selector = RuleSelector(item.rules, item.platforms, native, {k: v for k, v in lacking.items() if v})
     known = {name: upstream_tag(record, now) for name, record in records.items()}
-    present = [tag for name, tag in known.items() if records[name].gone_at is None]
-    wanted = {tag.name for tag in [*selector.select(present), *selector.select(known.values())]}
+    if upstream is None:
+        upstream = {name: tag for name, tag in known.items() if records[name].gone_at is None}
+    known |= upstream
+    wanted = {tag.name for tag in [*selector.select(upstream.values()), *selector.select(known.values())]}
     mirrored = [record for record in records.values() if is_mirrored(record)]
     rest = selector.in_order(known[record.tag] for record in mirrored if record.tag not in wanted)
     unwanted = [_unwanted(item, selector, records[tag.name], tag, held) for tag in rest]
@@ -101,19 +107,21 @@ def _rules(item: Item) -> PruneRules:
 
 def _unwanted(item: Item, selector: RuleSelector, record: TagRecord, tag: UpstreamTag, held: Held) -> Unwanted:
     reason, _ = selector.reason_to_skip(tag) or selector.beyond_limit
-    return Unwanted(record, reason, _stays(item, selector, record, reason, held))
+    is_undated = record.error is not None or (selector.orders_by_time and tag.pushed_at is None)
+    if stays := _stays(item, selector, record, held):
+        return Unwanted(record, reason, stays)
+    # It may be one of the newest.
+    return Unwanted(record, reason, "undated" if is_undated and reason == selector.beyond_limit[0] else None)
 
 
-def _stays(item: Item, selector: RuleSelector, record: TagRecord, reason: str, held: Held) -> Stay | None:
+def _stays(item: Item, selector: RuleSelector, record: TagRecord, held: Held) -> Stay | None:
     name = record.tag
-    is_undated = record.error is not None or (selector.orders_by_time and record.pushed_at is None)
     stays: Mapping[Stay, bool] = {
         "held": record.hold is not None,
         "busy": record.status != "synced",
         "pinned": selector.is_pinned(name),
         "protected": is_keep_tag(name) or any(pattern.fullmatch(name) for pattern in item.protect),
         "changed": name in held.changed,
-        "undated": is_undated and reason == selector.beyond_limit[0],  # it may be one of the newest
     }
     return next((stay for stay, holds in stays.items() if holds), None)
 

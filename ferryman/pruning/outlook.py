@@ -1,9 +1,10 @@
 """What would be removed from an item's target now, and why the rest stays: by the record, and what the target holds."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ferryman.discovery.base import UpstreamTag
 from ferryman.items.model import Item, PruneRules
 from ferryman.kinds import PruneBlock
 from ferryman.planner import rules_fingerprint
@@ -42,6 +43,7 @@ class Recorded:
     walk: Walk | None
     has_failed: bool  # the last look
     is_frozen: bool  # its upstream collapsed, and no look has accepted that
+    upstream: Mapping[str, UpstreamTag] | None = None  # as a look has found it that is not recorded
 
 
 class Outlooks:
@@ -68,6 +70,14 @@ class Outlooks:
         frozen = await self._freezes.find(target)
         return Recorded(found.tags, found.walk, target in failed, is_frozen=frozen is not None)
 
+    async def after(
+        self, item: Item, tags: Mapping[str, TagRecord], upstream: Mapping[str, UpstreamTag], walk: Walk
+    ) -> Recorded:
+        """As a look is going to record the item. `tags`: as recorded before it."""
+        frozen = await self._freezes.find(str(item.target))
+        settled = {name: _settled(record, upstream, walk.walked_at) for name, record in tags.items()}
+        return Recorded(settled, walk, has_failed=False, is_frozen=frozen is not None, upstream=upstream)
+
     async def of(
         self, item: Item, recorded: Recorded, *, now: datetime, interval: timedelta, at_once: bool = False
     ) -> Outlook:
@@ -77,7 +87,7 @@ class Outlooks:
         """
         target = str(item.target)
         held = await self._held(item.target, recorded.tags)
-        judgement = judge(item, self._native, recorded.tags, held, now)
+        judgement = judge(item, self._native, recorded.tags, held, now, upstream=recorded.upstream)
         marks = {mark.id: mark for mark in await self._prunes.marks([target])}
         past = Past(marks, await self._prunes.removed_within_a_day(target))
         rules = item.prune or PruneRules()
@@ -104,6 +114,14 @@ class Outlooks:
     async def _is_refused(self, target: Repository) -> bool:
         known = await self._blobs.missing_capabilities(target.registry)
         return any(name in known for name in refusal_names(target))
+
+
+def _settled(record: TagRecord, upstream: Mapping[str, UpstreamTag], now: datetime) -> TagRecord:
+    """What is not wanted leaves the queue; what is wanted is not judged by its status."""
+    gone_at = None if record.tag in upstream else record.gone_at or now
+    if record.status in {"queued", "failed"} and record.mirrored_digest is not None:
+        return replace(record, gone_at=gone_at, status="synced", error=None)
+    return replace(record, gone_at=gone_at)
 
 
 def refusal_names(target: Repository) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """Prune items: mark what the rules no longer want, and remove what is due."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ferryman import log
 from ferryman.clock import Clock
+from ferryman.discovery.base import UpstreamTag
 from ferryman.errors import TransferError
 from ferryman.events import Events, TagPruned
 from ferryman.items.model import Item
@@ -16,7 +17,7 @@ from ferryman.reference import Repository
 from ferryman.store.ledger import Ledger
 from ferryman.store.prunes import Prunes
 from ferryman.store.queue.lease_owners import is_here
-from ferryman.store.records import PruneMark, TagRecord
+from ferryman.store.records import PruneMark, TagRecord, Walk
 from ferryman.store.target_blobs import TargetBlobs
 
 _LONGEST = timedelta(hours=1)  # of a removal; then its process counts as dead, wherever it runs
@@ -66,6 +67,13 @@ class Pruner:
         return await self._outlooks.of(
             item, recorded, now=self._clock.now(), interval=self._interval(), at_once=at_once
         )
+
+    async def outlook_after(
+        self, item: Item, tags: Mapping[str, TagRecord], upstream: Mapping[str, UpstreamTag], walk: Walk
+    ) -> Outlook:
+        """What the cycle does that makes this look."""
+        recorded = await self._outlooks.after(item, tags, upstream, walk)
+        return await self._outlooks.of(item, recorded, now=self._clock.now(), interval=self._interval())
 
     async def run(self, items: Sequence[Item], may_ask: Callable[[Item], bool]) -> None:
         """Mark and remove, as these items' rules say. Call it after each cycle. `may_ask`: whether it is not paused."""

@@ -3,14 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from ferryman.items.model import PruneRules
+from ferryman.kinds import PruneAction
 from ferryman.pruning.judgement import Held, Judgement, Unwanted, unreferenced
 from ferryman.reference import subject_of
 from ferryman.store.records import PruneMark
-
-PruneAction = Literal["mark", "wait", "remove"]  # marked now for the first time; marked before; it goes now
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ferryman.kinds import FindingKind, FreezeReason, Hold, PauseScope, RepairOutcome
+from ferryman.kinds import FindingKind, FreezeReason, Hold, PauseScope, PruneAction, RepairOutcome
 
 Status = Literal["queued", "running", "synced", "failed", "skipped"]
 TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  # held: queued until a login is accepted
@@ -295,6 +295,14 @@ class PruneMark:
     owner: str | None = None  # leaving: the process that does it
     actor: str | None = None  # leaving: the person who wants that; None: items.yml does
     began_at: datetime | None = None  # leaving: since when
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPrune:
+    """What the next cycle does with a tag of the target that the rules no longer want."""
+
+    action: PruneAction
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

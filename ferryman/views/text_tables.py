@@ -190,7 +190,9 @@ def _note(record: TagRecord, signed: Mapping[int, Finding]) -> str:
         parts.append(f"signed by {finding.names}" if finding.signers else "not signed")
     if record.gone_at:
         parts.append(f"gone upstream since {when(record.gone_at)}")
-    if record.hold:
+    if record.hold == "prune":
+        parts.append("is being removed from the target")
+    elif record.hold:
         parts.append(f"put back by a person at {when(record.held_at)}, until `ferryman release`")
     if record.degraded:
         parts.append(record.degraded)

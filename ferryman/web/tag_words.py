@@ -1,16 +1,18 @@
 """Why a tag is where it is, in words, and what a filter of tags can choose from."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ferryman.i18n.texts import _
+from ferryman.kinds import Hold
 from ferryman.store.queries.item_tags import Facet
 from ferryman.store.records import TagRecord
 from ferryman.views.reasons import reason_in_words
 from ferryman.web.navigation import status_name
 
 _UP_TO_DATE, _QUEUED = "up-to-date", "queued"  # reasons of the planner, which the record does not keep
+_HOLDS: Mapping[Hold, str] = {"rollback": "rolled-back", "prune": "leaving"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ def why(record: TagRecord) -> Why:
         case "synced" if record.error is not None:
             return Why(_("mirrored before, and upstream's tag cannot be read now"), record.error)
         case "synced" if record.hold is not None:
-            return Why(_reason("rolled-back"))
+            return Why(_reason(_HOLDS[record.hold]))
         case "synced":
             return Why(_reason(_UP_TO_DATE))
         case _:  # it waits, or is not wanted

@@ -83,7 +83,7 @@ def test_the_keys_of_a_plans_document_are_stable() -> None:
             "reason": "changed", "detail": LONG, "source_digest": made_up_digest("source"),
             "pushed_at": "2026-05-01T12:00:00Z", "pinned": True,
             "upstream_since": "2026-05-01T12:00:00Z", "quarantined_until": None, "probe_reason": None,
-            "next_probe_at": None,
+            "next_probe_at": None, "prune": None, "prune_due_at": None,
         }
     ]  # fmt: skip
 

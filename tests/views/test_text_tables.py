@@ -33,7 +33,7 @@ def printed(table: object, capsys: pytest.CaptureFixture[str]) -> list[list[str]
 def planned(decision: Decision, capsys: pytest.CaptureFixture[str], rested: Probe | None = None) -> list[list[str]]:
     """The rows of a plan."""
     table = long_plan_table(tables.console())
-    table.add((LOOKED.item, decision, rested))
+    table.add((LOOKED.item, decision, rested, None))
     table.end()
     return rows_of(capsys.readouterr().out)
 
@@ -211,7 +211,7 @@ def test_a_wide_cell_on_a_later_page_moves_the_rest_of_its_own_line_only(
     monkeypatch.setattr(long_table, "PAGE", 1)
     table = long_plan_table(tables.console())
     for tag in ("1", "a-long-name", "2"):
-        table.add((LOOKED.item, replace(DECISION, tag=tag, detail="two\nlines"), None))
+        table.add((LOOKED.item, replace(DECISION, tag=tag, detail="two\nlines"), None, None))
     table.end()
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert [line.index("copy") for line in lines[3:6]] == [14, 22, 14]

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pydantic import Field
 
 from ferryman.items.model import Item
-from ferryman.kinds import ProbeReason
+from ferryman.kinds import ProbeReason, PruneAction
 from ferryman.planner import Decision
 from ferryman.probing import Probe
 from ferryman.scheduler import ItemLookup
-from ferryman.store.records import Action
+from ferryman.store.records import Action, PlannedPrune
 from ferryman.views.documents.base import Document, Time
 
 
@@ -40,9 +40,16 @@ class PlannedTagDocument(Document):
     next_probe_at: Time | None = Field(
         description="For a tag that was not asked for, so that its digest is the recorded one: when it will be."
     )
+    prune: PruneAction | None = Field(
+        description="What becomes of the target's tag that the rules no longer want: `mark`, `wait` or `remove`; null: "
+        "it stays."
+    )
+    prune_due_at: Time | None = Field(description="When it goes, at the earliest; null: it stays.")
 
     @classmethod
-    def of(cls, item: Item, decision: Decision, probe: Probe | None, *, rested: bool) -> "PlannedTagDocument":
+    def of(
+        cls, item: Item, decision: Decision, probe: Probe | None, prune: PlannedPrune | None, *, rested: bool
+    ) -> "PlannedTagDocument":
         """The document of a decision."""
         return cls(
             item=item.name,
@@ -59,6 +66,8 @@ class PlannedTagDocument(Document):
             quarantined_until=decision.matures_at if decision.reason == "quarantine" else None,
             probe_reason=probe.reason if probe else None,
             next_probe_at=probe.at if probe and rested else None,
+            prune=prune.action if prune else None,
+            prune_due_at=prune.due_at if prune else None,
         )
 
 
@@ -68,4 +77,5 @@ def plan_documents(looked: Iterable[ItemLookup]) -> Iterator[PlannedTagDocument]
         rested = each.rested
         for decision in each.decisions:
             probe = each.probes.get(decision.tag)
-            yield PlannedTagDocument.of(each.item, decision, probe, rested=decision.tag in rested)
+            prune = each.prunes.get(decision.tag)
+            yield PlannedTagDocument.of(each.item, decision, probe, prune, rested=decision.tag in rested)

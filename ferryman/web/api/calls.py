@@ -5,7 +5,7 @@ import functools
 from aiohttp import web
 
 from ferryman.views.documents.events import EVENTS
-from ferryman.web.api import actions, freezes, items, registries, stream, tag_history, tags, troubles, work
+from ferryman.web.api import actions, freezes, items, prune, registries, stream, tag_history, tags, troubles, work
 from ferryman.web.api.answers import as_json, route
 from ferryman.web.api.endpoints import PREFIX
 from ferryman.web.api.openapi import Json, as_file, openapi
@@ -16,6 +16,7 @@ ENDPOINTS = (
     *tags.ENDPOINTS,
     *freezes.ENDPOINTS,
     *tag_history.ENDPOINTS,
+    *prune.ENDPOINTS,
     *troubles.ENDPOINTS,
     *registries.ENDPOINTS,
     *work.ENDPOINTS,

@@ -35,6 +35,7 @@ _LONGEST_LOOK = 20.0  # seconds: a person waits
 _SHOWN_FINDINGS = 100
 _SHOWN_LOST = 100
 _SHOWN_DECISIONS = 200
+_SHOWN_MARKS = 100
 
 
 async def _show(request: web.Request) -> web.StreamResponse:
@@ -60,15 +61,17 @@ async def show_item(request: web.Request, item: Item) -> web.StreamResponse:
 
 
 async def _overview(request: web.Request, item: Item) -> dict[str, Any]:
-    """How it stands, and what is damaged at its target."""
+    """How it stands, what is damaged at its target, and what goes from there."""
     named, record = Named(item.name, str(item.source), str(item.target)), context(request).record
     overview = await read_overview(record, [named], now=context(request).clock.now())
     async with record.database.read() as connection:
         damage = await read_findings(connection, [named.target], most=_SHOWN_FINDINGS + 1)
         lost = await read_lost(connection, named.target, most=_SHOWN_LOST + 1) if overview.items[0].freeze else []
+    marks = await record.prunes.marks([named.target])
     return {
-        "item": overview.items[0], "overview": overview,
+        "item": overview.items[0], "overview": overview, "reason": lambda code: _(reason_in_words(code)),
         "lost": lost[:_SHOWN_LOST], "more_lost": len(lost) > _SHOWN_LOST,
+        "marks": marks[:_SHOWN_MARKS], "more_marks": len(marks) > _SHOWN_MARKS,
         "damage": damage[:_SHOWN_FINDINGS], "more_damage": len(damage) > _SHOWN_FINDINGS,
     }  # fmt: skip
 

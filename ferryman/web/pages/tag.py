@@ -38,10 +38,12 @@ async def _show(request: web.Request) -> web.StreamResponse:
     life = await _life(request, item)
     target, digest = life.record.target, life.record.target_digest
     history = await tag_history(context(request).record, target, life.record.tag, context(request).clock.now())
+    marks = await context(request).record.prunes.marks([target], tag=life.record.tag)
     return render(
         request,
         "tag.html",
         life=life,
+        mark=marks[0] if marks else None,
         record=life.record,
         address=_address(request, item),
         why=why(life.record),
