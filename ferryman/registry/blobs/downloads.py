@@ -48,8 +48,8 @@ class Download:
         self._content: Content | None = None
         self._early_error: TransferError | None = None  # of `begin`
         self._position = 0  # in the source
-        self._ahead = b""  # received, not yet processed
-        self._rest = b""  # processed, not yet returned
+        self._ahead: bytes | memoryview = b""  # received, not yet processed
+        self._rest: bytes | memoryview = b""  # processed, not yet returned
         self._pace = LeastRate(rate=requests.host.least_rate, window=window)  # one for all resumptions
         self._honours_ranges = True
         self._cuts = 0
@@ -65,7 +65,7 @@ class Download:
             except TransferError as error:
                 self._early_error = error
 
-    async def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
+    async def pieces(self, start: int, size: int) -> AsyncIterator[bytes | memoryview]:
         """`size` bytes from `start` on; `start` is at most where the last call ended.
 
         The last piece is returned only after the whole blob was verified. Raises WrongContent and other TransferErrors.
@@ -99,7 +99,7 @@ class Download:
         if position == 0:
             self._hash, self._hashed = hashlib.new(self._hash.name), 0
 
-    async def _next_piece(self) -> bytes:
+    async def _next_piece(self) -> bytes | memoryview:
         """The next piece; resumes with backoff after a broken connection."""
         while True:
             try:
@@ -156,19 +156,19 @@ class Download:
             self._ahead = piece[count:]
             count -= len(piece)
 
-    async def _receive(self, content: Content) -> bytes:
+    async def _receive(self, content: Content) -> bytes | memoryview:
         piece = await content.read()
         if not piece:
             raise Unreachable(f"{self._about} ended early", registry=self._requests.host.name)
         return piece
 
-    async def _process(self, piece: bytes) -> None:
+    async def _process(self, piece: bytes | memoryview) -> None:
         begin, self._position = self._position, self._position + len(piece)
         if self._position > self.size:
             raise self._wrong(f"should have {self.size} bytes, and has more")
         fresh = piece[max(self._hashed - begin, 0) :]  # after a rewind, a part is in the hash already
         self._hashed += len(fresh)
-        self._hash.update(fresh)  # not in a thread: for at most 256 KiB, the handover would cost as much
+        self._hash.update(fresh)  # not in a thread: for at most 512 KiB, the handover would cost as much
         self._on_progress(self._position)
         await self._sender.limits.throttle(self._requests.host.name, len(piece))
         if self._position == self.size:

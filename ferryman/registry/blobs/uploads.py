@@ -66,7 +66,7 @@ class Blob(Protocol):
         """Ask its source for it already. Raises nothing: `pieces` raises the error."""
         ...
 
-    def pieces(self, start: int, size: int) -> AsyncIterator[bytes]:
+    def pieces(self, start: int, size: int) -> AsyncIterator[bytes | memoryview]:
         """`size` bytes from `start` on."""
         ...
 
@@ -105,7 +105,7 @@ class _Part:
     def failure(self) -> Exception | None:
         return self.blob.failure
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         async for piece in self.blob.pieces(self.start, self.size):
             await self.throttle(len(piece))
             yield piece

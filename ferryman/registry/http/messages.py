@@ -39,7 +39,7 @@ class Body(Protocol):
         """The error of its source that broke the request off; None: there was none."""
         ...
 
-    def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes | memoryview]:
         """The bytes; every call starts from the beginning."""
         ...
 
@@ -47,7 +47,7 @@ class Body(Protocol):
 class Content(Protocol):
     """A streamed body of an answer. Its owner has to close it."""
 
-    async def read(self) -> bytes:
+    async def read(self) -> bytes | memoryview:
         """The next piece; empty at the end. Raises Unreachable if the connection breaks."""
         ...
 

@@ -23,6 +23,7 @@ from ferryman.registry.http.connection_errors import meaning
 from ferryman.registry.http.least_rate import WINDOW, LeastRate
 from ferryman.registry.http.messages import Body, Flow, Request, RequestSpec, Response, TimeoutClass, authority
 from ferryman.registry.http.proxies import Proxies
+from ferryman.registry.http.received_body import ReceivedBody
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
 _ERROR_BODY = 64 * 1024  # bytes that are read of an unsuccessful answer
@@ -95,16 +96,11 @@ class Http:
 
     async def _download(self, spec: RequestSpec, request: Request) -> Response:
         response = await self._answered(spec, request)
-        content = Incoming(response, spec, request.url, self._timeouts.read)
-        try:
-            if response.status < HTTPStatus.MULTIPLE_CHOICES:
-                return Response(response.status, request.url, response.headers, content=content)
-            result = await self._whole(response, spec, request.url)
-        except BaseException:
-            content.close()
-            raise
-        content.close()
-        return result
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
+            content = Incoming(response, spec, request.url, self._timeouts.read)
+            return Response(response.status, request.url, response.headers, content=content)
+        async with response:
+            return await self._whole(response, spec, request.url)
 
     async def _upload(self, spec: RequestSpec, request: Request) -> Response:
         if not _is_streamed(request.body):
@@ -208,10 +204,18 @@ class Incoming:
         self._spec = spec
         self._url = url
         self._pace = spec.pace or LeastRate(rate=spec.host.least_rate, window=window)
+        self._received = ReceivedBody.of(response)
 
-    async def read(self) -> bytes:
+    async def read(self) -> bytes | memoryview:
         """A piece as it was received: joining them would copy. Raises TooSlow below the least rate."""
-        loop, piece = asyncio.get_running_loop(), b""
+        if self._received is not None and (piece := self._received.ready()):
+            self._pace.waited(0, len(piece))
+            return piece
+        return await self._wait()
+
+    async def _wait(self) -> bytes | memoryview:
+        loop = asyncio.get_running_loop()
+        piece: bytes | memoryview = b""
         began = loop.time()
         limit = asyncio.timeout(self._pace.left)
         try:
@@ -225,7 +229,9 @@ class Incoming:
             self._pace.waited(loop.time() - began, len(piece))
         return piece
 
-    async def _piece(self) -> bytes:
+    async def _piece(self) -> bytes | memoryview:
+        if self._received is not None:
+            return await self._received.read()
         ends_chunk = True
         while ends_chunk:
             piece, ends_chunk = await self._response.content.readchunk()
@@ -252,7 +258,7 @@ class _Outgoing:
         self._then = then
         self._is_sent = False
 
-    async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+    async def pieces(self) -> AsyncIterator[memoryview]:
         loop = asyncio.get_running_loop()
         async for whole in self._body.pieces():
             for piece in _parts(whole):
@@ -274,10 +280,8 @@ class _Outgoing:
             self._limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
-def _parts(whole: bytes) -> Iterable[bytes | memoryview]:
-    if len(whole) <= _PIECE:
-        return (whole,)
-    view = memoryview(whole)
+def _parts(whole: bytes | memoryview) -> Iterable[memoryview]:
+    view = memoryview(whole)  # of what cannot be sent at once, the transport slices off the rest
     return (view[start : start + _PIECE] for start in range(0, len(view), _PIECE))
 
 
