@@ -32,6 +32,7 @@ COMMANDS = {
     "rollback": "Put a tag back on what it named before: by default what it named last.",
     "release": "Let a tag be copied that is held or in quarantine; accept what a frozen item's upstream has now.",
     "prune": "Show what the rules no longer want at the targets, and remove it.",
+    "keep": "Keep what was mirrored of a tag that upstream has changed.",
     "where": "Show where an image is mirrored to, whether it is there, and which digest it has, or had.",
     "requeue": "Try again: everything that failed, an item, or one tag.",
     "verify": "Compare the record with what the targets have, and repair.",
@@ -103,5 +104,5 @@ def main() -> None:
     Completion: eval "$(_FERRYMAN_COMPLETE=bash_source ferryman)" (or zsh_source, fish_source).
 
     Exit codes: 0 all well, 1 some tags failed, 2 configuration or usage, 3 the engine or the database
-    cannot be used, 130 interrupted.
+    cannot be used, 4 version tags changed upstream (sync --strict), 130 interrupted.
     """

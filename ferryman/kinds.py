@@ -21,8 +21,10 @@ RepairOutcome = Literal["none", "queued", "restored", "lost"]  # what came of th
 # Why an item is frozen. vanished: upstream lists far fewer of the wanted tags. changed: all have other digests at once.
 # unavailable: upstream says "private or missing" of a repository that it listed before.
 FreezeReason = Literal["vanished", "changed", "unavailable"]
-# Why nothing is copied over what a tag has: until a person releases it, or until it is removed from the target.
-Hold = Literal["rollback", "prune"]
+# Why nothing is copied over what a tag has, until a person releases it: put back; changed upstream; changed, and a
+# person keeps it. Or until it is removed from the target.
+Hold = Literal["rollback", "changed", "kept", "prune"]
+OnChange = Literal["copy", "warn", "hold"]  # what is done about a version tag that names another digest upstream
 # Why a tag of a target stays, although the rules do not want it.
 Stay = Literal[
     "held",  # a person has put it back
@@ -49,7 +51,7 @@ PruneBlock = Literal[
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal[
-    "incomplete", "damaged", "frozen", "login", "unreachable", "stalled", "disk", "changed", "recovered"
+    "incomplete", "damaged", "frozen", "held", "login", "unreachable", "stalled", "disk", "changed", "recovered"
 ]
 LanguageCode = Literal["en", "zh"]
 ProbeMode = Literal["learned", "always"]  # how often upstream is asked whether a tag has moved

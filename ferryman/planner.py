@@ -14,7 +14,7 @@ from ferryman.items.model import UNLIMITED, Rules
 from ferryman.platforms import Platform, Platforms
 from ferryman.reference import is_tag, subject_of
 from ferryman.signature_rules import SignatureRules
-from ferryman.store.records import Action, Status
+from ferryman.store.records import HELD_CHANGED, KEPT, Action, Status, is_change_held
 from ferryman.versions import name_key, version_order
 
 Reason = Literal[
@@ -25,6 +25,8 @@ Reason = Literal[
     "queued",  # copy: it is queued or running already
     "quarantine",  # copy, but not yet: upstream has its digest for less than `min_age`
     "up-to-date",  # keep or adopt: the target has it
+    "held-changed",  # keep: upstream's version tag names another digest than the mirrored one; a person has to decide
+    "kept",  # keep: likewise, and a person has decided against upstream's digest
     "rolled-back",  # keep: a person has put it back, and has not released it
     "excluded",  # skip: a pattern of `exclude`
     "not-included",  # skip: no pattern of `include`
@@ -63,7 +65,8 @@ class Mirrored:
     rolled_back: bool = False  # by a person, who has not released it
     referrers_changed: bool = False  # upstream has other referrers of its digest than the mirrored ones
     refused: bool = False  # its signatures were refused, and it is too early to try it again
-    released: str | None = None  # the digest that a person has let through, however young
+    released: str | None = None  # the digest that a person has let through
+    kept: str | None = None  # upstream's digest that a person does not want
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Decision:
     since: datetime | None  # since when upstream has the digest, as far as known
     matures_at: datetime | None = None  # the digest is not copied before; None: it may be
     uncertain: bool = False  # an imported digest may be that of a platform's image: read the index, and plan again
+    holds_changes: bool = False  # once it is mirrored, another digest is not copied over it
 
 
 def plan(
@@ -105,13 +109,18 @@ def plan(
     wanted = selector.select(tags)
     names = {tag.name for tag in wanted}
     rest = selector.in_order(tag for tag in tags if tag.name not in names)
-    outcomes = [(tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name))) for tag in wanted]
+    held = {tag.name for tag in tags if item_rules.on_change_of(tag.name) == "hold"}
+    outcomes = [
+        (tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name), holds_changes=tag.name in held))
+        for tag in wanted
+    ]
     outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selector, unread.get(tag.name))) for tag in rest]
     decisions = [
         Decision(
             tag=tag.name, action=outcome.action, reason=outcome.reason, detail=outcome.detail, rank=rank,
             digest=tag.digest, since=(tag.since or now) if tag.digest else None,
             pushed_at=tag.pushed_at, pinned=selector.is_pinned(tag.name), uncertain=outcome.uncertain,
+            holds_changes=tag.name in held,
         )
         for rank, (tag, outcome) in enumerate(outcomes)
     ]  # fmt: skip
@@ -359,10 +368,12 @@ def _outcome_of_unwanted(
 
 
 def _outcome(
-    tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None
-) -> _Outcome:
+    tag: UpstreamTag, record: Mirrored | None, platforms: Platforms | None, problem: TagProblem | None = None,
+    *, holds_changes: bool,
+) -> _Outcome:  # fmt: skip
     """The decision for a tag that the rules select."""
-    if outcome := (record and _outcome_under_way(record)) or _outcome_of_unread(tag, problem):
+    held = _outcome_of_held(tag, record, holds_changes=holds_changes) if record else None
+    if outcome := (record and _outcome_under_way(record, held)) or _outcome_of_unread(tag, problem) or held:
         return outcome
     if record is None:
         return _Outcome("copy", "new")
@@ -378,13 +389,28 @@ def _outcome(
     )
 
 
-def _outcome_under_way(record: Mirrored) -> _Outcome | None:
-    """The decision that does not depend on what upstream has now."""
+def _outcome_under_way(record: Mirrored, held: _Outcome | None) -> _Outcome | None:
+    """The decision for a tag that is to be copied already, or must not be, whatever upstream has now."""
     if record.status in {"queued", "running"}:
-        return _Outcome("copy", "queued")  # if it is still unreadable, the copy fails
+        return held or _Outcome("copy", "queued")  # if it is still unreadable, the copy fails
     if record.rolled_back:
         return _Outcome("keep", "rolled-back", "put back by a person, until `ferryman release`")
     return None
+
+
+def _outcome_of_held(tag: UpstreamTag, record: Mirrored, *, holds_changes: bool) -> _Outcome | None:
+    """The decision for a tag that names another digest upstream than the mirrored one, which is not to be copied."""
+    if not is_change_held(
+        tag.digest, mirrored=record.digest, released=record.released, kept=record.kept, holds_changes=holds_changes
+    ):
+        return None
+    change = _outcome_of_imported(tag, record) if record.imported else _changed(tag, record)
+    if change.action != "copy":
+        return None
+    if tag.digest == record.kept:
+        return replace(change, action="keep", reason=KEPT, detail=f"{change.detail}; kept by a person")
+    detail = f"{change.detail}; held until `ferryman release` or `ferryman keep`"
+    return replace(change, action="keep", reason=HELD_CHANGED, detail=detail)
 
 
 def _outcome_of_unread(tag: UpstreamTag, problem: TagProblem | None) -> _Outcome | None:

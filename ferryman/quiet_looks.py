@@ -86,6 +86,7 @@ class QuietLooks:
             str(self._native),
             repr(item.verify),
             repr((item.rules.min_age, item.rules.pin_min_age)),
+            repr((item.rules.on_change, item.rules.versions)),
             __version__,
         )
         return blake2b(repr((of_item, found, state.fingerprint)).encode(), digest_size=16).hexdigest()

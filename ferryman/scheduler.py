@@ -45,7 +45,17 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.queue.manual_pauses import ManualPauses
 from ferryman.store.queue.queue import Queue
 from ferryman.store.quiet_looks import QuietLookLog
-from ferryman.store.records import Collapse, ItemKey, Look, PlannedPrune, PlannedTag, SeenTag, TagRecord, Walk
+from ferryman.store.records import (
+    HELD_CHANGED,
+    Collapse,
+    ItemKey,
+    Look,
+    PlannedPrune,
+    PlannedTag,
+    SeenTag,
+    TagRecord,
+    Walk,
+)
 from ferryman.store.signatures import SignatureLog
 from ferryman.tasks import compute, for_each_by_owner
 from ferryman.verification.routine import Routine, interval
@@ -115,6 +125,15 @@ class UnreadableTag:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedTag:
+    """A version tag that names another digest upstream than before."""
+
+    target: str
+    tag: str
+    held: bool  # not copied until a person releases it
+
+
+@dataclass(frozen=True, slots=True)
 class Cycle:
     """The result of one cycle."""
 
@@ -122,6 +141,7 @@ class Cycle:
     failed: Mapping[str, str]  # errors of the items whose lookup failed, by target
     unread: Sequence[UnreadableTag] = ()
     paused: frozenset[str] = frozenset()  # the targets of the items that persons have paused: nothing was listed
+    changed: Sequence[ChangedTag] = ()  # found by this cycle
 
     def followed_by(self, later: "Cycle", items: Collection[Item]) -> "Cycle":
         """Merge both results; for `items`, which the later cycle looked up again, its result counts."""
@@ -129,7 +149,16 @@ class Cycle:
         failed = {target: error for target, error in self.failed.items() if target not in again}
         unread = [each for each in self.unread if each.target not in again or each.target in later.failed]
         enqueued, unread = self.enqueued + later.enqueued, [*unread, *later.unread]
-        return Cycle(enqueued, {**failed, **later.failed}, unread, (self.paused - again) | later.paused)
+        paused, changed = (self.paused - again) | later.paused, [*self.changed, *later.changed]
+        return Cycle(enqueued, {**failed, **later.failed}, unread, paused, changed)
+
+
+@dataclass(slots=True)
+class _Noted:
+    """What the lookups of a cycle have found, while it goes on."""
+
+    unread: list[UnreadableTag] = field(default_factory=list)
+    changed: list[ChangedTag] = field(default_factory=list)
 
 
 class Scheduler:
@@ -231,7 +260,7 @@ class Scheduler:
             await self._pauses.retry_refused_logins(await self._unpaused_hosts(items))
         enqueued = 0
         failed: dict[str, str] = {}
-        unread: list[UnreadableTag] = []
+        noted = _Noted()
         paused: set[str] = set()
 
         async def one(item: Item) -> None:
@@ -246,7 +275,7 @@ class Scheduler:
                 try:
                     async with _time_limit(item):
                         looked = await self._look_with_login_retry(
-                            configuration, item, unread, extents[str(item.target)]
+                            configuration, item, noted, extents[str(item.target)]
                         )
                     enqueued += looked.enqueued + looked.requeued
                 except TransferError as error:
@@ -260,7 +289,7 @@ class Scheduler:
                 self._events.emit(replace(looked, seconds=self._clock.monotonic() - began))
 
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
-        return Cycle(enqueued=enqueued, failed=failed, unread=tuple(unread), paused=frozenset(paused))
+        return Cycle(enqueued, failed, noted.unread, frozenset(paused), noted.changed)
 
     async def _unpaused_hosts(self, items: Iterable[Item]) -> set[str]:
         """The registries of the items that no person has paused."""
@@ -444,7 +473,7 @@ class Scheduler:
         kept = {
             each.tag: each.digest
             for each in decisions
-            if each.action in {"keep", "adopt"} and each.digest and not subject_of(each.tag)
+            if each.reason == "up-to-date" and each.digest and not subject_of(each.tag)
         }
         now = await fingerprints(self._registry, item.source, set(kept.values()))
         return [tag for tag, digest in kept.items() if digest in now and now[digest] != (records[tag].referrers or "")]
@@ -465,18 +494,18 @@ class Scheduler:
         return replace(tag, platforms=digests)
 
     async def _look_with_login_retry(
-        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], extent: Extent
+        self, configuration: Configuration, item: Item, noted: "_Noted", extent: Extent
     ) -> ItemLooked:
         """Look up and enqueue; after a refused login that is accepted on retry, once more."""
         try:
-            return await self._look_and_enqueue(configuration, item, unread, extent)
+            return await self._look_and_enqueue(configuration, item, noted, extent)
         except LoginRefused as error:
             if not await self._pauses.retry_login(error.registry or item.source.registry):
                 raise
-        return await self._look_and_enqueue(configuration, item, unread, extent)
+        return await self._look_and_enqueue(configuration, item, noted, extent)
 
     async def _look_and_enqueue(
-        self, configuration: Configuration, item: Item, unread: list[UnreadableTag], extent: Extent
+        self, configuration: Configuration, item: Item, noted: "_Noted", extent: Extent
     ) -> ItemLooked:
         async with self._reading(configuration, item) as listing:
             if extent == "due" and (quiet := await self._quiet.find(item, listing, rules=_rules(item))):
@@ -484,13 +513,11 @@ class Scheduler:
             looked = await self._look(item, listing, extent=extent)
             if looked.collapse is not None:
                 raise _CollapseFound(item, looked.collapse, looked_at=looked.walk.walked_at)
-            return await self._plan_and_enqueue(item, looked, unread, extent)
+            return await self._plan_and_enqueue(item, looked, noted, extent)
 
-    async def _plan_and_enqueue(
-        self, item: Item, looked: ItemLookup, unread: list[UnreadableTag], extent: Extent
-    ) -> ItemLooked:
+    async def _plan_and_enqueue(self, item: Item, looked: ItemLookup, noted: "_Noted", extent: Extent) -> ItemLooked:
         problems = {problem.tag: problem for problem in looked.survey.problems}
-        unread += _unread(looked, problems)
+        noted.unread += _unread(looked, problems)
         for problem in problems.values():
             error = problem.error
             log.get().warning(
@@ -503,13 +530,9 @@ class Scheduler:
             )
         if looked.absent_pins:
             log.get().warning("pins_missing", message="upstream lacks pinned tags", pins=", ".join(looked.absent_pins))
-        if moved := _moved_immutables(looked):
-            log.get().warning(
-                "immutable_moved",
-                message="upstream has moved tags that items.yml calls immutable: they are copied again",
-                tags=", ".join(moved[:_MOST_NAMED]),
-                number=len(moved),
-            )
+        noted.changed += (changes := _changed_versions(looked))
+        _report_changes([each for each in changes if not each.held], "they are copied")
+        _report_changes([each for each in changes if each.held], "they are held: `ferryman release` or `ferryman keep`")
         if looked.unmatched_includes and extent != "unread":
             log.get().warning(
                 "includes_unmatched",
@@ -640,13 +663,6 @@ def _rested(probes: Mapping[str, Probe], now: datetime) -> frozenset[str]:
     return frozenset(name for name, probe in probes.items() if not probe.is_due(now))
 
 
-def _moved_immutables(looked: ItemLookup) -> list[str]:
-    """The tags that `immutable` names, and that have another digest now than before."""
-    patterns = looked.item.immutable
-    moved = _moved(looked.survey, looked.records) if patterns else []
-    return [name for name in moved if any(pattern.fullmatch(name) for pattern in patterns)]
-
-
 def _moved(found: Survey, records: Mapping[str, TagRecord]) -> list[str]:
     """The tags that have another digest now than before."""
     return [
@@ -660,6 +676,36 @@ def _moved(found: Survey, records: Mapping[str, TagRecord]) -> list[str]:
 
 def _unread_digests(found: Survey) -> set[str]:
     return {problem.tag for problem in found.problems if problem.about == "digest"}
+
+
+def _changed_versions(looked: ItemLookup) -> list[ChangedTag]:
+    """The wanted version tags that this lookup has found to name another digest, or is the first to hold."""
+    found = []
+    for decision in looked.decisions:
+        record = looked.records.get(decision.tag)
+        if record is None or decision.action == "skip" or decision.reason == "kept":
+            continue
+        held = decision.reason == HELD_CHANGED
+        is_new = record.reason != HELD_CHANGED if held else _is_changed_version(looked.item, record, decision)
+        if is_new or (held and record.source_digest != decision.digest):
+            found.append(ChangedTag(record.target, decision.tag, held=held))
+    return found
+
+
+def _is_changed_version(item: Item, record: TagRecord, decision: Decision) -> bool:
+    known = {None, record.source_digest, record.mirrored_digest}
+    is_changed = record.source_digest is not None and decision.digest not in known
+    return is_changed and item.rules.on_change_of(decision.tag) != "copy"
+
+
+def _report_changes(changes: Sequence[ChangedTag], what_is_done: str) -> None:
+    if changes:
+        log.get().warning(
+            "version_tags_changed",
+            message=f"upstream has changed version tags: {what_is_done}",
+            tags=", ".join(each.tag for each in changes[:_MOST_NAMED]),
+            number=len(changes),
+        )
 
 
 def _key(item: Item) -> ItemKey:
@@ -697,6 +743,7 @@ def _planned_tag(decision: Decision, record: TagRecord | None, problem: TagProbl
         digest=decision.digest,
         since=decision.since,
         matures_at=decision.matures_at,
+        holds_changes=decision.holds_changes,
     )
 
 
@@ -716,6 +763,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         lacking_platforms=record.source_digest if lacks_platform else None,
         rolled_back=record.hold == "rollback",
         released=record.released_digest,
+        kept=record.kept_digest,
     )
 
 

@@ -987,14 +987,14 @@ async def test_a_question_that_failed_is_asked_again_in_the_next_cycle(world: Wo
     assert not week.was_asked("v1.2.7")
 
 
-async def test_a_moved_tag_that_is_declared_immutable_is_copied_and_warned_of(
+async def test_a_version_tag_that_has_moved_is_copied_and_warned_of(
     world: World, quay: Quay, read_log: ReadLog
 ) -> None:
     week = Week(world, quay, immutable=(re.compile("v.*"),))
     await week.begin()
     week.move("v1.2.3")
     assert await week.cycle(requested=True) == ["v1.2.3"]
-    (line,) = [line for line in read_log() if line["event"] == "immutable_moved"]
+    (line,) = [line for line in read_log() if line["event"] == "version_tags_changed"]
     assert (line["level"], line["tags"], line["number"]) == ("warning", "v1.2.3", 1)
 
 

@@ -40,5 +40,5 @@ async def history(settings: Settings, what: str, *, as_json: bool) -> None:
         return
     for each in found:
         text_tables.console().print(history_table(each, periods[each.record.target]))
-        if each.record.hold == "rollback":
-            click.echo(f"{each.record.target}:{tag} was put back, and stays so until `ferryman release {what}`")
+        if (words := text_tables.held_in_words(each.record)) is not None:
+            click.echo(f"{each.record.target}:{tag} is {words}")

@@ -13,6 +13,7 @@ from ferryman.registry_waits import wait_message
 from ferryman.store.records import RegistryState
 from ferryman.views import text_tables
 from ferryman.views.lookup_failures import grouped_by_cause
+from ferryman.wording import counted
 
 SHOWN = 20  # failed tags in the overview
 
@@ -37,6 +38,12 @@ async def print_overview(record: Record, targets: Collection[str], *, with_looku
         console.print(text_tables.tags_table([each async for each in failed]))
         if number > SHOWN:
             console.print(f"… and {number - SHOWN} more: `ferryman status --failed`")
+    if number := await record.ledger.count_waiting_for_persons(targets):
+        console.print(f"{counted(number, 'tag is', 'tags are')} held until a person decides:")
+        held_tags = record.ledger.tags(targets=targets, held=True, most=SHOWN)
+        console.print(text_tables.tags_table([each async for each in held_tags]))
+        if number > SHOWN:
+            console.print(f"… and {number - SHOWN} more: `ferryman status ITEM`")
 
 
 async def print_pauses(

@@ -48,8 +48,8 @@ async def requeue(settings: Settings, what: str) -> None:
                 await recorded_tags(record, targets, tag, item=what.removesuffix(f":{tag}"))
             result = await requeue_tags(record, targets, tag=tag, actor=this_user())
     click.echo(f"{counted(result.queued, 'tag')} queued")
-    if result.put_back:
-        click.echo(f"{what} was put back by a person: `ferryman release {what}` lets it be copied again")
+    if result.held:
+        click.echo(f"{what} is held: `ferryman release {what}` lets what upstream has now be copied")
     if result.unreadable:
         click.echo(f"{counted(result.unreadable, 'tag')} could not be read upstream, and every look tries that again")
     for target in sorted(result.frozen):

@@ -1,7 +1,7 @@
 """`ferryman sync`: one cycle to the end."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,13 @@ from ferryman.operations.tags import shown_tags
 from ferryman.scheduler import Cycle
 from ferryman.settings import Settings
 from ferryman.store.ledger import LookupFailure
-from ferryman.store.records import Outstanding
+from ferryman.store.records import Outstanding, TagRecord
 from ferryman.views.documents.tags import TagDocument
 from ferryman.views.log_view import LogView
 from ferryman.views.lookup_failures import grouped_by_cause
 from ferryman.wording import counted
+
+_CHANGED = 4  # the exit code
 
 if TYPE_CHECKING:
     from ferryman.views.live_view import LiveView
@@ -36,29 +38,34 @@ _INTERRUPTED = "what was running is queued again"
 @items_option
 @json_option
 @click.option("--log-file", type=click.Path(path_type=Path), help="Write the log to the end of this file.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 if upstream has changed a version tag, or one is held for that."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the log on a terminal, too.")
-def command(item: tuple[str, ...], items: Path | None, as_json: bool, log_file: Path | None, verbose: bool) -> None:
+def command(
+    *, item: tuple[str, ...], items: Path | None, as_json: bool, log_file: Path | None, strict: bool, verbose: bool
+) -> None:
     """Make one cycle to the end. Looks at every ITEM (default: all), copies what is new.
 
     A terminal shows a live view instead of the log; elsewhere the log has a line a minute on how far it is.
     """
-    sys.exit(
-        run(sync(load_settings(items, log_file), item, as_json=as_json, verbose=verbose), interrupted=_INTERRUPTED)
-    )
+    running = sync(load_settings(items, log_file), item, as_json=as_json, strict=strict, verbose=verbose)
+    sys.exit(run(running, interrupted=_INTERRUPTED))
 
 
-async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, verbose: bool) -> int:
+async def sync(settings: Settings, names: Sequence[str], *, as_json: bool, strict: bool = False, verbose: bool) -> int:
     """Run one cycle to its end. Returns the exit code; 1: some tags failed, are paused, or wait for long.
 
+    If nothing else is wrong, and `strict`, 4: upstream has changed version tags meanwhile, or some are held for that.
     A terminal shows the live view, and the log only if `verbose`.
     """
     view = _view(as_json=as_json)
     if isinstance(view, LogView) or verbose or not sys.stderr.isatty():
-        return await _sync(settings, names, view, as_json=as_json)
+        return await _sync(settings, names, view, as_json=as_json, strict=strict)
     warnings: list[str] = []
     try:
         with log.off_the_screen(view.notice) as warnings:
-            return await _sync(settings, names, view, as_json=as_json)
+            return await _sync(settings, names, view, as_json=as_json, strict=strict)
     finally:
         for warning in warnings:
             click.echo(warning, err=True)
@@ -74,7 +81,9 @@ def _view(*, as_json: bool) -> "LiveView | LogView":
     return LogView()
 
 
-async def _sync(settings: Settings, names: Sequence[str], view: "LiveView | LogView", *, as_json: bool) -> int:
+async def _sync(
+    settings: Settings, names: Sequence[str], view: "LiveView | LogView", *, as_json: bool, strict: bool
+) -> int:
     async with open_application(settings, engine=True) as app:
         items = select(app.configuration.items, names)
         targets = {str(item.target) for item in items}
@@ -91,8 +100,25 @@ async def _sync(settings: Settings, names: Sequence[str], view: "LiveView | LogV
         _print_what_is_left(items, cycle, left)
         named = [Named(item.name, str(item.source), str(item.target)) for item in items]
         await print_pauses(app.record, named, targets=targets, err=True)
+        held = [each async for each in app.record.ledger.tags(targets=targets, held=True) if each.held_by == "changed"]
+        _print_changes(cycle, held)
     waits = left.due or left.waiting or left.held or left.paused
-    return 1 if failed or cycle.failed or cycle.unread or cycle.paused or waits else 0
+    if failed or cycle.failed or cycle.unread or cycle.paused or waits:
+        return 1
+    return _CHANGED if strict and (cycle.changed or held) else 0
+
+
+def _print_changes(cycle: Cycle, held: Collection[TagRecord]) -> None:
+    """The version tags that upstream has changed: those that were copied, and those that are held."""
+    copied = [f"{each.target}:{each.tag}" for each in cycle.changed if not each.held]
+    for names, what in (
+        (copied, "upstream changed {} since the last look"),
+        ([f"{each.target}:{each.tag}" for each in held], "upstream changed {}, held until `release` or `keep`"),
+    ):
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            tags = counted(len(names), "version tag")
+            click.echo(f"warning: {what.format(tags)}: {', '.join(sorted(names)[:SHOWN])}{more}", err=True)
 
 
 def _print_what_is_left(items: Iterable[Item], cycle: Cycle, left: Outstanding) -> None:

@@ -18,7 +18,17 @@ from ferryman.items.document import (
 )
 from ferryman.items.explain import validated
 from ferryman.items.forms import Document, RawItem
-from ferryman.items.model import COLLAPSE, KEPT, UNLIMITED, Item, PruneRules, RegistryEntry, Rules, VerifyRules
+from ferryman.items.model import (
+    COLLAPSE,
+    KEPT,
+    UNLIMITED,
+    VERSIONS,
+    Item,
+    PruneRules,
+    RegistryEntry,
+    Rules,
+    VerifyRules,
+)
 from ferryman.items.problems import Place, Problems
 from ferryman.items.shared_targets import check_targets
 from ferryman.items.signatures import to_signature_rules
@@ -84,7 +94,7 @@ class _Converter:
         rules = replace(self._rules(own, transport, signatures), min_age=self._min_age(own, source.registry))
         return Item(
             self.raw.image or source.image, source, target, rules, platforms,
-            _first(own.transport, self.defaults.transport), _immutable(own, self.defaults),
+            _first(own.transport, self.defaults.transport), _immutable(own, self.defaults) or (),
             self._probe(own, source.registry), _verify(own, self.defaults), signatures,
             COLLAPSE if (collapse := _first(own.collapse, self.defaults.collapse)) is None else collapse,
             KEPT if (history := _first(own.history, self.defaults.history)) is None else history,
@@ -173,12 +183,15 @@ def _rules(own: ItemKeys, defaults: ItemKeys) -> Rules:
         pin=tuple(_first(tags.pin, inherited.pin) or ()),
         order=_first(own.order, defaults.order) or "newest",
         pin_min_age=_first(tags.min_age, inherited.min_age),
+        on_change=_first(own.on_change, defaults.on_change) or "warn",
+        versions=VERSIONS if (immutable := _immutable(own, defaults)) is None else immutable,
     )
 
 
-def _immutable(own: ItemKeys, defaults: ItemKeys) -> tuple[re.Pattern[str], ...]:
+def _immutable(own: ItemKeys, defaults: ItemKeys) -> tuple[re.Pattern[str], ...] | None:
     tags, inherited = own.tags or TagKeys(), defaults.tags or TagKeys()
-    return tuple(_first(tags.immutable, inherited.immutable) or ())
+    patterns = _first(tags.immutable, inherited.immutable)
+    return None if patterns is None else tuple(patterns)
 
 
 def _verify(own: ItemKeys, defaults: ItemKeys) -> VerifyRules | None:

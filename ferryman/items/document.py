@@ -19,7 +19,7 @@ from ferryman.durations import parse_duration
 from ferryman.items.environment import FromEnvironment
 from ferryman.items.model import UNLIMITED, UNREACHABLE_AFTER, Order
 from ferryman.items.problems import suggestion
-from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, ProbeMode, TransportName
+from ferryman.kinds import LanguageCode, ListerName, NotifyEvent, OnChange, ProbeMode, TransportName
 from ferryman.platforms import Platforms
 from ferryman.reference import parse_registry
 from ferryman.signature_rules import Missing
@@ -299,7 +299,9 @@ class TagKeys(_Strict):
     exclude: Expressions | None = Field(None, description="No tag that one of these matches.")
     pin: Expressions | None = Field(None, description="Always wanted; not counted against the limit.")
     immutable: Expressions | None = Field(
-        None, description="Never moved upstream: asked for once a week, where the list of tags has no digests."
+        None,
+        description="Never moved upstream: asked for once a week, where the list of tags has no digests. "
+        "on_change says what happens if they are.",
     )
     min_age: Period | None = Field(None, description="Of pinned tags, instead of the item's min_age.")
 
@@ -479,6 +481,12 @@ class ItemKeys(_Strict):
         description="A tag's digest is copied only once it is that old, such as 72h: by the push time that the "
         "registry's own API tells, else since Ferryman first saw it.",
         json_schema_extra={"default": 0},
+    )
+    on_change: OnChange | None = Field(
+        None,
+        description="When a version tag that was mirrored (one that tags.immutable matches; by default 1.2.3 and the "
+        "like) names another digest upstream: warn (copy it, and tell), hold (do not copy it, and tell), or copy.",
+        json_schema_extra={"default": "warn"},
     )
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from ferryman.bandwidth import FULL_SPEED, Bandwidth
 from ferryman.daytime import PartOfDay
-from ferryman.kinds import Depth, LanguageCode, ListerName, NotifyEvent, ProbeMode, Repair, TransportName
+from ferryman.kinds import Depth, LanguageCode, ListerName, NotifyEvent, OnChange, ProbeMode, Repair, TransportName
 from ferryman.platforms import Platforms
-from ferryman.reference import Repository
+from ferryman.reference import Repository, subject_of
 from ferryman.registry_options import RegistryOptions
 from ferryman.signature_rules import SignatureRules
 
@@ -18,6 +18,7 @@ Order = Literal["newest", "version", "name"]
 KEPT = timedelta(days=90)  # how long what is overwritten at a target can be put back
 COLLAPSE = 50  # percent of the wanted tags that upstream has to have left
 UNREACHABLE_AFTER = 2  # cycles
+VERSIONS = (re.compile(r"v?\d+\.\d+\.\d+.*"),)  # the tags that upstream is not expected to change
 UNLIMITED = 9999  # how the first Ferryman wrote "all"; it is still applied as a number
 
 
@@ -33,10 +34,17 @@ class Rules:
     referrers: bool = False  # also copy signatures and the like; they do not count against the limit
     min_age: timedelta = timedelta()  # a digest is copied only once upstream has it so long
     pin_min_age: timedelta | None = None  # of pinned tags; None: the same
+    on_change: OnChange = "warn"  # when a version tag that was mirrored names another digest upstream
+    versions: tuple[re.Pattern[str], ...] = VERSIONS  # those tags
 
     def age_of(self, *, pinned: bool) -> timedelta:
         """How old a digest has to be."""
         return self.pin_min_age if pinned and self.pin_min_age is not None else self.min_age
+
+    def on_change_of(self, tag: str) -> OnChange:
+        """What is done when upstream's tag names another digest. A signature's tag only gets more: it may change."""
+        is_version = subject_of(tag) is None and any(pattern.fullmatch(tag) for pattern in self.versions)
+        return self.on_change if is_version else "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class RegistryEntry(RegistryOptions):
 
 
 FAILURES: frozenset[NotifyEvent] = frozenset(
-    {"incomplete", "damaged", "frozen", "login", "unreachable", "stalled", "disk", "recovered"}
+    {"incomplete", "damaged", "frozen", "held", "login", "unreachable", "stalled", "disk", "recovered"}
 )
 
 

@@ -11,10 +11,9 @@ from ferryman.errors import Collapsed
 from ferryman.items.model import Configuration, Item
 from ferryman.notify.causes import Cause
 from ferryman.settings import Schedule
-from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, Progress, RefusedLogin
+from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, HeldItem, Progress, RefusedLogin
 from ferryman.store.queries.findings import DamagedTags
 from ferryman.store.records import Freeze
-from ferryman.versions import names_one_release
 
 CHANGED = "changed"  # the key of the notice about digests that changed upstream
 _TEMPORARY = frozenset({"unreachable", "rate-limited", "login-unsteady"})  # kinds of errors that may pass by themselves
@@ -53,6 +52,7 @@ class Evaluation:
             *_incomplete(failed, lookups, configuration.unreachable_after, told),
             *_frozen(await self._conditions.frozen(), items),
             *_damaged(await self._conditions.damaged_tags(), items),
+            *_held(await self._conditions.held_items(), items),
             *self._stalled(await self._conditions.progress(now), now, is_explained=bool(told)),
             *await self._disk(now),
             *await self._changed(items, last_change, now),
@@ -89,11 +89,15 @@ class Evaluation:
 
     async def _changed(self, items: Mapping[str, Item], last: int, now: datetime) -> list[Cause]:
         found = await self._conditions.changes(after=max(last, self._change), since=now - _CHANGES_TOLD)
-        changes = [each for each in found if each.target in items and names_one_release(each.tag)]
+        changes = [each for each in found if each.target in items and _is_told(each, items[each.target])]
         if not changes:
             self._change = max(found[-1].number if found else last, self._change)
             return []
         return [Cause(CHANGED, "changed", "", changes[0].at, _facts_of_changes(changes))]
+
+
+def _is_told(change: Change, item: Item) -> bool:
+    return item.rules.on_change_of(change.tag) != "copy"
 
 
 def _facts_of_changes(changes: Sequence[Change]) -> dict[str, object]:
@@ -163,6 +167,15 @@ def _damaged(found: Sequence[DamagedTags], items: Mapping[str, Item]) -> Iterato
         numbers = {each.kind: each.tags for each in own}
         facts = {"item": items[target].name, "tags": sum(numbers.values()), "findings": numbers}
         yield Cause(f"damaged {target}", "damaged", target, min(each.since for each in own), facts)
+
+
+def _held(found: Sequence[HeldItem], items: Mapping[str, Item]) -> Iterator[Cause]:
+    """An item's version tags that have changed upstream, and wait for a person's decision, are one cause."""
+    for each in found:
+        if each.target in items:
+            name = items[each.target].name
+            facts = {"item": name, "target": each.target, "tags": each.tags, "names": list(each.names)}
+            yield Cause(f"held {each.target}", "held", each.target, each.since, facts)
 
 
 def _incomplete_item(reason: FailedItem | FailedLookup, tags: FailedItem | None, *, is_certain: bool) -> Cause:

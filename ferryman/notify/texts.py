@@ -109,7 +109,18 @@ def _blocks(deliveries: Sequence[Delivery]) -> Iterable[_Block]:
 
 
 def _urgency(delivery: Delivery) -> tuple[bool, int]:
-    order = ("login", "disk", "stalled", "frozen", "unreachable", "incomplete", "damaged", "changed", "recovered")
+    order = (
+        "login",
+        "disk",
+        "stalled",
+        "frozen",
+        "unreachable",
+        "incomplete",
+        "damaged",
+        "held",
+        "changed",
+        "recovered",
+    )
     return delivery.phase == "over", order.index(delivery.event)
 
 
@@ -140,7 +151,7 @@ def _path(group: Sequence[Delivery]) -> str:
             return cause_path(first.facts["kind"], registry)
         case "stalled":
             return "/waiting"
-        case "changed" | "frozen" if target:
+        case "changed" | "frozen" | "held" if target:
             return item_path(target)
     return "/"
 
@@ -149,8 +160,8 @@ def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
     facts = group[0].facts
     name = {"registry": _plain(facts.get("registry"))}
     match group[0].event:
-        case "incomplete" | "damaged" | "frozen" as event:
-            return _incomplete(group) if event == "incomplete" else _of_item(event, facts)
+        case "incomplete":
+            return _incomplete(group)
         case "login":
             tags = int(facts["tags"])
             waiting = ngettext("%(n)s tag waits for it.", "%(n)s tags wait for it.", tags) % {"n": tags}
@@ -165,12 +176,9 @@ def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
         case "disk":
             free = size(int(facts["free"]))
             return _("only %(size)s are free on the state database's disk") % {"size": free}, (_(OWN_DISK),)
-        case _:
-            tags = int(facts["tags"])
-            headline = ngettext("upstream changed %(n)s version tag", "upstream changed %(n)s version tags", tags) % {
-                "n": tags
-            }
-            return headline, (_names(facts["names"], tags),)
+        case event:
+            of_item = {"damaged": _damaged, "frozen": _frozen, "held": _held}
+            return of_item.get(event, _changed)(facts)
 
 
 def _incomplete(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
@@ -199,10 +207,6 @@ def _damaged(facts: Any) -> tuple[str, tuple[str, ...]]:
     return headline % {"item": _plain(facts["item"]), "n": tags}, (numbers, remedy)
 
 
-def _of_item(event: str, facts: Any) -> tuple[str, tuple[str, ...]]:
-    return _damaged(facts) if event == "damaged" else _frozen(facts)
-
-
 def _frozen(facts: Any) -> tuple[str, tuple[str, ...]]:
     headline = {
         "vanished": _("%(item)s is frozen: upstream has lost what is mirrored"),
@@ -216,6 +220,24 @@ def _frozen(facts: Any) -> tuple[str, tuple[str, ...]]:
     return headline % {"item": _plain(facts["item"])}, (neutralised(facts["detail"], _LONGEST_ERROR), remedy)
 
 
+def _changed(facts: Any) -> tuple[str, tuple[str, ...]]:
+    tags = int(facts["tags"])
+    headline = ngettext("upstream changed %(n)s version tag", "upstream changed %(n)s version tags", tags)
+    return headline % {"n": tags}, (_names(facts["names"], tags),)
+
+
+def _held(facts: Any) -> tuple[str, tuple[str, ...]]:
+    tags = int(facts["tags"])
+    headline = ngettext(
+        "%(item)s: upstream changed %(n)s version tag, which is held",
+        "%(item)s: upstream changed %(n)s version tags, which are held", tags,
+    )  # fmt: skip
+    remedy = _(
+        "`ferryman release ITEM:TAG` copies what upstream has now; `ferryman keep ITEM:TAG` keeps what was mirrored."
+    )
+    return headline % {"item": _plain(facts["item"]), "n": tags}, (_names(facts["names"], tags), remedy)
+
+
 def _item(facts: Any) -> str:
     name, tags = _plain(facts["item"]), int(facts["tags"])
     if not facts["is_listed"]:
@@ -225,11 +247,12 @@ def _item(facts: Any) -> str:
 
 def _over(group: Sequence[Delivery]) -> str:
     match group[0].event:
-        case "incomplete" | "damaged" | "frozen" as event:
+        case "incomplete" | "damaged" | "frozen" | "held" as event:
             text = {
                 "incomplete": _("complete again: %(items)s"),
                 "damaged": _("whole at the target again: %(items)s"),
                 "frozen": _("not frozen any more: %(items)s"),
+                "held": _("no version tag is held any more: %(items)s"),
             }[event]
             items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
             return text % {"items": _names(items, len(group))}

@@ -18,7 +18,7 @@ class Requeued:
     unreadable: int  # failed and without a digest: only another look at upstream can retry them
     paused: int  # of these items in all, that wait because a person has paused them
     frozen: frozenset[str] = frozenset()  # the targets of those items that are frozen: nothing of them is copied
-    put_back: int = 0  # of a tag that was named: left alone, for a person has put it back
+    held: int = 0  # of a tag that was named: left alone, for it was put back, or has changed upstream, and is held
 
 
 async def requeue_tags(
@@ -46,9 +46,9 @@ async def requeue_tags(
     )
     await request_probes(record, items, actor=actor)
     left = await record.queue.outstanding(targets)
-    put_back = 0 if tag is None else await record.ledger.count_put_back(targets, tag)
+    held = 0 if tag is None else await record.ledger.count_held(targets, tag)
     frozen = frozenset(await record.freezes.frozen(targets))
-    return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused, frozen, put_back)
+    return Requeued(queued, await record.ledger.count_unreadable(targets, tag), left.paused, frozen, held)
 
 
 async def count_requeue(

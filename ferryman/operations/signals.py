@@ -131,6 +131,15 @@ class TagsDamaged(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesHeld(Signal):
+    """Upstream has changed version tags, and nothing is copied over what was mirrored until a person decides."""
+
+    state = "incomplete"
+    tags: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PausedByHand(Signal):
     """A person has paused everything, an item or a registry."""
 
@@ -191,6 +200,14 @@ class Complete(Signal):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined(Signal):
     """Tags wait because upstream has their digests for less than `min_age`: as it shall be."""
+
+    state = "complete"
+    tags: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack(Signal):
+    """A person has put tags back, and holds them there."""
 
     state = "complete"
     tags: int

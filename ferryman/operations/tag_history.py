@@ -1,4 +1,4 @@
-"""What a tag named at its target, from the record; and letting go what a rollback or quarantine holds."""
+"""What a tag named at its target, from the record; and what persons decide about a tag that is held."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -48,14 +48,22 @@ def chosen(history: TagHistory, *, to: str | None, at: datetime | None) -> Named
 
 
 async def release_tag(record: Record, target: str, tag: str, *, actor: str) -> bool:
-    """Let what upstream has now be copied, after a rollback, and however young it is. False: nothing held it.
+    """Let what upstream has now be copied, after a rollback or a change, however young it is. False: nothing held it.
 
-    A later digest is in quarantine again. Raises StoreError.
+    A later digest is held, or in quarantine, again. Raises StoreError.
     """
     intent = Intent(actor, "release", f"{target}:{tag}")
     was_held = await record.rollbacks.release(target, tag, intent=intent)
     was_young = await record.queue.release(target, tag, intent=intent)
     return was_held or was_young
+
+
+async def keep_tag(record: Record, target: str, tag: str, *, actor: str) -> bool:
+    """Keep what was mirrored: what upstream has now is not copied. False: it is not held because upstream has changed.
+
+    A later digest is held again. Raises StoreError.
+    """
+    return await record.rollbacks.keep(target, tag, intent=Intent(actor, "keep", f"{target}:{tag}"))
 
 
 def _begins(digest: str, text: str) -> bool:

@@ -12,6 +12,7 @@ from ferryman.item_names import Named
 from ferryman.kinds import DamageKind, FreezeReason
 from ferryman.liveness import Liveness, check_liveness
 from ferryman.operations.signals import (
+    ChangesHeld,
     Complete,
     CycleFailed,
     DatabaseFails,
@@ -23,6 +24,7 @@ from ferryman.operations.signals import (
     NotLookedYet,
     PausedByHand,
     ProcessFault,
+    PutBack,
     Quarantined,
     QueueStuck,
     RequestsLimited,
@@ -123,6 +125,8 @@ class _Judging:
         yield from found or [self._all_is_well()]
         if self.sum.quarantined:
             yield Quarantined(tags=self.sum.quarantined)
+        if self.sum.put_back:
+            yield PutBack(tags=self.sum.put_back)
         if not any(each.alive for each in self._liveness):
             yield NobodyRuns()
 
@@ -177,6 +181,9 @@ class _Judging:
                     items=len(looked.failures), name=looked.failures[0].item,
                 )  # fmt: skip
         yield from self._damage()
+        if self.sum.changed:
+            items = sum(each.changed > 0 for each in self._standing.counts.values())
+            yield ChangesHeld(tags=self.sum.changed, items=items)
         for cause in self._causes("synced"):
             yield TagsUnread(
                 kind=cause.kind, registry=cause.registry, tags=cause.tags, items=len(cause.targets), since=cause.since

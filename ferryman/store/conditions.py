@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, not_, or_, select
 
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import (
+    HELD_BACK,
     UNREAD,
     attempts,
     cycles,
@@ -23,7 +24,7 @@ from ferryman.store.freezes import read_freezes
 from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_item_queues
 from ferryman.store.queue.pauses import touches
-from ferryman.store.records import Freeze
+from ferryman.store.records import HELD_CHANGED, Freeze
 
 _NAMES = 3  # of tags, as examples
 _MOST_CHANGES = 10_000  # digests that are read at once: the rest is told of later
@@ -65,6 +66,16 @@ class FailedLookup:
     error_kind: str | None
     registry: str | None
     looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """An item with version tags that have changed upstream, and are held until a person decides."""
+
+    target: str
+    since: datetime
+    tags: int
+    names: Sequence[str]  # of the first of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,19 @@ class Conditions:
         async with self._database.read() as connection:
             return await count_damaged(connection)
 
+    async def held_items(self) -> list[HeldItem]:
+        """The items with such tags."""
+        held = and_(HELD_BACK, tags.c.reason == HELD_CHANGED)
+        since = func.coalesce(func.min(tags.c.moved_at), func.min(tags.c.synced_at))
+        counted = select(tags.c.target, since, func.count()).where(held).group_by(tags.c.target)
+        first = select(tags.c.tag).where(held).order_by(tags.c.rank, tags.c.id).limit(_NAMES)
+        found = []
+        async with self._database.read() as connection:
+            for target, began_at, number in (await connection.execute(counted)).all():
+                names = (await connection.execute(first.where(tags.c.target == target))).scalars()
+                found.append(HeldItem(target, began_at, number, list(names)))
+        return found
+
     async def progress(self, now: datetime) -> Progress:
         """When what was last done well."""
         well = select(func.max(cycles.c.ended_at)).where(
@@ -183,7 +207,10 @@ class Conditions:
             )
 
     async def changes(self, *, after: int, since: datetime) -> list[Change]:
-        """The tags whose digest changed upstream, recorded after the number `after`, and not before `since`."""
+        """The wanted tags whose digest changed upstream, recorded after the number `after`, and not before `since`.
+
+        Those that are held are not among them.
+        """
         earlier = digests.alias("earlier")
         newest_old = select(digests.c.id).where(or_(digests.c.at < since, digests.c.at.is_(None)))
         before = (
@@ -199,7 +226,7 @@ class Conditions:
             select(digests.c.id, tags.c.target, tags.c.item, tags.c.tag, digests.c.at)
             .join_from(digests, tags)
             .where(digests.c.id > after, digests.c.id > start, digests.c.side == "source", digests.c.at >= since)
-            .where(before != digests.c.digest)
+            .where(before != digests.c.digest, tags.c.reason.is_distinct_from(HELD_CHANGED), not_(status_is("skipped")))
             .order_by(digests.c.id)
             .limit(_MOST_CHANGES)
         )

@@ -12,6 +12,7 @@ from ferryman.store import listing
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
+    RELEASABLE,
     attempts,
     blobs,
     digests,
@@ -102,29 +103,35 @@ class Ledger:
         *,
         targets: Collection[str] | None = None,
         failed: bool = False,
+        held: bool = False,
         excluded_reasons: Collection[str] = (),
         most: int | None = None,
     ) -> AsyncIterator[TagRecord]:
         """The tags for `status`: by item, by status, newest first, read page by page. See `listing.py`.
 
         targets None: all. `failed`: only tags that failed, or were mirrored before and cannot be read now.
+        `held`: only tags that were put back, or have changed upstream, and wait for a person.
         `excluded_reasons`: without tags that are skipped for one of these reasons. `most`: only the first ones.
         """
-        selection = Selection(targets=targets, failed=failed, excluded_reasons=excluded_reasons)
+        selection = Selection(targets=targets, failed=failed, held=held, excluded_reasons=excluded_reasons)
         return list_tags(self._database, selection, now=self._clock.now(), most=most)
 
     async def count_failed(self, targets: Collection[str]) -> int:
         """The number of tags that `tags(failed=True)` yields."""
         return await self._count(listing.failed(tags.c.target.in_(targets)))
 
+    async def count_waiting_for_persons(self, targets: Collection[str]) -> int:
+        """The number of tags that `tags(held=True)` yields."""
+        return await self._count(listing.held(tags.c.target.in_(targets)))
+
     async def count_unreadable(self, targets: Collection[str], tag: str | None = None) -> int:
         """The number of failed tags (of this name) without a digest: only another lookup can retry them."""
         named = [] if tag is None else [tags.c.tag == tag]
         return await self._count(listing.failed(tags.c.target.in_(targets), tags.c.source_digest.is_(None), *named))
 
-    async def count_put_back(self, targets: Collection[str], tag: str) -> int:
-        """The number of tags of this name that persons have put back: nothing copies them until they are released."""
-        named = (tags.c.target.in_(targets), tags.c.tag == tag, tags.c.hold == "rollback")
+    async def count_held(self, targets: Collection[str], tag: str) -> int:
+        """The number of tags of this name that were put back, or have changed upstream, and wait for a release."""
+        named = (tags.c.target.in_(targets), tags.c.tag == tag, RELEASABLE)
         return await self._count(select(tags.c.id).where(*named).subquery())
 
     async def tag(self, target: str, tag: str) -> TagRecord | None:

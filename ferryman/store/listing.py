@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, case, func, not_, or_, sel
 
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
-from ferryman.store.database.tables import UNREAD, findings, status_is, tags
+from ferryman.store.database.tables import HELD_BACK, UNREAD, findings, status_is, tags
 from ferryman.store.queue.last_seen import LAST_SEEN_AT
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import as_shown, read_paused
@@ -44,6 +44,7 @@ class Selection:
 
     targets: Collection[str] | None = None  # None: all
     failed: bool = False  # only tags that failed, or were mirrored before and cannot be read now
+    held: bool = False  # only tags that were put back, or have changed upstream, and wait for a person
     excluded_reasons: Collection[str] = ()  # without tags that are skipped for one of these reasons
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -51,6 +52,8 @@ class Selection:
         found: list[ColumnElement[bool]] = []
         if self.failed:
             found.append(or_(status_is("failed"), UNREAD))
+        if self.held:
+            found.append(HELD_BACK)
         if self.excluded_reasons:
             for_another_reason = or_(tags.c.reason.is_(None), tags.c.reason.not_in(self.excluded_reasons))
             found.append(or_(not_(status_is("skipped")), for_another_reason))
@@ -83,14 +86,24 @@ def failed(*within: ColumnElement[bool]) -> Subquery:
     return union_all(*parts).subquery()
 
 
+def held(*within: ColumnElement[bool]) -> Subquery:
+    """Likewise the tags that were put back, or have changed upstream, and wait for a person."""
+    return select(tags.c.id, tags.c.target).where(HELD_BACK, *within).subquery()
+
+
+def _few(selection: Selection, *within: ColumnElement[bool]) -> Subquery | None:
+    """The few tags that an index has for this selection; None: it may be all of them."""
+    if selection.failed:
+        return failed(*within)
+    return held(*within) if selection.held else None
+
+
 async def _targets(database: Database, selection: Selection) -> Sequence[str]:
     """The targets that may have selected tags, by item name. Reads one row of each; an index finds these rows."""
     within = [] if selection.targets is None else [tags.c.target.in_(selection.targets)]
-    if selection.failed:
-        found = failed(*within)
-        first = select(func.min(found.c.id)).group_by(found.c.target)
-    else:
-        first = select(func.min(tags.c.id)).where(*within).group_by(tags.c.target)
+    first = select(func.min(tags.c.id)).where(*within).group_by(tags.c.target)
+    if (few := _few(selection, *within)) is not None:
+        first = select(func.min(few.c.id)).group_by(few.c.target)
     query = select(tags.c.target).where(tags.c.id.in_(first)).order_by(tags.c.item, tags.c.target)
     async with database.read() as connection:
         return (await connection.execute(query)).scalars().all()
@@ -106,7 +119,8 @@ class _Block:
 
 async def _ids(database: Database, target: str, selection: Selection) -> "array[int]":
     here = tags.c.target == target
-    among = tags.c.id.in_(select(failed(here).c.id)) if selection.failed else here
+    few = _few(selection, here)
+    among = here if few is None else tags.c.id.in_(select(few.c.id))
     query = select(tags.c.id, tags.c.status, case((_by_version, tags.c.tag)))
     query = query.where(among, *selection.conditions()).order_by(*_ORDER)
     blocks: dict[Status, _Block] = {}

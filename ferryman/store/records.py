@@ -12,7 +12,22 @@ TagState = Literal["queued", "running", "synced", "failed", "skipped", "held"]  
 Outcome = Literal["synced", "failed", "skipped", "lost", "handed-back", "cancelled"]
 CANCELLED: Literal["cancelled"] = "cancelled"  # the outcome of an attempt that a person ended; its tag's reason, too
 QUARANTINE: Literal["quarantine"] = "quarantine"  # the reason of a queued tag whose digest is too young
+# The reasons of a mirrored tag whose upstream digest is another one now, and not copied.
+HELD_CHANGED: Literal["held-changed"] = "held-changed"  # until a person decides
+KEPT: Literal["kept"] = "kept"  # a person has decided so
 Action = Literal["copy", "keep", "adopt", "skip", "fail", "wait"]  # see PlannedTag
+
+
+def is_change_held(
+    digest: str | None, *, mirrored: str | None, released: str | None, kept: str | None, holds_changes: bool | None
+) -> bool:
+    """Whether upstream's digest must not be copied over the mirrored one. In SQL: `change_held` of `tables.py`.
+
+    `released`, `kept`: upstream's digest that a person wants, or does not.
+    """
+    if digest is None or mirrored is None or digest in {mirrored, released}:
+        return False
+    return bool(holds_changes) or digest == kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +62,33 @@ class TagRecord:
     failed_at: datetime | None = None  # the first failure since it was last synced or skipped
     moved_at: datetime | None = None  # when upstream's tag was last found to name another digest; None: never
     probed_at: datetime | None = None  # when upstream was last asked for its digest; None: the list has told it
-    hold: Hold | None = None  # why nothing is copied over it, until a person releases it
+    hold: Literal["rollback", "prune"] | None = (
+        None  # a person has put it back: nothing is copied over it until it is released
+    )
     held_at: datetime | None = None
     upstream_since: datetime | None = None  # since when upstream has its digest, as far as known
     quarantined_until: datetime | None = None  # its digest is not copied before; None: it may be
     released_digest: str | None = None  # upstream's digest that a person has let through
+    kept_digest: str | None = None  # upstream's digest that a person does not want
+    holds_changes: bool | None = None  # by its item's rule, no other digest than the mirrored one is copied
     finding: FindingKind | None = None  # what the last check found wrong with it at the target
+
+    @property
+    def held_by(self) -> Hold | None:
+        """Why nothing is copied over it; None: nothing holds it."""
+        if self.hold is not None:
+            return self.hold
+        if not is_change_held(
+            self.source_digest, mirrored=self.mirrored_digest, released=self.released_digest, kept=self.kept_digest,
+            holds_changes=self.holds_changes,
+        ):  # fmt: skip
+            return None
+        return "kept" if self.source_digest == self.kept_digest else "changed"
+
+    @property
+    def held_since(self) -> datetime | None:
+        """Since when; None: nothing holds it."""
+        return self.held_at if self.hold is not None else self.moved_at if self.held_by else None
 
     @property
     def has_failed(self) -> bool:
@@ -201,6 +237,7 @@ class PlannedTag:
     digest: str | None = None  # upstream's, which the decision is about
     since: datetime | None = None  # since when upstream has it, as far as known
     matures_at: datetime | None = None  # it is not copied before; None: it may be
+    holds_changes: bool = False  # once it is mirrored, another digest is not copied over it
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +262,7 @@ class MirroredTag:
     checked_at: datetime | None  # when the target was last asked; None: never, or not since the database was restored
     intact_at: datetime | None  # when the target was last known to have it; None: as above
     damaged: bool  # the last check has found something
-    held: bool  # it is not to be copied from upstream, until a person releases it
+    held: bool  # what upstream has now is not to be copied, until a person releases it
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +481,18 @@ class Paused:
 
 
 ActionName = Literal[
-    "requeue", "pause", "resume", "cancel", "look", "forget", "try-login", "verify", "rollback", "release", "prune"
+    "requeue",
+    "pause",
+    "resume",
+    "cancel",
+    "look",
+    "forget",
+    "try-login",
+    "verify",
+    "rollback",
+    "release",
+    "keep",
+    "prune",
 ]
 
 

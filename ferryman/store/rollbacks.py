@@ -6,14 +6,14 @@ A rollback that its process did not end is found in the record: see `ferryman/ro
 from dataclasses import fields
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, and_, delete, literal, not_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, literal, not_, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import digests, findings, rollbacks, status_is, tags
+from ferryman.store.database.tables import CHANGE_HELD, RELEASABLE, digests, findings, rollbacks, status_is, tags
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.statements import SYNCED, new_round
-from ferryman.store.records import Intent, PendingRollback
+from ferryman.store.records import KEPT, Intent, PendingRollback
 from ferryman.wakeup import Wakeup
 
 Refusal = Literal["running", "rolling back", "leaving", "never mirrored"]  # why a rollback cannot begin now
@@ -85,20 +85,37 @@ class Rollbacks:
             return [PendingRollback(*row) for row in await connection.execute(_PENDING.order_by(rollbacks.c.tag_id))]
 
     async def release(self, target: str, tag: str, *, intent: Intent) -> bool:
-        """End the hold of a tag: what upstream has now is copied. False: nothing holds it."""
+        """End the hold of a tag: what upstream has now is copied, however young it is. False: nothing holds it."""
         now = self._clock.now()
         async with self._database.write(exclusive=True) as connection:
-            held = and_(_named(target, tag), tags.c.hold == "rollback")
+            held = and_(_named(target, tag), RELEASABLE)
             row = (await connection.execute(select(tags).where(held).with_for_update())).one_or_none()
             if row is None:
                 return False
             unknown = (await connection.execute(delete(rollbacks).where(rollbacks.c.tag_id == row.id))).rowcount > 0
-            free: dict[str, Any] = {"hold": None, "held_at": None}
+            free: dict[str, Any] = {
+                "hold": None, "held_at": None, "kept_digest": None, "released_digest": tags.c.source_digest,
+                "quarantined_until": None, "withdrawn": and_(tags.c.withdrawn, not_(CHANGE_HELD)),
+            }  # fmt: skip
             await connection.execute(update(tags).where(tags.c.id == row.id).values(free))
             is_due = and_(tags.c.id == row.id, _may_be_copied(), or_(literal(unknown), _has_other_digest()))
             await connection.execute(update(tags).where(is_due).values(new_round("released", now)))
             await note_action(connection, intent, now, 1)
         self._queued.notify()
+        return True
+
+    async def keep(self, target: str, tag: str, *, intent: Intent) -> bool:
+        """Keep what was mirrored: upstream's present digest is not wanted, a later one is told of again.
+
+        False: it is not held because it has changed upstream.
+        """
+        held = and_(_named(target, tag), tags.c.hold.is_(None), CHANGE_HELD)
+        settled = case((status_is("synced"), literal(KEPT)), else_=tags.c.reason)
+        keep = update(tags).where(held).values(kept_digest=tags.c.source_digest, reason=settled)
+        async with self._database.write(exclusive=True) as connection:
+            if not (await connection.execute(keep)).rowcount:
+                return False
+            await note_action(connection, intent, self._clock.now(), 1)
         return True
 
 

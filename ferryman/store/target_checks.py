@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, func, not_, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.kinds import Depth, FindingKind
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
-from ferryman.store.database.tables import CHECKED_AT, findings, marks, status_is, tags
+from ferryman.store.database.tables import CHECKED_AT, HELD, findings, marks, status_is, tags
 from ferryman.store.queue.statements import new_round
 from ferryman.store.records import Checked, MirroredTag
 from ferryman.wakeup import Wakeup
@@ -103,7 +103,7 @@ async def _record_damage(connection: Transaction, checked: Checked, depth: Depth
     again = new_round(REASONS[checked.damage.finding], now)
     if checked.moved:
         again["probed_at"] = None  # the next look asks upstream
-    change = _UNCHANGED.where(tags.c.hold.is_(None)).values(again) if is_queued else _marked(depth)
+    change = _UNCHANGED.where(not_(HELD)).values(again) if is_queued else _marked(depth)
     parameters = _key(checked.held) if is_queued else {**_key(checked.held), "now": now}
     if not (await connection.execute(change, parameters)).rowcount:
         return 0
@@ -136,7 +136,7 @@ _MIRRORED: Select[tuple[object, ...]] = (
         tags.c.gone_at.is_not(None), tags.c.target_checked_at,
         case((_is_damaged, findings.c.intact_at), else_=tags.c.target_checked_at),
         _is_damaged,
-        tags.c.hold.is_not(None),
+        HELD,
     )
     .join_from(tags, findings, isouter=True)
     .where(status_is("synced"), tags.c.hold.is_distinct_from("prune"))  # what leaves need not be there

@@ -19,6 +19,8 @@ _REASONS = {
     "paused": N_("waits for the end of a pause"),
     "frozen": N_("frozen: upstream has collapsed, and nobody has accepted that"),
     "up-to-date": N_("the target has it"),
+    "held-changed": N_("upstream has changed it: held until a person releases or keeps it"),
+    "kept": N_("upstream has changed it, and a person keeps what was mirrored"),
     "rolled-back": N_("a person has put it back, and has not released it"),
     "leaving": N_("is being removed from the target"),
     "released": N_("a person has released it"),

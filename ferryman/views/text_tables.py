@@ -184,16 +184,29 @@ def short(digest: str | None) -> str:
     return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
+def held_in_words(record: TagRecord) -> str | None:
+    """Why nothing is copied over the tag, and what a person can do; None: nothing holds it."""
+    match record.held_by:
+        case "prune":
+            return "being removed from the target"
+        case "rollback":
+            return f"put back by a person at {when(record.held_at)}, until `ferryman release`"
+        case "changed":
+            change = f"{short(record.mirrored_digest)} became {short(record.source_digest)}"
+            return f"held since {when(record.moved_at)}, for {change}: `ferryman release` or `ferryman keep`"
+        case "kept":
+            return f"kept by a person: {short(record.source_digest)} is not wanted, until `ferryman release`"
+    return None
+
+
 def _note(record: TagRecord, signed: Mapping[int, Finding]) -> str:
     parts = []
     if (finding := signed.get(record.id)) is not None:
         parts.append(f"signed by {finding.names}" if finding.signers else "not signed")
     if record.gone_at:
         parts.append(f"gone upstream since {when(record.gone_at)}")
-    if record.hold == "prune":
-        parts.append("is being removed from the target")
-    elif record.hold:
-        parts.append(f"put back by a person at {when(record.held_at)}, until `ferryman release`")
+    if (words := held_in_words(record)) is not None:
+        parts.append(words)
     if record.degraded:
         parts.append(record.degraded)
     if record.status == "queued" and record.run_at and record.error:
@@ -202,6 +215,6 @@ def _note(record: TagRecord, signed: Mapping[int, Finding]) -> str:
         parts.append(record.error)
     elif record.reason == QUARANTINE and record.quarantined_until:
         parts.append(f"in quarantine until {when(record.quarantined_until)}")
-    elif record.reason:
+    elif record.reason and record.held_by is None:
         parts.append(reason_in_words(record.reason))
     return "; ".join(parts)

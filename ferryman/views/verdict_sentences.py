@@ -20,7 +20,7 @@ def headline(verdict: Verdict, texts: Texts = _ENGLISH) -> str:
         text = texts.ngettext("%(sentence)s (and %(n)s more trouble)", "%(sentence)s (and %(n)s more troubles)", more)
         sentence = text % {"sentence": sentence, "n": _number(more)}
     for each in verdict.signals:
-        if isinstance(each, signals.Quarantined):
+        if isinstance(each, signals.Quarantined | signals.PutBack) and each is not verdict.worst:
             sentence = f"{sentence}, {in_words(each, texts)}"
     if any(isinstance(each, signals.NobodyRuns) for each in verdict.signals):
         return texts.gettext("%(sentence)s, and no service is running") % {"sentence": sentence}
@@ -199,6 +199,15 @@ def _tags_damaged(signal: signals.TagsDamaged, texts: Texts) -> str:
     return _since(text % {"n": _number(n), "items": _items(signal.items, texts)}, signal.since, texts)
 
 
+def _changes_held(signal: signals.ChangesHeld, texts: Texts) -> str:
+    text = texts.ngettext(
+        "upstream has changed %(n)s version tag of %(items)s, which is held: release or keep it",
+        "upstream has changed %(n)s version tags of %(items)s, which are held: release or keep them",
+        signal.tags,
+    )
+    return text % {"n": _number(signal.tags), "items": _items(signal.items, texts)}
+
+
 def _paused(signal: signals.PausedByHand, texts: Texts) -> str:
     _ = texts.gettext
     text = _("%(name)s is paused by %(actor)s") if signal.name else _("everything is paused by %(actor)s")
@@ -252,6 +261,11 @@ def _quarantined(signal: signals.Quarantined, texts: Texts) -> str:
     return text % {"n": _number(signal.tags)}
 
 
+def _put_back(signal: signals.PutBack, texts: Texts) -> str:
+    text = texts.ngettext("%(n)s tag is put back and held", "%(n)s tags are put back and held", signal.tags)
+    return text % {"n": _number(signal.tags)}
+
+
 def _nothing_recorded(_: signals.NothingRecorded, texts: Texts) -> str:
     return texts.gettext("nothing is recorded yet")
 
@@ -272,6 +286,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.ItemsFrozen: _items_frozen,
     signals.TagsUnread: _tags_unread,
     signals.TagsDamaged: _tags_damaged,
+    signals.ChangesHeld: _changes_held,
     signals.PausedByHand: _paused,
     signals.TagsRetried: _tags_retried,
     signals.RequestsLimited: _requests_limited,
@@ -279,6 +294,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.NotLookedYet: _not_looked_yet,
     signals.Complete: _complete,
     signals.Quarantined: _quarantined,
+    signals.PutBack: _put_back,
     signals.NothingRecorded: _nothing_recorded,
     signals.NobodyRuns: _nobody_runs,
 }

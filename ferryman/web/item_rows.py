@@ -80,7 +80,7 @@ def shown(items: Sequence[ItemOverview], wanted: ItemsFilter) -> ShownItems:
 def state_of(item: ItemOverview) -> ItemState:
     """The one state that an item is counted under: the one that most needs a person."""
     counts = item.counts
-    if counts.failed or counts.held or counts.unread or item.failure is not None:
+    if counts.failed or counts.held or counts.unread or counts.changed or item.failure is not None:
         return "failing"
     if item.pause is not None:
         return "paused"

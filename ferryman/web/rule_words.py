@@ -31,7 +31,7 @@ class Rule:
 
 def rules_in_words(item: Item, *, transport: TransportName) -> list[Rule]:
     """The rules of the item. `transport`: the one of the settings, for an item that names none."""
-    return [*_which(item.rules), *_how(item, transport), *_asked(item)]
+    return [*_which(item.rules), *_how(item, transport), *_asked(item), *_changed(item.rules)]
 
 
 def _which(rules: Rules) -> Iterator[Rule]:
@@ -74,3 +74,14 @@ def _asked(item: Item) -> Iterator[Rule]:
     elif item.immutable:
         text = _("once a week whether it has moved, if the whole name matches one of these")
         yield Rule(_("Asked"), text, tuple(each.pattern for each in item.immutable))
+
+
+def _changed(rules: Rules) -> Iterator[Rule]:
+    """What is done when upstream changes a version tag."""
+    texts = {
+        "copy": _("whatever upstream changes is copied"),
+        "warn": _("what upstream changes is copied and told of, if the whole name matches one of these"),
+        "hold": _("what upstream changes is not copied until a person decides, if the whole name matches one of these"),
+    }
+    patterns = () if rules.on_change == "copy" else tuple(each.pattern for each in rules.versions)
+    yield Rule(_("Changed"), texts[rules.on_change], patterns)

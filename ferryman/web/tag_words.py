@@ -12,7 +12,9 @@ from ferryman.views.reasons import reason_in_words
 from ferryman.web.navigation import status_name
 
 _UP_TO_DATE, _QUEUED = "up-to-date", "queued"  # reasons of the planner, which the record does not keep
-_HOLDS: Mapping[Hold, str] = {"rollback": "rolled-back", "prune": "leaving"}
+_HOLDS: Mapping[Hold, str] = {
+    "rollback": "rolled-back", "changed": "held-changed", "kept": "kept", "prune": "leaving",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ def why(record: TagRecord) -> Why:
             return Why(_("is being copied"))
         case "synced" if record.error is not None:
             return Why(_("mirrored before, and upstream's tag cannot be read now"), record.error)
-        case "synced" if record.hold is not None:
-            return Why(_reason(_HOLDS[record.hold]))
+        case "synced" if (held_by := record.held_by) is not None:
+            return Why(_reason(_HOLDS[held_by]))
         case "synced":
             return Why(_reason(_UP_TO_DATE))
         case _:  # it waits, or is not wanted

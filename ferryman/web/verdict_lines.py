@@ -38,4 +38,4 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] if word in _FIRST_WORDS else text
 
 
-_FIRST_WORDS = frozenset({"the", "no", "nothing", "everything", "somebody", "upstream's"})
+_FIRST_WORDS = frozenset({"the", "no", "nothing", "everything", "somebody", "upstream", "upstream's"})

@@ -36,6 +36,10 @@ def upgrade() -> None:
     op.add_column("tags", sa.Column("upstream_since", _TIME))
     op.add_column("tags", sa.Column("quarantined_until", _TIME))
     op.add_column("tags", sa.Column("released_digest", sa.String()))
+    op.add_column("tags", sa.Column("kept_digest", sa.String()))
+    op.add_column("tags", sa.Column("holds_changes", sa.Boolean()))
+    held = sa.text("hold = 'rollback' OR reason = 'held-changed'")
+    op.create_index("ix_tags_held", "tags", ["target", "hold", "reason"], sqlite_where=held, postgresql_where=held)
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["target", "status", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_item", "tags", columns, sqlite_where=due, postgresql_where=due)
@@ -447,6 +451,9 @@ def downgrade() -> None:
     due = sa.text("status = 'queued' AND run_at IS NOT NULL")
     columns = ["source_registry", "rank", "run_at", "id"]
     op.create_index("ix_tags_due_by_registry", "tags", columns, sqlite_where=due, postgresql_where=due)
+    op.drop_index("ix_tags_held", table_name="tags")
+    op.drop_column("tags", "holds_changes")
+    op.drop_column("tags", "kept_digest")
     op.drop_column("tags", "released_digest")
     op.drop_column("tags", "quarantined_until")
     op.drop_column("tags", "upstream_since")

@@ -63,8 +63,11 @@ def test_back_and_forth(place: Place) -> None:
     assert (planned["action"], planned["reason"]) == ("keep", "rolled-back")
     assert run("sync").code == 0
     said = run("requeue", "app:latest").out
-    assert said.startswith("0 tags queued\napp:latest was put back by a person: `ferryman release app:latest` lets ")
+    assert said.startswith("0 tags queued\napp:latest is held: `ferryman release app:latest` lets ")
     assert "put back by a person at" in run("status", "app").out
+    told = run("status").out
+    assert told.startswith("the mirror is complete: 1 tag of 1 item, 1 tag is put back and held")
+    assert "1 tag is held until a person decides:" in told
     assert run("status", "app", "--json").json[0]["hold"] == "rollback"
     assert place.digest == ONE.digest
 

@@ -67,6 +67,11 @@ def _collapse(stage: Stage) -> None:
         stage.lose("registry.k8s.io/pause", tag)
 
 
+def _change_a_version_tag(stage: Stage) -> None:
+    stage.push("quay.io/coreos/flannel", {"v0.15.1": "2026-11-29T09:14:02Z"}, sizes=[MIB, MIB // 4])
+    stage.write_items(_items().replace("defaults:\n", "defaults:\n  on_change: hold\n  probe: always\n", 1))
+
+
 def write(name: str, blocks: Sequence[str]) -> None:
     """Put them into the document, in English and in Chinese."""
     for path in (CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name):
@@ -85,10 +90,13 @@ def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
             _push_again_into_quarantine(stage)
         if "ferryman release pause\n" in block:
             _collapse(stage)
+        has_change = "sync --strict" in block
+        if has_change:
+            _change_a_version_tag(stage)
         commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
         lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
         yield "".join(lines).rstrip() + "\n"
-        if has_quarantine or has_less:
+        if has_quarantine or has_less or has_change:
             stage.write_items(_items())
     for service in services:
         service.stop()

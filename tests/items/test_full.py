@@ -264,6 +264,24 @@ def test_how_often_tags_are_asked_for_is_inherited_key_by_key(tmp_path: Path) ->
     assert (plain.probe, plain.immutable) == ("learned", ())
 
 
+def test_which_tags_may_not_change_and_what_is_done_is_inherited(tmp_path: Path) -> None:
+    text = (
+        "defaults: {target: r.io/x/, on_change: hold}\n"
+        "items: [{source: quay.io/a/b}, {source: quay.io/a/c, on_change: copy}, "
+        "{source: quay.io/a/d, tags: {immutable: 'v.*'}}, {source: quay.io/a/e, tags: {immutable: []}}]"
+    )
+    usual, copied, named, none = (item.rules for item in read(tmp_path, text).items)
+    signature = f"sha256-{64 * 'a'}.sig"
+    for rules, held in (
+        (usual, ["1.2.3", "v1.2.3-alpine"]), (copied, []), (named, ["v1", "v1.2.3-alpine"]), (none, []),
+    ):  # fmt: skip
+        tags = ("1.2.3", "latest", signature, "v1", "v1.2.3-alpine", "1.27")
+        assert [tag for tag in tags if rules.on_change_of(tag) == "hold"] == held
+    everything = "items: [{source: quay.io/a/b, target: r.io/x, tags: {immutable: '.*'}}]"
+    assert one(tmp_path, everything).rules.on_change_of("latest") == "warn"
+    assert one(tmp_path, everything).rules.on_change_of(signature) == "copy"  # it only gets more
+
+
 def test_the_registry_of_a_source_says_more_than_the_defaults_and_less_than_the_item(tmp_path: Path) -> None:
     text = (
         "defaults: {target: r.io/x/, probe: always}\n"

@@ -27,6 +27,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import Intent, ItemKey, Walk
+from ferryman.store.rollbacks import Rollbacks
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
 from tests.store.scene import ITEM, LEASE, ManualClock, Scene, digest
@@ -374,18 +375,33 @@ async def begin_cycle(place: Place) -> None:
         )
 
 
+async def test_a_version_tag_that_is_held_is_told_until_a_person_decides(place: Place) -> None:
+    messenger, tag = place.process(), "1.2.3"
+    await place.scene.walk({tag: digest("a")}, holds_changes=True)
+    await place.scene.succeed(await place.scene.claimed())
+    await place.scene.walk({tag: digest("b")}, holds_changes=True)
+    place.clock.advance(MINUTE)
+    await messenger.look()
+    assert place.titles() == ["etcd: upstream changed 1 version tag, which is held"]
+    changes = Rollbacks(place.database, clock=place.clock, queued=place.scene.queue.filled)
+    assert await changes.keep(ITEM.target, tag, intent=Intent("me", "keep", tag))
+    place.clock.advance(HOUR)
+    await messenger.look()
+    assert place.titles() == ["no version tag is held any more: etcd"]
+
+
 async def test_a_version_that_upstream_changes_is_told_who_wants_to_know(place: Place) -> None:
     everything_: frozenset[NotifyEvent] = frozenset({"changed"})
     messenger = place.process(Recipient(place.url(), everything_))
-    tags = ("1.2.3", "v1.2.4-alpine", "latest", "1.2", "20240131")
+    tags = ("1.2.3", "v1.2.4-alpine", "latest", "1.2")
     await place.scene.walk({tag: digest("a") for tag in tags})
     await messenger.look()
     place.clock.advance(HOUR)
     await place.scene.walk({tag: digest("b") for tag in tags})
     await messenger.look()
     message = place.listener.received[0].json["message"]
-    assert place.titles() == ["upstream changed 3 version tags"]
-    assert sorted(message.split(", ")) == ["etcd:1.2.3", "etcd:20240131", "etcd:v1.2.4-alpine"]
+    assert place.titles() == ["upstream changed 2 version tags"]
+    assert sorted(message.split(", ")) == ["etcd:1.2.3", "etcd:v1.2.4-alpine"]
     place.clock.advance(DAY)
     await messenger.look()
     await place.process(Recipient(place.url(), everything_)).look()

@@ -89,6 +89,11 @@ def test_several_causes_are_one_message_the_most_urgent_first() -> None:
             "began", "etcd is frozen: upstream has lost what is mirrored", "upstream has 1 of 9",
         ),
         ("frozen", {"item": "etcd"}, "over", "not frozen any more: etcd", "It began at"),
+        (
+            "held", {"item": "etcd", "tags": 2, "names": ["1.2.3", "1.2.4"]}, "began",
+            "etcd: upstream changed 2 version tags, which are held", "`ferryman release ITEM:TAG` copies",
+        ),
+        ("held", {"item": "etcd"}, "over", "no version tag is held any more: etcd", "It began at"),
         ("stalled", {}, "began", "nothing succeeds any more", "Look first at ferryman status"),
         ("stalled", {}, "over", "the work goes on again", "It began at"),
         ("disk", {"free": 2**20}, "again", "still: only 1 MiB are free on the state database's disk", "Free some"),

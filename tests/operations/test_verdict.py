@@ -107,6 +107,11 @@ SILENT = replace(RUN, role="scheduler")
             "somebody else has overwritten 5 tags of 2 items at the target since 2026-05-01 09:12 UTC",
         ),
         (
+            {"counts": counts(TagCounts(synced=3, changed=2), TagCounts(synced=3))},
+            "incomplete",
+            "upstream has changed 2 version tags of 1 item, which are held: release or keep them",
+        ),
+        (
             {"damaged": (damaged("missing", 1),)},
             "incomplete", "the target has lost 1 tag of 1 item since 2026-05-01 09:12 UTC",
         ),
@@ -188,6 +193,12 @@ def test_quarantine_is_told_and_is_no_work() -> None:
     assert headline(working) == "1 tag is queued, 1 tag is in quarantine"
 
 
+def test_tags_that_are_put_back_are_told_and_ask_for_nobody() -> None:
+    verdict = judged(counts=counts(TagCounts(synced=3, put_back=2)))
+    assert (verdict.state, verdict.troubles) == ("complete", ())
+    assert headline(verdict) == "the mirror is complete: 3 tags of 2 items, 2 tags are put back and held"
+
+
 def test_a_pause_tells_how_much_it_holds_back() -> None:
     queues = counts(TagCounts(due=3), TagCounts(due=4))
     pauses = [ManualPause("all", "", MORNING, "me"), ManualPause("registry", "quay.io", MORNING, "me")]
@@ -211,6 +222,7 @@ def all_signals() -> Sequence[Signal]:
         signals.ItemsFrozen(reason="changed", items=1, name="etcd"),
         signals.TagsUnread(tags=1, **common),  # type: ignore[arg-type]
         signals.TagsDamaged(finding="lost", tags=1, items=2),
+        signals.ChangesHeld(tags=1, items=1),
         signals.PausedByHand(scope="all", name="", actor="me", queued=1),
         signals.TagsRetried(tags=1, **common),  # type: ignore[arg-type]
         signals.RequestsLimited(registry="quay.io", until=NOW, tags=1),
@@ -218,6 +230,7 @@ def all_signals() -> Sequence[Signal]:
         signals.NotLookedYet(items=2),
         signals.Complete(tags=1, items=1),
         signals.Quarantined(tags=1),
+        signals.PutBack(tags=1),
         signals.NothingRecorded(),
         signals.NobodyRuns(),
     )

@@ -66,10 +66,12 @@ class Scene:
         known: Mapping[str, TagRecord] | None = None,
         began_at: datetime | None = None,
         look: Look | None = None,
+        holds_changes: bool = False,
     ) -> Applied:
         """Apply a walk that lists these tags with these digests. `planned`: actions by tag; by default `copy` for all.
 
         `known`: the records that the planner has read, at `began_at`; by default the current ones, now.
+        `holds_changes`: another digest than the mirrored one is not copied.
         """
         found = [SeenTag(tag, value, pushed_at, platforms) for tag, value in seen.items()]
         actions = dict.fromkeys(seen, "copy") if planned is None else planned
@@ -80,6 +82,7 @@ class Scene:
                 tag, action, "a rule" if action == "skip" else "new", rank,  # type: ignore[arg-type]  # a str
                 status=known[tag].status if tag in known else None,
                 synced_at=known[tag].synced_at if tag in known else None,
+                holds_changes=holds_changes,
             )
             for rank, (tag, action) in enumerate(actions.items())
         ]  # fmt: skip

@@ -241,7 +241,7 @@ async def test_who_may_only_read_sees_no_buttons_and_cannot_act(start_site: Star
     await site.log_in(READ_TOKEN)
 
     assert "/actions/" not in (await site.get("/failures")).text
-    for action in ("requeue", "look", "pause", "resume", "cancel", "release", "try-login"):
+    for action in ("requeue", "look", "pause", "resume", "cancel", "release", "keep", "try-login"):
         assert (await act(site, action, scope="all", **SURE)).status == 403
     assert await site.app.record.actions.list() == []
 

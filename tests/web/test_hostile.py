@@ -124,7 +124,7 @@ async def test_notices_questions_and_errors(site: Site) -> None:
     shown = await site.form_token("/failures")
     names = dict.fromkeys(("item", "tag", "kind", "registry", "name", "note"), NAME)
     fields = {"form_token": shown, "scope": "item", "next": f"/failures?x={HOSTILE}", **names}
-    for action in ("requeue", "look", "pause", "resume", "cancel", "release", "try-login"):
+    for action in ("requeue", "look", "pause", "resume", "cancel", "release", "keep", "try-login"):
         for form in (fields, {**fields, "item": TARGET, "name": TARGET}, {**fields, "item": "", "scope": "all"}):
             answer = await site.post(f"/actions/{action}", form)
             check_headers(answer)

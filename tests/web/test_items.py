@@ -178,6 +178,11 @@ async def test_it_has_its_rules_in_words(start_site: StartSite) -> None:
             "tags: {immutable: v1.*}",
             "Asked once a week whether it has moved, if the whole name matches one of these v1.*",
         ),
+        (
+            "on_change: hold",
+            "not copied until a person decides, if the whole name matches one of these v?\\d+\\.\\d+\\.\\d+.*",
+        ),
+        ("on_change: copy", "Changed whatever upstream changes is copied"),
         ("probe: always", "Asked whether it has moved: every tag in every cycle"),
     ],
 )

@@ -41,6 +41,14 @@ class Mirror:
             job, started_at=NOON, target_digest=what.digest, identical=True, bytes_moved=1, bytes_reused=0
         )
 
+    async def changes(self, what: Image) -> None:
+        """Upstream names this now, and `on_change: hold` applies."""
+        queue, key = self.site.app.record.queue, ItemKey("app", "quay.io/acme/app", self.repository, None)
+        await queue.apply(
+            key, [SeenTag("latest", what.digest, NOON)], gone=(),
+            planned=[PlannedTag("latest", "copy", "changed", holds_changes=True)], walk=Walk(NOON, NOON, "rules"),
+        )  # fmt: skip
+
     @property
     def digest(self) -> str:
         return digest_at(self.target.url, self.name, "latest")
@@ -159,3 +167,42 @@ async def test_where(mirror: Mirror) -> None:
     assert (found["name"], found["tags"]) == (mirror.repository, 1)
     assert (await where("image=redis")).status == 404
     assert (await where("image=app:latest&at=soon")).status == 422
+
+
+async def test_what_upstream_has_changed_is_kept_or_released_on_its_page(mirror: Mirror) -> None:
+    await mirror.changes(tiny("three"))
+    await mirror.site.log_in(TOKEN)
+    shown = (await mirror.site.get("/items/app?reason=held-changed")).text
+    assert "Upstream has changed 1 version tag, which is held until you release or keep it." in shown
+    assert f'href="{TAG}"' in shown
+    assert "Upstream has changed 1 version tag of 1 item" in (await mirror.site.get("/")).text
+    page = (await mirror.site.get(TAG)).text
+    assert "upstream has changed it: held until a person releases or keeps it" in page
+    assert 'action="/actions/requeue"' not in page
+
+    assert (await mirror.act("keep")).location == TAG
+    page = (await mirror.site.get(TAG)).text
+    assert "app:latest stays as it is, until upstream changes it again." in page
+    assert "upstream has changed it, and a person keeps what was mirrored" in page
+    assert 'action="/actions/keep"' not in page
+    assert "Upstream has changed" not in (await mirror.site.get("/items/app")).text
+
+    assert (await mirror.act("release")).location == TAG
+    assert (await mirror.site.app.record.queue.outstanding()).due == 1
+    await mirror.act("keep")
+    assert "app:latest is not held." in (await mirror.site.get(TAG)).text
+
+
+async def test_what_upstream_has_changed_is_kept_or_released_through_the_api(mirror: Mirror) -> None:
+    api = "/items/app/tags/latest"
+    assert await done(mirror.site, f"{api}/keep") == {"kept": False}
+    await mirror.changes(tiny("three"))
+    assert json.loads((await mirror.site.get(f"/api/v1{api}", headers=bearer(READ_TOKEN))).text)["hold"] == "changed"
+    overview = json.loads((await mirror.site.get("/api/v1/overview", headers=bearer(READ_TOKEN))).text)
+    verdict = overview["verdict"]
+    assert (verdict["state"], verdict["tags"]["changed"]) == ("incomplete", 1)
+    assert await done(mirror.site, f"{api}/keep") == {"kept": True}
+    assert json.loads((await mirror.site.get(f"/api/v1{api}", headers=bearer(READ_TOKEN))).text)["hold"] == "kept"
+    assert await done(mirror.site, f"{api}/release") == {"released": True}
+    subject = f"{mirror.repository}:latest"
+    assert await audit(mirror.site) == [("token", "release", subject, 1), ("token", "keep", subject, 1)]

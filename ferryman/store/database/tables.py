@@ -21,13 +21,15 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    and_,
     literal_column,
     or_,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
 from ferryman.kinds import Depth
-from ferryman.store.records import ItemKey, Status
+from ferryman.store.records import HELD_CHANGED, ItemKey, Status
 from ferryman.versions import natural_order
 
 VERSION = "0004"  # of the schema below: the revision of the last migration
@@ -130,6 +132,8 @@ tags = Table(
     Column("upstream_since", UtcDateTime),  # since when upstream has `source_digest`, as far as known
     Column("quarantined_until", UtcDateTime),  # `source_digest` is not copied before; None: it may be
     Column("released_digest", String),  # upstream's digest that a person has let through
+    Column("kept_digest", String),  # upstream's digest that a person does not want
+    Column("holds_changes", Boolean),  # another digest than the mirrored one is not copied; NULL: it is
     UniqueConstraint("target", "tag"),
     CheckConstraint("status IN ('queued', 'running', 'synced', 'failed', 'skipped')", name="status"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
@@ -165,6 +169,25 @@ def item_columns(item: ItemKey) -> dict[str, str | None]:
         "source": item.source, "source_registry": item.source.partition("/")[0],
         "target": item.target, "target_registry": item.target.partition("/")[0],
     }  # fmt: skip
+
+
+def change_held(mirrored: ColumnElement[str] = tags.c.mirrored_digest) -> ColumnElement[bool]:
+    """Whether upstream's digest must not be copied over the mirrored one: never NULL. See `is_change_held`."""
+    digest = tags.c.source_digest
+    return and_(
+        digest.is_not(None), mirrored.is_not(None), digest != mirrored,
+        digest.is_distinct_from(tags.c.released_digest),
+        or_(tags.c.holds_changes.is_not_distinct_from(true()), digest.is_not_distinct_from(tags.c.kept_digest)),
+    )  # fmt: skip
+
+
+CHANGE_HELD = change_held()
+HELD = or_(tags.c.hold.is_not(None), CHANGE_HELD)  # nothing is copied over what the target has
+# Held until a person releases it; not what is being removed.
+RELEASABLE = or_(tags.c.hold == "rollback", and_(tags.c.hold.is_(None), CHANGE_HELD))
+# Held, and persons are told of it: those that a person keeps are settled.
+_put_back = tags.c.hold == literal_column("'rollback'", String)
+HELD_BACK = or_(_put_back, tags.c.reason == literal_column(f"'{HELD_CHANGED}'", String))
 
 
 def _partial(name: str, *columns: Column[object], where: ColumnElement[bool]) -> Index:
@@ -203,6 +226,7 @@ _partial(  # covers the grouping of failures by their causes
     where=tags.c.failed_at.is_not(None),
 )  # fmt: skip
 _partial("ix_tags_outdated", tags.c.target, tags.c.status, tags.c.mirrored_digest, where=OUTDATED)
+_partial("ix_tags_held", tags.c.target, tags.c.hold, tags.c.reason, where=HELD_BACK)
 _partial("ix_tags_unread", tags.c.target, tags.c.status, tags.c.failed_at, where=UNREAD)
 # A covering index for the summary: a million rows are counted without reading the table.
 Index("ix_tags_item", tags.c.target, tags.c.status, tags.c.synced_at, tags.c.gone_at)

@@ -1,4 +1,4 @@
-"""How many tags of each item are in which state: four queries for all items, each on a covering index."""
+"""How many tags of each item are in which state: five queries for all items, each on a covering index."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, ScalarSelect, func, select
 
 from ferryman.store.database.database import Transaction
-from ferryman.store.database.tables import OUTDATED, UNREAD, status_is, tags
+from ferryman.store.database.tables import HELD_BACK, OUTDATED, UNREAD, status_is, tags
 from ferryman.store.listing import STATUSES
 from ferryman.store.queries.targets import as_rows
 from ferryman.store.queue.item_queues import read_item_queues
@@ -29,6 +29,8 @@ class TagCounts:
     skipped: int = 0  # by a rule, or because there is nothing to copy
     gone: int = 0  # upstream no longer lists them, whatever their status
     unread: int = 0  # synced, and upstream's tag cannot be read now
+    put_back: int = 0  # a person has put them back, and nothing is copied over them
+    changed: int = 0  # synced; upstream has changed them, and nothing is copied until a person decides
     # Not synced, though the target has an earlier copy.
     outdated_queued: int = 0
     outdated_running: int = 0
@@ -82,6 +84,7 @@ async def read_counts(connection: Transaction, targets: Collection[str], now: da
         *await _queue(connection, targets, now),
         *await _outdated(connection, targets),
         *await _unread(connection, targets),
+        *await _held_back(connection, targets),
     ]:
         found[target] = replace(found[target], **changes)
     return found
@@ -131,6 +134,14 @@ async def _outdated(connection: Transaction, targets: Collection[str]) -> _Chang
 
 async def _unread(connection: Transaction, targets: Collection[str]) -> _Changes:
     query = select(tags.c.target, func.count().label("unread")).where(UNREAD, tags.c.target.in_(targets))
+    return [_named(row) for row in await connection.execute(query.group_by(tags.c.target))]
+
+
+async def _held_back(connection: Transaction, targets: Collection[str]) -> _Changes:
+    """Of both, the person's own decision counts."""
+    put_back = func.count().filter(tags.c.hold == "rollback")
+    numbers = [put_back.label("put_back"), (func.count() - put_back).label("changed")]
+    query = select(tags.c.target, *numbers).where(HELD_BACK, tags.c.target.in_(targets))
     return [_named(row) for row in await connection.execute(query.group_by(tags.c.target))]
 
 

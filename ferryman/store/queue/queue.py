@@ -52,6 +52,7 @@ from ferryman.clock import Clock
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
+    HELD,
     UNREAD,
     TagCondition,
     attempts,
@@ -629,7 +630,7 @@ def _to_requeue(
 
 def _requeued(parts: Collection[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     """Those of these tags that can be queued again."""
-    free = and_(not_(status_is("running")), tags.c.source_digest.is_not(None), tags.c.hold.is_(None))
+    free = and_(not_(status_is("running")), tags.c.source_digest.is_not(None), not_(HELD))
     return [and_(part, free) for part in parts]
 
 

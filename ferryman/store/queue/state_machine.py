@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ferryman.store.records import CANCELLED, QUARANTINE, PlannedTag, SeenTag, Status
+from ferryman.store.records import (
+    CANCELLED,
+    HELD_CHANGED,
+    KEPT,
+    QUARANTINE,
+    PlannedTag,
+    SeenTag,
+    Status,
+    is_change_held,
+)
 
 
 @dataclass(slots=True)
@@ -36,6 +45,8 @@ class TagState:
     upstream_since: datetime | None = None
     quarantined_until: datetime | None = None
     released_digest: str | None = None
+    kept_digest: str | None = None
+    holds_changes: bool | None = None
 
     def mark_listed(self, seen: SeenTag, now: datetime) -> None:
         """Upstream lists the tag. Fields that the list omits keep their values, unless the digest is another one."""
@@ -59,7 +70,10 @@ class TagState:
 
     def apply_plan(self, planned: PlannedTag, now: datetime) -> None:
         """Make the transition that the planner decided. A running tag keeps running."""
+        self.holds_changes = planned.holds_changes or None
         self._quarantine(planned, now)
+        if planned.action not in {"adopt", "skip"} and self._hold_back(planned):
+            return
         if self._is_newer_than(planned):
             return
         if planned.action == "copy" and self.source_digest is None:
@@ -72,6 +86,27 @@ class TagState:
             self._mark_unreadable(planned, now)
         elif planned.action != "wait":
             self._keep(adopt=planned.action == "adopt")
+
+    def _hold_back(self, planned: PlannedTag) -> bool:
+        """Take a tag out of the queue whose upstream digest must not be copied over the mirrored one.
+
+        Whatever the planner has said: another look may have found that digest since. True: nothing else is to be done.
+        """
+        if self.hold is not None or not self._is_change_held():
+            return False
+        if self.status == "running":
+            self.withdrawn = True
+            return True
+        if planned.action == "fail" and self.status != "queued":
+            return False
+        self._set_status("synced", KEPT if self.source_digest == self.kept_digest else HELD_CHANGED)
+        return planned.action != "fail"
+
+    def _is_change_held(self) -> bool:
+        return is_change_held(
+            self.source_digest, mirrored=self.mirrored_digest, released=self.released_digest, kept=self.kept_digest,
+            holds_changes=self.holds_changes,
+        )  # fmt: skip
 
     def _quarantine(self, planned: PlannedTag, now: datetime) -> None:
         """Hold the digest back until it is old enough, unless it was let through after the planner had read the tag."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     String,
+    and_,
     bindparam,
     case,
     cast,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ferryman.store.database.tables import status_is, tags
+from ferryman.store.database.tables import change_held, status_is, tags
 from ferryman.store.queue.first_due import DUE
 from ferryman.store.records import QUARANTINE, Outcome, Status
 
@@ -147,14 +148,23 @@ class End:
     failed: bool = False  # an attempt failed, for good or not
 
 
-def _end_statement(values: Values, *, withdrawn: Values, always: Values) -> ReturningUpdate[Any]:
-    """End a job under its lease: with `values`, unless it is withdrawn, or changed upstream (then: queued again)."""
+def _end_statement(
+    values: Values, *, withdrawn: Values, always: Values, mirrored: ColumnElement[str]
+) -> ReturningUpdate[Any]:
+    """End a job under its lease: with `values`, unless it is withdrawn, or changed upstream (then: queued again).
+
+    `mirrored`: the upstream digest that the target has then. What is held back is not queued again.
+    """
     changed = or_(
         tags.c.source_digest != bindparam("copied_digest"),
         tags.c.platforms.is_distinct_from(bindparam("copied_platforms", type_=String)),
     )
     now = bindparam("now", type_=tags.c.run_at.type)
-    choices = [(tags.c.withdrawn.is_(True), withdrawn), (changed, new_round("changed", now))]
+    choices = [
+        (tags.c.withdrawn.is_(True), withdrawn),
+        (and_(changed, change_held(mirrored)), SYNCED),  # the next look says why
+        (changed, new_round("changed", now)),
+    ]
     return (
         update(tags)
         .where(
@@ -184,10 +194,12 @@ END = _end_statement(
     },
     withdrawn=WITHDRAWN,
     always={},
+    mirrored=tags.c.mirrored_digest,
 )
 SUCCEED = _end_statement(
     SYNCED,
     withdrawn=SYNCED,
+    mirrored=bindparam("copied_digest", type_=String),
     always={
         "mirrored_digest": bindparam("copied_digest"),
         "mirrored_platforms": bindparam("copied_platforms", type_=String),

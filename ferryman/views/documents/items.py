@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from ferryman.items.model import Item, Order
-from ferryman.kinds import FreezeReason, ProbeMode, TransportName
+from ferryman.kinds import FreezeReason, OnChange, ProbeMode, TransportName
 from ferryman.operations.overview import ItemOverview
 from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.look_strips import LookAtItem
@@ -115,6 +115,8 @@ class RulesDocument(Document):
     pin: list[str] = Field(description="Patterns of tags that are always wanted.")
     order: Order = Field(description="By what tags count as the newest.")
     immutable: list[str] = Field(description="Patterns of tags that never move.")
+    on_change: OnChange = Field(description="What is done when upstream changes a version tag that was mirrored.")
+    versions: list[str] = Field(description="Patterns of these tags.")
     probe: ProbeMode = Field(description="How often it is asked whether tags have moved.")
     collapse: int = Field(description="Percent of the wanted tags of which upstream has to have so many; 0: any.")
     referrers: bool = Field(description="Whether signatures and the like are copied, too.")
@@ -128,7 +130,9 @@ class RulesDocument(Document):
         patterns = {name: [each.pattern for each in getattr(rules, name)] for name in ("include", "exclude", "pin")}
         return cls(
             limit=rules.limit, **patterns, order=rules.order, referrers=rules.referrers, probe=item.probe,
-            collapse=item.collapse, immutable=[each.pattern for each in item.immutable],
+            collapse=item.collapse,
+            immutable=[each.pattern for each in item.immutable], on_change=rules.on_change,
+            versions=[each.pattern for each in rules.versions],
             platforms=None if item.platforms is None else str(item.platforms), transport=item.transport,
         )  # fmt: skip
 

@@ -38,7 +38,8 @@ class TagHistoryDocument(Document):
     target: str = Field(description="The repository that it is mirrored to.")
     tag: str = Field(description="The tag's name.")
     hold: Hold | None = Field(
-        description="Why nothing is copied over it: `rollback`, until a person releases it; null: nothing holds it."
+        description="Why nothing is copied over it until a person releases it: `rollback`: it was put back; `changed`: "
+        "a version tag, and upstream has changed it; `kept`: likewise, and a person keeps it. null: nothing holds it."
     )
     held_at: Time | None = Field(description="Since when.")
     named: list[NamedDocument] = Field(description="What it named, oldest first.")
@@ -49,7 +50,7 @@ class TagHistoryDocument(Document):
         record = history.record
         named = [NamedDocument.of(each, period) for each in history.named]
         return cls(
-            item=record.item, target=record.target, tag=record.tag, hold=record.hold, held_at=record.held_at,
+            item=record.item, target=record.target, tag=record.tag, hold=record.held_by, held_at=record.held_since,
             named=named,
         )  # fmt: skip
 

@@ -46,7 +46,8 @@ class TagDocument(Document):
         description="When upstream was last asked for its digest; null: the list of tags has it, or the next look asks."
     )
     hold: Hold | None = Field(
-        description="Why nothing is copied over it: `rollback`, until a person releases it; null: nothing holds it."
+        description="Why nothing is copied over it until a person releases it: `rollback`: it was put back; `changed`: "
+        "a version tag, and upstream has changed it; `kept`: likewise, and a person keeps it. null: nothing holds it."
     )
     held_at: Time | None = Field(description="Since when.")
     finding: FindingKind | None = Field(
@@ -80,8 +81,8 @@ class TagDocument(Document):
             moved_at=record.moved_at,
             quarantined_until=record.quarantined_until if record.status == "queued" else None,
             probed_at=record.probed_at,
-            hold=record.hold,
-            held_at=record.held_at,
+            hold=record.held_by,
+            held_at=record.held_since,
             finding=record.finding,
         )
 

@@ -39,6 +39,10 @@ class CountsDocument(Document):
     missing: int = Field(description="Wanted, and the target has nothing of them.")
     outdated: int = Field(description="Wanted, and the target has an earlier copy.")
     unread: int = Field(description="Synced, and upstream's tag cannot be read now.")
+    put_back: int = Field(description="Persons have put them back, and nothing is copied over them.")
+    changed: int = Field(
+        description="Synced; upstream has changed these version tags, and nothing is copied until a person decides."
+    )
     skipped: int = Field(description="Not wanted, or there is nothing to copy.")
     gone: int = Field(description="Upstream no longer lists them.")
 

@@ -10,7 +10,7 @@ from ferryman.errors import ConfigurationError, TransferError
 from ferryman.item_names import named
 from ferryman.moments import parse_moment
 from ferryman.operations.rollback import REFUSALS, put_back
-from ferryman.operations.tag_history import chosen, release_tag, tag_history
+from ferryman.operations.tag_history import chosen, keep_tag, release_tag, tag_history
 from ferryman.operations.where import places
 from ferryman.store.queries.tag_history import TagHistory
 from ferryman.views.documents.base import Document
@@ -81,10 +81,23 @@ class ReleasedDocument(Document):
 
 @post("/items/{name}/tags/{tag}/release", problems=NO_ITEM)
 async def release(request: web.Request, parameters: TagParameters) -> ReleasedDocument:
-    """Let what upstream has now be copied, after a rollback, or though it is in quarantine."""
+    """Let what upstream has now be copied: after a rollback, after a change of a version tag, or though it is young."""
     tag = await named_tag(request, parameters)
     released = await release_tag(context(request).record, tag.target, tag.tag, actor=acting(request))
     return ReleasedDocument(released=released)
+
+
+class KeptDocument(Document):
+    """A tag that is kept as it was mirrored."""
+
+    kept: bool = Field(description="false: it is not held because upstream has changed it.")
+
+
+@post("/items/{name}/tags/{tag}/keep", problems=NO_ITEM)
+async def keep(request: web.Request, parameters: TagParameters) -> KeptDocument:
+    """Keep what was mirrored of a version tag that upstream has changed; another change holds it again."""
+    tag = await named_tag(request, parameters)
+    return KeptDocument(kept=await keep_tag(context(request).record, tag.target, tag.tag, actor=acting(request)))
 
 
 class WhereParameters(Parameters):
@@ -131,4 +144,4 @@ def _moment(request: web.Request, text: str | None, place: Literal["query", "bod
         raise Invalid([Mistake(place, "at", str(error))]) from None
 
 
-ENDPOINTS = (get_tag_history, rollback, release, where)
+ENDPOINTS = (get_tag_history, rollback, release, keep, where)

@@ -17,7 +17,7 @@ from ferryman.operations.pauses import pause_work, resume_work
 from ferryman.operations.requeue import Requeued, requeue_tags
 from ferryman.operations.rollback import put_back
 from ferryman.operations.subjects import registries_of
-from ferryman.operations.tag_history import release_tag, tag_history
+from ferryman.operations.tag_history import keep_tag, release_tag, tag_history
 from ferryman.operations.verify import request_verification
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
@@ -47,8 +47,8 @@ async def _requeue(request: web.Request) -> web.StreamResponse:
 
 def _requeued(result: Requeued) -> str:
     sentences = [ngettext("%(n)s tag queued.", "%(n)s tags queued.", result.queued) % {"n": number(result.queued)}]
-    if result.put_back:
-        sentences.append(_("A person has put it back: release it first."))
+    if result.held:
+        sentences.append(_("It is held: release it first."))
     if result.unreadable:
         text = ngettext(
             "%(n)s tag could not be read upstream: every look tries that again.",
@@ -197,6 +197,14 @@ async def _release_item(request: web.Request, item: Named) -> web.StreamResponse
     return await _go_back(request, text % {"item": item.name})
 
 
+async def _keep(request: web.Request) -> web.StreamResponse:
+    fields = await _fields(request)
+    item, tag = item_named(request, fields.get("item", "")), fields.get("tag", "")
+    kept = await keep_tag(context(request).record, item.target, tag, actor=_name(request))
+    text = _("%(tag)s stays as it is, until upstream changes it again.") if kept else _("%(tag)s is not held.")
+    return await _go_back(request, text % {"tag": f"{item.name}:{tag}"})
+
+
 async def _try_login(request: web.Request) -> web.StreamResponse:
     registry = (await _fields(request)).get("registry", "")
     if registry not in registries_of(all_items(request)):
@@ -239,5 +247,6 @@ ROUTES = (
     Route("POST", "/actions/cancel", _cancel, needs="act"),
     Route("POST", "/actions/rollback", _rollback, needs="act"),
     Route("POST", "/actions/release", _release, needs="act"),
+    Route("POST", "/actions/keep", _keep, needs="act"),
     Route("POST", "/actions/try-login", _try_login, needs="act"),
 )

@@ -35,6 +35,8 @@ _ACTIONS: Mapping[ActionName, str] = {
     "resume": N_("resumed"),
     "cancel": N_("stopped a copy"),
     "release": N_("released"),
+    "keep": N_("kept what was mirrored"),
+    "rollback": N_("put back"),
     "look": N_("asked for a look"),
     "forget": N_("forgot"),
     "try-login": N_("tried the login"),
