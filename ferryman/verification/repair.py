@@ -38,8 +38,9 @@ class Repair:
     async def repair(self, target: Repository, held: MirroredTag, damage: Damage) -> Checked:
         """What came of it, to be recorded by the caller. Raises StoreError, and TransferError."""
         await self._correct_record(target, damage)
-        if held.held:  # upstream has something else, which nobody has released
-            return Checked(held, damage, "restored" if await self._restore(target, held) else "lost")
+        if held.held:  # upstream's tag names something else, which nobody has released; it may have this digest, too
+            restored = await self._restore(target, held, also=Repository.parse(held.source))
+            return Checked(held, damage, "restored" if restored else "lost")
         upstream = await self._upstream(held)
         if not isinstance(upstream, Permanent):
             return Checked(held, damage, "queued", moved=upstream == "moved")
@@ -76,8 +77,8 @@ class Repair:
                 raise
         return "unknown"
 
-    async def _restore(self, target: Repository, held: MirroredTag) -> bool:
-        """Put the tag back from this repository, or from another one of its registry that has the image.
+    async def _restore(self, target: Repository, held: MirroredTag, *, also: Repository | None = None) -> bool:
+        """Put the tag back from this repository, or from another one of its registry that has the image, or `also`.
 
         False: none has it. Raises TransferError if that cannot be told of all.
         """
@@ -85,10 +86,11 @@ class Repair:
             return False
         holders = (await self._blobs.holders(target.registry, [held.digest], kind="manifest")).get(held.digest, set())
         others = sorted(holders - {target.name})[:_MOST_HOLDERS]
+        repositories = [Repository(target.registry, name) for name in (target.name, *others)]
         failure: TransferError | None = None
-        for name in (target.name, *others):
+        for repository in [*repositories, also] if also else repositories:
             try:
-                if await self._take_from(Repository(target.registry, name), target, held.tag, held.digest):
+                if await self._take_from(repository, target, held.tag, held.digest):
                     return True
             except (RateLimited, LoginRefused):
                 raise

@@ -54,11 +54,12 @@ class Site:
         await self.enqueue({tag: made.digest for tag, made in images.items()}, name=name)
         await self.copy()
 
-    async def enqueue(self, digests: Mapping[str, str], *, name: str | None = None) -> None:
+    async def enqueue(self, digests: Mapping[str, str], *, name: str | None = None, held: bool = False) -> None:
+        """A look finds these. `held`: `on_change: hold` applies to them."""
         now, key = self.workplace.clock.now(), ItemKey("app", str(self.source), str(self.repository(name)), "all")
         await self.workplace.queue.apply(
             key, [SeenTag(tag, digest, now) for tag, digest in digests.items()], gone=(),
-            planned=[PlannedTag(tag, "copy", "new", rank) for rank, tag in enumerate(digests)],
+            planned=[PlannedTag(tag, "copy", "new", rank, holds_changes=held) for rank, tag in enumerate(digests)],
             walk=Walk(now, now, "rules"),
         )  # fmt: skip
 

@@ -241,3 +241,30 @@ async def test_what_a_person_has_put_back_is_never_repaired_from_upstream(site: 
 
     assert site.names("1") == old.digest
     assert await site.workplace.queue.claim() is None
+
+
+async def test_what_is_held_for_a_change_is_repaired_by_its_digest_and_never_by_upstreams_tag(site: Site) -> None:
+    old, new = tiny("old"), tiny("new")
+    await site.mirror({"1.2.3": old})
+    push(site.upstream.url, site.name, "1.2.3", new)
+    await site.enqueue({"1.2.3": new.digest}, held=True)
+    site.lose_tag("1.2.3")
+    site.lose_manifest(old.digest)
+
+    assert await site.verify(repair="missing") == {"1.2.3": "missing restored"}
+
+    assert site.names("1.2.3") == old.digest
+    assert await site.copy() == 0
+
+
+async def test_what_is_held_and_nobody_has_any_more_is_told_as_lost(site: Site) -> None:
+    old, new = tiny("old"), tiny("new")
+    await site.mirror({"1.2.3": old})
+    await site.enqueue({"1.2.3": new.digest}, held=True)
+    site.lose_tag("1.2.3")
+    site.lose_manifest(old.digest)
+    site.upstream.remove(f"repositories/{site.name}/_manifests/revisions")
+
+    assert await site.verify(repair="missing") == {"1.2.3": "missing lost"}
+
+    assert await site.copy() == 0
