@@ -21,7 +21,7 @@ from ferryman.settings import Settings
 @click.argument("what", metavar="ITEM:TAG", shell_complete=complete_items)
 @items_option
 def command(what: str, items: Path | None) -> None:
-    """Keep what was mirrored of a tag that upstream has changed, until it changes again."""
+    """Keep what was mirrored of a tag that upstream has changed."""
     sys.exit(run(keep(load_settings(items), what)))
 
 
