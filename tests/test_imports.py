@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resume": RECORD,
     "requeue": RECORD,
     "cancel app:none": RECORD,
+    "keep app:1.0": RECORD,
     "history app:1.0": TABLES,
     "rollback app:1.0": RECORD | {"aiohttp"},
     "release app:1.0": RECORD,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, not_, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import (
@@ -27,6 +27,7 @@ from ferryman.store.queue.pauses import touches
 from ferryman.store.records import HELD_CHANGED, Freeze
 
 _NAMES = 3  # of tags, as examples
+_WANTED = tags.c.status.in_(("synced", "queued", "running", "failed"))
 _MOST_CHANGES = 10_000  # digests that are read at once: the rest is told of later
 
 
@@ -226,7 +227,7 @@ class Conditions:
             select(digests.c.id, tags.c.target, tags.c.item, tags.c.tag, digests.c.at)
             .join_from(digests, tags)
             .where(digests.c.id > after, digests.c.id > start, digests.c.side == "source", digests.c.at >= since)
-            .where(before != digests.c.digest, tags.c.reason.is_distinct_from(HELD_CHANGED), not_(status_is("skipped")))
+            .where(before != digests.c.digest, tags.c.reason.is_distinct_from(HELD_CHANGED), _WANTED)
             .order_by(digests.c.id)
             .limit(_MOST_CHANGES)
         )

@@ -12,7 +12,7 @@ from tests.items.support import complaints, read
 
 ITEMS = "items: [{source: quay.io/a/b, target: r.io/x}]\n"
 SECRET = "dingtalk://0123456789abcdef"
-EVENTS = "incomplete, damaged, frozen, login, unreachable, stalled, disk, changed, recovered, failures, all"
+EVENTS = "incomplete, damaged, frozen, held, login, unreachable, stalled, disk, changed, recovered, failures, all"
 APPRISE = "expected a URL of apprise, such as dingtalk://TOKEN/ or mailto://user:password@example.com"
 WEB = "expected http:// or https://, a host, and perhaps a path, such as https://hc-ping.com/…"
 
