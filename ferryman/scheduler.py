@@ -289,7 +289,7 @@ class Scheduler:
                 self._events.emit(replace(looked, seconds=self._clock.monotonic() - began))
 
         await for_each_by_owner(items, one, at_once=_ITEMS_AT_ONCE, owner=lambda item: item.source.registry)
-        return Cycle(enqueued, failed, noted.unread, frozenset(paused), noted.changed)
+        return Cycle(enqueued, failed, tuple(noted.unread), frozenset(paused), tuple(noted.changed))
 
     async def _unpaused_hosts(self, items: Iterable[Item]) -> set[str]:
         """The registries of the items that no person has paused."""

@@ -78,7 +78,7 @@ async def test_a_version_tag_that_has_changed_is_held_and_told_of_once(
     assert (await world.claim()).tag == "latest"
     assert await world.queue.claim() is None
     again = await world.cycle(HELD)
-    assert again.changed == []
+    assert again.changed == ()
     (line,) = [line for line in read_log() if line["event"] == "version_tags_changed"]
     assert (line["tags"], line["number"], line["level"]) == ("1.2.3", 1, "warning")
     assert "held" in line["message"]
@@ -102,7 +102,7 @@ async def test_what_is_warned_of_is_copied(
     cycle = await world.cycle(WARNED)
     assert [(each.tag, each.held) for each in cycle.changed] == [("1.2.3", False)]
     assert await world.copy_everything() == 2
-    assert (await world.cycle(WARNED)).changed == []
+    assert (await world.cycle(WARNED)).changed == ()
     assert [line["tags"] for line in read_log() if line["event"] == "version_tags_changed"] == ["1.2.3"]
 
 
@@ -119,7 +119,7 @@ async def test_nothing_is_told_of_what_may_change(
     await world.cycle(WARNED)
     await world.copy_everything()
     shelf.push("1.2.3", "3")
-    assert (await world.cycle(replace(PAUSE, rules=Rules(on_change="copy")))).changed == []
+    assert (await world.cycle(replace(PAUSE, rules=Rules(on_change="copy")))).changed == ()
     assert await world.copy_everything() == 1
     assert "version_tags_changed" not in [line["event"] for line in read_log()]
 
@@ -152,7 +152,7 @@ async def test_what_is_kept_is_told_of_again_when_it_changes_again(world: World,
     assert not await keep(world, "latest")
     assert await keep(world)
     for rules in (HELD, replace(PAUSE, rules=Rules(on_change="copy"))):
-        assert (await world.cycle(rules)).changed == []
+        assert (await world.cycle(rules)).changed == ()
         kept = await record(world)
         assert (kept.status, kept.reason, kept.held_by) == ("synced", "kept", "kept")
         assert await world.queue.requeue(targets=[TARGET], tag="1.2.3", intent=BY_ME) == 0
