@@ -116,7 +116,7 @@ class PruneScene(Scene):
 
     async def cycle(self) -> None:
         """What a service does every six hours."""
-        await self.pruner.finish(())
+        await self.finish()
         await self.look()
         await self.prune()
         await self.copy()
@@ -136,13 +136,9 @@ class PruneScene(Scene):
     async def remove_now(self) -> Pruned:
         return await self.remove(await self.outlook(at_once=True))
 
-    async def take_over(self) -> None:
-        """A process was killed: another one does what it has left."""
-        self.proxy.mend()
-        self.restart()
+    async def finish(self) -> None:
+        await super().finish()
         await self.pruner.finish(())
-        self.clock.advance(2 * 3600)
-        await self.expiry.run()
 
     # What there is
 

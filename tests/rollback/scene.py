@@ -107,10 +107,14 @@ class Scene:
         self.proxy.mend()
         self.restart()
         await self.queue.reclaim([self.queue_owner])
-        await self.rollback.finish(held_locks=())
+        await self.finish()
         self.clock.advance(2 * 3600)
         await self.copy()
         await self.expiry.run()
+
+    async def finish(self) -> None:
+        """What comes before each cycle."""
+        await self.rollback.finish(held_locks=())
 
     # Persons
 

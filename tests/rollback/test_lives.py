@@ -13,23 +13,24 @@ import pytest
 from ferryman.store.queries.tag_history import read_tag_history
 from tests.rollback.scene import PERIOD, Fate, Scene, version
 
-TAGS = ("1", "2", "latest")
 STEPS = 30
 
 
 class Life:
     """What happens, by chance, and what has to hold after it."""
 
+    TAGS: tuple[str, ...] = ("1", "2", "latest")
+
     def __init__(self, scene: Scene, seed: int) -> None:
         self.scene = scene
         self.seed = seed
         self.chance = random.Random(seed)
         self.held: dict[str, str] = {}  # tags that are put back, and on what
-        self.named: dict[str, dict[str, datetime]] = {tag: {} for tag in TAGS}  # when each last named it
+        self.named: dict[str, dict[str, datetime]] = {tag: {} for tag in self.TAGS}  # when each last named it
 
     async def step(self) -> None:
         kind = self.chance.choice(("publish", "publish", "put back", "release", "time", "requeue"))
-        tag = self.chance.choice(TAGS)
+        tag = self.chance.choice(self.TAGS)
         await {"publish": self.publish, "put back": self.put_back, "release": self.release, "time": self.time,
                "requeue": self.requeue}[kind](tag)  # fmt: skip
         await self.check()
@@ -56,7 +57,7 @@ class Life:
 
     async def release(self, tag: str) -> None:
         if await self.scene.release(tag):
-            del self.held[tag]
+            self.held.pop(tag, None)
         await self.perhaps_killed(self.scene.copy())
 
     async def time(self, _: str) -> None:
@@ -70,27 +71,38 @@ class Life:
             return False
         fate: Fate = self.chance.choice(("lost", "deaf"))
         hit = await self.scene.killed(work, self.chance.randrange(1, 12), fate)
-        for tag in TAGS:  # nobody has mended anything yet
-            if self.named[tag]:
+        for tag in self.TAGS:  # nobody has mended anything yet
+            if self.must_be_there(tag):
                 assert self.scene.names(tag) is not None
+        self.assert_kept()
         await self.scene.take_over()
         return hit
+
+    def must_be_there(self, tag: str) -> bool:
+        """Whether nothing may take the tag from the target."""
+        return bool(self.named[tag])
+
+    def assert_kept(self) -> set[str | None]:
+        """What each tag named in the last 90 days can be pulled. Returns all that can be."""
+        found = {self.scene.names(tag) for tag in self.scene.tags()}
+        for tag in self.TAGS:
+            for digest, until in self.named[tag].items():
+                if self.scene.clock.now() - until < PERIOD:
+                    assert digest in found, f"{tag} named {digest} at {until}"
+        return found
 
     async def check(self) -> None:
         scene, now = self.scene, self.scene.clock.now()
         await scene.assert_true()
-        found = {scene.names(tag) for tag in scene.tags()}
-        for tag in TAGS:
+        for tag in self.TAGS:
             async with scene.database.read() as connection:
                 history = await read_tag_history(connection, str(scene.target), tag, now)
             for named in history.named if history else ():
                 until = named.until or now
                 self.named[tag][named.digest] = max(until, self.named[tag].get(named.digest, until))
-            for digest, until in list(self.named[tag].items()):
-                if now - until < PERIOD:
-                    assert digest in found, f"{tag} named {digest} at {until}"
-                elif digest not in found:
-                    del self.named[tag][digest]
+        found = self.assert_kept()
+        for tag in self.TAGS:
+            self.named[tag] = {digest: until for digest, until in self.named[tag].items() if digest in found}
             if tag in self.held:
                 assert scene.names(tag) == self.held[tag]
 
