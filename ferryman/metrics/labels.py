@@ -4,7 +4,7 @@ Each value of a label is a time series, which Prometheus keeps for weeks. So nam
 as `other`, and what strangers send (status codes, hosts) is compared with what is known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ferryman import errors
 from ferryman.items.model import Configuration, Item
@@ -46,25 +46,28 @@ def registries_of(configuration: Configuration) -> list[str]:
     return list(dict.fromkeys([*named, *configuration.registries]))[:MOST_REGISTRIES]
 
 
-class RegistryLabels:
-    """The labels of registries for counters, which outlive a reload of items.yml: so the limit is for all time."""
+class LastingLabels:
+    """Labels of registries or items for counters, which outlive a reload of items.yml: so the limit is for all time."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Callable[[Configuration], Iterable[str]], *, most: int) -> None:
+        """`names`: returns those that items.yml names. `most`: so many have labels of their own."""
+        self._names = names
+        self._most = most
         self._labels: dict[str, str] = {}
         self._added: Configuration | None = None
 
     def add(self, configuration: Configuration) -> None:
-        """Give the registries of this items.yml labels of their own, as far as the limit allows. Idempotent."""
+        """Give the names of this items.yml labels of their own, as far as the limit allows. Idempotent."""
         if configuration is self._added:
             return
         self._added = configuration
-        for registry in registries_of(configuration):
-            if len(self._labels) < MOST_REGISTRIES:
-                self._labels.setdefault(registry, shown(registry))
+        for name in self._names(configuration):
+            if len(self._labels) < self._most:
+                self._labels.setdefault(name, shown(name))
 
-    def of(self, registry: str) -> str:
-        """OTHER: a host that items.yml does not name, or one beyond the limit."""
-        return self._labels.get(registry, OTHER)
+    def of(self, name: str) -> str:
+        """OTHER: one that items.yml does not name, or beyond the limit."""
+        return self._labels.get(name, OTHER)
 
 
 def method_of(method: str) -> str:

@@ -11,9 +11,18 @@ from ferryman.events import (
     JobEnded,
     RequestDone,
     RequestRetried,
+    TagPruned,
 )
 from ferryman.items.model import Configuration
-from ferryman.metrics.labels import RegistryLabels, cause_of, method_of, status_of
+from ferryman.metrics.labels import (
+    MOST_ITEMS,
+    MOST_REGISTRIES,
+    LastingLabels,
+    cause_of,
+    method_of,
+    registries_of,
+    status_of,
+)
 
 _COPY = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800)  # seconds: a base image to a model of 100 GB
 _LOOK = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)  # seconds: one page to 100,000 tags with their digests
@@ -27,7 +36,8 @@ class WorkMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, configuration: Callable[[], Configuration]) -> None:
         self._configuration = configuration
-        self._labels = RegistryLabels()
+        self._registries = LastingLabels(registries_of, most=MOST_REGISTRIES)
+        self._items = LastingLabels(_items_of, most=MOST_ITEMS)
         self._attempts = Counter(
             "ferryman_attempts",
             "Attempts at copying a tag that ended in this process, by outcome and cause.",
@@ -92,6 +102,12 @@ class WorkMetrics:
             ["registry"],
             registry=registry,
         )
+        self._pruned = Counter(
+            "ferryman_pruned_tags",
+            "Tags that the rules no longer wanted, and that were removed from their targets.",
+            ["item"],
+            registry=registry,
+        )
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
@@ -117,6 +133,9 @@ class WorkMetrics:
                 self._look(event)
             case CycleEnded():
                 self._cycles.labels(event.outcome).observe(event.seconds)
+                self._show_pruned_items()
+            case TagPruned():
+                self._pruned.labels(self._item(event.item)).inc()
 
     def _request(self, event: RequestDone) -> None:
         registry = self._label(event.registry)
@@ -138,9 +157,23 @@ class WorkMetrics:
         if event.outcome == "failed":
             self._look_failures.labels(cause_of(event.error_kind)).inc()
 
+    def _show_pruned_items(self) -> None:
+        """Before anything of them is removed, which a cycle's end comes before."""
+        for item in self._configuration().items:
+            if item.prune is not None:
+                self._pruned.labels(self._item(item.name))
+
+    def _item(self, name: str) -> str:
+        self._items.add(self._configuration())
+        return self._items.of(name)
+
     def _label(self, registry: str) -> str:
-        self._labels.add(self._configuration())
-        return self._labels.of(registry)
+        self._registries.add(self._configuration())
+        return self._registries.of(registry)
+
+
+def _items_of(configuration: Configuration) -> list[str]:
+    return [item.name for item in configuration.items]
 
 
 def _outcome(event: JobEnded) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, JobInfo, RequestDone, RequestRetried
+from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, JobInfo, RequestDone, RequestRetried, TagPruned
 from tests.metrics.conftest import Bench
 
 _JOB = JobInfo("token", "etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", "v3.5.0", 1)
@@ -15,6 +15,7 @@ _EVENTS: tuple[Event, ...] = (
     JobEnded(_JOB, "again", "slow down", "unreachable", retry_at=datetime(2026, 1, 1, tzinfo=UTC)),
     ItemLooked("etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", "failed", error_kind="not-found"),
     CycleEnded("done", 3, seconds=100),
+    TagPruned("etcd", "registry.example.com/mirror/etcd", "v3.5.0", None, "beyond-limit", None),
 )
 
 

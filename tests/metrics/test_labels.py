@@ -5,7 +5,7 @@ from ferryman.metrics.labels import (
     MOST_ITEMS,
     MOST_REGISTRIES,
     OTHER,
-    RegistryLabels,
+    LastingLabels,
     by_target,
     cause_of,
     method_of,
@@ -42,13 +42,13 @@ def test_registries_are_those_of_items_yml() -> None:
 
 
 def test_a_host_that_items_yml_does_not_name_is_another_one() -> None:
-    labels = RegistryLabels()
+    labels = LastingLabels(registries_of, most=MOST_REGISTRIES)
     labels.add(Configuration((item(1),), {}))
     assert [labels.of(host) for host in ("quay.io", "evil.example.com")] == ["quay.io", OTHER]
 
 
 def test_reloading_items_yml_again_and_again_makes_no_more_labels_than_the_limit() -> None:
-    labels, names = RegistryLabels(), set[str]()
+    labels, names = LastingLabels(registries_of, most=MOST_REGISTRIES), set[str]()
     for number in range(MOST_REGISTRIES * 2):
         labels.add(Configuration((item(number, source=f"host{number}.example.com"),), {}))
         names.add(labels.of(f"host{number}.example.com"))

@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, JobInfo, RequestDone, RequestRetried
-from tests.metrics.conftest import Bench
+from ferryman.events import CycleEnded, Event, ItemLooked, JobEnded, JobInfo, RequestDone, RequestRetried, TagPruned
+from ferryman.items.model import Configuration, PruneRules
+from ferryman.metrics.labels import OTHER
+from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.test_events import EACH
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = JobInfo("token", "etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", "v3.5.0", 1)
+PRUNED = TagPruned("etcd", "registry.example.com/mirror/etcd", "v3.5.0", None, "beyond-limit", None)
 LOOKED = ItemLooked("etcd", "quay.io/coreos/etcd", "registry.example.com/mirror/etcd", "looked", seconds=0.4)
 
 
@@ -81,6 +84,16 @@ async def test_requests_and_their_retries(bench: Bench) -> None:
     assert samples("ferryman_request_retries_total", registry="quay.io") == 1
 
 
+async def test_removed_tags_count_by_item_from_zero(bench: Bench) -> None:
+    bench.configuration = Configuration((replace(ETCD, prune=PruneRules()), NGINX), {})
+    bench.events.emit(CycleEnded("done", 2))
+    assert (await bench.samples()).of("ferryman_pruned_tags_total", "item") == {"etcd": 0}
+    for event in (PRUNED, PRUNED, replace(PRUNED, item="nginx"), replace(PRUNED, item="former")):
+        bench.events.emit(event)
+    counted = (await bench.samples()).of("ferryman_pruned_tags_total", "item")
+    assert counted == {"etcd": 2, "nginx": 1, OTHER: 1}
+
+
 async def test_what_strangers_send_makes_no_series_without_end(bench: Bench) -> None:
     """Hosts, methods, statuses, causes, tags and items that nobody knows."""
     for number in range(1000):
@@ -92,6 +105,7 @@ async def test_what_strangers_send_makes_no_series_without_end(bench: Bench) -> 
             JobEnded(job, "failed", "no", f"kind{number}"),
             JobEnded(job, "synced", bytes_moved=1, bytes_reused=1),
             replace(LOOKED, item=f"item{number}", outcome="failed", error_kind=f"kind{number}"),
+            replace(PRUNED, item=f"item{number}"),
         ):
             bench.events.emit(event)
     samples = await bench.samples()
