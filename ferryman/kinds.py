@@ -51,8 +51,9 @@ PruneBlock = Literal[
 ImageRole = Literal["source", "target"]  # in a Docker Engine: pulled and cached; tagged only for the time of a push
 # What a message can be about. `recovered`: the end of what else the same URL is told.
 NotifyEvent = Literal[
-    "incomplete", "damaged", "frozen", "held", "login", "unreachable", "stalled", "disk", "changed", "recovered"
-]
+    "incomplete", "damaged", "frozen", "held", "login", "unreachable", "stalled", "disk", "changed", "prune",
+    "recovered",
+]  # fmt: skip
 LanguageCode = Literal["en", "zh"]
 ProbeMode = Literal["learned", "always"]  # how often upstream is asked whether a tag has moved
 ProbeReason = Literal[  # how often upstream is asked for one tag, and why

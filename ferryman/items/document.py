@@ -571,8 +571,8 @@ class RecipientKeys(_Strict):
     )
     events: EventNames | None = Field(
         None,
-        description="What is told: incomplete, login, unreachable, stalled, disk, changed, recovered, "
-        "or failures (all but changed), or all.",
+        description="What is told: incomplete, damaged, frozen, held, login, unreachable, stalled, disk, changed, "
+        "prune, recovered, or failures (all but changed and prune), or all.",
         json_schema_extra={"default": "failures"},
     )
     lang: LanguageCode | None = Field(None, description="The messages' language.", json_schema_extra={"default": "en"})

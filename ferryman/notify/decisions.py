@@ -1,10 +1,14 @@
-"""Decide what is told when, purely: told once, again after a day, and once when it is over."""
+"""Decide what is told when, purely: told once, again after a day, and once when it is over.
+
+News are not told again after a day, but when there is more.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ferryman.items.model import Recipient
+from ferryman.kinds import NotifyEvent
 from ferryman.notify.causes import Cause
 from ferryman.store.notices import Notice, Phase
 
@@ -14,6 +18,7 @@ _AGAIN = timedelta(days=1)
 _GATHERED = timedelta(minutes=15)
 _KEPT = timedelta(days=1)  # a notice that is over, so that the gathering knows it
 _SKEW = timedelta(minutes=1)  # between the clocks of two machines
+_NEWS: frozenset[NotifyEvent] = frozenset({"changed", "prune"})  # their notices say what has been told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ def decide(notices: Iterable[Notice], causes: Collection[Cause], subjects: Colle
         before = known.get(cause.key)
         if (phase := _phase(cause, before, begun, now)) is not None:
             told.append((_notice(cause, before, now), phase))
-        elif before is not None and before.over_at is None and cause.is_certain and cause.event != "changed":
-            changed.append(replace(before, facts=cause.facts))
+        elif before is not None and before.over_at is None and cause.is_certain:
+            changed.append(before if cause.event in _NEWS else replace(before, facts=cause.facts))
     current = {cause.key for cause in causes}
     for notice in known.values():
         is_over = notice.over_at is None and notice.event != "changed" and notice.key not in current
@@ -63,7 +68,16 @@ def _phase(cause: Cause, before: Notice | None, begun: Mapping[str, datetime], n
     """What to tell of a cause that is there; None: nothing now."""
     if before is None or before.over_at is not None or cause.event == "changed":
         return "began" if cause.is_certain and _is_past(begun.get(cause.group), _GATHERED, now) else None
+    if cause.event == "prune":
+        has_more = _has_more(cause, before, now)
+        return "began" if has_more and _is_past(begun.get(cause.group), _GATHERED, now) else None
     return "again" if cause.is_certain and _is_past(before.told_at, _AGAIN, now) else None
+
+
+def _has_more(cause: Cause, before: Notice, now: datetime) -> bool:
+    """Whether something has come since it was told. What a clock that was ahead has noted counts once it is mended."""
+    last, told, present = cause.facts["last"], before.facts["last"], (now + _SKEW).timestamp()
+    return last <= present and not last <= told <= present
 
 
 def _notice(cause: Cause, before: Notice | None, now: datetime) -> Notice:

@@ -11,7 +11,16 @@ from ferryman.errors import Collapsed
 from ferryman.items.model import Configuration, Item
 from ferryman.notify.causes import Cause
 from ferryman.settings import Schedule
-from ferryman.store.conditions import Change, Conditions, FailedItem, FailedLookup, HeldItem, Progress, RefusedLogin
+from ferryman.store.conditions import (
+    Change,
+    Conditions,
+    FailedItem,
+    FailedLookup,
+    HeldItem,
+    MarkedItem,
+    Progress,
+    RefusedLogin,
+)
 from ferryman.store.queries.findings import DamagedTags
 from ferryman.store.records import Freeze
 
@@ -53,6 +62,7 @@ class Evaluation:
             *_frozen(await self._conditions.frozen(), items),
             *_damaged(await self._conditions.damaged_tags(), items),
             *_held(await self._conditions.held_items(), items),
+            *_marked(await self._conditions.marked_items(), items),
             *self._stalled(await self._conditions.progress(now), now, is_explained=bool(told)),
             *await self._disk(now),
             *await self._changed(items, last_change, now),
@@ -176,6 +186,17 @@ def _held(found: Sequence[HeldItem], items: Mapping[str, Item]) -> Iterator[Caus
             name = items[each.target].name
             facts = {"item": name, "target": each.target, "tags": each.tags, "names": list(each.names)}
             yield Cause(f"held {each.target}", "held", each.target, each.since, facts)
+
+
+def _marked(found: Sequence[MarkedItem], items: Mapping[str, Item]) -> Iterator[Cause]:
+    """An item's tags that are to leave its target are one cause."""
+    for each in found:
+        if each.target in items and items[each.target].prune is not None:
+            facts = {
+                "item": items[each.target].name, "target": each.target, "tags": each.tags, "names": list(each.names),
+                "due": each.due_at.timestamp(), "last": each.last_at.timestamp(),
+            }  # fmt: skip
+            yield Cause(f"prune {each.target}", "prune", each.target, each.since, facts)
 
 
 def _incomplete_item(reason: FailedItem | FailedLookup, tags: FailedItem | None, *, is_certain: bool) -> Cause:

@@ -5,12 +5,13 @@ A message is short enough for the strictest service (WeCom: 2,048 bytes), and it
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ferryman.i18n.formats import size
 from ferryman.i18n.languages import languages
 from ferryman.i18n.texts import _, ngettext, using
+from ferryman.items.model import FAILURES
 from ferryman.kinds import LanguageCode
 from ferryman.notify.messages import Message
 from ferryman.notify.neutral import neutralised
@@ -46,7 +47,7 @@ def message(deliveries: Sequence[Delivery], language: LanguageCode, *, page: str
     """One message about all of this. `page`: the address of Ferryman's page."""
     with using(languages()[language]):
         blocks = list(_blocks(deliveries))
-        failed = any(each.phase != "over" and each.event != "changed" for each in deliveries)
+        failed = any(each.phase != "over" and each.event in FAILURES for each in deliveries)
         return Message(_title(blocks), _body(blocks, page), failed)
 
 
@@ -118,6 +119,7 @@ def _urgency(delivery: Delivery) -> tuple[bool, int]:
         "incomplete",
         "damaged",
         "held",
+        "prune",
         "changed",
         "recovered",
     )
@@ -132,7 +134,7 @@ def _block(group: Sequence[Delivery]) -> _Block:
     headline, lines = _begun(group)
     if first.phase == "again":
         headline = _("still: %(headline)s") % {"headline": headline}
-    if first.event != "changed":
+    if first.event in FAILURES:
         lines = (_("Since %(time)s.") % {"time": _time(since)}, *lines)
     return _Block(headline, tuple(lines), _path(group))
 
@@ -151,7 +153,7 @@ def _path(group: Sequence[Delivery]) -> str:
             return cause_path(first.facts["kind"], registry)
         case "stalled":
             return "/waiting"
-        case "changed" | "frozen" | "held" if target:
+        case "changed" | "frozen" | "held" | "prune" if target:
             return item_path(target)
     return "/"
 
@@ -177,7 +179,7 @@ def _begun(group: Sequence[Delivery]) -> tuple[str, tuple[str, ...]]:
             free = size(int(facts["free"]))
             return _("only %(size)s are free on the state database's disk") % {"size": free}, (_(OWN_DISK),)
         case event:
-            of_item = {"damaged": _damaged, "frozen": _frozen, "held": _held}
+            of_item = {"damaged": _damaged, "frozen": _frozen, "held": _held, "prune": _prune}
             return of_item.get(event, _changed)(facts)
 
 
@@ -238,6 +240,20 @@ def _held(facts: Any) -> tuple[str, tuple[str, ...]]:
     return headline % {"item": _plain(facts["item"]), "n": tags}, (_names(facts["names"], tags), remedy)
 
 
+def _prune(facts: Any) -> tuple[str, tuple[str, ...]]:
+    tags, due = int(facts["tags"]), datetime.fromtimestamp(facts["due"], UTC)
+    headline = ngettext(
+        "%(item)s: prune is to remove %(n)s tag from the target",
+        "%(item)s: prune is to remove %(n)s tags from the target", tags,
+    )  # fmt: skip
+    remedy = _(
+        "If that is right, do nothing. Else name them in `protect`, or widen the rules of the item; "
+        "`ferryman prune ITEM` tells why they go."
+    )
+    first = _("The first goes at %(time)s at the earliest.") % {"time": _time(due)}
+    return headline % {"item": _plain(facts["item"]), "n": tags}, (_names(facts["names"], tags), first, remedy)
+
+
 def _item(facts: Any) -> str:
     name, tags = _plain(facts["item"]), int(facts["tags"])
     if not facts["is_listed"]:
@@ -247,12 +263,13 @@ def _item(facts: Any) -> str:
 
 def _over(group: Sequence[Delivery]) -> str:
     match group[0].event:
-        case "incomplete" | "damaged" | "frozen" | "held" as event:
+        case "incomplete" | "damaged" | "frozen" | "held" | "prune" as event:
             text = {
                 "incomplete": _("complete again: %(items)s"),
                 "damaged": _("whole at the target again: %(items)s"),
                 "frozen": _("not frozen any more: %(items)s"),
                 "held": _("no version tag is held any more: %(items)s"),
+                "prune": _("no tag is to be removed any more: %(items)s"),
             }[event]
             items = [each.facts["item"] for each in group[:_MOST_ITEMS]]
             return text % {"items": _names(items, len(group))}

@@ -16,6 +16,7 @@ from ferryman.store.database.tables import (
     looks,
     lookup_failures,
     manual_pauses,
+    prunes,
     registries,
     status_is,
     tags,
@@ -77,6 +78,18 @@ class HeldItem:
     since: datetime
     tags: int
     names: Sequence[str]  # of the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedItem:
+    """An item with tags that the rules no longer want, and that leave the target when they are due."""
+
+    target: str
+    since: datetime
+    last_at: datetime  # the newest mark
+    due_at: datetime  # of the tag that goes first
+    tags: int
+    names: Sequence[str]  # of those that were marked last
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +198,20 @@ class Conditions:
             for target, began_at, number in (await connection.execute(counted)).all():
                 names = (await connection.execute(first.where(tags.c.target == target))).scalars()
                 found.append(HeldItem(target, began_at, number, list(names)))
+        return found
+
+    async def marked_items(self) -> list[MarkedItem]:
+        """The items with such tags, beside those that are being removed."""
+        marked = prunes.c.state == "marked"
+        first_and_last = (func.min(prunes.c.marked_at), func.max(prunes.c.marked_at), func.min(prunes.c.due_at))
+        counted = select(prunes.c.target, *first_and_last, func.count()).where(marked).group_by(prunes.c.target)
+        newest = select(tags.c.tag).join_from(prunes, tags).where(marked)
+        newest = newest.order_by(prunes.c.marked_at.desc(), tags.c.rank, tags.c.id).limit(_NAMES)
+        found = []
+        async with self._database.read() as connection:
+            for target, since, last_at, due_at, number in (await connection.execute(counted)).all():
+                names = (await connection.execute(newest.where(prunes.c.target == target))).scalars()
+                found.append(MarkedItem(target, since, last_at, due_at, number, list(names)))
         return found
 
     async def progress(self, now: datetime) -> Progress:

@@ -12,7 +12,9 @@ from tests.items.support import complaints, read
 
 ITEMS = "items: [{source: quay.io/a/b, target: r.io/x}]\n"
 SECRET = "dingtalk://0123456789abcdef"
-EVENTS = "incomplete, damaged, frozen, held, login, unreachable, stalled, disk, changed, recovered, failures, all"
+EVENTS = (
+    "incomplete, damaged, frozen, held, login, unreachable, stalled, disk, changed, prune, recovered, failures, all"
+)
 APPRISE = "expected a URL of apprise, such as dingtalk://TOKEN/ or mailto://user:password@example.com"
 WEB = "expected http:// or https://, a host, and perhaps a path, such as https://hc-ping.com/…"
 
@@ -35,12 +37,12 @@ def test_a_mapping_chooses_events_language_and_quiet_hours(tmp_path: Path) -> No
 
 
 def test_groups_of_events_are_unfolded(tmp_path: Path) -> None:
-    text = f"notify: [{{url: '{SECRET}', events: all}}, {{url: '{SECRET}', events: [failures, changed]}}]"
+    text = f"notify: [{{url: '{SECRET}', events: all}}, {{url: '{SECRET}', events: [failures, changed, prune]}}]"
 
     everything, failures = recipients(tmp_path, text)
 
     assert everything.events == failures.events == set(get_args(NotifyEvent))
-    assert everything.events - {"changed"} == FAILURES
+    assert everything.events - {"changed", "prune"} == FAILURES
 
 
 def test_a_url_may_stand_in_a_file(tmp_path: Path) -> None:

@@ -54,6 +54,32 @@ def test_a_cause_is_told_once_and_again_after_a_day_and_once_when_it_is_over(boo
     assert book.told(NOON + 2 * DAY + MINUTE) == []
 
 
+def marked(at: datetime) -> Cause:
+    return replace(cause("prune r.io/a", "prune", "r.io/a"), facts={"last": at.timestamp()})
+
+
+def test_marked_tags_are_told_again_when_there_are_more_and_not_after_a_day(book: Book) -> None:
+    assert book.told(NOON, marked(NOON)) == [("prune r.io/a", "began")]
+    assert book.told(NOON + 2 * DAY, marked(NOON)) == []
+    assert book.told(NOON + 3 * DAY, marked(NOON - HOUR)) == []  # the newest is wanted again
+    assert book.told(NOON + 3 * DAY, marked(NOON + 3 * DAY)) == [("prune r.io/a", "began")]
+    assert book.told(NOON + 4 * DAY) == [("prune r.io/a", "over")]
+
+
+def test_more_marked_tags_are_told_once_the_gathering_is_over(book: Book) -> None:
+    book.told(NOON, marked(NOON))
+    assert book.told(NOON + MINUTE, marked(NOON + MINUTE)) == []
+    assert book.told(NOON + 15 * MINUTE, marked(NOON + MINUTE)) == [("prune r.io/a", "began")]
+
+
+def test_marks_of_a_clock_that_was_ahead_hide_none_that_follow(book: Book) -> None:
+    book.told(NOON + DAY, marked(NOON + DAY))
+    assert book.told(NOON, marked(NOON + DAY)) == []
+    later = NOON + HOUR
+    assert book.told(later, marked(later)) == [("prune r.io/a", "began")]
+    assert book.told(later + HOUR, marked(later)) == []
+
+
 def test_what_begins_again_is_told_again(book: Book) -> None:
     book.told(NOON, cause())
     book.told(NOON + HOUR)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ferryman.daytime import PartOfDay
-from ferryman.items.model import FAILURES, Configuration, Item, Recipient
+from ferryman.items.model import FAILURES, Configuration, Item, PruneRules, Recipient
 from ferryman.kinds import NotifyEvent
 from ferryman.notify import apprise_child
 from ferryman.notify.evaluation import Evaluation
@@ -25,8 +25,9 @@ from ferryman.store.database.tables import cycles, manual_pauses
 from ferryman.store.freezes import Freezes
 from ferryman.store.ledger import Ledger
 from ferryman.store.notices import Notices
+from ferryman.store.prunes import Prunes
 from ferryman.store.queue.queue import Queue
-from ferryman.store.records import Intent, ItemKey, Walk
+from ferryman.store.records import Intent, ItemKey, PruneMark, Walk
 from ferryman.store.rollbacks import Rollbacks
 from tests.conftest import ReadLog
 from tests.notify.listener import Listener
@@ -61,7 +62,8 @@ class Place(NamedTuple):
         """One of the processes on this database."""
         configuration = Configuration(
             tuple(
-                Item(key.name, Repository.parse(key.source), Repository.parse(key.target)) for key in (ITEM, FLANNEL)
+                Item(key.name, Repository.parse(key.source), Repository.parse(key.target), prune=PruneRules())
+                for key in (ITEM, FLANNEL)
             ),
             {},
             notify=told or (Recipient(self.url()),),
@@ -388,6 +390,39 @@ async def test_a_version_tag_that_is_held_is_told_until_a_person_decides(place: 
     place.clock.advance(HOUR)
     await messenger.look()
     assert place.titles() == ["no version tag is held any more: etcd"]
+
+
+async def test_marked_tags_are_told_who_wants_to_know_and_again_when_there_are_more(place: Place) -> None:
+    messenger = place.process(Recipient(place.url(), frozenset({"prune"})))
+    prunes = Prunes(place.database, clock=place.clock)
+    await place.scene.walk({tag: digest("a") for tag in ("v1", "v2")})
+
+    async def mark(*names: str) -> None:
+        known = {each.tag: each for each in await prunes.marks([ITEM.target])}
+        await prunes.settle(ITEM.target, [known.get(name) or await marked(name) for name in names])
+        await messenger.look()
+
+    async def marked(name: str) -> PruneMark:
+        record, now = await place.ledger.tag(ITEM.target, name), place.clock.now()
+        assert record is not None
+        return PruneMark(record.id, record.target, record.tag, "beyond-limit", now, now + DAY)
+
+    due = place.clock.now() + DAY
+    await mark("v1")
+    lines = place.listener.received[0].json["message"].splitlines()
+    assert place.titles() == ["etcd: prune is to remove 1 tag from the target"]
+    assert lines[:2] == ["v1", f"The first goes at {due:%Y-%m-%d %H:%M} UTC at the earliest."]
+    assert "`protect`" in lines[2]
+    place.clock.advance(2 * DAY)
+    await mark("v1")
+    assert place.titles() == []
+    place.clock.advance(MINUTE)
+    await mark("v1", "v2")
+    assert place.listener.received[0].json["message"].startswith("v2, v1\n")
+    assert place.titles() == ["etcd: prune is to remove 2 tags from the target"]
+    place.clock.advance(HOUR)
+    await mark()
+    assert place.titles() == []  # only those are told of an end who are told of recoveries
 
 
 async def test_a_version_that_upstream_changes_is_told_who_wants_to_know(place: Place) -> None:

@@ -94,6 +94,11 @@ def test_several_causes_are_one_message_the_most_urgent_first() -> None:
             "etcd: upstream changed 2 version tags, which are held", "`ferryman release ITEM:TAG` copies",
         ),
         ("held", {"item": "etcd"}, "over", "no version tag is held any more: etcd", "It began at"),
+        (
+            "prune", {"item": "etcd", "tags": 4, "names": ["3.9", "3.8"], "due": 1767225600, "last": 0}, "began",
+            "etcd: prune is to remove 4 tags from the target", "The first goes at 2026-01-01 00:00 UTC",
+        ),
+        ("prune", {"item": "etcd"}, "over", "no tag is to be removed any more: etcd", "It began at"),
         ("stalled", {}, "began", "nothing succeeds any more", "Look first at ferryman status"),
         ("stalled", {}, "over", "the work goes on again", "It began at"),
         ("disk", {"free": 2**20}, "again", "still: only 1 MiB are free on the state database's disk", "Free some"),
@@ -108,7 +113,7 @@ def test_each_event_has_its_words(
 
     assert written.title == f"Ferryman: {title}"
     assert any(each.startswith(line) for each in written.body.splitlines())
-    assert written.failed is (phase != "over" and event != "changed")
+    assert written.failed is (phase != "over" and event not in {"changed", "prune"})
 
 
 def test_chinese_is_written_in_chinese() -> None:
