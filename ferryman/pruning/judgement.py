@@ -117,7 +117,7 @@ def _unwanted(item: Item, selector: RuleSelector, record: TagRecord, tag: Upstre
 def _stays(item: Item, selector: RuleSelector, record: TagRecord, held: Held) -> Stay | None:
     name = record.tag
     stays: Mapping[Stay, bool] = {
-        "held": record.hold is not None,
+        "held": record.held_by is not None,
         "busy": record.status != "synced",
         "pinned": selector.is_pinned(name),
         "protected": is_keep_tag(name) or any(pattern.fullmatch(name) for pattern in item.protect),
