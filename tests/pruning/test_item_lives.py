@@ -230,6 +230,7 @@ class ItemLife(Life):
         for tag in self.TAGS:
             await self.do("push", tag)
         assert self.mirrored == set(self.TAGS)
+        await self.do("release", RELEASE)  # what is held because upstream has changed it stays
         await self.do("put_back", "1")
         self.want("2")
         await self.do("look")
