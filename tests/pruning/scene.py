@@ -159,5 +159,6 @@ class PruneScene(Scene):
 def _planned(each: planner.Decision, record: TagRecord | None) -> PlannedTag:
     status, synced_at = (record.status, record.synced_at) if record else (None, None)
     return PlannedTag(
-        each.tag, each.action, each.reason, each.rank, status=status, synced_at=synced_at, digest=each.digest
-    )
+        each.tag, each.action, each.reason, each.rank, status=status, synced_at=synced_at, digest=each.digest,
+        holds_changes=each.holds_changes,
+    )  # fmt: skip

@@ -115,6 +115,19 @@ async def test_what_is_never_removed(scene: PruneScene) -> None:
     assert scene.images() == {"a", "b", "c", "f", "g", "h"}
 
 
+async def test_a_tag_that_is_held_because_upstream_changed_it_stays(scene: PruneScene) -> None:
+    scene.want(on_change="hold")
+    await scene.upload({f"{number}.0.0": version(number, of="held") for number in (1, 2)})
+    await scene.cycle()
+    await scene.upload({"1.0.0": version(7, of="held")})
+    scene.want(include=(re.compile("2.*"),))
+    await scene.look()
+
+    assert await scene.stays() == {"1.0.0": "held"}
+    assert (await scene.remove_now()).removed == 0
+    assert scene.names("1.0.0") == version(1, of="held").digest
+
+
 async def test_no_more_than_a_part_goes_in_a_day_the_oldest_first(scene: PruneScene) -> None:
     await scene.upload({f"{number}": version(number, of="most") for number in range(10)})
     scene.prune_by(most=0.25)
