@@ -80,3 +80,14 @@ def test_a_registry_that_deletes_nothing(
     assert done.code == 1
     assert "the registry deletes nothing; distribution needs REGISTRY_STORAGE_DELETE_ENABLED=true" in done.err
     assert {f"m/app:{tag}" for tag in TAGS} <= {*held(target)}
+
+
+def test_the_removed_as_json(ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer) -> None:
+    items(ferryman, upstream, target, limit="4")
+    items(ferryman, upstream, target, limit="1")
+    done = ferryman.run("prune", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert [(each["item"], each["tag"], each["digest"]) for each in done.json] == [("app", "1.0", TAGS["1.0"].digest)]
+    told = [line for line in done.err.splitlines() if not line.startswith("time=")]  # beside the log
+    assert told == [f"{target.host}/m/app:1.0 is removed", "1 tag removed"]
+    assert ferryman.run("prune", "--yes", "--json").json == []
