@@ -27,7 +27,7 @@ Hold = Literal["rollback", "changed", "kept", "prune"]
 OnChange = Literal["copy", "warn", "hold"]  # what is done about a version tag that names another digest upstream
 # Why a tag of a target stays, although the rules do not want it.
 Stay = Literal[
-    "held",  # a person has put it back
+    "held",  # a person has put it back, or upstream has changed it
     "busy",  # it is queued, is copied, or failed
     "pinned",  # a pattern of `pin`
     "protected",  # a pattern of `protect`

@@ -17,7 +17,7 @@ from ferryman.wording import N_, counted
 
 _COLUMNS = "item", "tag", "why", "digest", "service", "--yes"
 STAYS: Mapping[Stay, str] = {
-    "held": N_("a person has put it back"),
+    "held": N_("it is held: a person has put it back, or upstream has changed it"),
     "busy": N_("it is queued, is copied, or failed"),
     "pinned": N_("a pattern of `pin`"),
     "protected": N_("a pattern of `protect`"),
