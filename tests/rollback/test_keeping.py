@@ -1,7 +1,6 @@
 """What a tag named stays at the target when it is overwritten, and goes after its time."""
 
 import json
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from ferryman.transports.base import Copied
 from ferryman.verification.repair import Repair
 from tests.rollback.scene import PERIOD, Fate, Scene, version
 from tests.support.images import Image, index, push
-from tests.support.zuul_registry import on_both_registries
+from tests.support.zuul_registry import on_both_registries, overwritten
 
 ONE, TWO, THREE = version(1), version(2), version(3)
 
@@ -164,21 +163,14 @@ async def test_what_cannot_be_pulled_is_not_worth_keeping(scene: Scene, capsys: 
 @pytest.mark.parametrize("damage", ["revision", "data", "bytes"])
 async def test_what_is_damaged_at_the_target_is_overwritten(scene: Scene, damage: str) -> None:
     await scene.mirror("latest", what=ONE)
-    folder = scene.workplace.target.folder / "data/docker/registry/v2"
-    encoded = ONE.digest.removeprefix("sha256:")
-    data = folder / f"blobs/sha256/{encoded[:2]}/{encoded}/data"
-    before = data.read_bytes()
-    match damage:
-        case "revision":
-            shutil.rmtree(folder / f"repositories/{scene.target.name}/_manifests/revisions")
-        case "data":
-            data.unlink()
-        case "bytes":
-            data.write_bytes(before.replace(b"schemaVersion", b"schemaversion"))
-    try:
+    registry = scene.workplace.target
+    with overwritten(registry, ONE.digest, lambda content: content.replace(b"schemaVersion", b"schemaversion")):
+        match damage:
+            case "revision":
+                registry.lose_manifest(scene.target.name, ONE.digest)
+            case "data":
+                registry.data_of(ONE.digest).unlink()
         await scene.mirror("latest", what=TWO)
-    finally:
-        data.write_bytes(before)  # other repositories share it
 
     assert scene.names("latest") == TWO.digest
     assert (await scene.record("latest")).status == "synced"

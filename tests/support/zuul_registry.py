@@ -8,7 +8,8 @@ media type of a tag, of which it prefers an index to an image.
 import shutil
 import sys
 import urllib.error
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ on_both_registries = pytest.mark.parametrize("target_registry", ["distribution",
 def login_of(registry: Registry, host: str | None = None) -> Mapping[str, tuple[str, str]]:
     """What a client needs to push to it, at `host` if that is a proxy in front of it."""
     return {host or registry.host: registry.login} if registry.login else {}
+
+
+@contextmanager
+def overwritten(registry: Registry, digest: str, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """Within it, the file of a blob or manifest holds something else. All repositories, and all tests, share the file:
+    a registry that has it does not take it again."""
+    data = registry.data_of(digest)
+    before = data.read_bytes()
+    data.write_bytes(change(before))
+    try:
+        yield
+    finally:
+        data.write_bytes(before)
 
 
 def _config(port: int, url: str, data: Path) -> str:

@@ -10,7 +10,7 @@ from ferryman.store.rollbacks import Rollbacks
 from tests.support.images import Image, Index, image, index, layer, push
 from tests.support.proxy import FaultyProxy
 from tests.support.workplace import tiny
-from tests.support.zuul_registry import on_both_registries
+from tests.support.zuul_registry import on_both_registries, overwritten
 from tests.verification.faults import fail_at
 from tests.verification.site import Site
 
@@ -101,11 +101,11 @@ async def test_other_bytes_are_found_by_reading_them(site: Site) -> None:
     made = tiny("whole")
     await site.mirror({"1": made})
     [digest] = layers_of(made)
-    data = site.target.data_of(digest)
-    data.write_bytes(bytes(len(data.read_bytes())))
 
-    assert await site.verify("contents") == {}
-    assert await site.verify("bytes") == {"1": "incomplete"}
+    with overwritten(site.target, digest, lambda content: bytes(len(content))):
+        assert await site.verify("contents") == {}
+        assert await site.verify("bytes") == {"1": "incomplete"}
+
     assert (await site.findings())[0].detail == f"damaged: the blob {digest} of {len(made.blobs[digest])} bytes"
 
 
@@ -114,10 +114,9 @@ async def test_a_blob_that_was_cut_is_found_without_reading_it(site: Site) -> No
     made = tiny("long enough")
     await site.mirror({"1": made})
     [digest] = layers_of(made)
-    data = site.target.data_of(digest)
-    data.write_bytes(data.read_bytes()[:-1])
 
-    assert await site.verify("contents") == {"1": "incomplete"}
+    with overwritten(site.target, digest, lambda content: content[:-1]):
+        assert await site.verify("contents") == {"1": "incomplete"}
 
 
 @on_both_registries
