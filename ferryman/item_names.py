@@ -16,6 +16,7 @@ class Named:
     name: str
     source: str
     target: str
+    prunes: bool = False  # items.yml lets the service prune it
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -25,7 +26,7 @@ class Named:
 
 def named(items: Sequence[Item]) -> list[Named]:
     """The items of items.yml as they can be named."""
-    return [Named(item.name, str(item.source), str(item.target)) for item in items]
+    return [Named(item.name, str(item.source), str(item.target), prunes=item.prune is not None) for item in items]
 
 
 def select(items: Sequence[Item], names: Sequence[str]) -> list[Item]:

@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 
 import click
 
+from ferryman.clock import SystemClock
 from ferryman.errors import Collapsed
 from ferryman.item_names import Named
 from ferryman.operations.freezes import freeze_in_words, frozen_items
 from ferryman.operations.pauses import pause_in_words, pauses_of
+from ferryman.operations.refused_deletes import refused_deletes
 from ferryman.record import Record
 from ferryman.registry_waits import wait_message
 from ferryman.store.records import RegistryState
@@ -18,11 +20,13 @@ from ferryman.wording import counted
 SHOWN = 20  # failed tags in the overview
 
 
-async def print_overview(record: Record, targets: Collection[str], *, with_lookup_failures: bool = True) -> None:
-    """Print the overview of these target repositories."""
-    console = text_tables.console()
-    if held := await record.queue.paused_registries():
-        console.print(text_tables.registries_table(held))
+async def print_overview(record: Record, items: Sequence[Named], *, with_lookup_failures: bool = True) -> None:
+    """Print the overview of these items."""
+    console, targets = text_tables.console(), {each.target for each in items}
+    held = await record.queue.paused_registries()
+    refusing = await refused_deletes(record, items, now=SystemClock().now())
+    if held or refusing:
+        console.print(text_tables.registries_table(held, refusing))
         await _print_limits(record, held)
     if with_lookup_failures:
         failures = await record.ledger.lookup_failures()

@@ -64,7 +64,7 @@ async def status(
             click.echo(headline(await read_verdict(record, items.current, now=SystemClock().now())))
             await print_pauses(record, items.current)
             _print_services(await services_liveness(record))
-            await print_overview(record, items.targets)
+            await print_overview(record, items.current)
             await _print_damage(record, items.targets, ())
             if old := len(items.former_targets):
                 click.echo(f"and {counted(old, 'former item')}: `ferryman status --former`")

@@ -13,7 +13,7 @@ from ferryman.commands.json_output import json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.overview import SHOWN, print_overview, print_pauses
 from ferryman.commands.running import load_settings, run
-from ferryman.item_names import Named, select
+from ferryman.item_names import named, select
 from ferryman.items.model import Item
 from ferryman.operations.tags import shown_tags
 from ferryman.scheduler import Cycle
@@ -96,10 +96,9 @@ async def _sync(
                 async for each in shown_tags(app.record, targets):
                     add(TagDocument.of(each))
         else:
-            await print_overview(app.record, targets, with_lookup_failures=False)
+            await print_overview(app.record, named(items), with_lookup_failures=False)
         _print_what_is_left(items, cycle, left)
-        named = [Named(item.name, str(item.source), str(item.target)) for item in items]
-        await print_pauses(app.record, named, targets=targets, err=True)
+        await print_pauses(app.record, named(items), targets=targets, err=True)
         held = [each async for each in app.record.ledger.tags(targets=targets, held=True) if each.held_by == "changed"]
         _print_changes(cycle, held)
     waits = left.due or left.waiting or left.held or left.paused

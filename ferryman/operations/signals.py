@@ -140,6 +140,16 @@ class ChangesHeld(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesRefused(Signal):
+    """A registry refuses to delete, so tags stay that items.yml has pruned."""
+
+    state = "incomplete"
+    registry: str
+    tags: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PausedByHand(Signal):
     """A person has paused everything, an item or a registry."""
 

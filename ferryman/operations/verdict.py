@@ -11,11 +11,13 @@ from ferryman.errors import Collapsed
 from ferryman.item_names import Named
 from ferryman.kinds import DamageKind, FreezeReason
 from ferryman.liveness import Liveness, check_liveness
+from ferryman.operations.refused_deletes import refusing_registries
 from ferryman.operations.signals import (
     ChangesHeld,
     Complete,
     CycleFailed,
     DatabaseFails,
+    DeletesRefused,
     ItemsFrozen,
     ItemsUnseen,
     LoginRefused,
@@ -188,6 +190,8 @@ class _Judging:
             yield TagsUnread(
                 kind=cause.kind, registry=cause.registry, tags=cause.tags, items=len(cause.targets), since=cause.since
             )
+        for each in refusing_registries(self._standing.refused_deletes, self._items):
+            yield DeletesRefused(registry=each.registry, tags=each.tags, items=len(each.items), since=each.since)
 
     def _frozen(self) -> Iterator[Signal]:
         """What looks have found collapsed."""

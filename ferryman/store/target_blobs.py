@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, Executable, String, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, String, and_, bindparam, delete, or_, select, update
 
 from ferryman.clock import Clock
 from ferryman.kinds import ContentKind
@@ -97,14 +97,9 @@ class TargetBlobs:
                 await connection.execute(statement.where(blobs.c.digest.in_(chunk)))
 
     async def missing_capabilities(self, registry: str) -> dict[str, str | None]:
-        """The registry's missing capabilities of the last 30 days, by name, with their limits, if any.
-
-        Findings in the future were recorded under a wrong clock: their age is unknown, so they do not count.
-        """
-        now = self._clock.now()
+        """The registry's missing capabilities of the last 30 days, by name, with their limits, if any."""
         query = select(missing_capabilities.c.name, missing_capabilities.c.value).where(
-            missing_capabilities.c.registry == registry,
-            missing_capabilities.c.found_at.between(now - _CAPABILITY_MAX_AGE, now + _CLOCK_SKEW),
+            missing_capabilities.c.registry == registry, known_now(self._clock.now())
         )
         async with self._database.read() as connection:
             return {row.name: row.value for row in await connection.execute(query)}
@@ -123,6 +118,14 @@ class TargetBlobs:
         )
         async with self._database.write() as connection:
             await connection.execute(statement)
+
+
+def known_now(now: datetime) -> ColumnElement[bool]:
+    """Whether a missing capability was found in the last 30 days.
+
+    Findings in the future were recorded under a wrong clock: their age is unknown, so they do not count.
+    """
+    return missing_capabilities.c.found_at.between(now - _CAPABILITY_MAX_AGE, now + _CLOCK_SKEW)
 
 
 def _uses(

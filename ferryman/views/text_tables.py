@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from ferryman.operations.refused_deletes import RefusingRegistry
 from ferryman.registry_waits import next_login
 from ferryman.signature_findings import Finding
 from ferryman.store.ledger import ItemSummary
@@ -17,6 +18,7 @@ from ferryman.store.records import QUARANTINE, Attempt, RegistryState, Status, T
 from ferryman.store.signatures import SignatureCheck
 from ferryman.views.long_table import LongTable
 from ferryman.views.reasons import reason_in_words
+from ferryman.wording import counted
 
 _PIPE_WIDTH = 4096  # columns: a table in a pipe, for `grep`, must not be cut or folded
 # Minimum widths of a terminal, in columns.
@@ -147,13 +149,20 @@ def signatures_table(record: TagRecord, checks: Iterable[SignatureCheck]) -> Tab
     return table
 
 
-def registries_table(states: Iterable[RegistryState]) -> Table:
-    """A row per registry that is paused, after a refused login or for a rate limit."""
+def registries_table(states: Iterable[RegistryState], refusing: Iterable[RefusingRegistry] = ()) -> Table:
+    """A row per registry that is paused, after a refused login or for a rate limit, or that refuses to delete."""
     table = new_table("registry", "waits", "since", "why")
     for state in states:
         waits = f"until {when(state.until)}" if state.until else _waits_for_login(state)
         table.add_row(state.registry, Text(waits, style="red"), when(state.since), Text(state.error))
+    for each in refusing:
+        stay = counted(each.tags, "tag stays that is to go", "tags stay that are to go")
+        why = f"it refuses to delete: {stay}, of {', '.join(each.items)}"
+        table.add_row(each.registry, Text(_ALLOWED, style="red"), when(each.since), Text(why))
     return table
+
+
+_ALLOWED = "until deleting is allowed; then `ferryman prune --yes`"
 
 
 def _waits_for_login(state: RegistryState) -> str:

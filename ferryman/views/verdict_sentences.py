@@ -208,6 +208,16 @@ def _changes_held(signal: signals.ChangesHeld, texts: Texts) -> str:
     return text % {"n": _number(signal.tags), "items": _items(signal.items, texts)}
 
 
+def _deletes_refused(signal: signals.DeletesRefused, texts: Texts) -> str:
+    text = texts.ngettext(
+        "%(registry)s refuses to delete %(n)s tag of %(items)s that is to go",
+        "%(registry)s refuses to delete %(n)s tags of %(items)s that are to go",
+        signal.tags,
+    )
+    values = {"registry": signal.registry, "n": _number(signal.tags), "items": _items(signal.items, texts)}
+    return _since(text % values, signal.since, texts)
+
+
 def _paused(signal: signals.PausedByHand, texts: Texts) -> str:
     _ = texts.gettext
     text = _("%(name)s is paused by %(actor)s") if signal.name else _("everything is paused by %(actor)s")
@@ -287,6 +297,7 @@ _SENTENCES: dict[type[signals.Signal], Callable[[Any, Texts], str]] = {
     signals.TagsUnread: _tags_unread,
     signals.TagsDamaged: _tags_damaged,
     signals.ChangesHeld: _changes_held,
+    signals.DeletesRefused: _deletes_refused,
     signals.PausedByHand: _paused,
     signals.TagsRetried: _tags_retried,
     signals.RequestsLimited: _requests_limited,

@@ -8,6 +8,7 @@ from typing import Literal
 from ferryman.errors import Unreachable
 from ferryman.item_names import Named
 from ferryman.operations.overview import Overview
+from ferryman.operations.signals import DeletesRefused
 from ferryman.operations.subjects import registries_of
 from ferryman.registry.limits.host_limits import PresentLimits
 from ferryman.registry.limits.quota import Quota
@@ -46,6 +47,8 @@ class RegistryCard:
     requests: int | None  # at once, now; None: nobody asked it for anything yet
     copies: int | None
     quota: QuotaForecast | None
+    undeleted: int  # tags that stay, although they are to go, because it refuses to delete
+    deletes_refused_at: datetime | None  # None: there are none
 
 
 def cards(overview: Overview, items: Sequence[Named], limits: Iterable[PresentLimits]) -> list[RegistryCard]:
@@ -53,7 +56,7 @@ def cards(overview: Overview, items: Sequence[Named], limits: Iterable[PresentLi
     hosts = sorted(registries_of(items))
     present = _merged(limits)
     made = [_card(host, overview, items, present.get(host)) for host in hosts]
-    return sorted(made, key=lambda card: _WORST_FIRST.index(card.status))
+    return sorted(made, key=lambda card: (_WORST_FIRST.index(card.status), not card.undeleted))
 
 
 def _card(host: str, overview: Overview, items: Sequence[Named], limits: PresentLimits | None) -> RegistryCard:
@@ -62,12 +65,14 @@ def _card(host: str, overview: Overview, items: Sequence[Named], limits: Present
     counts = total([each.counts for each in overview.items if each.target in sources | targets])
     of_sources = total([each.counts for each in overview.items if each.target in sources])
     status, since, until, error, tried_at = _status(host, overview)
+    refusing = _refusing(host, overview)
     return RegistryCard(
         host, status, since, until, error, tried_at,
         is_source=bool(sources), is_target=bool(targets), items=len(sources | targets),
         tags=counts.held if status == "refused" else counts.waiting,
         requests=limits.requests if limits else None, copies=limits.copies if limits else None,
         quota=_forecast(limits.quota, of_sources, overview.at) if limits and limits.quota else None,
+        undeleted=refusing.tags if refusing else 0, deletes_refused_at=refusing.since if refusing else None,
     )  # fmt: skip
 
 
@@ -89,6 +94,11 @@ def _status(host: str, overview: Overview) -> _Status:
     if (pause := standing.pauses.registries.get(host)) is not None:
         return "paused", pause.since, None, pause.note, None
     return "fine", None, None, None, None
+
+
+def _refusing(host: str, overview: Overview) -> DeletesRefused | None:
+    found = (each for each in overview.verdict.signals if isinstance(each, DeletesRefused))
+    return next((each for each in found if each.registry == host), None)
 
 
 def _merged(limits: Iterable[PresentLimits]) -> Mapping[str, PresentLimits]:

@@ -18,6 +18,7 @@ from ferryman.store.ledger import LookupFailure
 from ferryman.store.queries.causes import Cause
 from ferryman.store.queries.counts import TagCounts
 from ferryman.store.queries.findings import DamagedTags
+from ferryman.store.queries.refused_deletes import RefusedDeletes
 from ferryman.store.queries.standing import EndedCycle, Standing
 from ferryman.store.records import Freeze, ManualPause, Paused, RegistryState
 from ferryman.store.services import Service
@@ -35,6 +36,9 @@ WELL = Standing(
     walked_at={ETCD.target: MORNING, NGINX.target: MORNING},
     causes=(), lookup_failures=(), registries=(), pauses=Paused(), services=(RUN,), cycle=None, attempt_at=None,
 )  # fmt: skip
+
+
+[ALIVE] = check_liveness([RUN], now=NOW)
 
 
 def judged(**changes: Any) -> Verdict:
@@ -193,6 +197,20 @@ def test_quarantine_is_told_and_is_no_work() -> None:
     assert headline(working) == "1 tag is queued, 1 tag is in quarantine"
 
 
+def test_deletes_are_refused_where_items_yml_prunes() -> None:
+    staying = (RefusedDeletes(ETCD.target, 2, NOW), RefusedDeletes(NGINX.target, 3, MORNING))
+    standing = replace(WELL, refused_deletes=staying)
+    pruned = replace(ETCD, prunes=True), replace(NGINX, prunes=True)
+
+    [signal, *_] = judge(standing, pruned, [ALIVE]).signals
+    assert signal == signals.DeletesRefused(registry="r.example.com", tags=5, items=2, since=MORNING)
+    verdict = judge(standing, [pruned[0], NGINX, ETCD], [ALIVE])  # the last one: as it was called before
+    assert (verdict.state, headline(verdict)) == (
+        "incomplete", "r.example.com refuses to delete 2 tags of 1 item that are to go since 2026-05-01 12:00 UTC",
+    )  # fmt: skip
+    assert judge(standing, [ETCD, NGINX], [ALIVE]).state == "complete"
+
+
 def test_tags_that_are_put_back_are_told_and_ask_for_nobody() -> None:
     verdict = judged(counts=counts(TagCounts(synced=3, put_back=2)))
     assert (verdict.state, verdict.troubles) == ("complete", ())
@@ -223,6 +241,7 @@ def all_signals() -> Sequence[Signal]:
         signals.TagsUnread(tags=1, **common),  # type: ignore[arg-type]
         signals.TagsDamaged(finding="lost", tags=1, items=2),
         signals.ChangesHeld(tags=1, items=1),
+        signals.DeletesRefused(registry="r.example.com", tags=1, items=1),
         signals.PausedByHand(scope="all", name="", actor="me", queued=1),
         signals.TagsRetried(tags=1, **common),  # type: ignore[arg-type]
         signals.RequestsLimited(registry="quay.io", until=NOW, tags=1),

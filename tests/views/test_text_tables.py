@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from ferryman.inspection import Finding
+from ferryman.operations.refused_deletes import RefusingRegistry
 from ferryman.planner import Decision
 from ferryman.probing import Probe
 from ferryman.signature_findings import Finding as SignatureFinding
@@ -172,6 +173,15 @@ def test_paused_registries_show_a_hint(capsys: pytest.CaptureFixture[str]) -> No
         "quay.io",
         f"for other credentials, or `ferryman requeue`; the login is tried again by the first look after {paused[2]}",
         "2026-05-01 12:00", "refused",
+    ]  # fmt: skip
+
+
+def test_registries_that_refuse_to_delete_show_the_mend(capsys: pytest.CaptureFixture[str]) -> None:
+    refusing = [RefusingRegistry("r.example.com", 3, ("etcd", "nginx"), NOON)]
+    [_, row] = printed(tables.registries_table([], refusing), capsys)
+    assert row == [
+        "r.example.com", "until deleting is allowed; then `ferryman prune --yes`", "2026-05-01 12:00",
+        "it refuses to delete: 3 tags stay that are to go, of etcd, nginx",
     ]  # fmt: skip
 
 

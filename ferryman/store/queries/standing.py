@@ -14,6 +14,7 @@ from ferryman.store.queries.causes import Cause, read_causes
 from ferryman.store.queries.counts import TagCounts, read_counts
 from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queries.look_strips import read_last_walks
+from ferryman.store.queries.refused_deletes import RefusedDeletes, read_refused_deletes
 from ferryman.store.queue.manual_pauses import read_pauses
 from ferryman.store.queue.pauses import in_force
 from ferryman.store.records import Freeze, Paused, RegistryState
@@ -46,6 +47,7 @@ class Standing:
     attempt_at: datetime | None  # when the last attempt ended
     damaged: tuple[DamagedTags, ...] = ()
     freezes: tuple[Freeze, ...] = ()  # of items that are frozen
+    refused_deletes: tuple[RefusedDeletes, ...] = ()
 
 
 async def read_standing(connection: Transaction, targets: Collection[str], now: datetime) -> Standing:
@@ -63,6 +65,7 @@ async def read_standing(connection: Transaction, targets: Collection[str], now: 
         attempt_at=await connection.scalar(_LAST_ATTEMPT),
         damaged=tuple([each for each in await count_damaged(connection) if each.target in targets]),
         freezes=tuple([each for target, each in (await read_freezes(connection)).items() if target in targets]),
+        refused_deletes=tuple(await read_refused_deletes(connection, targets, now)),
     )
 
 

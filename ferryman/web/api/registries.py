@@ -45,6 +45,8 @@ class RegistryDocument(Document):
     requests: int | None = Field(description="Requests at once, now; null: nobody has asked it for anything yet.")
     copies: int | None = Field(description="Copies at once, now; null: as above.")
     quota: QuotaDocument | None = Field(description="Its quota of pulls, where it names one.")
+    undeleted: int = Field(description="Tags that stay, although `prune` has them go, because it refuses to delete.")
+    deletes_refused_at: Time | None = Field(description="When it refused that; null: no tag stays because of it.")
 
     @classmethod
     def of(cls, card: RegistryCard) -> Self:

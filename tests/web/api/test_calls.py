@@ -193,6 +193,7 @@ async def test_registries_with_troubles_come_first(api: Site) -> None:
     )  # fmt: skip
     assert (first["is_source"], first["is_target"], first["items"]) == (False, True, 2)
     assert {each["status"] for each in others} == {"fine"}
+    assert {each["undeleted"] for each in (first, *others)} == {0}
 
 
 async def test_tags_are_filtered_sorted_and_paged(api: Site) -> None:

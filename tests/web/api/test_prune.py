@@ -1,17 +1,18 @@
 """What the rules no longer want at a target, and its removal, in the API; the marks on the pages."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ferryman.clock import SystemClock
+from ferryman.items.model import PruneRules
 from ferryman.planner import rules_fingerprint
-from ferryman.store.prunes import Prunes
-from ferryman.store.records import ItemKey, Look, PlannedTag, PruneMark, SeenTag, Walk
+from ferryman.store.records import ItemKey, Look, PlannedTag, SeenTag, Walk
 from tests.e2e.support import tiny
 from tests.support import images
+from tests.support.marking import mark
 from tests.support.processes import RegistryServer
 from tests.support.upstreams import made_up_digest
 from tests.web.api.filled import TOKENS
@@ -94,14 +95,38 @@ async def test_a_target_that_fails_loses_nothing(site: Site, target: RegistrySer
     assert [each["tag"] for each in (await unwanted(site))["entries"] if each["now"]] == ["1.0"]
 
 
+async def test_a_registry_that_refuses_to_delete_says_so_where_an_item_is_pruned(
+    site: Site, target: RegistryServer
+) -> None:
+    [item] = site.app.configuration.items
+    await mark(site.app.record.database, SystemClock(), str(item.target), "1.0", "1.1")
+    await site.app.record.blobs.note_missing_capability(target.host, "deletes")
+    assert (await card(site))["undeleted"] == 0
+
+    site.app.configuration = replace(site.app.configuration, items=(replace(item, prune=PruneRules()),))
+
+    assert ((await card(site))["undeleted"], (await card(site))["status"]) == (2, "fine")
+    assert (await card(site))["deletes_refused_at"] is not None
+    await site.log_in(READ_TOKEN)
+    page = (await site.get("/")).text
+    assert f"{target.host} refuses to delete 2 tags of 1 item that are to go" in page
+    assert (
+        "Refuses to delete: 2 tags stay that are to go. Allow deleting, then <code>ferryman prune --yes</code>." in page
+    )
+
+
+async def card(site: Site) -> Any:
+    """That of the target, which is the first one if it has troubles."""
+    async with site.http.get("/api/v1/registries", headers=bearer(READ_TOKEN)) as answer:
+        first, second = (await answer.json())["entries"]
+    return first if first["is_target"] else second
+
+
 async def test_the_page_of_the_item_shows_the_marks(site: Site) -> None:
     [item] = site.app.configuration.items
-    record, now = await site.app.record.ledger.tag(str(item.target), "1.0"), SystemClock().now()
-    assert record is not None
     await site.log_in(READ_TOKEN)
     assert "Goes from the target" not in (await site.get(f"/items/{item.target}")).text
-    mark = PruneMark(record.id, record.target, "1.0", "beyond-limit", now, now + timedelta(days=30))
-    await Prunes(site.app.record.database, clock=SystemClock()).settle(record.target, [mark])
+    due_at = await mark(site.app.record.database, SystemClock(), str(item.target), "1.0")
     marks = (await site.get(f"/items/{item.target}")).text.partition('id="marks"')[2].partition("</section>")[0]
     assert ">1.0</a>" in marks
-    assert f"{mark.due_at:%Y-%m-%d}" in marks
+    assert f"{due_at:%Y-%m-%d}" in marks
