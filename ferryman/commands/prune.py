@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -12,7 +13,7 @@ from ferryman.commands.json_output import print_json_list
 from ferryman.commands.options import item_arguments, items_option, json_option
 from ferryman.commands.running import load_settings, run
 from ferryman.item_names import select
-from ferryman.operations.prune import PruneResult, block_of, prune, tags_of, unwanted_of
+from ferryman.operations.prune import PruneResult, block_or_doubt_of, prune, tags_of, unwanted_of
 from ferryman.pruning.outlook import Outlook
 from ferryman.pruning.removal import Removed
 from ferryman.settings import Settings
@@ -49,16 +50,16 @@ async def _show(settings: Settings, names: Sequence[str], *, as_json: bool) -> i
     if as_json:
         print_json_list(UnwantedTagDocument.of(tag) for tag in found)
     else:
-        table = long_prune_table(text_tables.console())
-        for tag in found:
-            if tag.stays is None:
+        if going := [tag for tag in found if tag.stays is None]:
+            table = long_prune_table(text_tables.console())
+            for tag in going:
                 table.add(tag)
-        table.end()
+            table.end()
         for outlook in outlooks:
             if stays := stays_in_words(tags_of(outlook)):
                 click.echo(f"{outlook.item.name}: {stays}")
     for outlook in outlooks:
-        _print_block(outlook)
+        _print_block(outlook, "warning")
     return 0
 
 
@@ -85,11 +86,11 @@ async def _remove(settings: Settings, names: Sequence[str], *, as_json: bool) ->
 
 
 def _print_end(result: PruneResult) -> None:
-    _print_block(result.outlook)
+    _print_block(result.outlook, "error")
     if result.done.error is not None:
         click.echo(f"error: {result.outlook.item.name}: {result.done.error}", err=True)
 
 
-def _print_block(outlook: Outlook) -> None:
-    if (block := block_of(outlook)) is not None:
-        click.echo(f"error: {outlook.item.name}: nothing is removed: {block_in_words(block)}", err=True)
+def _print_block(outlook: Outlook, level: Literal["warning", "error"]) -> None:
+    if (block := block_or_doubt_of(outlook)) is not None:
+        click.echo(f"{level}: {outlook.item.name}: nothing is removed: {block_in_words(block)}", err=True)

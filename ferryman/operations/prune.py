@@ -1,6 +1,6 @@
 """What the rules no longer want at the targets, and its removal by a person."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -40,10 +40,9 @@ class PruneResult:
 
     @property
     def is_well(self) -> bool:
-        """Whether all that was to be removed now is."""
+        """Whether all that was to be removed now is, by a look that can be trusted."""
         wanted = sum(step.action == "remove" for step in self.outlook.steps)
-        is_blocked = self.outlook.block is not None and bool(self.outlook.steps)
-        return not is_blocked and (self.outlook.block is not None or self.done.removed == wanted)
+        return block_or_doubt_of(self.outlook) is None and self.done.removed == wanted
 
 
 async def unwanted_of(app: Application, items: Sequence[Item]) -> list[Outlook]:
@@ -96,6 +95,14 @@ def tags_of(outlook: Outlook) -> list[UnwantedTag]:
 def block_of(outlook: Outlook) -> PruneBlock | None:
     """Why nothing of the item goes now, if anything would."""
     return outlook.block if outlook.steps else None
+
+
+def block_or_doubt_of(outlook: Outlook) -> PruneBlock | None:
+    """The same, also if nothing would go by a look that cannot be trusted: nobody knows what is unwanted now."""
+    return outlook.block if outlook.block in _DOUBTS else block_of(outlook)
+
+
+_DOUBTS: Collection[PruneBlock | None] = frozenset({"never-looked", "failed", "stale", "rules-changed", "frozen"})
 
 
 async def _checked(app: Application, outlook: Outlook) -> Outlook:

@@ -80,6 +80,35 @@ def test_a_registry_that_deletes_nothing(
     assert done.code == 1
     assert "the registry deletes nothing; distribution needs REGISTRY_STORAGE_DELETE_ENABLED=true" in done.err
     assert {f"m/app:{tag}" for tag in TAGS} <= {*held(target)}
+    assert "refuses to delete" not in ferryman.run("status").out, "items.yml does not prune"
+
+    items(ferryman, upstream, target, limit="1", prune="{}")
+    status = ferryman.run("status").out
+    assert f"{target.host} refuses to delete 3 tags of 1 item that are to go" in status.splitlines()[0]
+    assert "it refuses to delete: 3 tags stay that are to go, of app" in status
+    assert "until deleting is allowed; then `ferryman prune --yes`" in status
+
+
+def test_a_look_that_failed_is_told_even_if_nothing_would_go(
+    ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer
+) -> None:
+    source = f"{upstream.host}/acme/app"
+    ferryman.items.write_text(f"items: [{{source: {source}, target: {target.host}/m/}}]\n")
+    shown, removed = ferryman.run("prune"), ferryman.run("prune", "--yes")
+    never = "app: nothing is removed: there was no look yet: `ferryman sync` makes one\n"
+    assert (shown.code, shown.out, shown.err) == (0, "", f"warning: {never}")
+    assert (removed.code, removed.out, removed.err) == (1, "0 tags removed\n", f"error: {never}")
+    assert ferryman.run("sync").code == 0
+    assert (ferryman.run("prune").err, ferryman.run("prune", "--yes").code) == ("", 0)
+
+    upstream.stop()
+    assert ferryman.run("sync").code == 1
+
+    failed = "app: nothing is removed: the last look failed: see `ferryman status`\n"
+    assert (ferryman.run("prune").code, ferryman.run("prune").err) == (0, f"warning: {failed}")
+    done = ferryman.run("prune", "--yes", "--json")
+    assert (done.code, done.json) == (1, [])
+    assert f"error: {failed}" in done.err
 
 
 def test_the_removed_as_json(ferryman: Ferryman, upstream: RegistryServer, target: RegistryServer) -> None:
