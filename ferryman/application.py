@@ -131,7 +131,8 @@ class Application:
         )  # fmt: skip
         outlooks = Outlooks(
             prunes=record.prunes, ledger=record.ledger, targets=record.targets, kept=record.kept, blobs=record.blobs,
-            freezes=record.freezes, contents=self.contents, native=native,
+            freezes=record.freezes, foreign=record.foreign, contents=self.contents, registry=self.registry,
+            native=native,
         )  # fmt: skip
         return Pruner(
             outlooks=outlooks, removal=removal, prunes=record.prunes, ledger=record.ledger, blobs=record.blobs,

@@ -25,9 +25,10 @@ from zoneinfo import ZoneInfo
 
 from ferryman.errors import ConfigurationError, FerrymanError, Problem
 from ferryman.items.model import Item
+from ferryman.recorded_tags import item_key
 from ferryman.reference import Repository, is_digest, is_tag
 from ferryman.store.ledger import Ledger
-from ferryman.store.records import HistoryLine, ItemKey
+from ferryman.store.records import HistoryLine
 
 UNKNOWN_TIME = "1970-01-01 08:00:00"  # means "unknown" in every zone
 UNKNOWN_DIGEST = "Unknown"
@@ -91,7 +92,7 @@ async def import_history(
     imported = []
     for path, item in matches:
         parsed = await asyncio.to_thread(read, path, zone=zone)
-        new = await ledger.import_history(_key(item), parsed.lines, now=now)
+        new = await ledger.import_history(item_key(item), parsed.lines, now=now)
         imported.append(ImportedFile(path, item.name, lines=len(parsed.lines), new=new))
         problems.extend(parsed.problems)
     return ImportReport(tuple(imported), tuple(problems))
@@ -226,11 +227,6 @@ def read(path: Path, *, zone: ZoneInfo) -> ParsedFile:
         lines[line.tag, line.digest] = line
         not_after = line.pushed_at or not_after
     return ParsedFile(path, tuple(lines.values()), tuple(problems))
-
-
-def _key(item: Item) -> ItemKey:
-    platforms = str(item.platforms) if item.platforms else None
-    return ItemKey(item.name, source=str(item.source), target=str(item.target), platforms=platforms)
 
 
 def _is_history_digest(text: str) -> bool:

@@ -45,6 +45,7 @@ PruneBlock = Literal[
     "rules-changed",  # the last look went by other rules
     "nothing-left",  # no wanted tag is mirrored
     "frozen",  # upstream has collapsed
+    "unlisted",  # the target's tags cannot be listed: `foreign`
     "paused",  # a person, or a refused login
     "refused",  # the registry deletes nothing
 ]

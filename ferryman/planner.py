@@ -37,12 +37,13 @@ Reason = Literal[
     "beyond-limit",  # skip: not among the newest N
     "frozen",  # wait: upstream has collapsed, and nobody has accepted that
     "gone",  # skip: upstream has deleted it, and the target is going to
+    "foreign",  # skip: upstream never had it, and the target is going to delete it
     "signature-refused",  # wait: nobody who is trusted has signed it; it is tried again later
     "unreadable",  # fail: upstream lists the tag, but it cannot be read
     "no-digest",  # fail: upstream gave no digest for the tag
 ]
 # Reasons that are the user's own rules: a list of missing tags does not show them.
-BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit"})
+BY_RULE: frozenset[str] = frozenset({"excluded", "not-included", "signature", "windows", "beyond-limit", "foreign"})
 
 _WINDOWS = re.compile(r"windowsservercore|nanoserver|windows", re.IGNORECASE)
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_.-]|\\[.-])+")

@@ -13,6 +13,7 @@ from ferryman.store.actions import Actions
 from ferryman.store.cycles import CycleLog
 from ferryman.store.database.database import Database, open_database
 from ferryman.store.engine_images import EngineImages
+from ferryman.store.foreign_tags import ForeignTags
 from ferryman.store.freezes import Freezes
 from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
@@ -52,6 +53,7 @@ class Record:
     samples: Samples
     manual_pauses: ManualPauses
     freezes: Freezes
+    foreign: ForeignTags
     look_requests: LookRequests
     actions: Actions
     notices: Notices
@@ -124,6 +126,7 @@ def record_of(database: Database, settings: Settings, *, owner: str | None) -> R
         samples=Samples(database),
         manual_pauses=ManualPauses(database, clock=clock, resumed=queue.filled),
         freezes=Freezes(database, clock=clock, released=queue.filled),
+        foreign=ForeignTags(database, clock=clock),
         look_requests=LookRequests(database, clock=clock),
         actions=Actions(database, clock=clock),
         notices=Notices(database, clock=clock),

@@ -1,12 +1,19 @@
-"""Upstream's tags, as the record has them."""
+"""Items and upstream's tags, as the record has them."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
 from ferryman.discovery.base import UpstreamTag
+from ferryman.items.model import Item
 from ferryman.platforms import Platform
-from ferryman.store.records import TagRecord
+from ferryman.store.records import ItemKey, TagRecord
+
+
+def item_key(item: Item) -> ItemKey:
+    """The columns that the item's tags have in common."""
+    platforms = str(item.platforms) if item.platforms else None
+    return ItemKey(item.name, str(item.source), str(item.target), platforms)
 
 
 def upstream_tag(record: TagRecord, now: datetime) -> UpstreamTag:

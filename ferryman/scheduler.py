@@ -34,7 +34,7 @@ from ferryman.planner import Decision, Mirrored, RuleSelector
 from ferryman.platforms import Platform
 from ferryman.probing import Probe, ProbeRules, next_probe
 from ferryman.quiet_looks import Candidate, QuietLooks
-from ferryman.recorded_tags import upstream_tag
+from ferryman.recorded_tags import item_key, upstream_tag
 from ferryman.reference import subject_of
 from ferryman.refusals import resting
 from ferryman.registry.client import RegistryClient
@@ -48,7 +48,6 @@ from ferryman.store.quiet_looks import QuietLookLog
 from ferryman.store.records import (
     HELD_CHANGED,
     Collapse,
-    ItemKey,
     Look,
     PlannedPrune,
     PlannedTag,
@@ -540,7 +539,7 @@ class Scheduler:
                 include=", ".join(looked.unmatched_includes),
             )
         applied = await self._queue.apply(
-            _key(item),
+            item_key(item),
             _all_seen(looked.survey, problems),
             gone=looked.survey.gone,
             planned=[
@@ -584,7 +583,7 @@ class Scheduler:
             await self._pauses.pause_until(error.registry, until=error.retry_at, error=str(error))
         found = error if isinstance(error, _CollapseFound) else None
         await self._ledger.note_lookup_failure(
-            _key(item), str(error), now=self._clock.now(), kind=error.kind, registry=registry, paused=paused,
+            item_key(item), str(error), now=self._clock.now(), kind=error.kind, registry=registry, paused=paused,
             collapse=found.collapse if found else None, looked_at=found.looked_at if found else None,
         )  # fmt: skip
         outcome: Literal["failed", "paused"] = "paused" if paused else "failed"
@@ -592,7 +591,7 @@ class Scheduler:
 
     async def _record_defect(self, item: Item, error: Exception) -> ItemLooked:
         message = defect_message(error)
-        await self._ledger.note_lookup_failure(_key(item), message, now=self._clock.now(), kind="defect")
+        await self._ledger.note_lookup_failure(item_key(item), message, now=self._clock.now(), kind="defect")
         return ItemLooked(
             item.name, str(item.source), str(item.target), "failed", message, "defect", traceback_of(error)
         )
@@ -706,11 +705,6 @@ def _report_changes(changes: Sequence[ChangedTag], what_is_done: str) -> None:
             tags=", ".join(each.tag for each in changes[:_MOST_NAMED]),
             number=len(changes),
         )
-
-
-def _key(item: Item) -> ItemKey:
-    platforms = str(item.platforms) if item.platforms else None
-    return ItemKey(item.name, str(item.source), str(item.target), platforms)
 
 
 def _unread(looked: ItemLookup, problems: Mapping[str, TagProblem]) -> list[UnreadableTag]:

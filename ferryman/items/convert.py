@@ -218,6 +218,7 @@ def _prune(own: ItemKeys, defaults: ItemKeys) -> PruneRules | None:
         keep=_first(keys.keep, inherited.keep) or usual.keep,
         after=_first(keys.after, inherited.after) or usual.after,
         most=most or usual.most,
+        foreign=bool(_first(keys.foreign, inherited.foreign)),
     )
 
 

@@ -198,7 +198,7 @@ def _as_prune(value: object) -> object:
         return PruneKeys.model_construct() if truth else PruneKeys.model_construct(most=0.0)
     if isinstance(value, dict):
         return value
-    raise ValueError("expected true, false, or a mapping with keep, after and most")
+    raise ValueError("expected true, false, or a mapping with keep, after, most and foreign")
 
 
 def _in_mapping(value: object) -> object:
@@ -394,6 +394,11 @@ class PruneKeys(_Strict):
         None,
         description="No more than this part of an item's tags goes in a day, and at least one tag.",
         json_schema_extra={"default": "10%"},
+    )
+    foreign: Boolean | None = Field(
+        None,
+        description="Tags of the target that Ferryman did not put there go as well.",
+        json_schema_extra={"default": False},
     )
 
 

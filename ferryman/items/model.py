@@ -63,6 +63,7 @@ class PruneRules:
     keep: int = 0  # the newest N of the unwanted tags stay
     after: timedelta = timedelta(days=30)  # a tag has to be unwanted for so long
     most: float = 0.1  # the part of the mirrored tags that is removed in a day; at least one tag
+    foreign: bool = False  # also tags that Ferryman did not put there
 
 
 @dataclass(frozen=True, slots=True)

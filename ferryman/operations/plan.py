@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ferryman import planner
 from ferryman.application import Application
 from ferryman.errors import TransferError
 from ferryman.items.model import Item
 from ferryman.kinds import PruneAction
 from ferryman.planner import Decision
+from ferryman.pruning.judgement import Unwanted, is_never_upstream
 from ferryman.pruning.outlook import Outlook
 from ferryman.pruning.schedule import Step
 from ferryman.scheduler import ItemLookup, Scheduler
@@ -82,15 +84,20 @@ async def _with_prunes(app: Application, looked: ItemLookup) -> ItemLookup:
     if outlook.block not in {None, "refused"}:
         return looked
     prunes = {step.mark.tag: _planned(step, outlook) for step in outlook.steps}
-    gone = [
-        Decision(
-            each.record.tag, "skip", "gone", "upstream has deleted it", len(looked.decisions) + number,
-            each.record.source_digest, each.record.pushed_at, pinned=False, since=each.record.upstream_since,
-        )
-        for number, each in enumerate(outlook.judgement.going)
-        if each.record.tag not in upstream
-    ]  # fmt: skip
-    return replace(looked, prunes=prunes, decisions=[*looked.decisions, *gone])
+    others = [each for each in outlook.judgement.going if each.record.tag not in upstream]
+    decisions = [_gone(each, rank) for rank, each in enumerate(others, start=len(looked.decisions))]
+    return replace(looked, prunes=prunes, decisions=[*looked.decisions, *decisions])
+
+
+def _gone(unwanted: Unwanted, rank: int) -> Decision:
+    """What upstream does not have, and so the planner does not see."""
+    record = unwanted.record
+    reason: planner.Reason = "foreign" if is_never_upstream(record) else "gone"
+    details = "upstream never had it" if reason == "foreign" else "upstream has deleted it"
+    return Decision(
+        record.tag, "skip", reason, details, rank, record.source_digest, record.pushed_at, pinned=False,
+        since=record.upstream_since,
+    )  # fmt: skip
 
 
 def _planned(step: Step, outlook: Outlook) -> PlannedPrune:

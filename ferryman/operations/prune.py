@@ -8,6 +8,7 @@ from ferryman.application import Application
 from ferryman.errors import LoginRefused
 from ferryman.items.model import Item
 from ferryman.kinds import PruneBlock, Stay
+from ferryman.pruning.judgement import is_never_upstream
 from ferryman.pruning.outlook import Outlook
 from ferryman.pruning.pruner import Pruned
 from ferryman.pruning.removal import Removed
@@ -45,12 +46,15 @@ class PruneResult:
         return block_or_doubt_of(self.outlook) is None and self.done.removed == wanted
 
 
-async def unwanted_of(app: Application, items: Sequence[Item]) -> list[Outlook]:
-    """What a person may remove of each item now, and why the rest stays. Raises StoreError."""
+async def unwanted_of(app: Application, items: Sequence[Item], *, note: bool = False) -> list[Outlook]:
+    """What a person may remove of each item now, and why the rest stays. Raises StoreError.
+
+    `note`: what the targets have of others is recorded, as a removal needs it.
+    """
     paused = await app.record.manual_pauses.read()
     pruner = app.pruner()
     return [
-        await _checked(app, await pruner.outlook(item, at_once=True))
+        await _checked(app, await pruner.outlook(item, at_once=True, note=note))
         if paused.of_item(str(item.target), str(item.target)) is None
         else replace(await pruner.outlook(item, at_once=True), block="paused")
         for item in items
@@ -62,7 +66,7 @@ async def prune(
 ) -> list[PruneResult]:
     """Remove what may go now, without waiting for its time. `tell` is called for each tag. Raises StoreError."""
     results = []
-    for outlook in await unwanted_of(app, items):
+    for outlook in await unwanted_of(app, items, note=True):
         done = Pruned()
         if outlook.block is None:
             await app.pruner().remove(outlook, done, actor=actor, tell=tell)
@@ -79,7 +83,7 @@ def tags_of(outlook: Outlook) -> list[UnwantedTag]:
         record, step = each.record, steps.get(each.record.id)
         tag = UnwantedTag(
             item.name, str(item.source), str(item.target), record.tag, record.target_digest or record.mirrored_digest,
-            each.reason, record.gone_at, each.stays,
+            each.reason, None if is_never_upstream(record) else record.gone_at, each.stays,
         )  # fmt: skip
         if step is not None:
             is_marked = step.is_known and item.prune is not None

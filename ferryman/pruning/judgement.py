@@ -59,13 +59,16 @@ def judge(
     """
     lacking = {name: each.source_digest for name, each in records.items() if each.reason == "platform"}
     selector = RuleSelector(item.rules, item.platforms, native, {k: v for k, v in lacking.items() if v})
-    known = {name: upstream_tag(record, now) for name, record in records.items()}
+    own = {name: record for name, record in records.items() if not is_never_upstream(record)}
+    known = {name: upstream_tag(record, now) for name, record in own.items()}
     if upstream is None:
         upstream = {name: tag for name, tag in known.items() if records[name].gone_at is None}
     known |= upstream
     wanted = {tag.name for tag in [*selector.select(upstream.values()), *selector.select(known.values())]}
-    mirrored = [record for record in records.values() if is_mirrored(record)]
-    rest = selector.in_order(known[record.tag] for record in mirrored if record.tag not in wanted)
+    mirrored = [record for record in records.values() if counts(record, item)]
+    rest = selector.in_order(
+        known.get(each.tag) or upstream_tag(each, now) for each in mirrored if each.tag not in wanted
+    )
     unwanted = [_unwanted(item, selector, records[tag.name], tag, held) for tag in rest]
     images = _without_newest([each for each in unwanted if not subject_of(each.record.tag)], _rules(item).keep)
     referrers = [each for each in unwanted if subject_of(each.record.tag)]
@@ -75,9 +78,15 @@ def judge(
     return Judgement(mirrored, [*images, *_judged(referrers, staying, held)], any(r.tag in wanted for r in mirrored))
 
 
-def is_mirrored(record: TagRecord) -> bool:
-    """Whether the target has the tag, as far as known."""
-    return record.status == "synced" or record.mirrored_digest is not None
+def counts(record: TagRecord, item: Item) -> bool:
+    """Whether the target has the tag, as far as known, and it may be the item's to remove."""
+    is_mirrored = record.status == "synced" or record.mirrored_digest is not None
+    return is_mirrored or (_rules(item).foreign and record.is_foreign)
+
+
+def is_never_upstream(record: TagRecord) -> bool:
+    """Whether the tag is on record only because the target has it."""
+    return record.is_foreign and record.source_digest is None and record.first_seen_at is None
 
 
 def unreferenced(referrers: Sequence[TagRecord], staying: Iterable[TagRecord], held: Held) -> list[TagRecord]:
@@ -107,6 +116,8 @@ def _rules(item: Item) -> PruneRules:
 
 def _unwanted(item: Item, selector: RuleSelector, record: TagRecord, tag: UpstreamTag, held: Held) -> Unwanted:
     reason, _ = selector.reason_to_skip(tag) or selector.beyond_limit
+    if is_never_upstream(record):
+        reason = "foreign"
     is_undated = record.error is not None or (selector.orders_by_time and tag.pushed_at is None)
     if stays := _stays(item, selector, record, held):
         return Unwanted(record, reason, stays)
@@ -118,7 +129,7 @@ def _stays(item: Item, selector: RuleSelector, record: TagRecord, held: Held) ->
     name = record.tag
     stays: Mapping[Stay, bool] = {
         "held": record.held_by is not None,
-        "busy": record.status != "synced",
+        "busy": record.status != "synced" and not record.is_foreign,
         "pinned": selector.is_pinned(name),
         "protected": is_keep_tag(name) or any(pattern.fullmatch(name) for pattern in item.protect),
         "changed": name in held.changed,
@@ -127,7 +138,8 @@ def _stays(item: Item, selector: RuleSelector, record: TagRecord, held: Held) ->
 
 
 def _without_newest(images: Sequence[Unwanted], keep: int) -> list[Unwanted]:
-    newest = {each.record.tag for each in islice((each for each in images if each.stays is None), keep)}
+    own = (each for each in images if each.stays is None and not is_never_upstream(each.record))
+    newest = {each.record.tag for each in islice(own, keep)}
     return [replace(each, stays="newest") if each.record.tag in newest else each for each in images]
 
 

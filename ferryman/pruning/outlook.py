@@ -5,14 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ferryman.discovery.base import UpstreamTag
+from ferryman.errors import TransferError
 from ferryman.items.model import Item, PruneRules
 from ferryman.kinds import PruneBlock
 from ferryman.planner import rules_fingerprint
 from ferryman.platforms import Platform
-from ferryman.pruning.judgement import Held, Judgement, judge
+from ferryman.pruning.judgement import Held, Judgement, counts, judge
 from ferryman.pruning.schedule import Past, Step, schedule
 from ferryman.pruning.target_contents import TargetContents
+from ferryman.pruning.target_tags import find_foreign
+from ferryman.recorded_tags import item_key
 from ferryman.reference import Repository, subject_of
+from ferryman.registry.client import RegistryClient
+from ferryman.store.foreign_tags import ForeignTags
 from ferryman.store.freezes import Freezes
 from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
@@ -33,6 +38,7 @@ class Outlook:
     steps: Sequence[Step]  # of the tags that may go
     block: PruneBlock | None  # why nothing is removed now
     walked_at: datetime | None  # of the look by which they were judged
+    unlisted: TransferError | None = None  # why the target could not be asked for tags of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Recorded:
     has_failed: bool  # the last look
     is_frozen: bool  # its upstream collapsed, and no look has accepted that
     upstream: Mapping[str, UpstreamTag] | None = None  # as a look has found it that is not recorded
+    unlisted: TransferError | None = None  # why the target could not be asked for tags of others
 
 
 class Outlooks:
@@ -51,7 +58,7 @@ class Outlooks:
 
     def __init__(
         self, *, prunes: Prunes, ledger: Ledger, targets: TargetChecks, kept: KeptDigests, blobs: TargetBlobs,
-        freezes: Freezes, contents: TargetContents, native: Platform,
+        freezes: Freezes, foreign: ForeignTags, contents: TargetContents, registry: RegistryClient, native: Platform,
     ) -> None:  # fmt: skip
         self._prunes = prunes
         self._ledger = ledger
@@ -59,16 +66,22 @@ class Outlooks:
         self._kept = kept
         self._blobs = blobs
         self._freezes = freezes
+        self._foreign = foreign
         self._contents = contents
+        self._registry = registry
         self._native = native
 
-    async def recorded(self, item: Item) -> Recorded:
-        """What is recorded of the item."""
+    async def recorded(self, item: Item, *, now: datetime, note: bool = False) -> Recorded:
+        """What is recorded of the item, and what its target has beside that, if its rules want to know.
+
+        `note`: that is recorded, too.
+        """
         target = str(item.target)
         found = await self._ledger.recorded(target)
         failed = {each.target for each in await self._ledger.lookup_failures()}
         frozen = await self._freezes.find(target)
-        return Recorded(found.tags, found.walk, target in failed, is_frozen=frozen is not None)
+        known = Recorded(found.tags, found.walk, target in failed, is_frozen=frozen is not None)
+        return await self._with_foreign(item, known, now, note=note)
 
     async def after(
         self, item: Item, tags: Mapping[str, TagRecord], upstream: Mapping[str, UpstreamTag], walk: Walk
@@ -76,7 +89,20 @@ class Outlooks:
         """As a look is going to record the item. `tags`: as recorded before it."""
         frozen = await self._freezes.find(str(item.target))
         settled = {name: _settled(record, upstream, walk.walked_at) for name, record in tags.items()}
-        return Recorded(settled, walk, has_failed=False, is_frozen=frozen is not None, upstream=upstream)
+        known = Recorded(settled, walk, has_failed=False, is_frozen=frozen is not None, upstream=upstream)
+        return await self._with_foreign(item, known, walk.walked_at, note=False)
+
+    async def _with_foreign(self, item: Item, known: Recorded, now: datetime, *, note: bool) -> Recorded:
+        if item.prune is None or not item.prune.foreign:
+            return known
+        try:
+            found = await find_foreign(self._registry, item, known.tags)
+        except TransferError as error:
+            return replace(known, unlisted=error)
+        if note and (found.present or found.absent):
+            await self._foreign.note(item_key(item), found.present, found.absent)
+            return replace(known, tags=await self._ledger.known(str(item.target)))
+        return replace(known, tags=found.beside(known.tags, item, now))
 
     async def of(
         self, item: Item, recorded: Recorded, *, now: datetime, interval: timedelta, at_once: bool = False
@@ -86,7 +112,7 @@ class Outlooks:
         `interval`: between two cycles.
         """
         target = str(item.target)
-        held = await self._held(item.target, recorded.tags)
+        held = await self._held(item, recorded.tags)
         judgement = judge(item, self._native, recorded.tags, held, now, upstream=recorded.upstream)
         marks = {mark.id: mark for mark in await self._prunes.marks([target])}
         past = Past(marks, await self._prunes.removed_within_a_day(target))
@@ -95,21 +121,24 @@ class Outlooks:
         block = _block(item, recorded, judgement, now, interval)
         if block is None and not at_once and await self._is_refused(item.target):
             block = "refused"
-        return Outlook(item, judgement, steps, block, recorded.walk.walked_at if recorded.walk else None)
+        return Outlook(
+            item, judgement, steps, block, recorded.walk.walked_at if recorded.walk else None, recorded.unlisted
+        )
 
-    async def _held(self, target: Repository, tags: Mapping[str, TagRecord]) -> Held:
-        kept, changed = await self._kept.held(str(target)), await self._targets.changed(str(target))
-        return Held(kept, await self._asked(target, tags, kept), changed)
+    async def _held(self, item: Item, tags: Mapping[str, TagRecord]) -> Held:
+        target = str(item.target)
+        kept, changed = await self._kept.held(target), await self._targets.changed(target)
+        return Held(kept, await self._asked(item, tags, kept), changed)
 
     async def _asked(
-        self, target: Repository, tags: Mapping[str, TagRecord], kept: Collection[str]
+        self, item: Item, tags: Mapping[str, TagRecord], kept: Collection[str]
     ) -> Mapping[str, frozenset[str]] | None:
         """What the target's manifests name; nothing is asked for where no signature is mirrored."""
-        mirrored = [each for each in tags.values() if each.status == "synced" or each.mirrored_digest is not None]
+        mirrored = [each for each in tags.values() if counts(each, item)]
         if not any(subject_of(each.tag) for each in mirrored):
             return None
         digests = {each.target_digest or each.mirrored_digest for each in mirrored} | set(kept)
-        return await self._contents.of(target, {digest for digest in digests if digest})
+        return await self._contents.of(item.target, {digest for digest in digests if digest})
 
     async def _is_refused(self, target: Repository) -> bool:
         known = await self._blobs.missing_capabilities(target.registry)
@@ -135,12 +164,13 @@ def _block(
     walk = recorded.walk
     if walk is None:
         return "never-looked"
-    if recorded.is_frozen:
-        return "frozen"
-    if recorded.has_failed:
-        return "failed"
-    if not now - interval * _INTERVALS <= walk.walked_at <= now:
-        return "stale"
-    if walk.rules != rules_fingerprint(item.rules, item.platforms, str(item.source), item.signatures):
-        return "rules-changed"
-    return None if judgement.has_wanted else "nothing-left"
+    by = rules_fingerprint(item.rules, item.platforms, str(item.source), item.signatures)
+    blocks: Mapping[PruneBlock, bool] = {
+        "frozen": recorded.is_frozen,
+        "failed": recorded.has_failed,
+        "unlisted": recorded.unlisted is not None,
+        "stale": not now - interval * _INTERVALS <= walk.walked_at <= now,
+        "rules-changed": walk.rules != by,
+        "nothing-left": not judgement.has_wanted,
+    }
+    return next((block for block, holds in blocks.items() if holds), None)

@@ -61,12 +61,11 @@ class Pruner:
         self._interval = interval
         self._events = events
 
-    async def outlook(self, item: Item, *, at_once: bool = False) -> Outlook:
-        """What would be removed now."""
-        recorded = await self._outlooks.recorded(item)
-        return await self._outlooks.of(
-            item, recorded, now=self._clock.now(), interval=self._interval(), at_once=at_once
-        )
+    async def outlook(self, item: Item, *, at_once: bool = False, note: bool = False) -> Outlook:
+        """What would be removed now. `note`: what the target has of others is recorded, as a removal needs it."""
+        now = self._clock.now()
+        recorded = await self._outlooks.recorded(item, now=now, note=note)
+        return await self._outlooks.of(item, recorded, now=now, interval=self._interval(), at_once=at_once)
 
     async def outlook_after(
         self, item: Item, tags: Mapping[str, TagRecord], upstream: Mapping[str, UpstreamTag], walk: Walk
@@ -92,7 +91,13 @@ class Pruner:
                 failed.add(item.target.registry)
 
     async def _prune(self, item: Item) -> Pruned:
-        outlook = await self.outlook(item)
+        outlook = await self.outlook(item, note=True)
+        if outlook.unlisted is not None:
+            log.get().warning(
+                "prune_failed", message="cannot list the tags of a target; the next cycle tries again",
+                target=str(item.target), error=str(outlook.unlisted),
+            )  # fmt: skip
+            return Pruned(error=outlook.unlisted)
         if outlook.block in {None, "refused"}:
             await self._prunes.settle(str(item.target), [step.mark for step in outlook.steps])
             _tell_marks(outlook)

@@ -50,7 +50,7 @@ class Removal:
                 return "removed"
             if named != self._own(tag):
                 if record.target_digest not in {None, named}:
-                    await self._prunes.undo(mark, changed=named)
+                    await self._prunes.undo(mark, changed=named, is_foreign=record.is_foreign)
                     return "changed"
                 await self._keep(tag)
         except TransferError:

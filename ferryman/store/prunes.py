@@ -107,21 +107,25 @@ class Prunes:
         values = {each.name: getattr(mark, each.name) for each in fields(mark)}
         return PruneMark(**{**values, "owner": owner, "began_at": now})
 
-    async def undo(self, mark: PruneMark, *, changed: str | None = None, postponed: bool = False) -> None:
+    async def undo(
+        self, mark: PruneMark, *, changed: str | None = None, is_foreign: bool = False, postponed: bool = False
+    ) -> None:
         """The target has the tag, as before: it is marked as it was.
 
-        `changed`: the digest that somebody else has put there, which is recorded as a verification would. `postponed`:
-        its time begins anew.
+        `changed`: the digest that somebody else has put there, which is recorded as a verification would, unless the
+        tag `is_foreign`: then its time begins anew. `postponed`: so it does.
         """
         now = self._clock.now()
-        again = {"marked_at": now, "due_at": now + (mark.due_at - mark.marked_at)} if postponed else {}
+        again = {"marked_at": now, "due_at": now + (mark.due_at - mark.marked_at)} if postponed or is_foreign else {}
         free = {"state": "marked", "owner": None, "actor": None, "began_at": None}
         async with self._database.write(exclusive=True) as connection:
             if not (await connection.execute(update(prunes).where(_same(mark)).values(**free, **again))).rowcount:
                 return
             here = and_(tags.c.id == mark.id, tags.c.hold == "prune")
             await connection.execute(update(tags).where(here).values(_UNHELD))
-            if changed is not None:
+            if changed is not None and is_foreign:
+                await connection.execute(update(tags).where(tags.c.id == mark.id).values(target_digest=changed))
+            elif changed is not None:
                 await _note_changed(connection, mark, changed, now)
 
     async def end(self, mark: PruneMark, digest: str | None) -> None:

@@ -1,9 +1,9 @@
 """The plain values that the store takes and returns, instead of database rows."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ferryman.kinds import FindingKind, FreezeReason, Hold, PauseScope, PruneAction, RepairOutcome
 
@@ -72,6 +72,23 @@ class TagRecord:
     kept_digest: str | None = None  # upstream's digest that a person does not want
     holds_changes: bool | None = None  # by its item's rule, no other digest than the mirrored one is copied
     finding: FindingKind | None = None  # what the last check found wrong with it at the target
+
+    @classmethod
+    def only_at_target(cls, key: int, item: "ItemKey", tag: str, *, gone_at: datetime) -> "TagRecord":
+        """What is recorded of a tag that somebody else has put there: nothing but its name."""
+        values: dict[str, Any] = dict.fromkeys(each.name for each in fields(cls))
+        values |= {"id": key, "item": item.name, "source": item.source, "target": item.target, "tag": tag}
+        return cls(**{**values, "status": "skipped", "reason": "foreign", "attempts": 0, "gone_at": gone_at})
+
+    @property
+    def is_unmirrored(self) -> bool:
+        """Whether nothing is to be copied, and Ferryman has put no such tag at the target."""
+        return self.status == "skipped" and self.mirrored_digest is None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the target has a tag of this name that Ferryman did not put there."""
+        return self.is_unmirrored and self.target_digest is not None
 
     @property
     def held_by(self) -> Hold | None:

@@ -33,6 +33,7 @@ BLOCKS: Mapping[PruneBlock, str] = {
     "rules-changed": N_("the last look went by other rules: `ferryman sync` makes another one"),
     "nothing-left": N_("no tag that the rules want is mirrored: see `ferryman plan`"),
     "frozen": N_("upstream has collapsed: see `ferryman status`"),
+    "unlisted": N_("its target's tags cannot be listed, which `foreign` needs"),
     "paused": N_("it is paused: see `ferryman status`"),
     "refused": N_("the registry refuses to delete"),
 }

@@ -32,6 +32,7 @@ _REASONS = {
     "platform": N_("for none of the wanted platforms"),
     "beyond-limit": N_("not among the newest that `limit` allows"),
     "gone": N_("upstream has deleted it"),
+    "foreign": N_("not put there by Ferryman, and not known upstream"),
     "unreadable": N_("upstream lists it, and it cannot be read"),
     "no-digest": N_("upstream gave no digest for the tag"),
     "target-missing": N_("the target lost it"),

@@ -314,15 +314,15 @@ def test_targets_are_not_verified_where_that_is_off(tmp_path: Path) -> None:
 
 def test_what_may_be_pruned_has_defaults_key_by_key(tmp_path: Path) -> None:
     text = (
-        "defaults: {target: r.io/x/, prune: {keep: 5, after: 7d}, protect: lts}\n"
-        "items: [{source: quay.io/a/b, prune: {after: 12h, most: 100%}}, {source: quay.io/a/c}, "
+        "defaults: {target: r.io/x/, prune: {keep: 5, after: 7d, foreign: true}, protect: lts}\n"
+        "items: [{source: quay.io/a/b, prune: {after: 12h, most: 100%, foreign: false}}, {source: quay.io/a/c}, "
         "{source: quay.io/a/d, prune: false, protect: [a, b]}, {source: quay.io/a/e, prune: {keep: 0}}]"
     )
     own, inherited, off, none = read(tmp_path, text).items
     assert own.prune == PruneRules(keep=5, after=timedelta(hours=12), most=1.0)
-    assert inherited.prune == PruneRules(keep=5, after=timedelta(days=7), most=0.1)
+    assert inherited.prune == PruneRules(keep=5, after=timedelta(days=7), most=0.1, foreign=True)
     assert off.prune is None
-    assert none.prune == PruneRules(keep=0, after=timedelta(days=7))
+    assert none.prune == PruneRules(keep=0, after=timedelta(days=7), foreign=True)
     assert [pattern.pattern for pattern in off.protect] == ["a", "b"]
     assert [pattern.pattern for pattern in own.protect] == ["lts"]
     assert one(tmp_path, "items: [{source: quay.io/a/b, target: r.io/x}]").prune is None

@@ -17,6 +17,7 @@ from ferryman.pruning.removal import Removal
 from ferryman.pruning.target_contents import TargetContents
 from ferryman.recorded_tags import upstream_tag
 from ferryman.registry.client import RegistryClient
+from ferryman.store.foreign_tags import ForeignTags
 from ferryman.store.freezes import Freezes
 from ferryman.store.prunes import Prunes
 from ferryman.store.records import ItemKey, PlannedTag, PruneMark, SeenTag, TagRecord, Walk
@@ -56,7 +57,8 @@ class PruneScene(Scene):
         targets = TargetChecks(self.database, clock=self.clock, queued=self.queue.filled)
         outlooks = Outlooks(
             prunes=self.prunes, ledger=self.workplace.ledger, targets=targets, kept=self.kept, blobs=blobs,
-            freezes=self.freezes, contents=TargetContents(self.client), native=NATIVE,
+            freezes=self.freezes, foreign=ForeignTags(self.database, clock=self.clock),
+            contents=TargetContents(self.client), registry=self.client, native=NATIVE,
         )  # fmt: skip
         keeper = self.keeper
         removal = Removal(

@@ -6,6 +6,7 @@ item goes in a day. Each cycle does what was announced before it.
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,9 +14,10 @@ import pytest
 
 from ferryman.planner import RuleSelector, rules_fingerprint
 from ferryman.recorded_tags import upstream_tag
-from ferryman.store.records import Walk
+from ferryman.store.records import TagRecord, Walk
 from tests.pruning.scene import AFTER, ALL, EPOCH, PruneScene
 from tests.rollback.scene import Fate, version
+from tests.support.images import push
 from tests.support.transports import NATIVE
 
 STEPS = 14
@@ -35,7 +37,7 @@ class Life:
 
     async def step(self) -> None:
         scene, chance = self.scene, self.chance
-        match chance.choice(("push", "push", "delete", "rules", "put back", "time", "time")):
+        match chance.choice(("push", "push", "delete", "rules", "put back", "stranger", "time", "time")):
             case "push":
                 number = len(scene.upstream) + chance.randrange(50)
                 await scene.upload({f"t{number}": version(chance.randrange(6), of=f"life {self.seed}")})
@@ -43,9 +45,14 @@ class Life:
                 del scene.upstream[chance.choice(sorted(scene.upstream))]
             case "rules":
                 scene.want(limit=chance.choice((1, 2, 4, 9)), pin=(re.compile(f"t{chance.randrange(9)}"),))
-                scene.prune_by(keep=chance.choice((0, 0, 1, 2)))
+                scene.prune_by(keep=chance.choice((0, 0, 1, 2)), foreign=chance.choice((True, True, False)))
             case "put back":
                 await self.put_back()
+            case "stranger":
+                tag = chance.choice(("theirs", "theirs5", f"t{chance.randrange(99)}"))
+                if tag not in self.held and tag not in await scene.records():
+                    what = version(chance.randrange(6), of=f"life {self.seed}")
+                    push(scene.workplace.target.url, scene.target.name, tag, what)
             case "time":
                 scene.clock.advance(AFTER.total_seconds() / chance.choice((1, 2, 60)))
         await self.cycle()
@@ -72,6 +79,8 @@ class Life:
             assert before - scene.images() == announced
         gone = before - scene.images()
         assert gone <= announced
+        assert scene.item.prune is not None
+        assert scene.item.prune.foreign or gone <= self.mirrored(records)
         now = scene.clock.now()
         present = [upstream_tag(each, now) for each in records.values() if each.gone_at is None]
         wanted = {tag.name for tag in RuleSelector(scene.item.rules, ALL, NATIVE).select(present)}
@@ -82,6 +91,9 @@ class Life:
         await scene.copy()
         await scene.assert_true()  # and all that stays can be pulled
         assert all(scene.names(tag) == digest for tag, digest in self.held.items())
+
+    def mirrored(self, records: Mapping[str, TagRecord]) -> set[str]:
+        return {tag for tag, each in records.items() if each.mirrored_digest is not None}
 
     async def announced(self) -> set[str]:
         """What `plan` says that goes, from upstream as it is; and that the record says the same."""
