@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from hypothesis import strategies as st
 
 from ferryman.items.model import Item, Rules
 from ferryman.kinds import OnChange
-from ferryman.store.records import Intent, Job, TagRecord
+from ferryman.planner import Decision
+from ferryman.store.records import Job, TagRecord
 from ferryman.store.rollbacks import Rollbacks
+from tests.item_life import BY_ME, Life
 from tests.test_quiet_looks import HOUR, Shelf, world_of
 from tests.test_scheduler import PAUSE, World
 
 HELD = replace(PAUSE, rules=Rules(on_change="hold"))
 WARNED = replace(PAUSE, rules=Rules(on_change="warn"))
-BY_ME = Intent("me", "release", "something")
 TARGET = str(PAUSE.target)
 
 
@@ -252,38 +252,18 @@ def test_nothing_held_is_overwritten_and_plan_tells_what_the_next_cycle_does(his
     asyncio.run(_Life().live(history))
 
 
-class _Life:
-    """An item's life, with what may be copied according to what is known outside of Ferryman."""
-
+class _Life(Life):
     def __init__(self) -> None:
-        self.shelf = Shelf(ordered=False)
-        self.item = HELD
-        self.in_force = self.item.rules  # at the last cycle
+        super().__init__(HELD)
         self.mirrored: dict[str, str] = {}
         self.released: dict[str, str] = {}
         self.kept: dict[str, str] = {}
-        self.running: list[Job] = []
-
-    async def live(self, history: list[tuple[Any, ...]]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with world_of(self.shelf, Path(folder)) as self.world:
-                for what, *told in history:
-                    await getattr(self, what)(*told)
-
-    async def push(self, name: str, content: str) -> None:
-        self.shelf.push(name, content)
-
-    async def delete(self, name: str) -> None:
-        self.shelf.tags.pop(name, None)
 
     async def rule(self, on_change: OnChange) -> None:
         self.item = replace(self.item, rules=replace(self.item.rules, on_change=on_change))
 
     async def names(self, pattern: str) -> None:
         self.item = replace(self.item, rules=replace(self.item.rules, versions=(re.compile(pattern),)))
-
-    async def requeue(self, name: str) -> None:
-        await self.world.queue.requeue(targets=[TARGET], tag=name, intent=BY_ME)
 
     async def resume(self) -> None:
         await self.world.queue.resume("gcr.io")
@@ -305,49 +285,21 @@ class _Life:
             assert before is not None
             self.kept[name] = str(before.source_digest)
 
-    async def cycle(self, later: int) -> None:
-        """What `plan` says a moment before the cycle is what the cycle does."""
-        self.world.clock.advance(later * HOUR)
-        looked = await self.world.look(self.item)
-        await self.world.cycle(self.item)
-        self.in_force = self.item.rules
-        known = await self.world.known(self.item)
-        for each in looked.decisions:
-            found = known[each.tag]
-            assert (found.status in {"queued", "running"}) >= (each.action == "copy"), (each, found)
-            assert (found.status == "queued") <= (each.action == "copy"), (each, found)
-            assert (found.held_by in {"changed", "kept"}) >= (each.reason in {"held-changed", "kept"}), (each, found)
-            if found.status == "synced" and found.gone_at is None:
-                assert (found.reason == "held-changed") == (found.held_by == "changed"), (each, found)
+    def compare(self, planned: Decision, found: TagRecord) -> None:
+        assert (found.status == "queued") <= (planned.action == "copy"), (planned, found)
+        assert (found.held_by in {"changed", "kept"}) >= (planned.reason in {"held-changed", "kept"}), (planned, found)
+        if found.status == "synced" and found.gone_at is None:
+            assert (found.reason == "held-changed") == (found.held_by == "changed"), (planned, found)
 
-    async def copy(self, outcome: str) -> None:
-        queue, now = self.world.queue, self.world.clock.now()
-        job = await queue.claim()
-        if job is None:
-            return
-        self._may_be_copied(job)
-        if outcome == "run":
-            self.running.append(job)
-        elif outcome == "kill":
-            await queue.reclaim(["me"])
-            self.running.clear()
-        elif outcome == "return":
-            await queue.return_to_queue(job)
-        elif outcome == "succeed":
-            await self._succeed(job)
-        else:
-            retry_at = now if outcome == "retry" else None
-            await queue.fail(job, started_at=now, kind="login", error="no", retry_at=retry_at, registry="gcr.io")
+    async def fail(self, job: Job, *, retried: bool) -> None:
+        now = self.world.clock.now()
+        retry_at = now if retried else None
+        await self.world.queue.fail(job, started_at=now, kind="login", error="no", retry_at=retry_at, registry="gcr.io")
 
-    async def finish(self) -> None:
-        while self.running:
-            await self._succeed(self.running.pop())
-
-    async def _succeed(self, job: Job) -> None:
-        await self.world.succeed(job)
+    def note_copied(self, job: Job) -> None:
         self.mirrored[job.tag] = job.digest
 
-    def _may_be_copied(self, job: Job) -> None:
+    def may_be_copied(self, job: Job) -> None:
         if self.mirrored.get(job.tag) in {None, job.digest} or self.released.get(job.tag) == job.digest:
             return
         assert self.in_force.on_change_of(job.tag) != "hold"

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 
 from ferryman.items.model import Rules
 from ferryman.kinds import PauseScope
-from ferryman.store.records import Intent, Job
+from ferryman.planner import Decision
+from ferryman.store.records import Job, TagRecord
+from tests.item_life import BY_ME, Life
 from tests.test_quiet_looks import HOUR, Shelf, query, world_of
 from tests.test_scheduler import PAUSE, World
 
 AGED = replace(PAUSE, rules=Rules(min_age=timedelta(hours=72)))
-BY_ME = Intent("me", "release", "something")
 TARGET = str(PAUSE.target)
 
 
@@ -166,7 +166,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), st.sampled_from("abc")),
     st.tuples(st.just("cycle"), st.sampled_from([0, 6, 25])),
     st.tuples(st.just("cycle"), st.just(6)),
-    st.tuples(st.just("copy"), st.sampled_from(["succeed", "succeed", "fail", "retry", "return", "kill", "hold"])),
+    st.tuples(st.just("copy"), st.sampled_from(["succeed", "succeed", "fail", "retry", "return", "kill", "run"])),
     st.tuples(st.just("finish")),
     st.tuples(st.just("age"), st.sampled_from([0, 12, 48])),
     st.tuples(st.just("pin"), st.sampled_from("ab")),
@@ -184,28 +184,11 @@ def test_nothing_immature_is_claimed_and_plan_tells_what_the_next_cycle_does(his
     asyncio.run(_Life().live(history))
 
 
-class _Life:
-    """An item's life, with what may be copied according to what is known outside of Ferryman."""
-
+class _Life(Life):
     def __init__(self) -> None:
-        self.shelf = Shelf(ordered=False)
-        self.item = AGED
+        super().__init__(AGED)
         self.seen: dict[str, tuple[str, datetime]] = {}  # the digest that the last cycle saw, and since when
         self.let_through: set[tuple[str, str]] = set()  # tags and digests: released, or copied once
-        self.in_force = self.item.rules  # at the last cycle
-        self.running: list[Job] = []
-
-    async def live(self, history: list[tuple[object, ...]]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with world_of(self.shelf, Path(folder)) as self.world:
-                for what, *told in history:
-                    await getattr(self, str(what))(*told)
-
-    async def push(self, name: str, content: str) -> None:
-        self.shelf.push(name, content)
-
-    async def delete(self, name: str) -> None:
-        self.shelf.tags.pop(name, None)
 
     async def age(self, number: int) -> None:
         self.item = replace(self.item, rules=replace(self.item.rules, min_age=hours(number)))
@@ -221,9 +204,6 @@ class _Life:
         scope: tuple[PauseScope, str] = ("item", TARGET)
         await getattr(self.world.manual_pauses, way)(*scope, intent=BY_ME)
 
-    async def requeue(self, name: str) -> None:
-        await self.world.queue.requeue(targets=[TARGET], tag=name, intent=BY_ME)
-
     async def release(self, name: str) -> None:
         record = (await self.world.known(self.item)).get(name)
         if await self.world.queue.release(TARGET, name, intent=BY_ME):
@@ -232,53 +212,30 @@ class _Life:
             self.let_through.add((name, record.source_digest))
 
     async def cycle(self, later: int) -> None:
-        """What `plan` says a moment before the cycle is what the cycle does."""
-        self.world.clock.advance(later * HOUR)
         if (await self.world.manual_pauses.read()).items:
+            self.world.clock.advance(later * HOUR)
             return
-        looked = await self.world.look(self.item)
-        await self.world.cycle(self.item)
-        now, known = self.world.clock.now(), await self.world.known(self.item)
-        for each in looked.decisions:
-            record = known[each.tag]
-            assert (record.status in {"queued", "running"}) >= (each.action == "copy"), (each, record)
-            if each.action == "copy" and record.status == "queued":
-                waits = record.quarantined_until is not None and record.quarantined_until > now
-                assert waits == (each.reason == "quarantine"), (each, record)
-                assert not waits or record.quarantined_until == each.matures_at
+        await super().cycle(later)
+        now = self.world.clock.now()
         for name, tag in self.shelf.tags.items():
             digest, since = self.seen.get(name, ("", now))
             self.seen[name] = (str(tag.digest), since if digest == tag.digest else now)
-        self.in_force = self.item.rules
 
-    async def copy(self, outcome: str) -> None:
-        queue, now = self.world.queue, self.world.clock.now()
-        job = await queue.claim()
-        if job is None:
-            return
-        self._may_be_copied(job)
-        if outcome == "hold":
-            self.running.append(job)
-        elif outcome == "kill":
-            await queue.reclaim(["me"])
-            self.running.clear()
-        elif outcome == "return":
-            await queue.return_to_queue(job)
-        elif outcome == "succeed":
-            await self._succeed(job)
-        else:
-            retry_at = now + hours(1) if outcome == "retry" else None
-            await queue.fail(job, started_at=now, kind="denied", error="no", retry_at=retry_at)
+    def compare(self, planned: Decision, found: TagRecord) -> None:
+        if planned.action == "copy" and found.status == "queued":
+            waits = found.quarantined_until is not None and found.quarantined_until > self.world.clock.now()
+            assert waits == (planned.reason == "quarantine"), (planned, found)
+            assert not waits or found.quarantined_until == planned.matures_at
 
-    async def finish(self) -> None:
-        while self.running:
-            await self._succeed(self.running.pop())
+    async def fail(self, job: Job, *, retried: bool) -> None:
+        now = self.world.clock.now()
+        retry_at = now + hours(1) if retried else None
+        await self.world.queue.fail(job, started_at=now, kind="denied", error="no", retry_at=retry_at)
 
-    async def _succeed(self, job: Job) -> None:
-        await self.world.succeed(job)
+    def note_copied(self, job: Job) -> None:
         self.let_through.add((job.tag, job.digest))
 
-    def _may_be_copied(self, job: Job) -> None:
+    def may_be_copied(self, job: Job) -> None:
         if (job.tag, job.digest) in self.let_through:
             return
         digest, since = self.seen[job.tag]
