@@ -9,7 +9,7 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 
 from ferryman.items.model import Configuration
-from ferryman.kinds import DamageKind
+from ferryman.kinds import DamageKind, Hold
 from ferryman.liveness import check_liveness
 from ferryman.metrics.labels import by_target, registries_of, shown
 from ferryman.registry.limits.host_limits import PresentLimits
@@ -18,6 +18,7 @@ from ferryman.store.listing import STATUSES
 from ferryman.store.measures import DiskMeasures, Measures
 
 _ROLES = ("run", "scheduler", "worker")
+_HOLDS: Sequence[Hold] = ("rollback", "changed", "kept")  # without `prune`, which ends by itself
 _CYCLES_AHEAD = 8  # of a cron expression: a week of daily ones has its weekend
 
 
@@ -65,6 +66,7 @@ def _items(measures: Measures, configuration: Configuration) -> Iterator[GaugeMe
     for target in measures.frozen & labels.keys():
         frozen[labels[target]] += 1
     yield _by("ferryman_frozen_items", "Items of this name whose upstream has collapsed.", "item", frozen.items())
+    yield _held(measures, labels)
 
 
 def _damaged(measures: Measures, labels: Mapping[str, str]) -> GaugeMetricFamily:
@@ -74,6 +76,18 @@ def _damaged(measures: Measures, labels: Mapping[str, str]) -> GaugeMetricFamily
             numbers[labels[each.target], each.kind] += each.tags
     help_text = "Mirrored tags that are damaged at the target, by what is wrong, and that nothing repairs."
     family = GaugeMetricFamily("ferryman_damaged_tags", help_text, labels=["item", "finding"])
+    for pair, number in numbers.items():
+        family.add_metric(pair, number)
+    return family
+
+
+def _held(measures: Measures, labels: Mapping[str, str]) -> GaugeMetricFamily:
+    numbers = Counter({(label, hold): 0 for label in labels.values() for hold in _HOLDS})
+    for (target, hold), number in measures.held.items():
+        if target in labels:
+            numbers[labels[target], hold] += number
+    help_text = "Mirrored tags that nothing is copied over until a person releases them, by why."
+    family = GaugeMetricFamily("ferryman_held_tags", help_text, labels=["item", "hold"])
     for pair, number in numbers.items():
         family.add_metric(pair, number)
     return family

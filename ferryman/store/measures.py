@@ -2,28 +2,32 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
 
 from ferryman.clock import Clock
+from ferryman.kinds import Hold
+from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database, Transaction
 from ferryman.store.database.tables import (
+    HELD_BACK,
     UNREAD,
     cycles,
     lookup_failures,
     manual_pauses,
     services,
+    status_is,
     tags,
 )
 from ferryman.store.freezes import read_freezes
 from ferryman.store.queries.findings import DamagedTags, count_damaged
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.pauses import read_paused
-from ferryman.store.records import Status
+from ferryman.store.records import KEPT, Status
 from ferryman.store.services import Service
 
 
@@ -57,6 +61,7 @@ class Measures:
     damaged: list[DamagedTags]
     unlisted: frozenset[str]  # the targets of the items whose last lookup failed
     frozen: frozenset[str]  # the targets of the frozen items
+    held: Mapping[tuple[str, Hold], int]  # tags that nothing is copied over, by target, and why; of those that exist
     queue: QueueMeasures
     refused: frozenset[str]  # the registries that are paused because they refused a login
     limited: frozenset[str]  # the registries that are paused until a rate limit ends
@@ -71,13 +76,15 @@ async def measure(database: Database, *, clock: Clock) -> Measures:
     now = clock.now()
     async with database.read() as connection:
         paused = (await read_paused(connection, now)).states
+        by_status = await _tags(connection)
         return Measures(
             at=now,
-            tags=await _tags(connection),
+            tags=by_status,
             unread=await _unread(connection),
             damaged=await count_damaged(connection),
             unlisted=frozenset((await connection.execute(select(lookup_failures.c.target))).scalars()),
             frozen=frozenset(await read_freezes(connection)),
+            held=await _held(connection, sorted({target for target, _ in by_status})),
             queue=await _queue(connection, now),
             refused=frozenset(host for host, state in paused.items() if state.until is None),
             limited=frozenset(host for host, state in paused.items() if state.until is not None),
@@ -96,6 +103,19 @@ async def _tags(connection: Transaction) -> dict[tuple[str, Status], int]:
 async def _unread(connection: Transaction) -> dict[str, int]:
     query = select(tags.c.target, func.count().label("number")).where(UNREAD).group_by(tags.c.target)
     return {row.target: row.number for row in await connection.execute(query)}
+
+
+async def _held(connection: Transaction, targets: Sequence[str]) -> dict[tuple[str, Hold], int]:
+    """Without what is being removed. `targets`: of all items, so that an index finds what persons keep."""
+    why: ColumnElement[Hold] = case((tags.c.hold == literal_column("'rollback'"), "rollback"), else_="changed")
+    told = select(tags.c.target, why.label("why")).where(HELD_BACK).subquery()
+    counted = select(told.c.target, told.c.why, func.count()).group_by(told.c.target, told.c.why)
+    found: dict[tuple[str, Hold], int] = {(target, why): n for target, why, n in await connection.execute(counted)}
+    kept = select(tags.c.target, func.count()).where(status_is("synced"), tags.c.hold.is_(None), tags.c.reason == KEPT)
+    for chunk in chunks(targets):
+        rows = await connection.execute(kept.where(tags.c.target.in_(chunk)).group_by(tags.c.target))
+        found |= {(target, KEPT): n for target, n in rows}
+    return found
 
 
 async def _queue(connection: Transaction, now: datetime) -> QueueMeasures:

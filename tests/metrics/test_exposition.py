@@ -22,7 +22,9 @@ from ferryman.reference import Repository
 from ferryman.settings import Schedule
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import cycles, manual_pauses
-from ferryman.store.records import ItemKey, PlannedTag, SeenTag, Walk
+from ferryman.store.records import Intent, ItemKey, PendingRollback, PlannedTag, SeenTag, Walk
+from ferryman.store.rollbacks import Rollbacks
+from ferryman.wakeup import Wakeup
 from tests.conftest import ReadLog
 from tests.metrics.conftest import ETCD, NGINX, Bench
 from tests.metrics.samples import parsed
@@ -102,6 +104,22 @@ async def test_what_cannot_be_read_or_listed(bench: Bench) -> None:
 async def test_what_is_frozen(bench: Bench) -> None:
     await freeze(bench.scene.ledger, OF_NGINX, "1.27", now=bench.clock.now())
     assert (await bench.samples()).of("ferryman_frozen_items", "item") == {"etcd": 0, "nginx": 1}
+
+
+async def test_what_is_held(bench: Bench) -> None:
+    names, rollbacks = ("1.0", "1.1", "1.2", "latest"), Rollbacks(bench.database, clock=bench.clock, queued=Wakeup())
+    await bench.scene.walk(dict.fromkeys(names, digest("a")))
+    for _ in names:
+        await bench.scene.succeed(await bench.scene.claimed())
+    await bench.scene.walk(dict.fromkeys(names[:3], digest("b")), holds_changes=True)
+    assert await rollbacks.keep(ITEM.target, "1.2", intent=Intent("me", "keep", "1.2"))
+    put_back = await rollbacks.begin(ITEM.target, "latest", digest("f"), owner="me", actor="me")
+    assert isinstance(put_back, PendingRollback)
+    assert await rollbacks.end(put_back)
+    samples = await bench.samples()
+    for hold, number in (("rollback", 1), ("changed", 2), ("kept", 1)):
+        assert samples("ferryman_held_tags", item="etcd", hold=hold) == number
+        assert samples("ferryman_held_tags", item="nginx", hold=hold) == 0
 
 
 async def test_what_is_damaged_at_the_targets(bench: Bench) -> None:
