@@ -62,8 +62,9 @@ async def unwanted_of(app: Application, items: Sequence[Item], *, note: bool = F
 
 
 async def prune(
-    app: Application, items: Sequence[Item], *, actor: str, tell: Callable[[PruneMark, Removed], object]
-) -> list[PruneResult]:
+    app: Application, items: Sequence[Item], *, actor: str,
+    tell: Callable[[PruneMark, Removed], object] = lambda *_: None,
+) -> list[PruneResult]:  # fmt: skip
     """Remove what may go now, without waiting for its time. `tell` is called for each tag. Raises StoreError."""
     results = []
     for outlook in await unwanted_of(app, items, note=True):

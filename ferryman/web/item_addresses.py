@@ -38,5 +38,14 @@ def item_at(request: web.Request, text: str) -> Item:
     raise Unknown(detail, [(spelling, item_path(str(by_spelling[spelling].target))) for spelling in close])
 
 
+def item_before(request: web.Request, part: str) -> Item:
+    """The item of an address that ends with this part, which may belong to the item's own name. Raises Unknown."""
+    name = request.match_info["item"]
+    try:
+        return item_at(request, name)
+    except Unknown:
+        return item_at(request, f"{name}/{part}")
+
+
 def _spellings(item: Item) -> tuple[str, ...]:
     return (item.name, str(item.source), str(item.target))

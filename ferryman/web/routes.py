@@ -2,7 +2,7 @@
 
 from ferryman.web import assets
 from ferryman.web.api import calls
-from ferryman.web.pages import actions, activity, failures, health, item, login, metrics, overview, tag, waiting
+from ferryman.web.pages import actions, activity, failures, health, item, login, metrics, overview, prune, tag, waiting
 
 ROUTES = (
     *assets.ROUTES,
@@ -14,6 +14,7 @@ ROUTES = (
     *metrics.ROUTES,
     *overview.ROUTES,
     *waiting.ROUTES,
+    *prune.ROUTES,
     *tag.ROUTES,
     *item.ROUTES,  # after those of tags: its addresses may hold anything
     *calls.ROUTES,

@@ -1,6 +1,6 @@
 """What persons do on the page: each calls the same operation as the command, and leads back with a notice."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
@@ -8,17 +8,19 @@ from ferryman.errors import TransferError
 from ferryman.i18n.formats import number
 from ferryman.i18n.texts import _, ngettext
 from ferryman.item_names import Named
-from ferryman.kinds import PauseScope, Repair
+from ferryman.kinds import PauseScope, PruneBlock, Repair
 from ferryman.operations.cancel import cancel_copy
 from ferryman.operations.freezes import release_item
 from ferryman.operations.login import try_login
 from ferryman.operations.look import request_look
 from ferryman.operations.pauses import pause_work, resume_work
+from ferryman.operations.prune import PruneResult, block_or_doubt_of, prune, tags_of, unwanted_of
 from ferryman.operations.requeue import Requeued, requeue_tags
 from ferryman.operations.rollback import put_back
 from ferryman.operations.subjects import registries_of
 from ferryman.operations.tag_history import keep_tag, release_tag, tag_history
 from ferryman.operations.verify import request_verification
+from ferryman.views.prune_table import block_in_words, refusal_in_words
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
 from ferryman.web.named_items import all_items, item_named
@@ -29,6 +31,7 @@ from ferryman.web.security.gate import GATE, LoginNeeded, actor
 
 _REPAIRS: tuple[Repair, ...] = ("missing", "all")
 _LONGEST_NOTE = 200  # characters
+_NAMED = 5  # tags in a question
 
 
 async def _requeue(request: web.Request) -> web.StreamResponse:
@@ -205,6 +208,50 @@ async def _keep(request: web.Request) -> web.StreamResponse:
     return await _go_back(request, text % {"tag": f"{item.name}:{tag}"})
 
 
+async def _prune(request: web.Request) -> web.StreamResponse:
+    app, named = context(request).application, item_named(request, (await _fields(request)).get("item", ""))
+    items = [each for each in app.configuration.items if str(each.target) == named.target]
+    if not await is_confirmed(request):
+        [outlook] = await unwanted_of(app, items)
+        if tags := [each.tag for each in tags_of(outlook) if each.now]:
+            verb = ngettext("Remove %(n)s tag", "Remove %(n)s tags", len(tags)) % {"n": number(len(tags))}
+            return await ask(request, question=_removal(named, tags), verb=verb, back=await _back(request))
+        if (block := block_or_doubt_of(outlook)) is None:
+            return await _go_back(request, _("Nothing of %(item)s is to go now.") % {"item": named.name})
+        return await _go_back(request, _blocked(block))
+    [result] = await prune(app, items, actor=_name(request))
+    return await _go_back(request, _pruned(result))
+
+
+def _removal(item: Named, tags: Sequence[str]) -> str:
+    text = ngettext(
+        "Remove %(n)s tag of %(item)s from its target? %(names)s",
+        "Remove %(n)s tags of %(item)s from its target? %(names)s",
+        len(tags),
+    )
+    names = ", ".join(tags[:_NAMED]) + (", …" if tags[_NAMED:] else "")
+    return text % {"n": number(len(tags)), "item": item.name, "names": names}
+
+
+def _pruned(result: PruneResult) -> str:
+    done = result.done
+    sentences = [ngettext("%(n)s tag removed.", "%(n)s tags removed.", done.removed) % {"n": number(done.removed)}]
+    if (block := block_or_doubt_of(result.outlook)) is not None:
+        sentences = [_blocked(block)]
+    if done.error is not None:
+        sentences.append(_("Then the target failed: %(error)s") % {"error": done.error})
+    elif done.refusal is not None:
+        sentences.append(_("The others stay: %(why)s") % {"why": _(refusal_in_words(done.refusal)).replace("`", "")})
+    elif done.stayed:
+        text = ngettext("%(n)s tag stays: see the log.", "%(n)s tags stay: see the log.", done.stayed)
+        sentences.append(text % {"n": number(done.stayed)})
+    return "\n".join(sentences)
+
+
+def _blocked(block: PruneBlock) -> str:
+    return _("Nothing is removed:") + " " + _(block_in_words(block)).replace("`", "")
+
+
 async def _try_login(request: web.Request) -> web.StreamResponse:
     registry = (await _fields(request)).get("registry", "")
     if registry not in registries_of(all_items(request)):
@@ -248,5 +295,6 @@ ROUTES = (
     Route("POST", "/actions/rollback", _rollback, needs="act"),
     Route("POST", "/actions/release", _release, needs="act"),
     Route("POST", "/actions/keep", _keep, needs="act"),
+    Route("POST", "/actions/prune", _prune, needs="act"),
     Route("POST", "/actions/try-login", _try_login, needs="act"),
 )

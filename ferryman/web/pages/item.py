@@ -19,7 +19,7 @@ from ferryman.store.queries.pages import InvalidCursor
 from ferryman.tasks import gather_or_raise
 from ferryman.views.reasons import reason_in_words
 from ferryman.web.context import context
-from ferryman.web.item_addresses import Unknown, item_at
+from ferryman.web.item_addresses import item_at, item_before
 from ferryman.web.item_rows import cells
 from ferryman.web.links import addresses
 from ferryman.web.named_items import all_items
@@ -97,10 +97,7 @@ async def _tags(request: web.Request, target: str) -> dict[str, Any]:
 
 async def _plan(request: web.Request) -> web.StreamResponse:
     """What a look would do now. Nothing is recorded, so whoever reads may ask."""
-    try:
-        item = item_at(request, request.match_info["item"])
-    except Unknown:
-        item = item_at(request, f"{request.match_info['item']}/plan")
+    item = item_before(request, "plan")
     try:
         async with asyncio.timeout(_LONGEST_LOOK):
             plan = await plan_items(context(request).application, [item])

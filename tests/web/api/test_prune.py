@@ -1,4 +1,4 @@
-"""What the rules no longer want at a target, and its removal, in the API; the marks on the pages."""
+"""What the rules no longer want at a target, and its removal, in the API and on the pages."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,8 @@ from tests.support.upstreams import made_up_digest
 from tests.web.api.filled import TOKENS
 from tests.web.api.test_actions import act, audit, done
 from tests.web.conftest import StartSite
-from tests.web.support import READ_TOKEN, Site, bearer
+from tests.web.reading import texts
+from tests.web.support import READ_TOKEN, TOKEN, Answer, Site, bearer
 
 PATH = "/items/app/prune"
 NAMES = ("1.2", "1.1", "1.0")
@@ -93,6 +94,61 @@ async def test_a_target_that_fails_loses_nothing(site: Site, target: RegistrySer
     answer = await done(site, PATH, status=502)
     assert answer["detail"].startswith("0 removed, then: ")
     assert [each["tag"] for each in (await unwanted(site))["entries"] if each["now"]] == ["1.0"]
+
+
+async def press(site: Site, **form: str) -> Answer:
+    """The button of the item's page."""
+    [item] = site.app.configuration.items
+    page = f"/items/{item.target}"
+    return await site.post(
+        "/actions/prune", {"form_token": await site.form_token(page), "next": page, "item": str(item.target), **form}
+    )
+
+
+async def notice(site: Site) -> str:
+    [item] = site.app.configuration.items
+    return texts((await site.get(f"/items/{item.target}")).text, "class")["notice"]
+
+
+async def test_a_page_shows_what_may_go_and_removes_it(site: Site, target: RegistryServer) -> None:
+    await site.log_in(TOKEN)
+    page = (await site.get("/items/app/prune")).text
+    assert "Remove 1 tag now" in page
+    rows = {tag: "may remove it now" in row for tag in NAMES for row in page.split("<tr>") if f">{tag}</a>" in row}
+    assert rows == {"1.0": True, "1.1": False}
+
+    assert "Remove 1 tag of app from its target? 1.0" in (await press(site)).text
+    assert {*images.tags_of(target.url, "m/app")} == {*NAMES}
+    assert (await press(site, confirmed="yes")).status == 303
+    assert await notice(site) == "1 tag removed."
+    assert "1.0" not in images.tags_of(target.url, "m/app")
+    assert [each[:2] for each in await audit(site)] == [("token", "prune")]
+    await press(site)
+    assert await notice(site) == "Nothing of app is to go now."
+    assert "Remove 1" not in (await site.get("/items/app/prune")).text
+
+
+async def test_the_page_says_why_nothing_is_removed(site: Site, target: RegistryServer) -> None:
+    await done(site, "/pause", {"items": ["app"]})
+    await site.log_in(TOKEN)
+    page = texts((await site.get("/items/app/prune")).text, "class")
+    assert page["alert warn"] == "Nothing is removed: it is paused: see ferryman status"
+    for form in ({}, {"confirmed": "yes"}):
+        await press(site, **form)
+        assert await notice(site) == "Nothing is removed: it is paused: see ferryman status"
+    await done(site, "/resume", {"items": ["app"]})
+    target.stop()
+    await press(site, confirmed="yes")
+    assert (await notice(site)).startswith("0 tags removed. Then the target failed: ")
+
+
+async def test_the_page_lets_only_those_remove_who_may_act(site: Site, target: RegistryServer) -> None:
+    await site.log_in(READ_TOKEN)
+    page = (await site.get("/items/app/prune")).text
+    assert ">1.0</a>" in page
+    assert "/actions/prune" not in page
+    assert (await press(site, confirmed="yes", form_token="forged")).status == 403
+    assert {*images.tags_of(target.url, "m/app")} == {*NAMES}
 
 
 async def test_a_registry_that_refuses_to_delete_says_so_where_an_item_is_pruned(
