@@ -55,6 +55,8 @@ async def _show(settings: Settings, names: Sequence[str], *, as_json: bool) -> i
             for tag in going:
                 table.add(tag)
             table.end()
+        elif not any(block_or_doubt_of(outlook) for outlook in outlooks):
+            click.echo("nothing is to be removed")
         for outlook in outlooks:
             if stays := stays_in_words(tags_of(outlook)):
                 click.echo(f"{outlook.item.name}: {stays}")
@@ -93,4 +95,6 @@ def _print_end(result: PruneResult) -> None:
 
 def _print_block(outlook: Outlook, level: Literal["warning", "error"]) -> None:
     if (block := block_or_doubt_of(outlook)) is not None:
-        click.echo(f"{level}: {outlook.item.name}: nothing is removed: {block_in_words(block)}", err=True)
+        click.echo(
+            f"{level}: {outlook.item.name}: nothing is removed: {block_in_words(block, outlook.unlisted)}", err=True
+        )

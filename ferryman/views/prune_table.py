@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ferryman.errors import TransferError
 from ferryman.kinds import PruneBlock, Stay
 from ferryman.operations.prune import UnwantedTag
 from ferryman.pruning.removal import Removed
@@ -57,9 +58,9 @@ def stays_in_words(tags: Collection[UnwantedTag]) -> str:
     return f"{counted(stays.total(), 'unwanted tag')} left alone ({'; '.join(parts)})" if parts else ""
 
 
-def block_in_words(block: PruneBlock) -> str:
-    """Why nothing goes."""
-    return BLOCKS[block]
+def block_in_words(block: PruneBlock, error: TransferError | None = None) -> str:
+    """Why nothing goes. `error`: of the target, if that is why."""
+    return f"{BLOCKS[block]}: {error}" if error is not None and block == "unlisted" else BLOCKS[block]
 
 
 def refusal_in_words(result: Removed) -> str:

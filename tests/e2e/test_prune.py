@@ -120,3 +120,26 @@ def test_the_removed_as_json(ferryman: Ferryman, upstream: RegistryServer, targe
     told = [line for line in done.err.splitlines() if not line.startswith("time=")]  # beside the log
     assert told == [f"{target.host}/m/app:1.0 is removed", "1 tag removed"]
     assert ferryman.run("prune", "--yes", "--json").json == []
+
+
+def test_what_others_have_put_there(
+    ferryman: Ferryman, upstream: RegistryServer, start_registry: Callable[..., RegistryServer]
+) -> None:
+    target = start_registry()
+    images.push(target.url, "m/app", "by-hand", TAGS["1.0"])
+    items(ferryman, upstream, target, limit="4", prune="{foreign: false, most: 100%}")
+    assert ferryman.run("prune").out == "nothing is to be removed\n"
+    items(ferryman, upstream, target, limit="4", prune="{foreign: true, most: 100%}")
+    planned = {each["tag"]: (each["reason"], each["prune"]) for each in ferryman.run("plan", "--json").json}
+    assert planned["by-hand"] == ("foreign", "wait")
+    assert "not put there by Ferryman, and not known upstream" in ferryman.run("prune").out
+
+    target.stop()
+    done = ferryman.run("prune", "--yes")
+    assert done.code == 1
+    assert "app: nothing is removed: its target's tags cannot be listed, which `foreign` needs: " in done.err
+    assert f"{target.host}: " in done.err
+    target.start()
+
+    assert ferryman.run("prune", "--yes").out.splitlines()[0] == f"{target.host}/m/app:by-hand is removed"
+    assert "m/app:by-hand" not in held(target)

@@ -41,6 +41,18 @@ async def test_what_others_put_there_is_not_touched_unless_wished(shared: PruneS
     assert not (await shared.remove_now()).removed
 
 
+async def test_what_was_wished_once_is_not_for_ever(shared: PruneScene) -> None:
+    await shared.cycle()
+    await shared.cycle()
+    shared.prune_by(foreign=False)
+    await shared.pass_time()
+
+    await shared.cycle()
+
+    assert shared.images() == {"1", "3", "4", "test", "theirs"}
+    assert not await shared.marks()
+
+
 async def test_it_is_marked_first_and_goes_after_its_time(shared: PruneScene) -> None:
     await shared.cycle()  # the first copies: no wanted tag is mirrored before
     await shared.cycle()

@@ -230,6 +230,12 @@ class ItemLife(Life):
         for tag in self.TAGS:
             await self.do("push", tag)
         assert self.mirrored == set(self.TAGS)
+        await self.do("delete", "2")  # upstream does; the rules want it, so it stays
+        for _ in range(4):  # some are killed
+            self.scene.clock.advance(AFTER.total_seconds())
+            await self.do("look")
+        assert self.mirrored == set(self.TAGS)
+        await self.do("push", "2")
         await self.do("release", RELEASE)  # what is held because upstream has changed it stays
         await self.do("put_back", "1")
         self.want("2")

@@ -60,7 +60,7 @@ async def prune_item(request: web.Request, parameters: ItemParameters) -> Pruned
 
     [result] = await prune(context(request).application, [item], actor=acting(request), tell=tell)
     if (block := block_of(result.outlook)) is not None:
-        raise NotNow(f"{item.target}: nothing is removed: {block_in_words(block)}")
+        raise NotNow(f"{item.target}: nothing is removed: {block_in_words(block, result.outlook.unlisted)}")
     if result.done.error is not None:
         raise Refused(502, _failure(result, result.done.error))
     return PrunedDocument(removed=removed, stayed=result.done.stayed)
