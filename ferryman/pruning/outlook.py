@@ -23,7 +23,7 @@ from ferryman.store.kept_digests import KeptDigests
 from ferryman.store.ledger import Ledger
 from ferryman.store.prunes import Prunes
 from ferryman.store.records import TagRecord, Walk
-from ferryman.store.target_blobs import TargetBlobs
+from ferryman.store.target_blobs import TargetBlobs, refusal_names
 from ferryman.store.target_checks import TargetChecks
 
 _INTERVALS = 2  # older than so many a look says nothing
@@ -151,11 +151,6 @@ def _settled(record: TagRecord, upstream: Mapping[str, UpstreamTag], now: dateti
     if record.status in {"queued", "failed"} and record.mirrored_digest is not None:
         return replace(record, gone_at=gone_at, status="synced", error=None)
     return replace(record, gone_at=gone_at)
-
-
-def refusal_names(target: Repository) -> tuple[str, str]:
-    """The names of the missing capabilities of the registry: it deletes nothing; it does not in this repository."""
-    return "deletes", f"deletes in {target.name}"
 
 
 def _block(

@@ -10,7 +10,7 @@ from ferryman.discovery.base import UpstreamTag
 from ferryman.errors import TransferError
 from ferryman.events import Events, TagPruned
 from ferryman.items.model import Item
-from ferryman.pruning.outlook import Outlook, Outlooks, refusal_names
+from ferryman.pruning.outlook import Outlook, Outlooks
 from ferryman.pruning.removal import Removal, Removed
 from ferryman.pruning.schedule import Step
 from ferryman.reference import Repository
@@ -18,7 +18,7 @@ from ferryman.store.ledger import Ledger
 from ferryman.store.prunes import Prunes
 from ferryman.store.queue.lease_owners import is_here
 from ferryman.store.records import PruneMark, TagRecord, Walk
-from ferryman.store.target_blobs import TargetBlobs
+from ferryman.store.target_blobs import TargetBlobs, refusal_names
 
 _LONGEST = timedelta(hours=1)  # of a removal; then its process counts as dead, wherever it runs
 _RUN = 1800.0  # seconds of a cycle: the next one goes on

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, String, and_, bind
 
 from ferryman.clock import Clock
 from ferryman.kinds import ContentKind
+from ferryman.reference import Repository
 from ferryman.store.database.chunks import chunks
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import blobs, missing_capabilities
@@ -118,6 +119,11 @@ class TargetBlobs:
         )
         async with self._database.write() as connection:
             await connection.execute(statement)
+
+
+def refusal_names(target: Repository) -> tuple[str, str]:
+    """The names of the missing capabilities of the registry: it deletes nothing; it does not in this repository."""
+    return "deletes", f"deletes in {target.name}"
 
 
 def known_now(now: datetime) -> ColumnElement[bool]:

@@ -4,16 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from ferryman.store.database.chunks import chunks
+from ferryman.reference import Repository
 from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import missing_capabilities, prunes
-from ferryman.store.target_blobs import known_now
+from ferryman.store.target_blobs import known_now, refusal_names
 
-# The names of the missing capability: of a registry, and of one of its repositories.
-_OF_REGISTRY = "deletes"
-_OF_REPOSITORY = "deletes in "
+_MARKED = select(prunes.c.target, func.count()).group_by(prunes.c.target).order_by(prunes.c.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +27,16 @@ async def read_refused_deletes(
     connection: Transaction, targets: Collection[str], now: datetime
 ) -> list[RefusedDeletes]:
     """Those of these items."""
-    of_deletes = or_(
-        missing_capabilities.c.name == _OF_REGISTRY, missing_capabilities.c.name.startswith(_OF_REPOSITORY)
-    )
+    marked = [(target, tags) for target, tags in await connection.execute(_MARKED) if target in targets]
+    if not marked:
+        return []
     columns = (missing_capabilities.c.registry, missing_capabilities.c.name, missing_capabilities.c.found_at)
-    rows = await connection.execute(select(*columns).where(known_now(now), of_deletes))
-    # By registry, or by registry and repository.
-    refused = {
-        registry if name == _OF_REGISTRY else f"{registry}/{name.removeprefix(_OF_REPOSITORY)}": found_at
-        for registry, name, found_at in rows
-    }
-    since = {target: found_at for target in targets if (found_at := _refused_at(target, refused)) is not None}
-    counted = select(prunes.c.target, func.count()).group_by(prunes.c.target).order_by(prunes.c.target)
-    return [
-        RefusedDeletes(target, tags, since[target])
-        for chunk in chunks(sorted(since))
-        for target, tags in await connection.execute(counted.where(prunes.c.target.in_(chunk)))
-    ]
+    rows = await connection.execute(select(*columns).where(known_now(now)))
+    lacking = {(registry, name): found_at for registry, name, found_at in rows}
+    refused = ((target, tags, _refused_at(Repository.parse(target), lacking)) for target, tags in marked)
+    return [RefusedDeletes(target, tags, since) for target, tags, since in refused if since is not None]
 
 
-def _refused_at(target: str, refused: dict[str, datetime]) -> datetime | None:
-    found = (refused.get(target), refused.get(target.partition("/")[0]))
+def _refused_at(target: Repository, lacking: dict[tuple[str, str], datetime]) -> datetime | None:
+    found = [lacking.get((target.registry, name)) for name in refusal_names(target)]
     return min(filter(None, found), default=None)

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman.pruning.outlook import refusal_names
 from ferryman.reference import Repository
 from ferryman.store.database.database import Database
 from ferryman.store.queries.refused_deletes import RefusedDeletes, read_refused_deletes
-from ferryman.store.target_blobs import TargetBlobs
+from ferryman.store.target_blobs import TargetBlobs, refusal_names
 from tests.store.scene import ITEM, ManualClock, Scene, digest
 from tests.support.marking import mark
 
