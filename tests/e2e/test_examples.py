@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.examples import picture, transcripts
+from tests.examples import picture, readme, transcripts
 from tests.examples.stage import Stage, stage
 from tests.support.processes import Engine
 
@@ -30,6 +30,13 @@ def test_every_example_prints_what_the_documents_show(place: Stage) -> None:
     for name, printed in transcripts.run_again(place):
         for now, then in zip(printed, transcripts.shown(name), strict=True):
             assert lasting(now) == lasting(then), f"{name}: `make examples` writes down what is printed now"
+
+
+def test_every_example_of_the_readme_prints_what_it_shows(tmp_path: Path) -> None:
+    with stage(tmp_path, engine="unix:///nowhere") as place:
+        printed = readme.run_again(place)
+    shown = transcripts.shown(transcripts.README)
+    assert [lasting(each) for each in printed] == [lasting(each) for each in shown], "see `make examples`"
 
 
 def test_a_film_of_sync_and_status_is_small_and_ends_with_what_status_says(place: Stage, tmp_path: Path) -> None:

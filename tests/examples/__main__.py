@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.examples import picture, transcripts
+from tests.examples import picture, readme, transcripts
 from tests.examples.stage import Stage, stage
 from tests.support.processes import Engine
 
@@ -21,6 +21,8 @@ def main() -> None:
     with staged() as filled:
         for name, blocks in transcripts.run_again(filled):
             transcripts.write(name, blocks)
+    with staged() as filled:
+        transcripts.write(transcripts.README, readme.run_again(filled))
     with staged() as filled:
         picture.film(filled, PICTURE)
 

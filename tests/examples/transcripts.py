@@ -10,6 +10,7 @@ from tests.examples.stage import MIB, Stage
 from tests.support.ferryman import Running
 
 CHECKOUT = Path(__file__).parents[2]
+README = "README.md"
 DOCUMENTS = ("commands.md", "json.md", "how-to/safe.md")  # in the order in which a reader would run them
 HOST = "ferryman-1"  # for this machine's name
 PAUSE = {
@@ -35,14 +36,14 @@ _LONGEST = 300.0  # seconds for a command
 
 def shown(name: str) -> list[str]:
     """The console blocks of a document."""
-    return _CONSOLE.findall((CHECKOUT / "docs" / name).read_text())
+    return _CONSOLE.findall(_pages(name)[0].read_text())
 
 
 def run_again(stage: Stage) -> Iterator[tuple[str, list[str]]]:
     """The console blocks of each document as this stage prints them. Once: what a command does stays done."""
     stage.push("registry.k8s.io/pause", PAUSE, sizes=[MIB // 2, MIB // 4])
     stage.push("quay.io/coreos/flannel", FLANNEL, sizes=[MIB, MIB // 2])
-    stage.write_items(_items())
+    stage.write_items(items())
     for name in DOCUMENTS:
         if name == "how-to/safe.md":
             stage.lose("registry.example.com/mirror/pause", "3.9")
@@ -50,15 +51,15 @@ def run_again(stage: Stage) -> Iterator[tuple[str, list[str]]]:
         yield name, list(_transcripts(stage, shown(name)))
 
 
-def _items() -> str:
-    """Of the first document."""
-    [items] = re.findall(_YAML, (CHECKOUT / "docs" / DOCUMENTS[0]).read_text())
-    return str(items)
+def items() -> str:
+    """The items.yml of the first document."""
+    [found] = re.findall(_YAML, (CHECKOUT / "docs" / DOCUMENTS[0]).read_text())
+    return str(found)
 
 
 def _push_again_into_quarantine(stage: Stage) -> None:
     stage.push("registry.k8s.io/pause", {"latest": "2026-11-29T09:12:45Z"}, sizes=[MIB // 2, MIB // 4])
-    stage.write_items(_items().replace("defaults:\n", "defaults:\n  min_age: 72h\n", 1))
+    stage.write_items(items().replace("defaults:\n", "defaults:\n  min_age: 72h\n", 1))
 
 
 def _collapse(stage: Stage) -> None:
@@ -69,14 +70,28 @@ def _collapse(stage: Stage) -> None:
 
 def _change_a_version_tag(stage: Stage) -> None:
     stage.push("quay.io/coreos/flannel", {"v0.15.1": "2026-11-29T09:14:02Z"}, sizes=[MIB, MIB // 4])
-    stage.write_items(_items().replace("defaults:\n", "defaults:\n  on_change: hold\n  probe: always\n", 1))
+    stage.write_items(items().replace("defaults:\n", "defaults:\n  on_change: hold\n  probe: always\n", 1))
 
 
 def write(name: str, blocks: Sequence[str]) -> None:
     """Put them into the document, in English and in Chinese."""
-    for path in (CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name):
+    for path in _pages(name):
         rest = iter(blocks)
         path.write_text(_CONSOLE.sub(lambda _, rest=rest: next(rest), path.read_text()))  # type: ignore[misc]
+
+
+def printed(stage: Stage, block: str, services: list[Running] | None = None) -> str:
+    """A block as this stage prints it. `services`: to which those are added that it starts."""
+    commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+    lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
+    return "".join(lines).rstrip() + "\n"
+
+
+def _pages(name: str) -> tuple[Path, Path]:
+    """A document, and its translation."""
+    if name == README:
+        return CHECKOUT / README, CHECKOUT / "README.zh-CN.md"
+    return CHECKOUT / "docs" / name, CHECKOUT / "docs/zh" / name
 
 
 def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
@@ -84,7 +99,7 @@ def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
     for block in blocks:
         has_less = "ferryman prune pause" in block
         if has_less:
-            stage.write_items(_items().replace("limit: 2", "limit: 1", 1))
+            stage.write_items(items().replace("limit: 2", "limit: 1", 1))
         has_quarantine = "ferryman plan pause\n" in block and "ferryman release" in block
         if has_quarantine:
             _push_again_into_quarantine(stage)
@@ -93,20 +108,19 @@ def _transcripts(stage: Stage, blocks: Sequence[str]) -> Iterator[str]:
         has_change = "sync --strict" in block
         if has_change:
             _change_a_version_tag(stage)
-        commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
-        lines = (f"$ {command}\n{_output(stage, command, services)}" for command in commands)
-        yield "".join(lines).rstrip() + "\n"
+        yield printed(stage, block, services)
         if has_quarantine or has_less or has_change:
-            stage.write_items(_items())
+            stage.write_items(items())
     for service in services:
         service.stop()
 
 
-def _output(stage: Stage, command: str, services: list[Running]) -> str:
+def _output(stage: Stage, command: str, services: list[Running] | None) -> str:
     """What a command prints. One that ends in `&` is the service: it is waited for, until it has done its work."""
     if command.endswith("&"):
         program, *arguments = command.removesuffix("&").split()
         assert program == "ferryman", command
+        assert services is not None, "nothing would stop it"
         services.append(stage.ferryman.start(*arguments))
         _wait_until_idle(stage, services[-1])
         return ""
