@@ -10,58 +10,62 @@ import asyncio
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-_BUFFER = 512 * 1024  # bytes: what is received while the piece before it is hashed and sent
+from ferryman.registry.http.buffers import SIZE, Buffers
+
+_PATIENCE = 0.01  # seconds from one piece to the next that is smaller than a buffer: each is hashed and sent by itself
 
 
 class ReceivedBody(asyncio.BufferedProtocol):
     """The body of an answer whose length is known."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, transport: asyncio.Transport, handler: ResponseHandler, length: int
+        self,
+        response: aiohttp.ClientResponse,
+        transport: asyncio.Transport,
+        handler: ResponseHandler,
+        length: int,
+        buffers: Buffers,
     ) -> None:
         """Take the connection over; `handler` is aiohttp's own protocol, `length` the body's, in bytes."""
+        beginning = b"".join(iter(response.content.read_nowait, b""))  # came with the headers
         self._response = response
         self._transport = transport
         self._handler = handler
-        self._beginning = b"".join(iter(response.content.read_nowait, b""))  # came with the headers
-        self._left = length - len(self._beginning)
-        self._buffer = bytearray(min(_BUFFER, self._left))  # is being filled
-        self._filled = 0  # bytes of it
-        self._read: list[bytearray] = []  # buffers that were read, the oldest first
+        self._buffers = buffers
+        self._left = length - len(beginning)
+        self._buffer = buffers.take()  # is being filled
+        self._buffer[: len(beginning)] = beginning
+        self._filled = len(beginning)  # bytes of it
+        self._loop = asyncio.get_running_loop()
         self._arrived: asyncio.Future[None] | None = None  # of a reader that waits
+        self._patient_until = self._loop.time() + _PATIENCE
         if self._left:
             transport.set_protocol(self)
 
     @classmethod
-    def of(cls, response: aiohttp.ClientResponse) -> "ReceivedBody | None":
+    def of(cls, response: aiohttp.ClientResponse, buffers: Buffers) -> "ReceivedBody | None":
         """Take over the connection of an answer that nothing was read of; None: leave it to aiohttp."""
         length, connection = response.headers.get("Content-Length", ""), response.connection
         handler = connection.protocol if connection is not None else None
         transport = handler.transport if handler is not None else None
         if handler is None or transport is None or response.content.exception() is not None:
             return None  # all of it was received, or the connection is broken
-        return cls(response, transport, handler, int(length)) if length.isascii() and length.isdigit() else None
+        if not (length.isascii() and length.isdigit()) or response.content.total_bytes >= SIZE:
+            return None
+        return cls(response, transport, handler, int(length), buffers)
 
     def ready(self) -> bytes | memoryview:
-        """The next piece; empty: `read` has to be awaited for it."""
-        if self._beginning:
-            beginning, self._beginning = self._beginning, b""
-            return beginning
-        piece, self._filled = memoryview(self._buffer)[: self._filled], 0
-        if piece and self._left:  # otherwise the connection is not ours any more
-            self._read.append(self._buffer)
-            self._buffer = self._next_buffer()
-            self._transport.resume_reading()
-        return piece
+        """The next piece, if it is worth passing on; empty: `read` has to be awaited for it."""
+        return self._piece() if self._has_enough() else b""
 
     async def read(self) -> bytes | memoryview:
         """The next piece; empty at the end. Raises aiohttp.ClientError if the connection breaks."""
-        while self._left and not (self._filled or self._beginning):
-            if self._transport.is_closing():
-                raise self._response.content.exception() or aiohttp.ClientPayloadError("the connection was closed")
-            self._arrived = asyncio.get_running_loop().create_future()
+        while not self._has_enough() and not self._transport.is_closing():
+            self._arrived = self._loop.create_future()
             await self._arrived
-        return self.ready()
+        if self._left and not self._filled:
+            raise self._response.content.exception() or aiohttp.ClientPayloadError("the connection was closed")
+        return self._piece()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """See asyncio.BufferedProtocol. Not more than is left: what follows is not the body's."""
@@ -74,9 +78,10 @@ class ReceivedBody(asyncio.BufferedProtocol):
         if not self._left:
             self._transport.set_protocol(self._handler)
             self._response.content.feed_eof()  # aiohttp puts the connection into its pool
-        elif self._filled == len(self._buffer):
+        elif self._filled == SIZE:
             self._transport.pause_reading()
-        self._wake()
+        if self._has_enough():
+            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.BufferedProtocol. aiohttp makes of it the error that `read` raises."""
@@ -91,17 +96,22 @@ class ReceivedBody(asyncio.BufferedProtocol):
         """See asyncio.BufferedProtocol."""
         self._handler.resume_writing()
 
-    def _next_buffer(self) -> bytearray:
-        """The oldest buffer that was read, if it is not needed any more; otherwise a new one.
+    def _has_enough(self) -> bool:
+        """Whether what was received is to be passed on: the last of it, a full buffer, or what came slowly."""
+        if not self._left or self._filled == SIZE:
+            return True
+        return self._filled > 0 and self._loop.time() >= self._patient_until
 
-        Since Python 3.12 a transport keeps views of what it could not send at once, and a reader may keep some.
-        """
-        oldest = self._read[0]
-        try:
-            oldest.append(oldest.pop())  # refused while there is a view of it
-        except BufferError:
-            return bytearray(_BUFFER)
-        return self._read.pop(0)
+    def _piece(self) -> memoryview:
+        piece, self._filled = memoryview(self._buffer)[: self._filled], 0
+        if piece and self._left:  # otherwise the connection is not ours any more
+            read, self._buffer = self._buffer, self._buffers.take()
+            self._buffers.give_back(read)
+            self._transport.resume_reading()
+        elif piece:
+            self._buffers.give_back(self._buffer)
+        self._patient_until = self._loop.time() + _PATIENCE
+        return piece
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():

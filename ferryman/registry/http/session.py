@@ -19,6 +19,7 @@ from ferryman.manifests.manifest import digest_of
 from ferryman.registry.hosts import Host
 from ferryman.registry.http import content_encoding as packed
 from ferryman.registry.http import proxies
+from ferryman.registry.http.buffers import Buffers
 from ferryman.registry.http.connection_errors import meaning
 from ferryman.registry.http.least_rate import WINDOW, LeastRate
 from ferryman.registry.http.messages import Body, Flow, Request, RequestSpec, Response, TimeoutClass, authority
@@ -73,6 +74,7 @@ class Http:
         self._connecting = aiohttp.ClientTimeout(connect=timeouts.connect)  # the other timeouts are in this module
         self._user_agent = user_agent
         self._zones = Zones()
+        self._buffers = Buffers()
         self._proxies = Proxies()
         self._session: aiohttp.ClientSession | None = None
 
@@ -97,7 +99,7 @@ class Http:
     async def _download(self, spec: RequestSpec, request: Request) -> Response:
         response = await self._answered(spec, request)
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
-            content = Incoming(response, spec, request.url, self._timeouts.read)
+            content = Incoming(response, spec, request.url, self._timeouts.read, self._buffers)
             return Response(response.status, request.url, response.headers, content=content)
         async with response:
             return await self._whole(response, spec, request.url)
@@ -199,12 +201,14 @@ class Http:
 class Incoming:
     """A streamed body of an answer (Content), by aiohttp."""
 
-    def __init__(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL, window: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL, window: float, buffers: Buffers
+    ) -> None:
         self._response = response
         self._spec = spec
         self._url = url
         self._pace = spec.pace or LeastRate(rate=spec.host.least_rate, window=window)
-        self._received = ReceivedBody.of(response)
+        self._received = ReceivedBody.of(response, buffers)
 
     async def read(self) -> bytes | memoryview:
         """A piece as it was received: joining them would copy. Raises TooSlow below the least rate."""

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from ferryman.reference import Repository
 from ferryman.registry.blobs.downloads import Download
 from ferryman.registry.client import RegistryClient
+from ferryman.registry.http import received_body
+from ferryman.registry.http.buffers import SIZE
 from ferryman.registry_options import RegistryOptions
 from tests.registry.conftest import Connect
 from tests.support.transports import open_client
@@ -28,11 +31,21 @@ class Server:
     """Answers every request with the blob, written in `pieces` of it, and `after` it."""
 
     def __init__(
-        self, pieces: list[int] | None = None, *, after: bytes = b"", tls: ssl.SSLContext | None = None
+        self,
+        pieces: list[int] | None = None,
+        *,
+        after: bytes = b"",
+        breaks: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`breaks`: it closes the first connection after the first piece."""
         self.host = ""
         self.connections = 0
         self.is_sent = asyncio.Event()  # the whole blob
+        self.goes_on = asyncio.Event()  # after each piece
+        self.goes_on.set()
+        self.asked_from: list[int] = []  # the position in the blob, of each request
+        self._breaks = breaks
         self._ends = pieces or []
         self._after = after
         self._tls = tls
@@ -47,17 +60,32 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(BLOB)}\r\n\r\n".encode())
-                begin = 0
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                begin = self._answer(request, writer)
                 for end in [*self._ends, len(BLOB)]:
                     writer.write(BLOB[begin:end])
                     await writer.drain()
-                    begin = end
+                    begin = max(begin, end)
+                    if self._breaks:
+                        self._breaks = False
+                        writer.close()
+                        return
+                    await self.goes_on.wait()
                 self.is_sent.set()
                 writer.write(self._after)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+    def _answer(self, request: bytes, writer: asyncio.StreamWriter) -> int:
+        """Write the headers of an answer. Returns the position from which the blob is to follow."""
+        found = re.search(rb"bytes=(\d+)-", request)
+        begin = int(found[1]) if found else 0
+        self.asked_from.append(begin)
+        about = (
+            f"206 Partial Content\r\nContent-Range: bytes {begin}-{len(BLOB) - 1}/{len(BLOB)}" if begin else "200 OK"
+        )
+        writer.write(f"HTTP/1.1 {about}\r\nContent-Length: {len(BLOB) - begin}\r\n\r\n".encode())
+        return begin
 
 
 def download(client: RegistryClient, host: str) -> Download:
@@ -103,6 +131,37 @@ async def test_what_follows_the_body_is_not_taken_for_an_answer(connect: Connect
     async with Server(after=MORE * 2).running() as server:
         assert await taken(download(client, server.host)) == BLOB
         assert await taken(download(client, server.host)) == BLOB
+
+
+async def test_what_comes_in_small_parts_is_passed_on_in_full_buffers(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received_body, "_PATIENCE", 1000.0)
+    async with Server(list(range(10_000, len(BLOB), 10_000))).running() as server:
+        blob = download(connect(), server.host)
+        sizes = [len(piece) async for piece in blob.pieces(0, blob.size)]
+    assert sizes == [SIZE] * (len(BLOB) // SIZE) + [len(BLOB) % SIZE]
+
+
+async def test_what_comes_slowly_is_passed_on(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(received_body, "_PATIENCE", 0.0)
+    async with Server([1000]).running() as server:
+        server.goes_on.clear()  # after the first part
+        pieces = (blob := download(connect(), server.host)).pieces(0, len(BLOB))
+        assert len(await anext(pieces)) == 1000
+        server.goes_on.set()
+        assert 1000 + sum([len(piece) async for piece in pieces]) == len(BLOB)
+        blob.close()
+
+
+async def test_what_came_before_a_connection_broke_is_passed_on(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received_body, "_PATIENCE", 1000.0)
+    async with Server([SIZE + 1000], breaks=True).running() as server:
+        blob = download(connect(), server.host)
+        assert await taken(blob) == BLOB
+        assert server.asked_from == [0, SIZE + 1000]
 
 
 @settings(max_examples=20, deadline=None)
