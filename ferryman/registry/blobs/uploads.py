@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import quote
 
 from yarl import URL
 
@@ -27,7 +26,7 @@ from ferryman.registry.blobs.chunk_plan import SMALLEST, ChunkPlan
 from ferryman.registry.blobs.single_posts import SinglePosts
 from ferryman.registry.capabilities import Capabilities
 from ferryman.registry.http.error_responses import error_codes, refusal
-from ferryman.registry.http.links import forbid_downgrade, resolve
+from ferryman.registry.http.links import forbid_downgrade, in_query, resolve
 from ferryman.registry.http.messages import Body, Response
 from ferryman.registry.http.requests import RequestBuilder
 from ferryman.registry.sender import Sender
@@ -335,7 +334,7 @@ class Uploader:
         """The request that completes the upload."""
         location = self._at.location
         separator = "&" if location.raw_query_string else "?"
-        url = URL(f"{location}{separator}digest={quote(self._digest, safe='')}", encoded=True)
+        url = URL(f"{location}{separator}digest={in_query(self._digest)}", encoded=True)
         response = await self._send("PUT", url, body, {}, accepts | _LOST | {HTTPStatus.BAD_REQUEST})
         if response.status in _LOST:
             raise Unreachable(f"{self._about} was lost: answered {response.status}", registry=self._requests.host.name)

@@ -1,6 +1,7 @@
 """Links in answers: the next page, redirects, and which of them must not be followed."""
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -72,6 +73,12 @@ def resolve(base: URL, target: str) -> URL:
     if not known:
         raise Unsupported(f"{authority(base)}: points to what is no web address")
     return resolved
+
+
+def in_query(value: str) -> str:
+    """A digest, or the name of a repository, as the value of a query parameter."""
+    # `quote` itself takes the long way, character by character, for a text with any that it has to escape.
+    return quote(value, safe=":/").replace(":", "%3A").replace("/", "%2F")
 
 
 def forbid_downgrade(source: URL, target: URL, *, what: str) -> None:

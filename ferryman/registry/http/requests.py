@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from yarl import URL
 
@@ -13,6 +13,7 @@ from ferryman.reference import Reference
 from ferryman.registry.bounds import Bounds
 from ferryman.registry.hosts import Host
 from ferryman.registry.http.least_rate import LeastRate
+from ferryman.registry.http.links import in_query
 from ferryman.registry.http.messages import SMALL, Body, Flow, Request, RequestSpec, TimeoutClass
 
 _LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository in one page
@@ -107,7 +108,7 @@ class RequestBuilder:
 
     def mount(self, name: str, digest: str, *, source: str) -> RequestSpec:
         """Cross-repository mount of a blob from the repository `source`. A refusal is no error."""
-        query = f"?mount={quote(digest, safe='')}&from={quote(source, safe='')}"
+        query = f"?mount={in_query(digest)}&from={in_query(source)}"
         reading = () if source == name else (f"repository:{source}:pull",)  # push access includes pull
         return self._start_upload(name, digest, query, accepts=_NO_MOUNT, scopes=(*_pushing(name), *reading))
 
@@ -116,7 +117,7 @@ class RequestBuilder:
 
     def upload_in_one(self, name: str, digest: str, body: Body, *, accepts: frozenset[int]) -> RequestSpec:
         """The whole blob in the request that begins its upload; the answer may be a session all the same."""
-        url = self._v2(f"{name}/blobs/uploads/?digest={quote(digest, safe='')}")
+        url = self._v2(f"{name}/blobs/uploads/?digest={in_query(digest)}")
         return self.upload("POST", url, name, digest, body=body, accepts=accepts)
 
     def upload(

@@ -52,10 +52,15 @@ class Timeouts:
         """Seconds until the answer has to begin."""
         if spec.host.timeout is not None:
             return spec.host.timeout
-        return {
-            TimeoutClass.ANSWER: self.answer, TimeoutClass.LIST: self.page, TimeoutClass.FETCH: self.fetch,
-            TimeoutClass.COMMIT: self.commit,
-        }[spec.timeout_class]  # fmt: skip
+        match spec.timeout_class:
+            case TimeoutClass.ANSWER:
+                return self.answer
+            case TimeoutClass.LIST:
+                return self.page
+            case TimeoutClass.FETCH:
+                return self.fetch
+            case TimeoutClass.COMMIT:
+                return self.commit
 
     def of_body(self, spec: RequestSpec) -> float:
         """Seconds for the body of an answer that is read into memory."""
@@ -77,6 +82,7 @@ class Http:
         self._buffers = Buffers()
         self._proxies = Proxies()
         self._session: aiohttp.ClientSession | None = None
+        self._by_flow = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}
 
     async def exchange(self, spec: RequestSpec, request: Request) -> Response:
         """Send `request`, which belongs to `spec`, and return the answer.
@@ -84,9 +90,8 @@ class Http:
         Raises Unreachable, TlsFailed, and WrongContent for a body over the limit. If the source of the request's body
         fails, its error is raised unchanged.
         """
-        send = {Flow.SMALL: self._small, Flow.DOWNLOAD: self._download, Flow.UPLOAD: self._upload}[spec.flow]
         try:
-            return await send(spec, request)
+            return await self._by_flow[spec.flow](spec, request)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             if _is_streamed(request.body) and request.body.failure is not None:
                 raise request.body.failure from None
@@ -124,7 +129,9 @@ class Http:
 
     async def _whole(self, response: aiohttp.ClientResponse, spec: RequestSpec, url: URL) -> Response:
         """Read the body into memory."""
-        if response.content.is_eof():  # it came with the headers: nothing to wait for
+        if response.content.at_eof():
+            body = b""
+        elif response.content.is_eof():  # it came with the headers: nothing to wait for
             body = await _read(response, spec)
         else:
             seconds = self._timeouts.of_body(spec)

@@ -1,12 +1,16 @@
 """Redirects and links in answers."""
 
+from urllib.parse import quote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ferryman.addresses import HostList
 from ferryman.errors import Unsupported
-from ferryman.registry.http.links import forbid_downgrade, redirect, resolve
+from ferryman.registry.http.links import forbid_downgrade, in_query, redirect, resolve
 from ferryman.registry.http.messages import Request, Response
 
 PAGE = URL("https://quay.example/v2/a/b/tags/list?n=2")
@@ -42,3 +46,8 @@ def test_redirects(method: str, status: int, followed: bool) -> None:
     request = Request(method, PAGE)
     answer = Response(status, PAGE, CIMultiDictProxy(CIMultiDict({"Location": "https://cdn.example/x?sig=a%2Bb"})))
     assert redirect(answer, request) == (URL("https://cdn.example/x?sig=a%2Bb", encoded=True) if followed else None)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_value_of_a_query_is_escaped_as_the_library_does(value: str) -> None:
+    assert in_query(value) == quote(value, safe="")
