@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter, deque
+from dataclasses import dataclass
+from functools import lru_cache
 
 from ferryman.events import CycleStarted, Event, ItemLooked, JobEnded, JobProgressed, JobStarted
 from ferryman.store.records import Outstanding
@@ -9,40 +11,78 @@ from ferryman.store.records import Outstanding
 # See ProgressSink.
 _PART = re.compile(r"(?:(?P<step>\d{1,9})/(?P<steps>\d{1,9}) )?(?P<doing>\w+):(?P<name>.*)", re.DOTALL)
 _HALVES = {"pull": 0, "push": 1}
+_REUSE = "reuse"
 _WINDOW = 10.0  # seconds over which the rate is averaged
 _ESTIMATED_FROM = 0.02  # fraction that must be done before the remaining time is estimated
 _FINAL = ("synced", "failed", "skipped")
 
 
 class TagProgress:
-    """The progress of one tag from 0 to 1. It never decreases, also when a part is tried again."""
+    """The progress of one tag. What is shown of it is computed when somebody looks: reports are far more frequent."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.fraction = 0.0
-        self.doing = ""  # pull, push or copy
-        self._parts: dict[tuple[int, int], dict[str, tuple[int, int | None]]] = {}  # by stage: name -> done, total
+        self._reports: dict[str, tuple[int, int | None]] = {}  # done, total; by part, in the order of the last reports
         self._moved: dict[str, int] = {}  # bytes, by part
+        self._shown = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """From 0 to 1. It never decreases, also when a part is tried again."""
+        stages: dict[_Stage, dict[str, tuple[int, int | None]]] = {}
+        for part, report in self._reports.items():
+            found = _parsed(part)
+            stages.setdefault(found.stage, {})[found.name] = report
+        for stage, layers in stages.items():
+            self._shown = min(max(self._shown, stage.begins + stage.share * _fraction(layers)), 1.0)
+        return self._shown
+
+    @property
+    def doing(self) -> str:
+        """pull, push or copy; empty: nothing was reported yet."""
+        doing = _parsed(next(reversed(self._reports))).doing if self._reports else ""
+        return "copy" if doing == _REUSE else doing
 
     @property
     def moved(self) -> int:
         """Transferred bytes, as far as they were reported."""
-        return sum(self._moved.values())
+        return sum(moved for part, moved in self._moved.items() if _parsed(part).doing != _REUSE)
 
     def update(self, part: str, done: int, total: int | None) -> None:
         """Update one part: `done` of `total` bytes, as in ProgressSink."""
-        found = _PART.fullmatch(part)
-        doing, name = (found["doing"], found["name"]) if found else ("copy", part)
-        step, steps = (int(found["step"]), int(found["steps"])) if found and found["step"] else (1, 1)
-        half = _HALVES.get(doing)
-        self.doing = "copy" if doing == "reuse" else doing
         done = max(done, 0) if total is None else max(0, min(done, total))
-        if doing != "reuse":
-            self._moved[part] = max(done, self._moved.get(part, 0))
-        layers = self._parts.setdefault((step, half or 0), {})
-        layers[name] = done, total
-        begins, share = (step - 1.0, 1.0) if half is None else (step - 1 + half / 2, 0.5)
-        self.fraction = min(max(self.fraction, (begins + share * _fraction(layers)) / max(steps, 1)), 1.0)
+        self._reports.pop(part, None)
+        self._reports[part] = done, total
+        self._moved[part] = max(done, self._moved.get(part, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A step of several, or one half of it. Its share of the whole, from 0 to 1."""
+
+    begins: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What the name of a part says."""
+
+    doing: str
+    name: str
+    stage: _Stage
+
+
+@lru_cache(maxsize=4096)
+def _parsed(part: str) -> _Part:
+    found = _PART.fullmatch(part)
+    if found is None:
+        return _Part("copy", part, _Stage(0, 1))
+    doing, name = found["doing"], found["name"]
+    step, steps = (int(found["step"]), max(int(found["steps"]), 1)) if found["step"] else (1, 1)
+    half = _HALVES.get(doing)
+    begins, share = (step - 1.0, 1.0) if half is None else (step - 1 + half / 2, 0.5)
+    return _Part(doing, name, _Stage(begins / steps, share / steps))
 
 
 def _fraction(layers: dict[str, tuple[int, int | None]]) -> float:
