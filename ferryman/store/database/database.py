@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -284,8 +284,8 @@ def _execute(connection: Connection, statement: Executable, parameters: _Paramet
 
 def _in_one_call(pool: Engine, work: Callable[[Connection], _T]) -> _T:
     """A transaction in SQLite's thread."""
-    with pool.connect() as connection:
-        driver: Any = connection.connection.dbapi_connection
+    with closing(pool.raw_connection()) as connection:  # without SQLAlchemy's own, which would begin and end nothing
+        driver: Any = connection.dbapi_connection
         result: _T = driver.run_async(lambda aiosqlite: aiosqlite.transact(work))
         return result
 
