@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # reproducible builds write 0, or ZIP's first day, for "no time"
 
 
@@ -26,19 +27,20 @@ def from_mail(text: Any) -> datetime | None:
 
 def from_seconds(count: Any) -> datetime | None:
     """A Unix time in seconds, as a number or a string."""
-    return _since_epoch(count, timedelta(seconds=1))
+    return _since_epoch(count, _SECOND)
 
 
 def from_milliseconds(count: Any) -> datetime | None:
     """A Unix time in milliseconds, as a string: Google's format."""
-    return _since_epoch(count, timedelta(milliseconds=1))
+    return _since_epoch(count, _MILLISECOND)
 
 
 def _since_epoch(count: Any, unit: timedelta) -> datetime | None:
     try:
-        return _plausible(_EPOCH + int(count) * unit)
+        moment = _EPOCH + int(count) * unit
     except (TypeError, ValueError, OverflowError):
         return None
+    return moment if moment >= _EARLIEST else None
 
 
 def _plausible(moment: datetime) -> datetime | None:

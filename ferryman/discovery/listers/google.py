@@ -38,8 +38,8 @@ class GoogleLister:
 def _all(document: Mapping[str, Any]) -> list[UpstreamTag]:
     found = _by_name(document["manifest"])
     for name in document["tags"]:
-        if isinstance(name, str) and is_tag(name):
-            found.setdefault(name, UpstreamTag(name))
+        if isinstance(name, str) and name not in found and is_tag(name):
+            found[name] = UpstreamTag(name)
     return list(found.values())
 
 
