@@ -81,7 +81,7 @@ def judge(
 def counts(record: TagRecord, item: Item) -> bool:
     """Whether the target has the tag, as far as known, and it may be the item's to remove."""
     is_mirrored = record.status == "synced" or record.mirrored_digest is not None
-    return is_mirrored or (_rules(item).foreign and record.is_foreign)
+    return is_mirrored or (record.is_foreign and (_rules(item).foreign or _is_list(record)))
 
 
 def is_never_upstream(record: TagRecord) -> bool:
@@ -110,6 +110,11 @@ def unreferenced(referrers: Sequence[TagRecord], staying: Iterable[TagRecord], h
     return [record for record in referrers if record.tag not in left]
 
 
+def _is_list(record: TagRecord) -> bool:
+    """Whether it lists the referrers of what Ferryman has mirrored, for a registry that does not."""
+    return is_never_upstream(record) and record.reason == "signature"
+
+
 def _rules(item: Item) -> PruneRules:
     return item.prune or PruneRules()
 
@@ -117,7 +122,7 @@ def _rules(item: Item) -> PruneRules:
 def _unwanted(item: Item, selector: RuleSelector, record: TagRecord, tag: UpstreamTag, held: Held) -> Unwanted:
     reason, _ = selector.reason_to_skip(tag) or selector.beyond_limit
     if is_never_upstream(record):
-        reason = "foreign"
+        reason = "signature" if _is_list(record) else "foreign"
     is_undated = record.error is not None or (selector.orders_by_time and tag.pushed_at is None)
     if stays := _stays(item, selector, record, held):
         return Unwanted(record, reason, stays)

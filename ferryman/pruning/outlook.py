@@ -13,7 +13,7 @@ from ferryman.platforms import Platform
 from ferryman.pruning.judgement import Held, Judgement, counts, judge
 from ferryman.pruning.schedule import Past, Step, schedule
 from ferryman.pruning.target_contents import TargetContents
-from ferryman.pruning.target_tags import find_foreign
+from ferryman.pruning.target_tags import asks_for_more, find_foreign
 from ferryman.recorded_tags import item_key
 from ferryman.reference import Repository, subject_of
 from ferryman.registry.client import RegistryClient
@@ -93,10 +93,10 @@ class Outlooks:
         return await self._with_foreign(item, known, walk.walked_at, note=False)
 
     async def _with_foreign(self, item: Item, known: Recorded, now: datetime, *, note: bool) -> Recorded:
-        if item.prune is None or not item.prune.foreign:
+        if not asks_for_more(item, self._registry):
             return known
         try:
-            found = await find_foreign(self._registry, item, known.tags)
+            found = await find_foreign(self._registry, item, known.tags, await self._foreign.had(str(item.target)))
         except TransferError as error:
             return replace(known, unlisted=error)
         if note and (found.present or found.absent):

@@ -1,9 +1,10 @@
-"""Tags of the targets that Ferryman did not put there, as far as the targets were asked for them.
+"""Tags that the targets alone have, as far as the targets were asked for them: others have put them there.
 
 Such a tag is a row of `tags`: see `TagRecord.is_foreign`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import and_, delete, exists, select, update
 
@@ -23,6 +24,15 @@ _IS_KNOWN_OTHERWISE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignTag:
+    """A tag of a target that Ferryman did not mirror."""
+
+    tag: str
+    digest: str
+    reason: str  # `foreign`; `signature`: it lists the referrers of what Ferryman has mirrored
+
+
 class ForeignTags:
     """Records them. Every call raises StoreError."""
 
@@ -30,19 +40,27 @@ class ForeignTags:
         self._database = database
         self._clock = clock
 
-    async def note(self, item: ItemKey, present: Mapping[str, str], absent: Collection[str]) -> None:
-        """Record the digests of those that are there, by name, and those that are not there any more.
+    async def had(self, target: str) -> set[str]:
+        """The digests that tags of the target named by Ferryman's doing."""
+        query = select(digests.c.digest).distinct().join_from(digests, tags)
+        here = and_(tags.c.target == target, digests.c.side != "source")
+        async with self._database.read() as connection:
+            return set((await connection.execute(query.where(here))).scalars())
+
+    async def note(self, item: ItemKey, present: Collection[ForeignTag], absent: Collection[str]) -> None:
+        """Record those that are there, and the names of those that are not there any more.
 
         A tag that was queued, copied or put back meanwhile stays as it is.
         """
         now, here = self._clock.now(), tags.c.target == item.target
         async with self._database.write() as connection:
-            for name, digest in present.items():
-                row = {**item_columns(item), **name_columns(name), **FOREIGN, "target_digest": digest, "gone_at": now}
+            for each in present:
+                row = {**item_columns(item), **name_columns(each.tag), **FOREIGN, "gone_at": now}
+                row |= {"target_digest": each.digest, "reason": each.reason}
                 insert = connection.insert(tags).values(row)
                 await connection.execute(
                     insert.on_conflict_do_update(
-                        index_elements=["target", "tag"], set_={"target_digest": digest}, where=_IS_FREE
+                        index_elements=["target", "tag"], set_={"target_digest": each.digest}, where=_IS_FREE
                     )
                 )
             for chunk in chunks(sorted(absent)):

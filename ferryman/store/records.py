@@ -74,11 +74,11 @@ class TagRecord:
     finding: FindingKind | None = None  # what the last check found wrong with it at the target
 
     @classmethod
-    def only_at_target(cls, key: int, item: "ItemKey", tag: str, *, gone_at: datetime) -> "TagRecord":
-        """What is recorded of a tag that somebody else has put there: nothing but its name."""
+    def only_at_target(cls, key: int, item: "ItemKey", tag: str, *, reason: str, gone_at: datetime) -> "TagRecord":
+        """What is recorded of a tag that the target alone has."""
         values: dict[str, Any] = dict.fromkeys(each.name for each in fields(cls))
         values |= {"id": key, "item": item.name, "source": item.source, "target": item.target, "tag": tag}
-        return cls(**{**values, "status": "skipped", "reason": "foreign", "attempts": 0, "gone_at": gone_at})
+        return cls(**{**values, "status": "skipped", "reason": reason, "attempts": 0, "gone_at": gone_at})
 
     @property
     def is_unmirrored(self) -> bool:

@@ -15,7 +15,6 @@ from ferryman.pruning.outlook import Outlook, Outlooks
 from ferryman.pruning.pruner import Pruned, Pruner
 from ferryman.pruning.removal import Removal
 from ferryman.pruning.target_contents import TargetContents
-from ferryman.recorded_tags import upstream_tag
 from ferryman.registry.client import RegistryClient
 from ferryman.store.foreign_tags import ForeignTags
 from ferryman.store.freezes import Freezes
@@ -99,7 +98,7 @@ class PruneScene(Scene):
             UpstreamTag(tag, what.digest, EPOCH + timedelta(days=day), None)
             for tag, (what, day) in self.upstream.items()
         ]
-        known = {name: upstream_tag(record, now) for name, record in records.items()}
+        known = {name for name, record in records.items() if record.gone_at is None}
         mirrored = {
             name: Mirrored(record.status, record.mirrored_digest, record.mirrored_platforms, pushed_at=record.pushed_at)
             for name, record in records.items()
@@ -108,7 +107,7 @@ class PruneScene(Scene):
         await self.queue.apply(
             ItemKey("app", str(self.source), str(self.target), "all"),
             [SeenTag(tag.name, tag.digest, tag.pushed_at) for tag in found],
-            gone=sorted(known.keys() - self.upstream.keys()),
+            gone=sorted(known - self.upstream.keys()),
             planned=[_planned(each, records.get(each.tag)) for each in decisions],
             walk=Walk(now, now, rules_fingerprint(self.item.rules, ALL, str(self.source))),
         )  # fmt: skip

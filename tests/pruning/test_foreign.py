@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman.reference import keep_tag
+from ferryman.reference import keep_tag, referrers_tag
 from tests.pruning.scene import AFTER, PruneScene
 from tests.rollback.scene import version
 from tests.support.images import Image, push
@@ -206,3 +206,28 @@ async def test_a_part_a_day(shared: PruneScene) -> None:
     await shared.pass_time(timedelta(days=1))
     await shared.cycle()
     assert shared.images() == {"3", "4"}
+
+
+async def test_lists_of_referrers_go_with_what_they_are_about(scene: PruneScene) -> None:
+    """A registry without the referrers API wants them as tags, which upstream's registry may not have."""
+    scene.want(limit=1, referrers=True)
+    scene.client.capabilities(scene.target.registry).lists_referrers = False
+    await scene.upload({"1": ONE, "2": TWO})
+    lists = {number: referrers_tag(what.digest) for number, what in {1: ONE, 2: TWO, 5: FIVE}.items()}
+    for number, tag in lists.items():
+        stranger_pushes(scene, tag, version(number, of="lists"))
+    scene.want(limit=2, referrers=True)
+    await scene.cycle()
+    scene.want(limit=1, referrers=True)
+    await scene.cycle()
+    assert await scene.stays() == {"1": None, lists[1]: None, lists[2]: "referred"}
+    await scene.pass_time()
+
+    await scene.cycle()
+    assert scene.images() == {"2", *lists.values()}, "a digest that is kept keeps what refers to it"
+    scene.history(timedelta())
+    scene.client.capabilities(scene.target.registry).lists_referrers = False
+    await scene.expiry.run()  # it is kept no longer
+    await scene.cycle()
+
+    assert scene.images() == {"2", lists[2], lists[5]}, "nobody has mirrored the third image here"

@@ -72,8 +72,8 @@ WITHDRAWN: Values = {
     "reason": case((tags.c.mirrored_digest.is_not(None), null()), else_="withdrawn"),
 }
 
-# Somebody else has put the tag at the target.
-FOREIGN: Values = {"status": "skipped", "reason": "foreign", "rank": 0, "withdrawn": False, "attempts": 0}
+# The tag is at the target alone.
+FOREIGN: Values = {"status": "skipped", "rank": 0, "withdrawn": False, "attempts": 0}
 # The target has the tag no more.
 REMOVED: Values = {
     "status": "skipped", "hold": null(), "held_at": null(), "mirrored_digest": null(), "mirrored_platforms": null(),
