@@ -1,9 +1,9 @@
-"""The rules of an item in words: which tags it wants, in which form, and how they are copied."""
+"""The rules of an item in words: which tags it wants, in which form, how they are copied, and how long they stay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ferryman.i18n.formats import number
+from ferryman.i18n.formats import duration, number, percent
 from ferryman.i18n.texts import N_, _
 from ferryman.items.model import UNLIMITED, Item, Rules
 from ferryman.kinds import TransportName
@@ -31,7 +31,7 @@ class Rule:
 
 def rules_in_words(item: Item, *, transport: TransportName) -> list[Rule]:
     """The rules of the item. `transport`: the one of the settings, for an item that names none."""
-    return [*_which(item.rules), *_how(item, transport), *_asked(item), *_changed(item.rules)]
+    return [*_which(item.rules), *_how(item, transport), *_asked(item), *_changed(item.rules), *_at_target(item)]
 
 
 def _which(rules: Rules) -> Iterator[Rule]:
@@ -48,6 +48,8 @@ def _which(rules: Rules) -> Iterator[Rule]:
     if rules.pin:
         text = _("always mirrored, and not counted")
         yield Rule(_("Pinned"), text, tuple(each.pattern for each in rules.pin))
+    if rules.min_age:
+        yield Rule(_("Waits"), _("until upstream has a digest for %(time)s") % {"time": duration(rules.min_age)})
 
 
 def _how(item: Item, transport: TransportName) -> Iterator[Rule]:
@@ -85,3 +87,21 @@ def _changed(rules: Rules) -> Iterator[Rule]:
     }
     patterns = () if rules.on_change == "copy" else tuple(each.pattern for each in rules.versions)
     yield Rule(_("Changed"), texts[rules.on_change], patterns)
+
+
+def _at_target(item: Item) -> Iterator[Rule]:
+    """What becomes of that which is mirrored."""
+    if item.verify is not None:
+        yield Rule(
+            _("Verified"), _("every tag at the target, once in %(time)s") % {"time": duration(item.verify.every)}
+        )
+    if item.history:
+        yield Rule(_("Kept"), _("what a tag named before, for %(time)s") % {"time": duration(item.history)})
+    if item.prune is not None:
+        text = _("what these rules no longer want, after %(time)s and at most %(part)s a day")
+        yield Rule(_("Removed"), text % {"time": duration(item.prune.after), "part": percent(item.prune.most)})
+        if item.prune.foreign:
+            yield Rule(_("Removed"), _("likewise what others have put at the target"))
+    if item.protect:
+        text = _("never removed, if the whole name matches one of these")
+        yield Rule(_("Protected"), text, tuple(each.pattern for each in item.protect))

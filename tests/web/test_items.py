@@ -184,9 +184,18 @@ async def test_it_has_its_rules_in_words(start_site: StartSite) -> None:
         ),
         ("on_change: copy", "Changed whatever upstream changes is copied"),
         ("probe: always", "Asked whether it has moved: every tag in every cycle"),
+        ("min_age: 72h", "Waits until upstream has a digest for 3 days"),
+        ("verify: {every: 14d}", "Verified every tag at the target, once in 2 weeks"),
+        ("history: 7d", "Kept what a tag named before, for 1 week"),
+        ("prune: {after: 7d, most: 5%}", "Removed what these rules no longer want, after 1 week and at most 5% a day"),
+        (
+            "prune: {foreign: true}",
+            "a day Removed likewise what others have put at the target",
+        ),
+        ("protect: .*-lts", "Protected never removed, if the whole name matches one of these .*-lts"),
     ],
 )
-async def test_it_tells_how_often_it_asks_for_tags(start_site: StartSite, key: str, sentence: str) -> None:
+async def test_each_rule_has_its_sentence(start_site: StartSite, key: str, sentence: str) -> None:
     item = f"items: [{{source: quay.io/coreos/etcd, target: registry.example.com/m/, {key}}}]"
     site = await start_site(items=item)
     assert sentence in texts((await site.get("/items/etcd")).text, "aria-labelledby")["rules"]
