@@ -10,7 +10,7 @@ A freeze (see `store/freezes.py`) holds tags back in the same way, but its item 
 from collections.abc import Collection
 from dataclasses import asdict, fields
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
 from ferryman.clock import Clock
 from ferryman.kinds import PauseScope
@@ -28,8 +28,12 @@ _FROZEN = select(freezes.c.target).where(FROZEN)
 
 async def read_pauses(connection: Transaction) -> Paused:
     """What persons have paused, and what is frozen, as this transaction sees it."""
-    frozen = (await connection.execute(_FROZEN)).scalars().all()
-    return Paused.of([ManualPause(*row) for row in await connection.execute(_READ)], frozen)
+    return await connection.run_sync(_read)
+
+
+def _read(connection: Connection) -> Paused:
+    frozen = connection.execute(_FROZEN).scalars().all()
+    return Paused.of([ManualPause(*row) for row in connection.execute(_READ)], frozen)
 
 
 class ManualPauses:
@@ -43,8 +47,7 @@ class ManualPauses:
 
     async def read(self) -> Paused:
         """What is paused now."""
-        async with self._database.read() as connection:
-            return await read_pauses(connection)
+        return await self._database.read_at_once(_read)  # for each look
 
     async def pause(self, scope: PauseScope, name: str, *, intent: Intent) -> bool:
         """Pause it; the intent's detail is the note. False: it is paused already, which stays as it is."""

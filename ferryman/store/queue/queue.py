@@ -77,6 +77,7 @@ from ferryman.store.queue.pauses import (
     ending,
     forgetting,
     lift_pauses,
+    paused_at,
     pauses_over,
     read_paused,
     refused,
@@ -491,8 +492,8 @@ class Queue:
 
     async def paused_registries(self) -> list[RegistryState]:
         """The registries that are paused now."""
-        async with self._database.read() as connection:
-            return list((await read_paused(connection, self._clock.now())).states.values())
+        paused = await self._database.read_at_once(partial(paused_at, now=self._clock.now()))  # for each look
+        return list(paused.states.values())
 
     async def count_waiting(self, registry: str) -> int:
         """How many of a registry's queued tags may not run yet."""
