@@ -1,7 +1,7 @@
 """Buffers that bodies are received into, used again: a new one is cleared first, page by page."""
 
 SIZE = 512 * 1024  # bytes: what is received while the piece before it is hashed and sent
-_KEPT = 16  # buffers without a user
+_KEPT = 32  # buffers, the most that wait for a user
 
 
 class Buffers:

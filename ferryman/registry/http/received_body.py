@@ -13,6 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from ferryman.registry.http.buffers import SIZE, Buffers
 
 _PATIENCE = 0.01  # seconds from one piece to the next that is smaller than a buffer: each is hashed and sent by itself
+_SMALL = 64 * 1024  # bytes of a piece that is copied, so that a slow line does not occupy a buffer for each
 
 
 class ReceivedBody(asyncio.BufferedProtocol):
@@ -102,15 +103,17 @@ class ReceivedBody(asyncio.BufferedProtocol):
             return True
         return self._filled > 0 and self._loop.time() >= self._patient_until
 
-    def _piece(self) -> memoryview:
+    def _piece(self) -> bytes | memoryview:
+        self._patient_until = self._loop.time() + _PATIENCE
         piece, self._filled = memoryview(self._buffer)[: self._filled], 0
+        if len(piece) <= _SMALL and self._left:
+            return bytes(piece)
         if piece and self._left:  # otherwise the connection is not ours any more
             read, self._buffer = self._buffer, self._buffers.take()
             self._buffers.give_back(read)
             self._transport.resume_reading()
         elif piece:
             self._buffers.give_back(self._buffer)
-        self._patient_until = self._loop.time() + _PATIENCE
         return piece
 
     def _wake(self) -> None:

@@ -29,4 +29,4 @@ def test_few_are_kept() -> None:
     for buffer in taken:
         buffers.give_back(buffer)
     again = [buffers.take() for _ in range(100)]
-    assert sum(any(each is buffer for buffer in taken) for each in again) == 16
+    assert sum(any(each is buffer for buffer in taken) for each in again) == 32
