@@ -44,7 +44,7 @@ def unavailable(
     records: Mapping[str, TagRecord], error: str, *, wanted: Collection[str], known: KnownFreeze | None
 ) -> Collapse | None:
     """Upstream says "private or missing". None: nothing was mirrored from there, or a person has accepted that."""
-    lost = {name: None for name, record in records.items() if _is_mirrored(record)}
+    lost = {name: None for name, record in records.items() if record.is_mirrored}
     accepted = known is not None and known.freeze.released_at is not None and known.freeze.reason == "unavailable"
     return None if accepted or not lost else Collapse("unavailable", len(wanted), 0, lost, error)
 
@@ -60,7 +60,7 @@ class _Comparison:
         lost = released.lost if released else {}
         self._accepted = {name for name, digest in lost.items() if self._has(name, digest) and name in records}
         self._before = set(wanted) - self._accepted
-        self._mirrored = {name for name, record in records.items() if _is_mirrored(record)} - self._accepted
+        self._mirrored = {name for name, record in records.items() if record.is_mirrored} - self._accepted
         self._missing = self._mirrored - found.digests.keys()
         self._changed = {name for name in self._mirrored & set(found.asked) if self._is_changed(name)}
 
@@ -114,7 +114,3 @@ class _Comparison:
     def _is_changed(self, name: str) -> bool:
         before, now = self._records[name].source_digest, self._found.digests.get(name)
         return before is not None and now is not None and before != now
-
-
-def _is_mirrored(record: TagRecord) -> bool:
-    return record.status == "synced" or record.mirrored_digest is not None

@@ -752,7 +752,7 @@ def _mirrored(record: TagRecord, *, same_rules: bool) -> Mirrored:
         status=record.status,
         digest=record.mirrored_digest,
         platforms=record.mirrored_platforms,
-        imported=record.synced_at is None and (record.status == "synced" or record.mirrored_digest is not None),
+        imported=record.synced_at is None and record.is_mirrored,
         pushed_at=record.pushed_at,
         lacking_platforms=record.source_digest if lacks_platform else None,
         rolled_back=record.hold == "rollback",

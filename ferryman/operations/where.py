@@ -95,5 +95,4 @@ async def _is_there(record: Record, history: TagHistory) -> bool:
     of = history.record
     async with record.database.read() as connection:
         findings = await read_findings(connection, [of.target], tag=of.tag)
-    is_mirrored = of.status == "synced" or of.mirrored_digest is not None
-    return is_mirrored and not any(each.finding == "missing" for each in findings)
+    return of.is_mirrored and not any(each.finding == "missing" for each in findings)

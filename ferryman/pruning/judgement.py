@@ -80,8 +80,7 @@ def judge(
 
 def counts(record: TagRecord, item: Item) -> bool:
     """Whether the target has the tag, as far as known, and it may be the item's to remove."""
-    is_mirrored = record.status == "synced" or record.mirrored_digest is not None
-    return is_mirrored or (record.is_foreign and (_rules(item).foreign or _is_list(record)))
+    return record.is_mirrored or (record.is_foreign and (_rules(item).foreign or _is_list(record)))
 
 
 def is_never_upstream(record: TagRecord) -> bool:

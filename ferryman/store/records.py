@@ -81,6 +81,11 @@ class TagRecord:
         return cls(**{**values, "status": "skipped", "reason": reason, "attempts": 0, "gone_at": gone_at})
 
     @property
+    def is_mirrored(self) -> bool:
+        """Whether the target has the tag by Ferryman's doing, as far as known; also if it was imported."""
+        return self.status == "synced" or self.mirrored_digest is not None
+
+    @property
     def is_unmirrored(self) -> bool:
         """Whether nothing is to be copied, and Ferryman has put no such tag at the target."""
         return self.status == "skipped" and self.mirrored_digest is None
