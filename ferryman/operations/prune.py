@@ -107,7 +107,9 @@ def block_or_doubt_of(outlook: Outlook) -> PruneBlock | None:
     return outlook.block if outlook.block in _DOUBTS else block_of(outlook)
 
 
-_DOUBTS: Collection[PruneBlock | None] = frozenset({"never-looked", "failed", "stale", "rules-changed", "frozen"})
+_DOUBTS: Collection[PruneBlock | None] = frozenset(
+    {"never-looked", "failed", "stale", "rules-changed", "frozen", "unlisted"}
+)
 
 
 async def _checked(app: Application, outlook: Outlook) -> Outlook:

@@ -163,7 +163,8 @@ def _block(
     blocks: Mapping[PruneBlock, bool] = {
         "frozen": recorded.is_frozen,
         "failed": recorded.has_failed,
-        "unlisted": recorded.unlisted is not None,
+        # Otherwise only lists of referrers are unknown: they stay.
+        "unlisted": recorded.unlisted is not None and item.prune is not None and item.prune.foreign,
         "stale": not now - interval * _INTERVALS <= walk.walked_at <= now,
         "rules-changed": walk.rules != by,
         "nothing-left": not judgement.has_wanted,

@@ -97,7 +97,8 @@ class Pruner:
                 "prune_failed", message="cannot list the tags of a target; the next cycle tries again",
                 target=str(item.target), error=str(outlook.unlisted),
             )  # fmt: skip
-            return Pruned(error=outlook.unlisted)
+        if outlook.block == "unlisted" and outlook.unlisted is not None and outlook.unlisted.temporary:
+            return Pruned(error=outlook.unlisted)  # the registry fails, not this repository alone
         if outlook.block in {None, "refused"}:
             await self._prunes.settle(str(item.target), [step.mark for step in outlook.steps])
             _tell_marks(outlook)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman.reference import keep_tag, referrers_tag
+from ferryman.operations.prune import block_or_doubt_of
+from ferryman.reference import Repository, keep_tag, referrers_tag
 from tests.pruning.scene import AFTER, PruneScene
 from tests.rollback.scene import version
 from tests.support.images import Image, push
@@ -231,3 +232,46 @@ async def test_lists_of_referrers_go_with_what_they_are_about(scene: PruneScene)
     await scene.cycle()
 
     assert scene.images() == {"2", lists[2], lists[5]}, "nobody has mirrored the third image here"
+
+
+async def test_a_target_that_lists_nothing_keeps_its_lists_of_referrers_and_nothing_else(scene: PruneScene) -> None:
+    scene.want(limit=2, referrers=True)
+    scene.client.capabilities(scene.target.registry).lists_referrers = False
+    await scene.upload({"1": ONE, "2": TWO})
+    await scene.cycle()
+    scene.want(limit=1, referrers=True)
+    scene.proxy.answer("GET .*/target/tags/list", 403)
+    await scene.cycle()
+    await scene.pass_time()
+
+    await scene.cycle()
+
+    assert (await scene.outlook()).block is None
+    assert scene.images() == {"2"}
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(403, True), (500, False)])
+async def test_one_repository_that_cannot_be_listed_does_not_hold_up_the_others(
+    shared: PruneScene, status: int, *, goes_on: bool
+) -> None:
+    """Unless its registry fails: then the next cycle goes on."""
+    await shared.cycle()
+    others = replace(shared.item, target=Repository(shared.target.registry, f"{shared.target.name}-others"))
+    shared.proxy.answer("GET .*/target/tags/list", status)
+    shared.proxy.requests.clear()
+
+    await shared.pruner.run([shared.item, others], lambda _: True)
+
+    assert any(each.endswith("-others/tags/list") for each in shared.proxy.requests) == goes_on
+
+
+async def test_a_target_that_cannot_be_listed_is_told_of_even_if_nothing_would_go(shared: PruneScene) -> None:
+    shared.prune_by(foreign=False)
+    await shared.cycle()
+    shared.prune_by(foreign=True)
+    shared.proxy.answer("GET .*/tags/list", 403)
+
+    outlook = await shared.outlook(at_once=True)
+
+    assert not outlook.steps
+    assert block_or_doubt_of(outlook) == "unlisted"

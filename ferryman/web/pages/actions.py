@@ -20,6 +20,7 @@ from ferryman.operations.rollback import put_back
 from ferryman.operations.subjects import registries_of
 from ferryman.operations.tag_history import keep_tag, release_tag, tag_history
 from ferryman.operations.verify import request_verification
+from ferryman.pruning.outlook import Outlook
 from ferryman.views.prune_table import block_in_words, refusal_in_words
 from ferryman.web.confirmation import ask, is_confirmed
 from ferryman.web.context import context
@@ -218,7 +219,7 @@ async def _prune(request: web.Request) -> web.StreamResponse:
             return await ask(request, question=_removal(named, tags), verb=verb, back=await _back(request))
         if (block := block_or_doubt_of(outlook)) is None:
             return await _go_back(request, _("Nothing of %(item)s is to go now.") % {"item": named.name})
-        return await _go_back(request, _blocked(block))
+        return await _go_back(request, _blocked(block, outlook))
     [result] = await prune(app, items, actor=_name(request))
     return await _go_back(request, _pruned(result))
 
@@ -237,7 +238,7 @@ def _pruned(result: PruneResult) -> str:
     done = result.done
     sentences = [ngettext("%(n)s tag removed.", "%(n)s tags removed.", done.removed) % {"n": number(done.removed)}]
     if (block := block_or_doubt_of(result.outlook)) is not None:
-        sentences = [_blocked(block)]
+        sentences = [_blocked(block, result.outlook)]
     if done.error is not None:
         sentences.append(_("Then the target failed: %(error)s") % {"error": done.error})
     elif done.refusal is not None:
@@ -248,8 +249,9 @@ def _pruned(result: PruneResult) -> str:
     return "\n".join(sentences)
 
 
-def _blocked(block: PruneBlock) -> str:
-    return _("Nothing is removed:") + " " + _(block_in_words(block)).replace("`", "")
+def _blocked(block: PruneBlock, outlook: Outlook) -> str:
+    why = f": {outlook.unlisted}" if block == "unlisted" else ""
+    return _("Nothing is removed:") + " " + _(block_in_words(block)).replace("`", "") + why
 
 
 async def _try_login(request: web.Request) -> web.StreamResponse:
