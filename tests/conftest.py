@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from ferryman import log
+from tests.support.compiled_statements import share_compiled_statements
 from tests.support.databases import open_new_database
 from tests.support.debian_root import DebianRoot, debian_13, run
 from tests.support.hygiene import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks
@@ -32,6 +33,8 @@ hypothesis.settings.load_profile("ferryman")
 
 # A script that starts the tests in the background makes them ignore Ctrl-C, and the programs they start inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+share_compiled_statements()
 
 
 @pytest.fixture
