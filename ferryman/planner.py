@@ -172,6 +172,7 @@ class RuleSelector:
         self._native = native
         self._lacking_platforms = lacking_platforms
         self._skipped_by_name: dict[tuple[str, bool], tuple[Reason, str] | None] = {}
+        self._versions = _VersionOrder([], ())
         self.orders_by_time = rules.order == "newest"
         self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
@@ -265,8 +266,10 @@ class RuleSelector:
         tags = list(tags)
         if self._rules.order == "name":
             return sorted(tags, key=lambda tag: (name_key(tag.name), tag.name), reverse=True)
-        names = (tag.name for tag in tags) if among is None else among
-        return _by_version(tags, names) if self._rules.order == "version" else _newest_first(tags, names)
+        names = list(among) if among is not None else [tag.name for tag in tags]
+        if not self._versions.covers(names, tags):  # a look sorts the same tags several times
+            self._versions = _VersionOrder(names, tags)
+        return self._versions.sort(tags) if self._rules.order == "version" else _newest_first(tags, self._versions)
 
     def _skip_by_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Also for pinned tags: there is nothing to copy."""
@@ -309,19 +312,39 @@ class RuleSelector:
         return next((pattern for pattern in self._rules.exclude if pattern.fullmatch(name)), None)
 
 
-def _by_version(tags: Iterable[UpstreamTag], names: Iterable[str]) -> list[UpstreamTag]:
-    version = version_order(names)
-    return sorted(tags, key=lambda tag: version(tag.name), reverse=True)
+class _VersionOrder:
+    """Sorts tags by version, descending; the usual form of a version is that of `names`."""
+
+    def __init__(self, names: Sequence[str], tags: Iterable[UpstreamTag]) -> None:
+        self._names = names
+        self._all = {*names, *(tag.name for tag in tags)}
+        self._places: dict[
+            str, int
+        ] = {}  # among all of them; an integer is smaller than a version, and compares faster
+
+    def covers(self, names: Sequence[str], tags: Iterable[UpstreamTag]) -> bool:
+        return self._names == names and all(tag.name in self._all for tag in tags)
+
+    def sort(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        if not self._places:
+            self._rank()
+        return sorted(tags, key=lambda tag: self._places[tag.name], reverse=True)
+
+    def _rank(self) -> None:
+        keys = dict(zip(self._all, map(version_order(self._names), self._all), strict=True))
+        place, before = 0, None
+        for name in sorted(keys, key=keys.__getitem__):
+            place += keys[name] != before  # names of the same version have the same place
+            self._places[name], before = place, keys[name]
 
 
-def _newest_first(tags: Collection[UpstreamTag], names: Iterable[str]) -> list[UpstreamTag]:
+def _newest_first(tags: Collection[UpstreamTag], versions: _VersionOrder) -> list[UpstreamTag]:
     """By push time. Only tags of the same time need versions, which take a hundred times longer to compare."""
     by_time = sorted(tags, key=_time, reverse=True)
     moments = [list(pushed) for _, pushed in groupby(by_time, key=_time)]
     if len(moments) == len(by_time):
         return by_time
-    names = list(names)
-    return [tag for pushed in moments for tag in (_by_version(pushed, names) if len(pushed) > 1 else pushed)]
+    return [tag for pushed in moments for tag in (versions.sort(pushed) if len(pushed) > 1 else pushed)]
 
 
 def _time(tag: UpstreamTag) -> datetime:

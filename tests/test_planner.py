@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, get_args
@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferryman import planner
+from ferryman import planner, versions
 from ferryman.discovery.base import TagProblem, UpstreamTag
 from ferryman.errors import Unreachable
 from ferryman.items.model import Order, Rules
 from ferryman.planner import Decision, Mirrored, RuleSelector, rules_fingerprint
 from ferryman.platforms import Platform, Platforms
 from ferryman.store.records import Status
+from ferryman.versions import Key
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
@@ -189,6 +190,24 @@ def test_orders(order: Order, expected: list[str]) -> None:
 
 
 names_of_tags = st.lists(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,12}", fullmatch=True), unique=True, max_size=12)
+
+
+@pytest.mark.parametrize("order", ["newest", "version"])
+def test_a_selector_derives_the_usual_form_of_a_version_once(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[int] = []
+
+    def version_order(names: Sequence[str]) -> Callable[[str], Key]:
+        derived.append(len(names))
+        return versions.version_order(names)
+
+    monkeypatch.setattr(planner, "version_order", version_order)
+    pushed_in_threes = [tag(f"1.{number}", age=number // 3) for number in range(60)]
+    selector = RuleSelector(rules(order=order), None, AMD64)
+    first = selector.select(pushed_in_threes)
+    assert selector.select(reversed(pushed_in_threes)) == first
+    assert derived == [60, 60]  # the second time for the other order of arrival
+
+
 orders: st.SearchStrategy[Order] = st.sampled_from(["newest", "version", "name"])
 
 
