@@ -115,7 +115,8 @@ def plan(
         (tag, _outcome(tag, mirrored.get(tag.name), platforms, unread.get(tag.name), holds_changes=tag.name in held))
         for tag in wanted
     ]
-    outcomes += [(tag, _outcome_of_unwanted(tag, wanted, selector, unread.get(tag.name))) for tag in rest]
+    owners = {tag.digest: tag.name for tag in reversed(wanted) if tag.digest}
+    outcomes += [(tag, _outcome_of_unwanted(tag, owners, selector, unread.get(tag.name))) for tag in rest]
     decisions = [
         Decision(
             tag=tag.name, action=outcome.action, reason=outcome.reason, detail=outcome.detail, rank=rank,
@@ -211,10 +212,12 @@ class RuleSelector:
             return []
         return [tag.name for tag in self.select(tags) if tag.platforms is None and not subject_of(tag.name)]
 
-    def reason_if_rebuilt(self, tag: UpstreamTag, wanted: Iterable[UpstreamTag]) -> tuple[Reason, str] | None:
-        """The reason to skip a referrer of a wanted tag: the tag's index is rebuilt, not copied unchanged."""
-        subject = subject_of(tag.name) if self._rules.referrers else None
-        owner = next((each.name for each in wanted if each.digest == subject), None) if subject else None
+    def reason_if_rebuilt(self, tag: UpstreamTag, owners: Mapping[str, str]) -> tuple[Reason, str] | None:
+        """The reason to skip a referrer of a wanted tag: the tag's index is rebuilt, not copied unchanged.
+
+        `owners`: the names of the wanted tags, by digest.
+        """
+        owner = owners.get(subject_of(tag.name) or "") if self._rules.referrers else None
         if owner is None or self._excluding_pattern(tag.name):
             return None
         return "rebuilt", f"refers to the index {owner}, which `platforms` copies only in part"
@@ -381,10 +384,10 @@ class _Outcome:
 
 
 def _outcome_of_unwanted(
-    tag: UpstreamTag, wanted: Iterable[UpstreamTag], selector: RuleSelector, problem: TagProblem | None
+    tag: UpstreamTag, owners: Mapping[str, str], selector: RuleSelector, problem: TagProblem | None
 ) -> _Outcome:
     """Why a tag is skipped. If its age cannot be read, it is unknown whether the limit excludes it: it fails."""
-    if reason := selector.reason_if_rebuilt(tag, wanted) or selector.reason_to_skip(tag):
+    if reason := selector.reason_if_rebuilt(tag, owners) or selector.reason_to_skip(tag):
         return _Outcome("skip", *reason)
     if problem and selector.orders_by_time and tag.pushed_at is None:
         return _Outcome("fail", "unreadable", f"its age is not known, so it may be one of the newest: {problem.error}")
