@@ -28,7 +28,6 @@ from ferryman.registry.http.received_body import ReceivedBody
 from ferryman.registry.http.ssrf_guard import GUARD, GuardedConnector, Zones
 
 _ERROR_BODY = 64 * 1024  # bytes that are read of an unsuccessful answer
-_CHUNK = 64 * 1024
 _PIECE = 256 * 1024  # bytes passed to aiohttp at once: larger pieces would take long even at a normal rate
 _Result = TypeVar("_Result")
 _PAGES_IN_TIME = 4  # pages of a list that may each take the whole `timeout:`
@@ -362,15 +361,16 @@ async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
     """The body, limited while it arrives: Content-Length may be missing or wrong."""
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
     limit = spec.limit if ok else _ERROR_BODY
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        body += chunk
-        if len(body) > limit:
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
             if ok:
                 raise _too_large(spec, response.url)
             response.close()
             break
-    return bytes(body[:limit])
+    return b"".join(pieces)[:limit]
 
 
 async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: bytes) -> bytes:
