@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferryman.clock import SystemClock
 from ferryman.discovery.base import Page, UpstreamTag
 from ferryman.errors import Unreachable
 from ferryman.items.model import Configuration, Item, Rules
@@ -21,13 +22,14 @@ from ferryman.kinds import RepairOutcome
 from ferryman.reference import Repository
 from ferryman.store.records import Checked, Damage, Intent, TagRecord
 from ferryman.store.target_checks import TargetChecks
-from tests.support.clock import ManualClock
+from tests.support.clock import ManualClock, Unwaiting
 from tests.support.databases import open_new_database
 from tests.support.transports import open_client
 from tests.support.upstreams import NOON, made_up_digest
 from tests.test_scheduler import PAUSE, Raising, World
 
 BY_ME = Intent("me", "requeue", "something")
+HOSTS = (PAUSE.source.registry, PAUSE.target.registry)
 HOUR = 3600
 
 
@@ -55,7 +57,8 @@ class Shelf:
 @asynccontextmanager
 async def world_of(shelf: Shelf, folder: Path) -> AsyncIterator[World]:
     database = await open_new_database(folder / "ferryman.db")
-    client = open_client()
+    # What asks for more than lists finds nobody, at once.
+    client = open_client(clock=Unwaiting(SystemClock()), endpoints=dict.fromkeys(HOSTS, "http://127.0.0.1:9"))
     world = World(database, client, ManualClock(), {})
     world.scheduler._listers["gcr.io", None] = shelf
     try:
