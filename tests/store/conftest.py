@@ -31,12 +31,15 @@ async def _migrate(url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new database for this test."""
     if request.param == "sqlite":
-        return url_of(tmp_path / "ferryman.db")
+        yield url_of(tmp_path / "ferryman.db")
+        return
     server: PostgresServer = request.getfixturevalue("postgresql")
-    return server.create_database(f"test_{abs(hash(request.node.nodeid))}", template="migrated")
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    yield server.create_database(name, template="migrated")
+    server.drop_database(name)
 
 
 @pytest.fixture
