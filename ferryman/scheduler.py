@@ -56,7 +56,7 @@ from ferryman.store.records import (
     Walk,
 )
 from ferryman.store.signatures import SignatureLog
-from ferryman.tasks import compute, for_each_by_owner
+from ferryman.tasks import compute, for_each, for_each_by_owner
 from ferryman.verification.routine import Routine, interval
 
 # Which tags' digests a look asks for: those that are due, all, or only those that could not be read the last time.
@@ -65,6 +65,7 @@ Extent = Literal["due", "all", "unread"]
 _UNREADABLE: planner.Reason = "unreadable"
 _LOOKUP_TIMEOUT = 2 * 3600.0  # seconds for one item
 _MOST_NAMED = 20  # tags in one line of the log
+_INDEXES_AT_ONCE = 32  # of one item; the registry's own limit applies as well
 _ITEMS_AT_ONCE = 8  # concurrent lookups; each registry's own limit applies as well
 
 
@@ -356,7 +357,7 @@ class Scheduler:
             repository=item.source,
             known=_known(records, now),
             selector=selector,
-            unread=[name for name, record in records.items() if record.reason == _UNREADABLE],
+            unread={name for name, record in records.items() if record.reason == _UNREADABLE},
             rested=rested,
             complete=complete,
         )
@@ -451,8 +452,13 @@ class Scheduler:
         uncertain = {decision.tag for decision in decisions if decision.uncertain}
         if not uncertain:
             return found, decisions
-        tags = [await self._with_platforms(item, tag) if tag.name in uncertain else tag for tag in found.tags]
-        found = replace(found, tags=tags, seen=found.seen | uncertain)
+        tags = {tag.name: tag for tag in found.tags}
+
+        async def read(name: str) -> None:
+            tags[name] = await self._with_platforms(item, tags[name])
+
+        await for_each(sorted(uncertain), read, at_once=_INDEXES_AT_ONCE)
+        found = replace(found, tags=tuple(tags.values()), seen=found.seen | uncertain)
         return found, await self._plan(item, found, mirrored)
 
     async def _plan(self, item: Item, found: Survey, mirrored: Mapping[str, Mirrored]) -> Sequence[Decision]:
