@@ -65,7 +65,7 @@ class BlobMover:
     async def _transfer_unless_present(self, required: RequiredBlob, shared: SharedBlob) -> bool:
         """True if bytes were uploaded; False if the blob was there already, or could be mounted."""
         blob, session = required.blob, None
-        if self._may_mount and (shared.repositories or self._mount_replaces_head):
+        if self._may_mount and (shared.repositories or self._mount_replaces_head(required)):
             there, session = await (
                 self._try_mount(blob, shared) if shared.repositories else self._check_by_mount(blob)
             )
@@ -88,9 +88,10 @@ class BlobMover:
         """Whether a HEAD may save an upload. The config belongs to one image: the record would know it."""
         return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not required.is_config)
 
-    @property
-    def _mount_replaces_head(self) -> bool:
-        return self.trust is Trust.LEDGER and self.registry.has_mounted(self.target.registry)
+    def _mount_replaces_head(self, required: RequiredBlob) -> bool:
+        """A registry that does not mount from a repository to itself gets a blob that it has once more: a small one."""
+        is_cheap = self._should_check(required) and required.blob.size <= _SMALL
+        return self.trust is Trust.LEDGER and (is_cheap or self.registry.has_mounted(self.target.registry))
 
     @property
     def _may_mount(self) -> bool:

@@ -50,7 +50,20 @@ async def test_a_first_copy(line: Line) -> None:
     assert (copied.bytes_moved, copied.bytes_reused) == (blobs_of(made), 0)
     assert line.asked(line.source.host) == ["GET blob"] * 3 + ["GET manifest"]
     # The config is new whatever happens: nobody asks for it.
-    assert line.asked(line.target.host) == sorted([*["HEAD blob"] * 2, *UPLOAD * 3, "PUT manifest"])
+    asking = ["POST mount from itself"] * 2
+    assert line.asked(line.target.host) == sorted([*asking, "POST upload", *["PUT upload"] * 3, "PUT manifest"])
+
+
+async def test_a_large_blob_is_asked_for_where_nobody_has_seen_a_mount(line: Line) -> None:
+    """A registry that does not mount from a repository to itself would get it once more."""
+    large = layer({"large": os.urandom(1_200_000)})
+    push(line.target.url, "m/a/image", "by-hand", variant("by hand", large))
+    line.asked(line.target.host)
+
+    copied = await line.copy(variant("first", large))
+
+    assert copied.bytes_moved < 1000
+    assert line.asked(line.target.host) == sorted(["HEAD blob", *UPLOAD, "PUT manifest"])
 
 
 async def test_a_new_tag_whose_layers_the_repository_has(line: Line) -> None:
@@ -123,7 +136,9 @@ async def test_a_child_that_has_not_changed_costs_nothing(line: Line) -> None:
 
     assert copied.identical
     assert line.asked(line.source.host) == ["GET blob"] * 2 + ["GET manifest"] * 2
-    assert line.asked(line.target.host) == sorted(["HEAD blob", *UPLOAD * 2, *["PUT manifest"] * 2])
+    assert line.asked(line.target.host) == sorted(
+        ["POST mount from itself", "POST upload", *["PUT upload"] * 2, *["PUT manifest"] * 2]
+    )
 
 
 async def test_the_same_blob_is_moved_once_however_many_want_it(line: Line) -> None:
