@@ -89,9 +89,12 @@ class BlobMover:
         return self.trust is Trust.TARGET or (self.trust is Trust.LEDGER and not required.is_config)
 
     def _mount_replaces_head(self, required: RequiredBlob) -> bool:
-        """A registry that does not mount from a repository to itself gets a blob that it has once more: a small one."""
-        is_cheap = self._should_check(required) and required.blob.size <= _SMALL
-        return self.trust is Trust.LEDGER and (is_cheap or self.registry.has_mounted(self.target.registry))
+        """Whether a mount from the target to itself asks for the blob, and opens its upload if it is not there.
+
+        A registry that knows no such mounts gets a blob that it has once more: until one was seen to work, a small one.
+        """
+        is_small = self._should_check(required) and required.blob.size <= _SMALL
+        return self.trust is Trust.LEDGER and (is_small or self.registry.has_mounted(self.target.registry))
 
     @property
     def _may_mount(self) -> bool:
