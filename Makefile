@@ -44,9 +44,9 @@ lint: $(VENV)/installed ## Check style and formatting
 types: $(VENV)/installed ## Check types
 	$(BIN)/mypy
 
-# Two workers a core: the calls of the whole program mostly wait. A file's tests stay together, for some share what
+# Three workers a core: the calls of the whole program mostly wait. A file's tests stay together, for some share what
 # takes long to make; files with slow tests are first (tests/support/markers.py), so pytest-xdist must not sort them.
-ALL_TESTS := $(BIN)/pytest --numprocesses $$(($$(nproc) * 2)) --dist loadfile --no-loadscope-reorder
+ALL_TESTS := $(BIN)/pytest --numprocesses $$(($$(nproc) * 3)) --dist loadfile --no-loadscope-reorder
 
 # The tests fail as well if they reach too few of the program's lines and branches: see pyproject.toml.
 test: as-root setup lint types ## Everything that CI checks
