@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -269,10 +269,14 @@ class RuleSelector:
         tags = list(tags)
         if self._rules.order == "name":
             return sorted(tags, key=lambda tag: (name_key(tag.name), tag.name), reverse=True)
-        names = list(among) if among is not None else [tag.name for tag in tags]
-        if not self._versions.covers(names, tags):  # a look sorts the same tags several times
-            self._versions = _VersionOrder(names, tags)
-        return self._versions.sort(tags) if self._rules.order == "version" else _newest_first(tags, self._versions)
+
+        def versions() -> _VersionOrder:
+            names = list(among) if among is not None else [tag.name for tag in tags]
+            if not self._versions.covers(names, tags):  # a look sorts the same tags several times
+                self._versions = _VersionOrder(names, tags)
+            return self._versions
+
+        return versions().sort(tags) if self._rules.order == "version" else _newest_first(tags, versions)
 
     def _skip_by_platforms(self, tag: UpstreamTag) -> tuple[Reason, str] | None:
         """Also for pinned tags: there is nothing to copy."""
@@ -341,13 +345,14 @@ class _VersionOrder:
             self._places[name], before = place, keys[name]
 
 
-def _newest_first(tags: Collection[UpstreamTag], versions: _VersionOrder) -> list[UpstreamTag]:
+def _newest_first(tags: Collection[UpstreamTag], versions: Callable[[], _VersionOrder]) -> list[UpstreamTag]:
     """By push time. Only tags of the same time need versions, which take a hundred times longer to compare."""
     by_time = sorted(tags, key=_time, reverse=True)
     moments = [list(pushed) for _, pushed in groupby(by_time, key=_time)]
     if len(moments) == len(by_time):
         return by_time
-    return [tag for pushed in moments for tag in (versions.sort(pushed) if len(pushed) > 1 else pushed)]
+    order = versions()
+    return [tag for pushed in moments for tag in (order.sort(pushed) if len(pushed) > 1 else pushed)]
 
 
 def _time(tag: UpstreamTag) -> datetime:
