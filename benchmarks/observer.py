@@ -23,11 +23,12 @@ class Observer:
         """`make`: a Result without what is known now. `blobs`: the case's, with their sizes."""
         now, served, all_busy = self._taken()
         began, served_before, busy_before = self._before
-        others = (all_busy - busy_before) - (served - served_before) - cost.cpu
+        served -= served_before
+        others = (all_busy - busy_before) - served - cost.cpu
         asked, sent = (log.observe() for log in self._logs)
         uploads = uploaded(sent)
         return make(
-            wall=cost.wall, cpu=cost.cpu, rss=cost.rss, others=max(0.0, others / (now - began)),
+            wall=cost.wall, cpu=cost.cpu, rss=cost.rss, served=served, others=max(0.0, others / (now - began)),
             source_requests=len(asked), target_requests=len(sent),
             uploaded=sum(blobs.get(digest, 0) * times for digest, times in uploads.items()),
             repeated=uploads.total() - len(uploads),

@@ -14,6 +14,7 @@ class Result:
     wall: float = 0.0  # seconds
     cpu: float = 0.0  # seconds of the contestant, user and system
     rss: int = 0  # bytes
+    served: float = 0.0  # seconds of CPU of the registries and proxies
     others: float = 0.0  # cores that neither the contestant nor the registries and proxies took, on average
     source_requests: int = 0
     target_requests: int = 0

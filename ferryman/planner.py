@@ -173,7 +173,7 @@ class RuleSelector:
         self._native = native
         self._lacking_platforms = lacking_platforms
         self._skipped_by_name: dict[tuple[str, bool], tuple[Reason, str] | None] = {}
-        self._versions = _VersionOrder([], ())
+        self._versions: _VersionOrder | None = None
         self.orders_by_time = rules.order == "newest"
         self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
@@ -272,7 +272,7 @@ class RuleSelector:
 
         def versions() -> _VersionOrder:
             names = list(among) if among is not None else [tag.name for tag in tags]
-            if not self._versions.covers(names, tags):  # a look sorts the same tags several times
+            if self._versions is None or not self._versions.covers(names, tags):  # a look sorts the same several times
                 self._versions = _VersionOrder(names, tags)
             return self._versions
 
@@ -324,25 +324,19 @@ class _VersionOrder:
 
     def __init__(self, names: Sequence[str], tags: Iterable[UpstreamTag]) -> None:
         self._names = names
-        self._all = {*names, *(tag.name for tag in tags)}
-        self._places: dict[
-            str, int
-        ] = {}  # among all of them; an integer is smaller than a version, and compares faster
-
-    def covers(self, names: Sequence[str], tags: Iterable[UpstreamTag]) -> bool:
-        return self._names == names and all(tag.name in self._all for tag in tags)
-
-    def sort(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
-        if not self._places:
-            self._rank()
-        return sorted(tags, key=lambda tag: self._places[tag.name], reverse=True)
-
-    def _rank(self) -> None:
-        keys = dict(zip(self._all, map(version_order(self._names), self._all), strict=True))
+        self._places: dict[str, int] = {}  # of names; integers take less memory than versions, and compare faster
+        order = version_order(names)
+        keys = {name: order(name) for name in {*names, *(tag.name for tag in tags)}}
         place, before = 0, None
         for name in sorted(keys, key=keys.__getitem__):
             place += keys[name] != before  # names of the same version have the same place
             self._places[name], before = place, keys[name]
+
+    def covers(self, names: Sequence[str], tags: Iterable[UpstreamTag]) -> bool:
+        return self._names == names and all(tag.name in self._places for tag in tags)
+
+    def sort(self, tags: Iterable[UpstreamTag]) -> list[UpstreamTag]:
+        return sorted(tags, key=lambda tag: self._places[tag.name], reverse=True)
 
 
 def _newest_first(tags: Collection[UpstreamTag], versions: Callable[[], _VersionOrder]) -> list[UpstreamTag]:

@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks import cases
 from benchmarks.contestants import Program
+from benchmarks.floor import FLOOR
+from benchmarks.installation import FERRYMAN
 from benchmarks.race import Race
 from benchmarks.result import Result
 from benchmarks.scale import TINY
@@ -87,6 +89,19 @@ def test_a_contestant_that_mirrors_nothing_has_no_time(command: list[str], probl
     contestant = Program("idle", "mirrors nothing", command[0], lambda _: command)
     cases.run(Race([contestant], rounds=1, limit=1, record=results.append), TINY, ["cold"])
     assert [(each.problem, each.wall) for each in results] == [(problem, 0.0)]
+
+
+def test_a_mirror_with_aiohttp_alone_is_right_and_asks_for_no_more_than_ferryman() -> None:
+    results: list[Result] = []
+    contestants = [FLOOR, *(each for each in FERRYMAN if each.name == "ferryman sync")]
+    cases.run(Race(contestants, rounds=1, limit=300, record=results.append), TINY, ["cold", "indexes"])
+    assert [each.problem for each in results] == [None] * 4
+    for alone, ours in zip(results[::2], results[1::2], strict=True):
+        assert (alone.contestant, ours.contestant) == (FLOOR.name, "ferryman sync")
+        assert alone.source_requests <= ours.source_requests
+        assert 0 < alone.target_requests <= ours.target_requests
+        assert alone.uploaded == ours.uploaded
+        assert alone.served > 0
 
 
 def test_the_requests_are_as_few_as_allowed() -> None:

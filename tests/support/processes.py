@@ -19,8 +19,8 @@ from typing import Self
 from tests.support.debian_root import DebianRoot
 
 _PORTS = range(10_000, 30_000)
-# These hold so little that Go would collect garbage every few requests: a quarter of their time.
-LAZY_COLLECTION = {"GOGC": "400"}
+# Registries that hold so little would collect garbage every few requests.
+_LAZY_COLLECTION = {"GOGC": "400"}
 _STARTING = 180.0  # seconds; only a hang takes longer, even on a busy machine
 
 
@@ -157,7 +157,7 @@ class RegistryServer(Server):
             ["docker-registry", "serve", str(config)],
             log=folder / "log",
             ready=self._answers,
-            env={"OTEL_TRACES_EXPORTER": "none"} | LAZY_COLLECTION,
+            env={"OTEL_TRACES_EXPORTER": "none"} | _LAZY_COLLECTION,
         )
 
     # What strangers do at its disk

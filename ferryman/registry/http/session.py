@@ -361,16 +361,15 @@ async def _read(response: aiohttp.ClientResponse, spec: RequestSpec) -> bytes:
     """The body, limited while it arrives: Content-Length may be missing or wrong."""
     ok = response.status < HTTPStatus.MULTIPLE_CHOICES
     limit = spec.limit if ok else _ERROR_BODY
-    pieces, size = [], 0
+    body = bytearray()  # not a list of pieces: of a trickle, each would take more memory than its bytes
     async for piece in response.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
+        body += piece
+        if len(body) > limit:
             if ok:
                 raise _too_large(spec, response.url)
             response.close()
             break
-    return b"".join(pieces)[:limit]
+    return bytes(memoryview(body)[:limit])
 
 
 async def _unpacked(response: aiohttp.ClientResponse, spec: RequestSpec, body: bytes) -> bytes:
