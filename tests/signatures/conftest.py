@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 import re
+import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -112,12 +113,10 @@ class Verifying:
     server: RegistryServer
     client: RegistryClient
     clock: ManualClock
-    placed: int = field(default=0)
 
     async def place(self, case: Case, *, url: str | None = None, with_tags: bool = True) -> Repository:
         """Push a case into a repository of its own."""
-        self.placed += 1
-        name = f"case-{id(self):x}-{self.placed}"
+        name = f"case-{secrets.token_hex(4)}"
         url = url or self.server.url
         await asyncio.to_thread(place, url, name, case, with_tags=with_tags)
         return Repository(url.removeprefix("http://"), name)
