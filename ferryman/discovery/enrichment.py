@@ -40,8 +40,11 @@ class TagEnricher:
         repository: Repository,
         view: TagView,
         known: Mapping[str, UpstreamTag],
-        unread: Collection[str] = (),
+        unread: Collection[str],
+        *,
+        thorough: bool,
     ) -> None:
+        """`thorough`: a tag that has not moved counts only if its manifest is there."""
         self.problems: dict[str, TagProblem] = {}
         self.probed: set[str] = set()  # tags whose digest was asked for, and answered
         self.requests = 0
@@ -50,6 +53,7 @@ class TagEnricher:
         self._view = view
         self._known = known
         self._unread = unread  # tags that could not be read the last time
+        self._thorough = thorough
         self._examined: set[str] = set()  # tags whose details were requested; once each, whatever the result
         self._failures = 0  # in a row
         self._successes = 0
@@ -148,7 +152,9 @@ class TagEnricher:
         if self._is_new(name):
             with suppress(NotFound, Unsupported, WrongContent):  # HEAD may succeed all the same
                 return (await self._client.get_manifest(reference, keep=True)).digest
-        return (await self._client.head_manifest(reference, expected=True)).digest
+        before = None if self._thorough else self._known.get(name)
+        known = before.digest if before else None
+        return (await self._client.head_manifest(reference, expected=True, known=known)).digest
 
     def _is_new(self, name: str) -> bool:
         before = self._known.get(name)

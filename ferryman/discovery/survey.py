@@ -41,14 +41,15 @@ async def survey(
 ) -> Survey:
     """Survey a repository. `known`: the tags that earlier surveys found, without those that are gone.
 
-    `complete`: walk to the last page, so that tags which upstream no longer has are noticed. `unread`: known tags that
-    could not be read the last time. They are read again, wherever the walk ends. `lister` None: only they are read.
-    `rested`: known tags that are not asked for this time, if they are listed by name only.
+    `complete`: walk to the last page, so that tags which upstream no longer has are noticed, and ask for manifests
+    themselves, not only whether tags have moved. `unread`: known tags that could not be read the last time. They are
+    read again, wherever the walk ends. `lister` None: only they are read. `rested`: known tags that are not asked for
+    this time, if they are listed by name only.
     Raises TransferError if the repository cannot be read; an error of one tag becomes a TagProblem.
     """
     view = TagView(known, unread, rested)
     ended = lister is not None and await _walk(lister, repository, view, selector, complete=complete)
-    enricher = TagEnricher(client, repository, view, known, unread)
+    enricher = TagEnricher(client, repository, view, known, unread, thorough=complete)
     await enricher.enrich(selector)
     return Survey(
         tags=tuple(view.tags.values()),

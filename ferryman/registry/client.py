@@ -128,16 +128,19 @@ class RegistryClient:
 
     # Manifests and blobs
 
-    async def head_manifest(self, reference: Reference, *, expected: bool = False) -> Described:
+    async def head_manifest(
+        self, reference: Reference, *, expected: bool = False, known: str | None = None
+    ) -> Described:
         """Digest, media type and size of a manifest, by HEAD. Raises NotFound. Schema 1 is not refused here.
 
         Falls back to a GET, which Docker Hub counts as a pull, if the answer to HEAD has no digest. `expected`: it is
         listed, or was just pushed, so a 404 is verified by GET, except at Docker Hub: some pull-through caches answer
-        404 to every HEAD.
+        404 to every HEAD. `known`: the digest that the tag named before: if it still does, a registry need not read
+        the manifest (RFC 9110, section 13.1.2), so this does not tell whether it is there, nor of what type.
         """
         registry = reference.repository.registry
         if not self._is_headless(registry):
-            described = await self._described(reference, expected=expected and registry != DOCKER_HUB)
+            described = await self._described(reference, expected=expected and registry != DOCKER_HUB, known=known)
             if described is not None:
                 return described
         manifest = await self.get_manifest(reference)
@@ -145,14 +148,15 @@ class RegistryClient:
             self._headless.setdefault(registry, self._clock.now())
         return Described(manifest.digest, manifest.media_type, len(manifest.body))
 
-    async def _described(self, reference: Reference, *, expected: bool) -> Described | None:
-        spec = self._requests(reference.repository.registry).head_manifest(reference)
+    async def _described(self, reference: Reference, *, expected: bool, known: str | None) -> Described | None:
+        spec = self._requests(reference.repository.registry).head_manifest(reference, known=known)
         try:
-            return manifest_responses.describe(spec, await self._sender.send(spec), pinned=reference.digest)
+            response = await self._sender.send(spec)
         except NotFound:
             if not expected:
                 raise
-        return None
+            return None
+        return manifest_responses.describe(spec, response, pinned=reference.digest, known=known)
 
     def _is_headless(self, registry: str) -> bool:
         found_at = self._headless.get(registry)

@@ -5,6 +5,7 @@ Source: OCI image specification, "Manifest" and "Image Index"; Docker image mani
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from ferryman.errors import Unsupported, WrongContent
@@ -31,7 +32,7 @@ class Described:
     """A manifest by its headers (HEAD)."""
 
     digest: str
-    media_type: str
+    media_type: str  # empty: the answer does not say
     size: int | None
 
 
@@ -52,10 +53,16 @@ class ManifestRefused(Unsupported):
         return not self.codes.isdisjoint({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 
 
-def describe(spec: RequestSpec, response: Response, *, pinned: str | None) -> Described | None:
-    """Read the headers of an answer; None without a digest. Raises WrongContent if it is not the `pinned` one."""
-    digest = response.headers.get("Docker-Content-Digest", "")
-    if not response.ok or not is_digest(digest):
+def describe(
+    spec: RequestSpec, response: Response, *, pinned: str | None, known: str | None = None
+) -> Described | None:
+    """Read the headers of an answer; None without a digest. Raises WrongContent if it is not the `pinned` one.
+
+    `known`: what was asked about by If-None-Match. A 304 says that it still is this one, unless it names another.
+    """
+    unchanged = known if response.status == HTTPStatus.NOT_MODIFIED else None
+    digest = response.headers.get("Docker-Content-Digest") or unchanged or ""
+    if not (response.ok or unchanged) or not is_digest(digest):
         return None
     if pinned is not None and _comparable(pinned, digest) and pinned != digest:
         raise _wrong(spec, response, f"has another digest by its header: {digest}")

@@ -1,12 +1,14 @@
 """The results of a survey, and its cost: every request is counted."""
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 
+from benchmarks.access_log import AccessLog
 from ferryman.discovery.base import UpstreamTag
 from ferryman.discovery.listers.choose import lister_for
 from ferryman.discovery.survey import Survey, survey
@@ -266,6 +268,31 @@ async def test_the_newest_images_are_found_by_their_age(
     assert [tag.name for tag in by.select(found.tags)] == ["c", "d"]
     assert by_name(found)["a"].pushed_at == datetime(2026, 1, 1, 3, tzinfo=UTC)
     assert by_name(found)["e"].pushed_at is None
+
+
+async def test_a_look_asks_whether_tags_have_moved_and_a_complete_one_for_their_manifests(
+    start_registry: Callable[..., RegistryServer], connect: Connect
+) -> None:
+    server, client = start_registry(), await connect({})
+    for name in ("stays", "moves", "broken"):
+        images.push(server.url, "a/b", name, build(1 if name == "stays" else 2))
+    known = by_name(await look(client, repository(server)))
+    images.push(server.url, "a/b", "moves", build(3))
+    shutil.rmtree(server.folder / "data" / revision(build(2)))
+
+    log = AccessLog(server)
+    found = await look(client, repository(server), known)
+    heads = {request.line.rpartition("/")[2]: request.status for request in log.observe() if request.discovers}
+    assert heads == {"list?n=1000": 200, "stays": 304, "moves": 200, "broken": 304}
+    assert by_name(found)["moves"].digest == build(3).digest
+    assert found.probed == {"stays", "moves", "broken"}
+
+    assert (await look(client, repository(server), by_name(found), complete=True)).gone == {"broken"}
+
+
+def revision(image: images.Image) -> str:
+    """Where a registry keeps that a repository has this manifest."""
+    return f"docker/registry/v2/repositories/a/b/_manifests/revisions/{image.digest.replace(':', '/')}"
 
 
 async def test_an_age_is_asked_for_once_a_digest(plain: Upstream, connect: Connect) -> None:

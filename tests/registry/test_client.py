@@ -73,6 +73,39 @@ async def test_head_without_a_digest_becomes_a_get(faulty: Faulty, connect: Conn
     assert faulty.asked[0].headers["Accept"] == faulty.asked[-1].headers["Accept"]
 
 
+@pytest.mark.parametrize(
+    ("head", "digest"),
+    [
+        (says(304), DIGEST),
+        (says(304, Docker_Content_Digest=DIGEST), DIGEST),
+        (says(304, Docker_Content_Digest=OTHER), OTHER),  # it contradicts itself: better to copy once more
+        (says(200, Docker_Content_Digest=OTHER), OTHER),
+        (FOUND, DIGEST),  # it knows no conditions
+    ],
+)
+async def test_a_digest_that_is_known_is_only_asked_about(
+    faulty: Faulty, connect: Connect, head: Handler, digest: str
+) -> None:
+    faulty.on(f"HEAD {PATH}", head)
+    client = connect()
+    assert (await client.head_manifest(reference(faulty), expected=True, known=DIGEST)).digest == digest
+    assert [asked.headers.get("If-None-Match") for asked in faulty.asked] == [f'"{DIGEST}"']
+
+
+@pytest.mark.parametrize("head", [says(405), says(404), says(200)])
+async def test_a_digest_that_cannot_be_asked_about_is_read(faulty: Faulty, connect: Connect, head: Handler) -> None:
+    faulty.on(f"HEAD {PATH}", head)
+    faulty.on(f"GET {PATH}", FOUND)
+    assert (await connect().head_manifest(reference(faulty), expected=True, known=OTHER)).digest == DIGEST
+    assert "If-None-Match" not in faulty.asked[-1].headers
+
+
+async def test_a_304_that_was_not_asked_for_says_nothing(faulty: Faulty, connect: Connect) -> None:
+    faulty.on(f"HEAD {PATH}", says(304))
+    with pytest.raises(TransferError, match="answered 304 where content was expected"):
+        await connect().head_manifest(reference(faulty))
+
+
 async def test_head_that_is_not_found_is_not_repeated(faulty: Faulty, connect: Connect) -> None:
     with pytest.raises(NotFound, match="manifest team/app:1 not found"):
         await connect().head_manifest(reference(faulty))

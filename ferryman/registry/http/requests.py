@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from yarl import URL
@@ -40,8 +41,13 @@ class RequestBuilder:
         """The API's base (`/v2/`): whether it is a registry and accepts the login."""
         return RequestSpec(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
-    def head_manifest(self, reference: Reference) -> RequestSpec:
-        return self._manifest(reference, "HEAD", accepts=_NO_HEAD, accepts_elsewhere=_NO_MANIFEST_HEAD_ELSEWHERE)
+    def head_manifest(self, reference: Reference, *, known: str | None = None) -> RequestSpec:
+        """`known`: the digest that it had before, which answers with 304 if it still has it."""
+        spec = self._manifest(reference, "HEAD", accepts=_NO_HEAD, accepts_elsewhere=_NO_MANIFEST_HEAD_ELSEWHERE)
+        if known is None:
+            return spec
+        request = replace(spec.request, headers={**spec.request.headers, "If-None-Match": f'"{known}"'})
+        return replace(spec, request=request, accepts=_NO_HEAD | {HTTPStatus.NOT_MODIFIED})
 
     def get_manifest(self, reference: Reference) -> RequestSpec:
         return self._manifest(reference, "GET")
