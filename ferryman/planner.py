@@ -175,6 +175,7 @@ class RuleSelector:
         self._skipped_by_name: dict[tuple[str, bool], tuple[Reason, str] | None] = {}
         self._versions: _VersionOrder | None = None
         self.orders_by_time = rules.order == "newest"
+        self.limit = rules.limit
         self.pinned_names = tuple(name for pattern in rules.pin if (name := _literal(pattern)))
         self._wants_windows = platforms is not None and (
             platforms.keyword == "all" or any(platform.os == "windows" for platform in platforms.listed)

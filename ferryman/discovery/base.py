@@ -60,6 +60,11 @@ class TagSelector(Protocol):
         ...
 
     @property
+    def limit(self) -> int:
+        """How many tags are selected at most, beside pinned ones and referrers."""
+        ...
+
+    @property
     def pinned_names(self) -> Sequence[str]:
         """Names of pinned tags: they are selected whatever the limit."""
         ...

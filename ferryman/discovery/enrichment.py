@@ -126,9 +126,9 @@ class TagEnricher:
 
     async def _order_depends_on_age(self, selector: TagSelector) -> bool:
         """Whether the limit excludes some tags, and they were listed by name only, in no order."""
-        if not selector.orders_by_time or self._view.newest_first or not self._may_get:
-            return False
         tags = self._view.tags
+        if not selector.orders_by_time or self._view.newest_first or not self._may_get or len(tags) <= selector.limit:
+            return False
         selected = {tag.name for tag in await self._compute(selector.select, tags.values)}
         return any(selector.matches_name(name) and name not in selected for name in tags)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from yarl import URL
@@ -20,6 +20,7 @@ from ferryman.registry.http.messages import SMALL, Body, Flow, Request, RequestS
 _LIST = 64 * 1024 * 1024  # bytes; Google lists a whole repository in one page
 _API = 8 * 1024 * 1024  # bytes of a page of a hundred tags
 _NO_HEAD = frozenset({400, 405, 501})  # answers of registries that do not support HEAD
+_NO_HEAD_OR_UNCHANGED = _NO_HEAD | {304}
 _NO_DELETE = frozenset({400, 404, 405, 501})  # answers of registries that do not delete, or have no such manifest
 _LOGIN_REFUSED = frozenset({401})
 _ABSENT = _NO_HEAD | {404}
@@ -42,12 +43,14 @@ class RequestBuilder:
         return RequestSpec(self.host, Request("GET", self._v2("")), "its API (/v2/)", needs_login=self.needs_login)
 
     def head_manifest(self, reference: Reference, *, known: str | None = None) -> RequestSpec:
-        """`known`: the digest that it had before, which answers with 304 if it still has it."""
-        spec = self._manifest(reference, "HEAD", accepts=_NO_HEAD, accepts_elsewhere=_NO_MANIFEST_HEAD_ELSEWHERE)
-        if known is None:
-            return spec
-        request = replace(spec.request, headers={**spec.request.headers, "If-None-Match": f'"{known}"'})
-        return replace(spec, request=request, accepts=_NO_HEAD | {HTTPStatus.NOT_MODIFIED})
+        """`known`: the digest that the tag named before. The answer is 304 if it still does."""
+        return self._manifest(
+            reference,
+            "HEAD",
+            headers={"If-None-Match": f'"{known}"'} if known else {},
+            accepts=_NO_HEAD_OR_UNCHANGED if known else _NO_HEAD,
+            accepts_elsewhere=_NO_MANIFEST_HEAD_ELSEWHERE,
+        )
 
     def get_manifest(self, reference: Reference) -> RequestSpec:
         return self._manifest(reference, "GET")
@@ -164,13 +167,15 @@ class RequestBuilder:
 
     def list_tags(self, name: str, *, page_size: int | None, bounds: Bounds) -> RequestSpec:
         size = f"?n={page_size}" if page_size else ""
-        spec = self._read(name, f"tags/list{size}", f"tags of {name}", accept="application/json", limit=_LIST)
+        spec = self._read(
+            name, f"tags/list{size}", f"tags of {name}", headers={"Accept": "application/json"}, limit=_LIST
+        )
         return replace(spec, timeout_class=TimeoutClass.LIST, bounds=bounds)
 
     def list_referrers(self, subject: Reference, *, bounds: Bounds) -> RequestSpec:
         name, digest = subject.repository.name, subject.selector
         listed = f"referrers of {name}@{digest}"
-        spec = self._read(name, f"referrers/{digest}", listed, accept=f"{OCI_INDEX}, */*")
+        spec = self._read(name, f"referrers/{digest}", listed, headers={"Accept": f"{OCI_INDEX}, */*"})
         return replace(spec, timeout_class=TimeoutClass.LIST, bounds=bounds)
 
     def get_api(self, path: str, query: Mapping[str, str], *, bearer: str | None, bounds: Bounds | None) -> RequestSpec:
@@ -192,12 +197,19 @@ class RequestBuilder:
         reference: Reference,
         method: str,
         *,
+        headers: Mapping[str, str] = MappingProxyType({}),
         accepts: frozenset[int] = frozenset(),
         accepts_elsewhere: frozenset[int] = frozenset(),
     ) -> RequestSpec:
         name, path = reference.repository.name, f"manifests/{reference.selector}"
         return self._read(
-            name, path, _called(reference), method, accept=ACCEPT, accepts=accepts, accepts_elsewhere=accepts_elsewhere
+            name,
+            path,
+            _called(reference),
+            method,
+            headers={"Accept": ACCEPT, **headers},
+            accepts=accepts,
+            accepts_elsewhere=accepts_elsewhere,
         )
 
     def _start_upload(
@@ -222,7 +234,7 @@ class RequestBuilder:
         subject: str,
         method: str = "GET",
         *,
-        accept: str = "*/*",
+        headers: Mapping[str, str] = MappingProxyType({"Accept": "*/*"}),
         limit: int = SMALL,
         accepts: frozenset[int] = frozenset(),
         accepts_elsewhere: frozenset[int] = frozenset(),
@@ -230,7 +242,7 @@ class RequestBuilder:
     ) -> RequestSpec:
         return RequestSpec(
             self.host,
-            Request(method, self._v2(f"{name}/{path}"), {"Accept": accept}),
+            Request(method, self._v2(f"{name}/{path}"), headers),
             subject,
             repository=name,
             scopes=(f"repository:{name}:pull",),
