@@ -5,12 +5,11 @@ who write to rows: whatever they changed, the text is another one.
 """
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from hashlib import blake2b
 
 from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, cast, func, literal, select
 
-from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import findings, marks, tags
 from ferryman.store.queue.state_machine import COLUMNS
 from ferryman.store.target_checks import BACKUP
@@ -28,13 +27,8 @@ class ItemState:
     listed: int  # tags that upstream has
 
 
-async def read_state(connection: Transaction, target: str) -> ItemState:
-    """The state of an item's rows."""
-    return await connection.run_sync(partial(state_of, target=target))
-
-
 def state_of(connection: Connection, target: str) -> ItemState:
-    """The same, in a transaction that is one call to SQLite's thread."""
+    """The state of an item's rows."""
     rows, listed, restored, damaged = connection.execute(_query(), {"of_target": target}).one()
     return ItemState(blake2b(f"{restored} {damaged}\n{rows}".encode(), digest_size=16).hexdigest(), listed)
 

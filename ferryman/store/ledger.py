@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Select, Subquery, and_, bindparam, delete, func, not_, null, select, update
+from sqlalchemy import Connection, Select, Subquery, and_, bindparam, delete, func, not_, null, select, update
 
 from ferryman.clock import Clock
 from ferryman.store import listing
@@ -30,13 +31,13 @@ from ferryman.store.database.tables import (
 )
 from ferryman.store.freezes import freeze
 from ferryman.store.history_pages import HistoryPage, history_pages
-from ferryman.store.item_state import ItemState, read_state
+from ferryman.store.item_state import ItemState, state_of
 from ferryman.store.listing import RECORD_COLUMNS, STATUSES, Selection, list_tags
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.frozen import forget_freezes
 from ferryman.store.queue.looks import note_look
 from ferryman.store.queue.manual_pauses import forget_pauses, read_pauses
-from ferryman.store.queue.pauses import as_shown, read_paused
+from ferryman.store.queue.pauses import as_shown, paused_at, read_paused
 from ferryman.store.records import Attempt, Collapse, HistoryLine, Intent, ItemKey, Status, TagRecord, Walk
 
 _UNKNOWN = "Unknown"  # the first Ferryman's word for an unknown digest
@@ -89,14 +90,8 @@ class Ledger:
 
     async def recorded(self, target: str) -> RecordedItem:
         """All that is recorded of one item."""
-        query = select(*(walks.c[field.name] for field in fields(Walk))).where(walks.c.target == target)
-        async with self._database.read() as connection:
-            state = await read_state(connection, target)
-            walk = (await connection.execute(query)).one_or_none()
-            rows = await connection.execute(select(*RECORD_COLUMNS).where(tags.c.target == target))
-            paused = await read_paused(connection, self._clock.now())
-        known = {record.tag: record for record in as_shown((TagRecord(*row) for row in rows), paused)}
-        return RecordedItem(known, Walk(*walk) if walk else None, state)
+        now = self._clock.now()
+        return await self._database.read_at_once(partial(_recorded, target=target, now=now))
 
     def tags(
         self,
@@ -204,14 +199,15 @@ class Ledger:
         async with self._database.write() as connection:
             upsert = connection.insert(lookup_failures).values(**values)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
-            await note_look(connection, item.target, now, outcome=outcome, error=error, error_kind=kind)
+            noting = partial(note_look, outcome=outcome, error=error, error_kind=kind)
+            await connection.run_sync(partial(noting, target=item.target, now=now))
             if collapse is not None:
                 await freeze(connection, item, collapse, looked_at=min(looked_at or now, now), now=now)
 
     async def note_paused_look(self, target: str, reason: str, *, now: datetime) -> None:
         """Record that the item was not looked at, because a person has paused it."""
-        async with self._database.write() as connection:
-            await note_look(connection, target, now, outcome="paused", error=reason, error_kind="paused")
+        noting = partial(note_look, outcome="paused", error=reason, error_kind="paused")
+        await self._database.write_at_once(partial(noting, target=target, now=now))
 
     async def lookup_failures(self) -> list[LookupFailure]:
         """The items whose source could not be looked up."""
@@ -250,7 +246,7 @@ class Ledger:
                     await connection.execute(delete(blobs).where(held))
                 await connection.execute(delete(look_requests).where(look_requests.c.target.in_(chunk)))
                 await forget_pauses(connection, chunk)
-                await forget_freezes(connection, freezes.c.target.in_(chunk))
+                await connection.run_sync(partial(forget_freezes, which=freezes.c.target.in_(chunk)))
             await note_action(connection, intent, now, number)
         return number
 
@@ -289,6 +285,20 @@ class Ledger:
             records = [TagRecord(*row) async for row in connection.stream(query)]
             paused, persons = await read_paused(connection, self._clock.now()), await read_pauses(connection)
             return as_shown(records, paused, persons)
+
+
+def _recorded(connection: Connection, *, target: str, now: datetime) -> RecordedItem:
+    of_target = {"of_target": target}
+    state = state_of(connection, target)
+    walk = connection.execute(_WALK, of_target).one_or_none()
+    rows = connection.execute(_OF_ITEM, of_target)
+    paused = paused_at(connection, now=now)
+    known = {record.tag: record for record in as_shown((TagRecord(*row) for row in rows), paused)}
+    return RecordedItem(known, Walk(*walk) if walk else None, state)
+
+
+_WALK = select(*(walks.c[field.name] for field in fields(Walk))).where(walks.c.target == bindparam("of_target"))
+_OF_ITEM = select(*RECORD_COLUMNS).where(tags.c.target == bindparam("of_target"))
 
 
 def _summaries(groups: Sequence[Any], names: Mapping[str, tuple[str, str]]) -> list[ItemSummary]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, select,
 from ferryman.clock import Clock
 from ferryman.store.database.database import Database
 from ferryman.store.database.tables import freezes, lookup_failures, walks
-from ferryman.store.item_state import ItemState, read_state, state_of
+from ferryman.store.item_state import ItemState, state_of
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.looks import note_quiet_looks
 from ferryman.store.records import Look, Settled, Walk
@@ -58,9 +58,12 @@ class QuietLookLog:
         """Record that the look of this time has left the item's rows in the state that it had read, if it has."""
         here = update(walks).where(walks.c.target == target, walks.c.walked_at == walked_at)
         changes = {column.name: value for column, value in zip(_SETTLED, astuple(settled), strict=True)}
-        async with self._database.write(exclusive=True) as connection:
-            if await read_state(connection, target) == state:
-                await connection.execute(here.values(changes))
+
+        def write(connection: Connection) -> None:
+            if state_of(connection, target) == state:
+                connection.execute(here.values(changes))
+
+        await self._database.write_at_once(write, exclusive=True)
 
     async def record(self, look: QuietLook) -> None:
         """Record it as `Queue.apply` records others, but for the tags. A later look's time stays."""

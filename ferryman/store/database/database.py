@@ -25,6 +25,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    TextClause,
     create_engine,
     event,
     inspect,
@@ -176,22 +177,22 @@ class Database:
         async with _transaction(self._reader, self.name) as transaction:
             yield transaction
 
-    async def write_at_once(self, work: Callable[[Connection], _T]) -> _T:
-        """`write` for the transactions of every job: to SQLite, all of it is one call instead of one a statement.
+    async def write_at_once(self, work: Callable[[Connection], _T], *, exclusive: bool = False) -> _T:
+        """`write` for the transactions of every look and job: to SQLite, all is one call instead of one a statement.
 
         `work` gets SQLAlchemy's own connection. It runs in the driver's thread, so it has no use for the event loop.
         Raises StoreError.
         """
-        return await self._at_once(self._writer, work)
+        return await self._at_once(self._writer, work, _EXCLUSIVE if exclusive else _SHARED)
 
     async def read_at_once(self, work: Callable[[Connection], _T]) -> _T:
         """`read`, in the same way. Raises StoreError."""
-        return await self._at_once(self._reader, work)
+        return await self._at_once(self._reader, work, None)
 
-    async def _at_once(self, pool: Engine, work: Callable[[Connection], _T]) -> _T:
+    async def _at_once(self, pool: Engine, work: Callable[[Connection], _T], lock: TextClause | None) -> _T:
         with as_store_errors(self.name):
             if self.file is None:
-                return await _spawned(_in_one_go, pool, work)
+                return await _spawned(_in_one_go, pool, work, lock)
             return await _spawned(_in_one_call, pool, work)
 
     async def checkpoint(self) -> None:
@@ -290,10 +291,11 @@ def _in_one_call(pool: Engine, work: Callable[[Connection], _T]) -> _T:
         return result
 
 
-def _in_one_go(pool: Engine, work: Callable[[Connection], _T]) -> _T:
+def _in_one_go(pool: Engine, work: Callable[[Connection], _T], lock: TextClause | None) -> _T:
     """A transaction on PostgreSQL."""
     with pool.begin() as connection:
-        connection.execute(_SHARED)
+        if lock is not None:
+            connection.execute(lock)
         return work(connection)
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 
-from ferryman.store.database.database import Transaction
 from ferryman.store.database.tables import looks
 from ferryman.store.records import Look
 
@@ -25,8 +24,8 @@ _COUNT = (
 )
 
 
-async def note_look(
-    connection: Transaction,
+def note_look(
+    connection: Connection,
     target: str,
     now: datetime,
     *,
@@ -42,8 +41,8 @@ async def note_look(
         "target": target, "at": now, "outcome": outcome, "error": error, "error_kind": error_kind,
         "tags": tags, "enqueued": enqueued, "complete": complete, "copied": 0, "failed": 0,
     }  # fmt: skip
-    await connection.execute(looks.insert(), values)
-    await connection.execute(_FORGET, {"of_target": target})
+    connection.execute(looks.insert(), values)
+    connection.execute(_FORGET, {"of_target": target})
 
 
 def note_quiet_looks(connection: Connection, found: Mapping[str, Look], now: datetime) -> None:

@@ -61,18 +61,16 @@ from ferryman.store.database.tables import (
     registries,
     status_is,
     tags,
-    walks,
 )
 from ferryman.store.queue import clock_repair
 from ferryman.store.queue.audit import note_action
 from ferryman.store.queue.batcher import Batcher
 from ferryman.store.queue.claims import ClaimRequest, Claims
-from ferryman.store.queue.frozen import forget_freezes, thaw
+from ferryman.store.queue.frozen import forget_freezes
 from ferryman.store.queue.item_queues import read_queue_totals
 from ferryman.store.queue.lapsed_leases import LapsedLeases
-from ferryman.store.queue.last_seen import write_last_seen
-from ferryman.store.queue.looks import count_ends, note_look
-from ferryman.store.queue.merge import Merge, rename
+from ferryman.store.queue.looks import count_ends
+from ferryman.store.queue.merge import Merge
 from ferryman.store.queue.pauses import (
     ending,
     forgetting,
@@ -179,28 +177,8 @@ class Queue:
             walk, walked_at=min(walk.walked_at, now), completed_at=min(walk.completed_at, now), listed_at=now
         )
         by_name = {each.tag: each for each in seen}, frozenset(gone), {each.tag: each for each in planned}
-        merge = Merge(item, *by_name, now, walked_at=walk.walked_at)
-        async with self._database.write(exclusive=True) as connection:
-            if not await thaw(connection, item.target, walked_at=walk.walked_at, now=now):
-                return Applied(enqueued=0, withdrawn=0)
-            await connection.execute(delete(lookup_failures).where(lookup_failures.c.target == item.target))
-            before = select(walks.c.walked_at, walks.c.listed_at).where(walks.c.target == item.target)
-            walked_at, listed_at = (await connection.execute(before)).one_or_none() or (None, None)
-            if walked_at is not None and walk.walked_at < walked_at <= now:
-                return Applied(enqueued=0, withdrawn=0)
-            if walked_at is not None and listed_at is not None and listed_at < walked_at <= now:
-                await write_last_seen(connection, item.target, listed_at=listed_at, walked_at=walked_at)
-            await rename(connection, item)
-            for names in chunks(merge.names):
-                await merge.write(connection, names)
-            if look is not None:
-                await note_look(connection, item.target, now, enqueued=merge.enqueued, **asdict(look))
-            last = {"target": item.target, **asdict(walk)}
-            await connection.execute(
-                connection.insert(walks)
-                .values(last)
-                .on_conflict_do_update(index_elements=["target"], set_=asdict(walk))
-            )
+        merge = Merge(item, *by_name, now, walk=walk, look=look)
+        await self._database.write_at_once(merge.write, exclusive=True)
         if merge.enqueued:
             self.filled.notify()
         return Applied(enqueued=merge.enqueued, withdrawn=merge.withdrawn)
@@ -574,7 +552,7 @@ class Queue:
                 number += (await connection.execute(update(tags).where(status, foreign).values(WITHDRAWN))).rowcount
             await connection.execute(update(tags).where(UNREAD, foreign).values(SYNCED))
             await connection.execute(delete(lookup_failures).where(lookup_failures.c.target.not_in(targets)))
-            await forget_freezes(connection, freezes.c.target.not_in(targets))
+            await connection.run_sync(partial(forget_freezes, which=freezes.c.target.not_in(targets)))
         return number
 
     async def outstanding(self, targets: Collection[str] | None = None) -> Outstanding:
