@@ -10,8 +10,9 @@ Claims read `freezes` as they read the pauses by persons (`store/queue/barred.py
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ferryman.clock import Clock
 from ferryman.store.database.chunks import chunks
@@ -25,6 +26,9 @@ from ferryman.wakeup import Wakeup
 _COLUMNS = [freezes.c[each.name] for each in fields(Freeze)]
 _LOST_COLUMNS = [(lost_tags if each.name == "found" else tags).c[each.name] for each in fields(LostTag)]
 _LOST = select(*_LOST_COLUMNS).join_from(lost_tags, tags)
+
+
+_FREEZE = select(*_COLUMNS).where(freezes.c.target == bindparam("of_target"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,7 @@ class Freezes:
 
     async def find(self, target: str) -> KnownFreeze | None:
         """The freeze of an item, in force or released."""
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(*_COLUMNS).where(freezes.c.target == target))).one_or_none()
-            return KnownFreeze(Freeze(*row), await _read_lost(connection, target)) if row else None
+        return await self._database.read_at_once(partial(_find, target=target))  # for each look
 
     async def lost(self, target: str, *, most: int, after: int = 0) -> list[LostTag]:
         """What nobody but this target has any more, of a frozen item: so many of the tags after this id."""
@@ -102,13 +104,18 @@ async def freeze(
     }  # fmt: skip
     upsert = connection.insert(freezes).values(target=item.target, **values)
     await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=values))
-    if await _read_lost(connection, item.target) != collapse.lost:
+    if await connection.run_sync(partial(_read_lost, target=item.target)) != collapse.lost:
         await _write_lost(connection, item.target, collapse.lost)
 
 
-async def _read_lost(connection: Transaction, target: str) -> dict[str, str | None]:
+def _find(connection: Connection, *, target: str) -> KnownFreeze | None:
+    row = connection.execute(_FREEZE, {"of_target": target}).one_or_none()
+    return KnownFreeze(Freeze(*row), _read_lost(connection, target)) if row else None
+
+
+def _read_lost(connection: Connection, target: str) -> dict[str, str | None]:
     query = select(tags.c.tag, lost_tags.c.found).join_from(lost_tags, tags).where(lost_tags.c.target == target)
-    return {row.tag: row.found for row in await connection.execute(query)}
+    return {row.tag: row.found for row in connection.execute(query)}
 
 
 async def _write_lost(connection: Transaction, target: str, lost: Mapping[str, str | None]) -> None:

@@ -2,8 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, case, delete, func, not_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    bindparam,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from ferryman.clock import Clock
 from ferryman.kinds import Depth, FindingKind
@@ -21,6 +38,8 @@ REASONS: dict[FindingKind, str] = {
 }  # fmt: skip
 _DEPTHS: tuple[Depth, ...] = ("tags", "contents", "bytes")  # each includes those before it
 
+_Moment = datetime | BindParameter[datetime]
+
 
 class TargetChecks:
     """The mirrored tags and their last checks. Every call raises StoreError."""
@@ -37,12 +56,13 @@ class TargetChecks:
         And those that are damaged. A check in the future was recorded under a wrong clock and does not count. And
         whether the database is a restored backup.
         """
-        overdue = or_(self._unchecked_since(depth, before), findings.c.tag_id.is_not(None))
-        in_order = tags.c[CHECKED_AT[depth]].asc().nulls_first()
-        query = _MIRRORED.where(tags.c.target == target, overdue).order_by(in_order, tags.c.id)
-        async with self._database.read() as connection:
-            found = [MirroredTag(*row) for row in await connection.execute(query)]
-            return found, await _is_restored(connection)
+        moments = {"of_target": target, "before": before, "now": self._clock.now()}
+
+        def read(connection: Connection) -> tuple[list[MirroredTag], bool]:
+            found = [MirroredTag(*row) for row in connection.execute(_overdue(depth), moments)]
+            return found, _is_restored(connection)
+
+        return await self._database.read_at_once(read)  # for each look
 
     async def page(
         self, target: str, depth: Depth, *, since: datetime, after: int, tag: str | None = None, most: int
@@ -64,7 +84,7 @@ class TargetChecks:
     async def is_restored(self) -> bool:
         """Whether the database is a restored backup, and knows less than the targets."""
         async with self._database.read() as connection:
-            return await _is_restored(connection)
+            return await connection.run_sync(_is_restored)
 
     async def first_check(self, target: str, depth: Depth, *, after: datetime) -> datetime | None:
         """The first of the checks of a target repository's synced tags that were not before `after`."""
@@ -76,7 +96,7 @@ class TargetChecks:
 
     def _unchecked_since(self, depth: Depth, moment: datetime) -> ColumnElement[bool]:
         checked_at = tags.c[CHECKED_AT[depth]]
-        return or_(checked_at.is_(None), checked_at < moment, checked_at > self._clock.now())
+        return _is_unchecked(checked_at, moment, self._clock.now())
 
     async def record(self, results: Sequence[Checked], depth: Depth) -> int:
         """Record what was found, and queue what is to be repaired. Returns the number of queued tags.
@@ -125,8 +145,25 @@ async def _record_damage(connection: Transaction, checked: Checked, depth: Depth
     return int(is_queued)
 
 
-async def _is_restored(connection: Transaction) -> bool:
-    return await connection.scalar(select(marks.c.value).where(marks.c.name == BACKUP)) is not None
+def _is_restored(connection: Connection) -> bool:
+    return connection.scalar(_RESTORED) is not None
+
+
+def _is_unchecked(checked_at: Column[datetime], since: _Moment, now: _Moment) -> ColumnElement[bool]:
+    return or_(checked_at.is_(None), checked_at < since, checked_at > now)
+
+
+@cache
+def _overdue(depth: Depth) -> Select[Any]:
+    """Of a target repository, what was not checked `before`, or is damaged: the longest ago first."""
+    checked_at = tags.c[CHECKED_AT[depth]]
+    before, now = (bindparam(name, type_=checked_at.type) for name in ("before", "now"))
+    overdue = or_(_is_unchecked(checked_at, before, now), _is_damaged)
+    here = _MIRRORED.where(tags.c.target == bindparam("of_target"), overdue)
+    return here.order_by(checked_at.asc().nulls_first(), tags.c.id)
+
+
+_RESTORED = select(marks.c.value).where(marks.c.name == BACKUP)
 
 
 _is_damaged = findings.c.tag_id.is_not(None)
