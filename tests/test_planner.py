@@ -19,6 +19,7 @@ from ferryman.planner import Decision, Mirrored, RuleSelector, rules_fingerprint
 from ferryman.platforms import Platform, Platforms
 from ferryman.store.records import Status
 from ferryman.versions import Key
+from tests.support.upstreams import made_up_digest
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
@@ -395,6 +396,30 @@ def test_of_a_platform_that_is_left_out_and_of_the_index_that_is_rebuilt_nothing
     assert set(ranked(decide(whole, *signatures, by=rules(referrers=True), platforms="all"))) == {
         "v1", *(belonging(letter) for letter in "abc")
     }  # fmt: skip
+
+
+class Compared(str):
+    """A digest that counts how often it is compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_the_image_of_a_signature_is_not_searched_among_all_of_them() -> None:
+    """Or a plan for 4,000 signed images would take ten seconds."""
+    digests = [Compared(made_up_digest(str(number))) for number in range(300)]
+    platforms = {AMD64: made_up_digest("amd64"), WINDOWS: made_up_digest("windows")}
+    images = [UpstreamTag(f"v{number}", each, NOON, platforms) for number, each in enumerate(digests)]
+    signatures = [tag(f"{each.replace(':', '-')}.sig") for each in digests]
+    Compared.times = 0
+    decisions = decide(*images, *signatures, by=rules(referrers=True))
+    assert {decisions[each.name].reason for each in signatures} == {"rebuilt"}
+    assert Compared.times < 10 * len(digests)
 
 
 def test_exclude_holds_for_signatures_and_pins_too() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ferryman import event_log
 from ferryman.discovery.base import Page, TagLister, UpstreamTag
+from ferryman.discovery.image_details import platform_digests
 from ferryman.discovery.listers.quay import QuayLister
 from ferryman.discovery.referrers import fingerprints
 from ferryman.errors import LoginRefused, NoSuchPlatform, NotFound, StoreError
@@ -26,7 +27,7 @@ from ferryman.items.model import Configuration, Item, RegistryEntry, Rules
 from ferryman.kinds import PauseScope
 from ferryman.planner import RuleSelector
 from ferryman.platforms import Platform, Platforms
-from ferryman.reference import Repository, referrers_tag
+from ferryman.reference import Reference, Repository, referrers_tag
 from ferryman.registry.auth.credentials import Credential, CredentialStore
 from ferryman.registry.client import RegistryClient
 from ferryman.registry_options import RegistryOptions
@@ -563,6 +564,26 @@ async def test_an_imported_digest_of_the_amd64_image_is_adopted_once(world: Worl
         world.clock.advance(DAY)
         assert (await world.cycle(FLANNEL)).enqueued == 0
         assert quay.requests[question] == 0
+
+
+async def test_the_indexes_of_imported_tags_are_read_side_by_side(
+    world: World, quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed, all_there, reading = two_platforms(), asyncio.Event(), 0
+    for tag in ("v1", "v2", "v3"):
+        quay.push("coreos/flannel", tag, pushed)
+        await world.take_over(FLANNEL, tag, pushed.images[0].digest)
+
+    async def read(client: RegistryClient, index: Reference) -> dict[Platform, str]:
+        nonlocal reading
+        reading += 1
+        if reading == 3:
+            all_there.set()
+        await asyncio.wait_for(all_there.wait(), 30)  # one after the other, they would never meet
+        return await platform_digests(client, index)
+
+    monkeypatch.setattr("ferryman.scheduler.platform_digests", read)
+    assert await world.cycle(FLANNEL) == Cycle(enqueued=0, failed={})
 
 
 async def test_an_imported_digest_that_docker_hub_lists_needs_no_question(world: World, hub: DockerHub) -> None:
