@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -25,11 +24,17 @@ async def open_transport(request: pytest.FixtureRequest) -> AsyncIterator[OpenTr
             yield DockerTransports(engine, stack).open
 
 
-@pytest.fixture
-def own_zuul(tmp_path: Path) -> Iterator[ZuulRegistry]:
-    """A zuul-registry that has nothing yet."""
-    server = ZuulRegistry(tmp_path / "zuul")
+@pytest.fixture(scope="module")
+def zuul_of_the_contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZuulRegistry]:
+    server = ZuulRegistry(tmp_path_factory.mktemp("zuul"))
     try:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture
+def empty_zuul(zuul_of_the_contract: ZuulRegistry) -> ZuulRegistry:
+    """A zuul-registry that has nothing yet. One for all tests: each start of it takes as long as a test."""
+    zuul_of_the_contract.lose_everything()
+    return zuul_of_the_contract

@@ -80,8 +80,8 @@ class Pair:
 
 @pytest.fixture(params=["distribution", pytest.param("zuul", marks=pytest.mark.slow)])
 def pair(request: pytest.FixtureRequest, open_transport: OpenTransport, start_registry: StartRegistry) -> Pair:
-    """A transport to a target of its own."""
-    target: Registry = start_registry() if request.param == "distribution" else request.getfixturevalue("own_zuul")
+    """A transport to a target that has nothing yet."""
+    target: Registry = start_registry() if request.param == "distribution" else request.getfixturevalue("empty_zuul")
     return Pair(open_transport(logins=login_of(target)), start_registry(), target)
 
 

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Self
 
 from tests.support.debian_root import DebianRoot
+from tests.support.measuring import unmeasured
 
 _PORTS = range(10_000, 30_000)
 # Registries that hold so little would collect garbage every few requests.
@@ -77,7 +78,7 @@ class Process:
         self._command = command
         self._log = log
         self._ready = ready
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**unmeasured(), **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -60,6 +60,10 @@ class ZuulRegistry(Server):
         """Its tags; the blobs belong to all repositories."""
         shutil.rmtree(self._data / f"repos/{name}")
 
+    def lose_everything(self) -> None:
+        if self._data.exists():  # since the first push
+            shutil.rmtree(self._data)
+
     def data_of(self, digest: str) -> Path:
         """The file of a blob or manifest."""
         return self._data / f"blobs/{digest}/data"
