@@ -1,12 +1,13 @@
-"""Forks the program, for each call once, from a process that has the libraries loaded: see tests/support/starting.py.
+"""Forks the program, for each call once, from a process that has it loaded: see tests/support/starting.py.
 
 `python -P prefork.py DESCRIPTOR PROGRAM` listens on that socket, and ends with its stdin. A call is a line of JSON; the
-process's pid and its exit code go back, a line each. All of Ferryman is imported anew for each call, in its folder and
-with its environment, and the process ends as any program does.
+process's pid and its exit code go back, a line each. Every call is made in its own folder and with its own environment,
+of which no module of Ferryman reads anything when it is imported, and the process ends as any program does.
 """
 
 import gc
 import importlib
+import inspect
 import json
 import os
 import selectors
@@ -16,19 +17,25 @@ import sys
 import time
 from typing import Any
 
-LIBRARIES = (
-    *("aiodocker", "aiohttp", "aiosqlite", "alembic.command", "alembic.runtime.migration", "click.shell_completion"),
-    *(
-        "cronsim",
-        "packaging.version",
-        "pydantic.dataclasses",
-        "pydantic.json_schema",
-        "pydantic.main",
-        "pydantic.types",
-    ),
-    *("rich.live", "rich.progress", "rich.table", "sqlalchemy", "sqlalchemy.dialects.sqlite.aiosqlite"),
-    *("structlog.processors", "yaml", "yarl", "zoneinfo"),
+# What functions import, in many a call.
+_LAZY = (
+    "coverage.sqldata",
+    "ferryman.store.database.migrate",
+    "ferryman.transports.direct.transport",
+    "ferryman.transports.engine.transport",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "structlog.processors",
 )
+
+
+def load() -> None:
+    """Import what calls need, so that they need not. What then is run but once is measured where tests import it."""
+    for command in importlib.import_module("ferryman.cli").COMMANDS:
+        importlib.import_module(f"ferryman.commands.{command.replace('-', '_')}")
+    for module in _LAZY:
+        importlib.import_module(module)
+    inspect.stack()  # lists the files of all modules once: coverage.py, when it starts, would in every process
+    gc.freeze()
 
 
 def serve(listener: socket.socket) -> Any:
@@ -73,9 +80,7 @@ def become(call: dict[str, Any], program: str) -> None:
 
 
 if __name__ == "__main__":
-    for library in LIBRARIES:
-        importlib.import_module(library)
-    gc.freeze()
+    load()
     if (asked := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         become(asked, sys.argv[2])
         importlib.import_module("ferryman.cli").main()
