@@ -25,7 +25,7 @@ from ferryman.store.signatures import SignatureLog
 from ferryman.store.target_checks import TargetChecks
 from tests.pruning.scene import AFTER, INTERVAL, PruneScene
 from tests.rollback.scene import version
-from tests.rollback.test_lives import Life
+from tests.rollback.test_lives import FURTHER, Life
 from tests.support.images import push
 from tests.support.transports import NATIVE, tags_at
 from tests.support.verification import routine_of
@@ -266,7 +266,7 @@ class ItemLife(Life):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=FURTHER) for seed in range(1, 4))])
 async def test_whatever_happens_what_has_to_stay_can_be_pulled(scene: PruneScene, seed: int) -> None:
     life = ItemLife(scene, seed)
     await life.start()

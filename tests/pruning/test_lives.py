@@ -17,6 +17,7 @@ from ferryman.recorded_tags import upstream_tag
 from ferryman.store.records import TagRecord, Walk
 from tests.pruning.scene import AFTER, ALL, EPOCH, PruneScene
 from tests.rollback.scene import Fate, version
+from tests.rollback.test_lives import FURTHER
 from tests.support.images import push
 from tests.support.transports import NATIVE
 
@@ -112,7 +113,7 @@ class Life:
         return {step.mark.tag for step in planned.steps if step.action == "remove"}
 
 
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 7))])
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=FURTHER) for seed in range(3, 7))])
 async def test_nothing_goes_that_has_to_stay(scene: PruneScene, seed: int) -> None:
     life = Life(scene, seed)
     await scene.upload({f"t{number}": version(number, of=f"life {seed}") for number in range(4)})
