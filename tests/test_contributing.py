@@ -1,6 +1,5 @@
 """CONTRIBUTING.md: its steps are followed to the letter, in a copy of the program, and must suffice."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -8,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.measuring import unmeasured
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -48,7 +49,7 @@ def follow(copy: Path, title: str) -> None:
 def run(copy: Path, *arguments: str, code: int = 0, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments], cwd=copy, capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": str(copy), **environment},
+        env={**unmeasured(), "PYTHONPATH": str(copy), **environment},
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.measuring import unmeasured
 from tests.support.sources import CHECKOUT
 from tests.support.upstreams import Upstream
 
@@ -39,7 +40,7 @@ def run_tests(folder: Path, text: str, *more: str) -> "subprocess.CompletedProce
     options = ("-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "tests.support.hygiene")
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *more, str(file)],
-        cwd=CHECKOUT, env=os.environ | {"TMPDIR": str(folder / "tmp")}, capture_output=True, text=True, check=False,
+        cwd=CHECKOUT, env=unmeasured() | {"TMPDIR": str(folder / "tmp")}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from ferryman.store.records import Intent, Job, Share
 from ferryman.transports.base import Copied, ProgressSink
 from ferryman.worker_pool import EngineShare
 from tests.conftest import ReadLog
+from tests.support.measuring import unmeasured
 from tests.support.workplace import LEASE, POLICY, Gate, Workplace, tiny
 
 BEAT = LEASE.total_seconds() / 3
@@ -394,7 +395,9 @@ async def test_claims_that_fail_for_long_are_told_once_and_can_end_a_sync(
 async def test_takes_over_what_a_dead_process_held(workplace: Workplace, read_log: ReadLog) -> None:
     await workplace.enqueue("v1")
     command = [sys.executable, "-c", _CLAIM_AND_DIE, f"sqlite+aiosqlite:///{workplace.file}"]
-    dead = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+    dead = await asyncio.to_thread(
+        subprocess.run, command, env=unmeasured(), capture_output=True, text=True, timeout=120, check=False
+    )
     assert dead.stdout == "v1\n", dead.stderr
     assert (await workplace.record("v1")).status == "running"
     await workplace.work()

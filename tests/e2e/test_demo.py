@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.measuring import unmeasured
 from tests.support.processes import undisturbed
 from tests.support.sources import CHECKOUT
 
@@ -26,7 +27,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["env", "--block-signal=INT", sys.executable, "-m", "tests.demo"],
             cwd=CHECKOUT,
-            env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
+            env=unmeasured() | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -72,7 +72,7 @@ def stage(folder: Path, *, engine: str) -> Iterator[Stage]:
             "TARGET_USER": user,
             "TARGET_PASSWORD": password,
         }
-        ferryman = Ferryman(folder / "ferryman", engine=engine, environment=environment)
+        ferryman = Ferryman(folder / "ferryman", engine=engine, environment=environment, measured=False)
         stack.callback(ferryman.close)
         (ferryman.folder / "config.json").write_text("{}")
         (ferryman.folder / "typo.yml").write_text(MISTAKEN)

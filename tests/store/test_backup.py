@@ -3,7 +3,6 @@
 # ruff: noqa: ASYNC240 - nothing else is to go on meanwhile
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -26,6 +25,7 @@ from ferryman.store.queue.queue import Queue
 from ferryman.store.target_checks import TargetChecks
 from ferryman.wakeup import Wakeup
 from tests.store.scene import LEASE, ManualClock, Scene, digest
+from tests.support.measuring import unmeasured
 from tests.support.sources import CHECKOUT
 
 
@@ -197,7 +197,7 @@ async def test_a_file_that_is_no_backup_changes_nothing(file: Path, tmp_path: Pa
 
 async def test_a_backup_of_an_older_schema_is_migrated_and_marked(file: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.db"
-    older = {**os.environ, "FERRYMAN_DATABASE_URL": url_of(old)}
+    older = {**unmeasured(), "FERRYMAN_DATABASE_URL": url_of(old)}
     command = (sys.executable, "-m", "alembic", "upgrade", "0001")
     await asyncio.to_thread(subprocess.run, command, cwd=CHECKOUT, env=older, check=True, capture_output=True)
 

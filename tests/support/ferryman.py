@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.measuring import unmeasured
 from tests.support.polling import polled
 from tests.support.processes import undisturbed
 from tests.support.starting import Starter
@@ -93,14 +94,16 @@ class Ferryman:
         engine: str,
         environment: Mapping[str, str] | None = None,
         starter: Starter | None = None,
+        measured: bool = True,
     ) -> None:
-        """`starter`: forks the commands that `run` calls; None: they are started."""
+        """`starter`: forks the commands that `run` calls; None: they are started. `measured`: by `pytest --cov`."""
         self.folder = folder
         self.items = folder / "items.yml"
         self._starter = starter
         self._outputs = folder / "outputs"
         self._outputs.mkdir(parents=True, exist_ok=True)
-        own = {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
+        ours = os.environ if measured else unmeasured()
+        own = {name: value for name, value in ours.items() if not name.startswith(_STRANGERS)}
         self.environment = own | {"DOCKER_HOST": engine, "DOCKER_CONFIG": str(folder)} | dict(environment or {})
         self.environment.setdefault("FERRYMAN_LISTEN", "off")  # many run at once, and one port is for one of them
         self._started: list[Running] = []

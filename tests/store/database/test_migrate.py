@@ -1,7 +1,6 @@
 """Migrations: by the program and by alembic's command line, from a checkout and from an installed wheel."""
 
 import asyncio
-import os
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from ferryman.errors import StoreError
 from ferryman.store.database.database import Database, Transaction, migrating, open_database
 from ferryman.store.database.tables import VERSION, metadata, tags
 from ferryman.store.ledger import Ledger
+from tests.support.measuring import unmeasured
 from tests.support.postgresql import PostgresServer
 from tests.support.released import SCHEMA_OF_1_0_0, make_database_of_1_0_0
 
@@ -29,7 +29,7 @@ OPEN = (
 
 
 def _run(*command: str, cwd: Path, url: str = "", path: Path = CHECKOUT, code: int = 0) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(path), "FERRYMAN_DATABASE_URL": url}
+    environment = {**unmeasured(), "PYTHONPATH": str(path), "FERRYMAN_DATABASE_URL": url}
     done = subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -103,7 +103,7 @@ async def test_simultaneous_starts_all_end_well(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/new/ferryman.db"
     starters = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", OPEN, url, cwd=CHECKOUT, stderr=asyncio.subprocess.PIPE
+            sys.executable, "-c", OPEN, url, cwd=CHECKOUT, env=unmeasured(), stderr=asyncio.subprocess.PIPE
         )
         for _ in range(5)
     ]

@@ -14,6 +14,7 @@ from ferryman.store.queue.lease_owners import Owner
 from ferryman.store.queue.queue import Queue
 from ferryman.store.records import TagRecord
 from tests.store.scene import ITEM, LEASE, MAX_ATTEMPTS, ManualClock, Scene, digest
+from tests.support.measuring import unmeasured
 
 TAGS = 300
 LIVES = 12
@@ -76,7 +77,10 @@ async def test_killed_again_and_again(url: str) -> None:
 
 async def _live_and_die(url: str, *, claims: int) -> None:
     victim = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", VICTIM, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", VICTIM, url),
+        env=unmeasured(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert victim.stdout is not None
     for _ in range(claims):

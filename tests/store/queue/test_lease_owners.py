@@ -13,6 +13,7 @@ import pytest
 from ferryman.errors import StoreError
 from ferryman.store.database.database import Database
 from ferryman.store.queue.lease_owners import Locks, Owner, host_of, is_here, locks, this_host
+from tests.support.measuring import unmeasured
 
 OTHER = """
 import signal, sys
@@ -31,7 +32,9 @@ def file_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def other(file_url: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([sys.executable, "-c", OTHER, file_url], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER, file_url], env=unmeasured(), stdout=subprocess.PIPE, text=True
+    )
     yield process
     process.kill()
     process.communicate()

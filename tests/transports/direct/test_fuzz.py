@@ -21,6 +21,7 @@ from ferryman.platforms import Platforms
 from tests.support.clock import ManualClock
 from tests.support.faulty import Faulty
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, digest_of
+from tests.support.measuring import unmeasured
 from tests.support.processes import RegistryServer
 from tests.support.transports import DirectTransports, Progress, pinned, tagged
 
@@ -273,6 +274,7 @@ async def test_what_is_large_eats_no_memory_and_no_time(
         root = bomb(Liar(server))
         copying = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", COPY, server.host, distribution.host, digest_of(root)),
+            env=unmeasured(),
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[3],
         )

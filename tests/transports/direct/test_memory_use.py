@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.support.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Image, digest_of, push
+from tests.support.measuring import unmeasured
 from tests.support.processes import RegistryServer
 from tests.support.transports import manifest_at
 from tests.transports.conftest import StartRegistry
@@ -60,7 +61,7 @@ def test_memory_stays_small_with_large_layers_in_flight(start_registry: StartReg
 
     copied = subprocess.run(
         [sys.executable, "-c", COPY, source.host, target.host, made.digest],
-        check=True, capture_output=True, text=True, timeout=540, cwd=Path(__file__).parents[3],
+        check=True, env=unmeasured(), capture_output=True, text=True, timeout=540, cwd=Path(__file__).parents[3],
     )  # fmt: skip
 
     assert manifest_at(target.url, "a/large", "1").digest == made.digest
