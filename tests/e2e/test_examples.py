@@ -10,6 +10,7 @@ import pytest
 from tests.examples import picture, readme, transcripts
 from tests.examples.stage import Stage, stage
 from tests.support.processes import Engine
+from tests.support.starting import Starter
 
 # What is another one in each run, and how wide it makes a table.
 CHANGES = re.compile(
@@ -21,8 +22,8 @@ LARGEST_PICTURE = 150_000  # bytes
 
 
 @pytest.fixture
-def place(tmp_path: Path, engine: Engine) -> Iterator[Stage]:
-    with stage(tmp_path, engine=engine.host) as made:
+def place(tmp_path: Path, engine: Engine, starter: Starter) -> Iterator[Stage]:
+    with stage(tmp_path, engine=engine.host, starter=starter) as made:
         yield made
 
 
@@ -32,8 +33,8 @@ def test_every_example_prints_what_the_documents_show(place: Stage) -> None:
             assert lasting(now) == lasting(then), f"{name}: `make examples` writes down what is printed now"
 
 
-def test_every_example_of_the_readme_prints_what_it_shows(tmp_path: Path) -> None:
-    with stage(tmp_path, engine="unix:///nowhere") as place:
+def test_every_example_of_the_readme_prints_what_it_shows(tmp_path: Path, starter: Starter) -> None:
+    with stage(tmp_path, engine="unix:///nowhere", starter=starter) as place:
         printed = readme.run_again(place)
     shown = transcripts.shown(transcripts.README)
     assert [lasting(each) for each in printed] == [lasting(each) for each in shown], "see `make examples`"

@@ -15,6 +15,7 @@ import yaml
 from tests.support import images
 from tests.support.ferryman import PROGRAM, Ferryman
 from tests.support.processes import RegistryServer
+from tests.support.starting import Starter
 
 LOGIN = ("me", "secret")
 MIB = 1 << 20
@@ -58,8 +59,8 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, *, engine: str) -> Iterator[Stage]:
-    """The registries; they stop when the examples end. `engine`: what DOCKER_HOST names."""
+def stage(folder: Path, *, engine: str, starter: Starter | None = None) -> Iterator[Stage]:
+    """The registries; they stop when the examples end. `engine`: what DOCKER_HOST names. `starter`: see `Ferryman`."""
     with contextlib.ExitStack() as stack:
         registries = {}
         for name, login in (("registry.k8s.io", None), ("quay.io", None), ("registry.example.com", LOGIN)):
@@ -72,7 +73,9 @@ def stage(folder: Path, *, engine: str) -> Iterator[Stage]:
             "TARGET_USER": user,
             "TARGET_PASSWORD": password,
         }
-        ferryman = Ferryman(folder / "ferryman", engine=engine, environment=environment, measured=False)
+        ferryman = Ferryman(
+            folder / "ferryman", engine=engine, environment=environment, starter=starter, measured=False
+        )
         stack.callback(ferryman.close)
         (ferryman.folder / "config.json").write_text("{}")
         (ferryman.folder / "typo.yml").write_text(MISTAKEN)
