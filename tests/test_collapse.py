@@ -439,6 +439,7 @@ steps = st.one_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(steps, max_size=40))
 @settings(max_examples=80)
 def test_a_frozen_item_stays_as_it_was_and_plan_tells_what_the_next_cycle_does(

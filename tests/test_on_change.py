@@ -246,6 +246,7 @@ steps = st.one_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(steps, max_size=40))
 @settings(max_examples=60)
 def test_nothing_held_is_overwritten_and_plan_tells_what_the_next_cycle_does(history: list[tuple[str, ...]]) -> None:

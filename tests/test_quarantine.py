@@ -178,6 +178,7 @@ steps = st.one_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(steps, max_size=40))
 @settings(max_examples=60)
 def test_nothing_immature_is_claimed_and_plan_tells_what_the_next_cycle_does(history: list[tuple[object, ...]]) -> None:

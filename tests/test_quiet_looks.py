@@ -263,6 +263,7 @@ steps = st.one_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(steps, max_size=25), st.booleans())
 @settings(max_examples=60)
 def test_quiet_looks_leave_what_others_leave(history: list[tuple[object, ...]], ordered: bool) -> None:

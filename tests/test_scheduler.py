@@ -901,6 +901,7 @@ class Week:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_target(
     world: World, quay: Quay, google: Google
 ) -> None:
@@ -917,6 +918,7 @@ async def test_a_quiet_week_asks_for_each_release_once_a_day_and_nothing_of_the_
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 async def test_a_quiet_week_asks_for_tags_that_are_declared_immutable_once(world: World, quay: Quay) -> None:
     week = Week(world, quay, immutable=(re.compile(r"v\d+\.\d+\.\d+"),))
     await week.begin()
@@ -937,6 +939,7 @@ async def test_everything_is_asked_for_always_where_an_item_says_so(world: World
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 async def test_a_moved_latest_is_seen_in_the_next_cycle_and_a_moved_version_within_a_day(
     world: World, quay: Quay
 ) -> None:
@@ -1020,6 +1023,7 @@ async def test_a_version_tag_that_has_moved_is_copied_and_warned_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("years", [-3, 3])
 async def test_a_clock_that_is_set_asks_for_everything_once(world: World, quay: Quay, years: int) -> None:
     week = Week(world, quay)
@@ -1282,6 +1286,7 @@ steps = st.one_of(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(steps, max_size=25))
 @settings(max_examples=30)
 def test_whatever_happens_the_wanted_tags_are_mirrored_in_the_end_and_none_twice(

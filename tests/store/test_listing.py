@@ -117,6 +117,7 @@ async def test_no_transaction_is_open_between_pages(ledger: Ledger) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 async def test_memory_stays_flat(ledger: Ledger) -> None:
     for number in range(4):
         item = ItemKey(f"image{number}", "quay.io/acme/image", f"registry.example.com/mirror/{number}", None)

@@ -95,6 +95,7 @@ class Counting:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 async def test_ten_thousand_tags_take_one_request_each_eight_at_once(site: Site, run_of: Callable[..., Run]) -> None:
     async with Counting() as server:
         target, found = Repository(server.host, "m/app"), Verified()
