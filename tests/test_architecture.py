@@ -229,3 +229,31 @@ def test_libraries_stay_in_their_rooms(module: Path) -> None:
     libraries = {name.split(".")[0] for name in imports_of(module)}
     strayed = {library for library in libraries & set(ROOMS_OF) if room_of(module) not in ROOMS_OF[library]}
     assert not strayed, f"{sorted(strayed)} belong to {[sorted(ROOMS_OF[library]) for library in sorted(strayed)]}"
+
+
+# What depends on the process that imports.
+OF_THE_PROCESS = {
+    *("os.environ", "os.getenv", "os.getcwd", "sys.argv", "Path.cwd", "Path.home"),
+    *("datetime.now", "time.time", "time.localtime", "locale.getlocale"),
+}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_importing_reads_nothing_of_the_process(module: Path) -> None:
+    """The tests fork the program from one that has imported everything (tests/support/prefork.py)."""
+    source = ast.parse(module.read_text())
+    asked = {ast.unparse(node) for node in run_at_import(source) if isinstance(node, ast.Attribute)}
+    assert not asked & OF_THE_PROCESS
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything but the bodies of functions, and what is only a type."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Lambda):
+            continue
+        yield child
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in (*child.decorator_list, child.args):
+                yield from run_at_import(part)
+        else:
+            yield from run_at_import(child)
