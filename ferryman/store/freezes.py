@@ -24,11 +24,9 @@ from ferryman.store.records import Collapse, Freeze, Intent, ItemKey, LostTag
 from ferryman.wakeup import Wakeup
 
 _COLUMNS = [freezes.c[each.name] for each in fields(Freeze)]
+_FREEZE = select(*_COLUMNS).where(freezes.c.target == bindparam("of_target"))
 _LOST_COLUMNS = [(lost_tags if each.name == "found" else tags).c[each.name] for each in fields(LostTag)]
 _LOST = select(*_LOST_COLUMNS).join_from(lost_tags, tags)
-
-
-_FREEZE = select(*_COLUMNS).where(freezes.c.target == bindparam("of_target"))
 
 
 @dataclass(frozen=True, slots=True)

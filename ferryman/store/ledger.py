@@ -199,15 +199,15 @@ class Ledger:
         async with self._database.write() as connection:
             upsert = connection.insert(lookup_failures).values(**values)
             await connection.execute(upsert.on_conflict_do_update(index_elements=["target"], set_=changes))
-            noting = partial(note_look, outcome=outcome, error=error, error_kind=kind)
-            await connection.run_sync(partial(noting, target=item.target, now=now))
+            noting = partial(note_look, target=item.target, now=now, outcome=outcome, error=error, error_kind=kind)
+            await connection.run_sync(noting)
             if collapse is not None:
                 await freeze(connection, item, collapse, looked_at=min(looked_at or now, now), now=now)
 
     async def note_paused_look(self, target: str, reason: str, *, now: datetime) -> None:
         """Record that the item was not looked at, because a person has paused it."""
-        noting = partial(note_look, outcome="paused", error=reason, error_kind="paused")
-        await self._database.write_at_once(partial(noting, target=target, now=now))
+        noting = partial(note_look, target=target, now=now, outcome="paused", error=reason, error_kind="paused")
+        await self._database.write_at_once(noting)
 
     async def lookup_failures(self) -> list[LookupFailure]:
         """The items whose source could not be looked up."""

@@ -7,8 +7,6 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 from ferryman.store.database.tables import freezes, lost_tags
 
 FROZEN = freezes.c.released_at.is_(None)  # an item of which nothing is claimed
-
-
 _FREEZE = select(FROZEN, freezes.c.looked_at).where(freezes.c.target == bindparam("of_target"))
 
 
