@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from ferryman.clock import SystemClock
 from ferryman.errors import StoreError
+from ferryman.store.database import migrate
 from ferryman.store.database.database import Database, Transaction, migrating, open_database
 from ferryman.store.database.tables import VERSION, metadata, tags
 from ferryman.store.ledger import Ledger
@@ -57,14 +59,6 @@ async def _schema(connection: Transaction) -> dict[str, list[str]]:
         name: sorted(f"{c['name']} {c['type']} {c['nullable']}" for c in found) for name, found in columns.items()
     }
     return described | {name: [value] for name, value in indexes} | {name: [value] for name, value in checks}
-
-
-async def test_the_migrations_produce_the_schema_of_the_tables(database: Database) -> None:
-    async with database.write() as connection:
-        migrated = await _schema(connection)
-        await connection.run_sync(metadata.drop_all)
-        await connection.run_sync(metadata.create_all)
-        assert await _schema(connection) == migrated
 
 
 @pytest.mark.slow
@@ -119,10 +113,12 @@ async def test_simultaneous_starts_on_one_server(postgresql: PostgresServer) -> 
 
 
 @pytest.mark.slow
-def test_opening_a_current_database_does_not_import_alembic(tmp_path: Path) -> None:
+def test_only_an_older_schema_needs_alembic(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     told = f"{OPEN}; print('alembic' in sys.modules)"
-    assert [_run(sys.executable, "-c", told, url, cwd=tmp_path).strip() for _ in range(2)] == ["True", "False"]
+    assert [_run(sys.executable, "-c", told, url, cwd=tmp_path).strip() for _ in range(2)] == ["False", "False"]
+    _alembic("downgrade", "-1", url=url)
+    assert _run(sys.executable, "-c", told, url, cwd=tmp_path).strip() == "True"
 
 
 async def test_the_database_of_a_newer_ferryman_is_refused(database: Database, url: str) -> None:
@@ -141,6 +137,27 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite+aiosqlite:///{tmp_path}/ferryman.db"
     server: PostgresServer = request.getfixturevalue("postgresql")
     return server.create_database(f"released_{abs(hash(request.node.nodeid))}")
+
+
+async def test_the_migrations_produce_the_schema_of_a_new_database(empty: str) -> None:
+    """Which is made without them."""
+    await (await open_database(empty)).close()
+    made = await _content(empty)
+    async with migrating(empty) as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.execute(text("DROP TABLE alembic_version"))
+        await connection.run_sync(partial(migrate.upgrade, name="new"))
+    assert await _content(empty) == made
+
+
+async def test_a_database_whose_migrations_were_undone_is_a_new_one(empty: str) -> None:
+    await (await open_database(empty)).close()
+    made = await _content(empty)
+    async with migrating(empty) as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.execute(text("DELETE FROM alembic_version"))
+    await (await open_database(empty)).close()
+    assert await _content(empty) == made
 
 
 @pytest.fixture
