@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ferryman.errors import Denied, EngineUnavailable, NoSuchPlatform, RateLimited, StoreError, Unreachable
-from ferryman.events import Event, JobStarted
+from ferryman.events import Event, JobEnded, JobStarted
 from ferryman.reference import Reference
 from ferryman.registry.limits.concurrency import ConcurrencyLimit
 from ferryman.store.queue.manual_pauses import ManualPauses
@@ -306,6 +306,8 @@ async def test_workers_go_on_as_soon_as_their_process_resumes(
 
 async def test_the_other_copies_go_on_when_one_lease_is_lost(workplace: Workplace) -> None:
     lost, kept = workplace.transport.hold("lost"), workplace.transport.hold("kept")
+    ended = asyncio.Event()
+    workplace.events.subscribe(lambda event: ended.set() if isinstance(event, JobEnded) else None)
     await workplace.enqueue("lost")
     working = workplace.start(workplace.work(size=2, ends=2))
     await lost.reached.wait()
@@ -315,7 +317,7 @@ async def test_the_other_copies_go_on_when_one_lease_is_lost(workplace: Workplac
     await kept.reached.wait()
     await workplace.clock.asleep()
     workplace.clock.advance(BEAT)
-    await workplace.clock.asleep()
+    await ended.wait()
     kept.open()
     await working
     assert workplace.watcher.outcomes == [("lost", "stopped"), ("kept", "synced")]
